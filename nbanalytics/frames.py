@@ -1,0 +1,30 @@
+"""The few things every aggregation does with a dataframe of unknown kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+
+def open_frame(native: Any) -> Any:
+    """Wrap a native frame; typed ``Any`` since eager and lazy frames share what is used of them."""
+    return nw.from_native(native)
+
+
+def collect(frame: Any) -> pd.DataFrame:
+    """Bring a small result, of whatever engine, to pandas."""
+    wrapped = frame if isinstance(frame, nw.DataFrame | nw.LazyFrame) else open_frame(frame)
+    if isinstance(wrapped, nw.LazyFrame):
+        wrapped = wrapped.collect(backend="pyarrow")
+    return pd.DataFrame(wrapped.to_pandas())
+
+
+def any_of(column: nw.Expr, values: Iterable[Any]) -> nw.Expr:
+    """Whether a column holds any of a few values, spelled out: engines run it faster than a list look-up."""
+    tests = [column == value for value in values]
+    if not tests:
+        return nw.lit(False)
+    return tests[0] if len(tests) == 1 else nw.any_horizontal(*tests, ignore_nulls=True)

@@ -1,0 +1,280 @@
+"""Grade scales and eligibility rules: versioned data, picked by cohort, and what they say of a term's grades.
+
+The data are in ``grading.toml`` beside this file. Nothing here knows a grade or a subject by name.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, TypeVar
+
+import narwhals as nw
+
+from nbanalytics.errors import GradingError
+from nbanalytics.frames import any_of
+
+#: The rule that decides "eligible" unless another is asked for.
+DEFAULT_RULE = "vocational"
+#: No basis for a grade because of absence: not a grade and not a fail.
+STRECK = "-"
+
+_Versioned = TypeVar("_Versioned", "Scale", "Rule")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A grade scale: points by grade (lowest first), the passing grades, and marks that are no grades."""
+
+    name: str
+    points: Mapping[str, float]
+    passing: frozenset[str]
+    marks: tuple[str, ...] = (STRECK,)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
+    first_cohort: int | None = None
+    last_cohort: int | None = None
+    source: str = ""
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The grades, lowest first."""
+        return tuple(self.points)
+
+    def knows(self, grade: str) -> bool:
+        """Whether ``grade`` is a grade, a mark or an alias of this scale."""
+        return grade in self.points or grade in self.marks or grade in self.aliases
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to be eligible: demands that each want a pass in any of their subjects, and passes in all."""
+
+    required: tuple[tuple[str, ...], ...]
+    passes: int
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An eligibility rule: met by any of its ways, or by a mean of the grade points."""
+
+    name: str
+    ways: tuple[Way, ...] = ()
+    mean_at_least: float | None = None
+    version: str = ""
+    first_cohort: int | None = None
+    last_cohort: int | None = None
+    source: str = ""
+
+    @property
+    def demands(self) -> tuple[tuple[str, ...], ...]:
+        """Every demand of every way, once."""
+        return tuple(dict.fromkeys(demand for way in self.ways for demand in way.required))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A subject: code, names, whether year 6 and 9 can be compared in it, what a block grade stands for."""
+
+    code: str
+    sv: str
+    en: str
+    comparable: bool = True
+    block: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Grading:
+    """The scale and the rule of one cohort, with the subjects they speak of."""
+
+    scale: Scale
+    rule: Rule
+    subjects: Mapping[str, Subject]
+    alternates: tuple[tuple[str, ...], ...] = ()
+    language: str | None = None
+
+    @property
+    def not_comparable(self) -> tuple[str, ...]:
+        """Subjects left out when a student's grades are compared over years."""
+        return tuple(code for code, subject in self.subjects.items() if not subject.comparable)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All scales, rules and subjects that a set of records may use."""
+
+    scales: tuple[Scale, ...]
+    rules: tuple[Rule, ...]
+    subjects: Mapping[str, Subject]
+    alternates: tuple[tuple[str, ...], ...] = ()
+    language: str | None = None
+
+    def grading(self, cohort: int, rule: str = DEFAULT_RULE, scale: str | None = None) -> Grading:
+        """Pick scale and rule for a cohort.
+
+        Parameters
+        ----------
+        cohort : int
+            The year in which the cohort leaves its last term.
+        rule : str
+            Name of the eligibility rule.
+        scale : str, optional
+            Name of the scale; by default the one that holds for the cohort.
+
+        Returns
+        -------
+        Grading
+
+        Raises
+        ------
+        GradingError
+            If no scale or rule of that name holds for the cohort.
+
+        Examples
+        --------
+        >>> default_catalogue().grading(2018).scale.name
+        'A-F'
+        >>> default_catalogue().grading(2010, scale="A-F")
+        Traceback (most recent call last):
+        ...
+        nbanalytics.errors.GradingError: The scale 'A-F' does not hold for cohort 2010 (it holds for 2013-2031). ...
+        """
+        return Grading(
+            scale=_pick(self.scales, "scale", cohort, scale),
+            rule=_pick(self.rules, "rule", cohort, rule),
+            subjects=self.subjects,
+            alternates=self.alternates,
+            language=self.language,
+        )
+
+
+@cache
+def default_catalogue() -> Catalogue:
+    """Return the scales, rules and subjects that come with the package.
+
+    Examples
+    --------
+    >>> [scale.name for scale in default_catalogue().scales]
+    ['IG-MVG', 'A-F', '1-10']
+    """
+    text = files("nbanalytics").joinpath("grading.toml").read_text(encoding="utf-8")
+    return parse_catalogue(tomllib.loads(text))
+
+
+def parse_catalogue(data: Mapping[str, Any], base: Catalogue | None = None) -> Catalogue:
+    """Read scales, rules and subjects from parsed TOML; what is not declared is taken from ``base``.
+
+    Parameters
+    ----------
+    data : mapping
+        With any of ``scale`` (list), ``rule`` (list), ``subject`` (table of tables) and ``subjects``.
+    base : Catalogue, optional
+        Scales are replaced as a whole if any is declared, and so are rules; subjects are added one by one.
+
+    Raises
+    ------
+    GradingError
+        If a table lacks a key, or a passing grade or an alias is not in its scale.
+    """
+    try:
+        scales = tuple(_scale(entry) for entry in data.get("scale", ()))
+        rules = tuple(_rule(entry) for entry in data.get("rule", ()))
+        subjects = {
+            code: Subject(
+                code=code,
+                sv=entry.get("sv", code),
+                en=entry.get("en", entry.get("sv", code)),
+                comparable=entry.get("comparable", True),
+                block=tuple(entry.get("block", ())),
+            )
+            for code, entry in data.get("subject", {}).items()
+        }
+    except KeyError as missing:
+        raise GradingError(
+            f"A [[scale]] or [[rule]] table lacks the key {missing}. Add it; the package's grading.toml shows the form."
+        ) from None
+    general = data.get("subjects", {})
+    alternates = tuple(tuple(group) for group in general.get("alternates", ()))
+    return Catalogue(
+        scales=scales or (base.scales if base else ()),
+        rules=rules or (base.rules if base else ()),
+        subjects={**(base.subjects if base else {}), **subjects},
+        alternates=alternates or (base.alternates if base else ()),
+        language=general.get("language", base.language if base else None),
+    )
+
+
+def _scale(entry: Mapping[str, Any]) -> Scale:
+    points = {str(grade): float(value) for grade, value in entry["points"].items()}
+    ordered = dict(sorted(points.items(), key=lambda item: item[1]))
+    passing = frozenset(str(grade) for grade in entry["passing"])
+    marks = tuple(entry.get("marks", (STRECK,)))
+    aliases = {str(code): str(meaning) for code, meaning in entry.get("aliases", {}).items()}
+    unknown = sorted((passing - set(points)) | (set(aliases.values()) - set(points) - set(marks)))
+    if unknown:
+        raise GradingError(
+            f"Scale {entry['name']!r}: {', '.join(unknown)} is passing or an alias but not in 'points' or 'marks'. "
+            "Add it there or remove it here."
+        )
+    return Scale(name=entry["name"], points=ordered, passing=passing, marks=marks, aliases=aliases, **_validity(entry))
+
+
+def _rule(entry: Mapping[str, Any]) -> Rule:
+    ways = tuple(
+        Way(required=tuple(tuple(demand) for demand in way["required"]), passes=int(way["passes"]))
+        for way in entry.get("way", ())
+    )
+    mean = entry.get("mean_at_least")
+    if not ways and mean is None:
+        raise GradingError(f"Rule {entry['name']!r} has neither [[rule.way]] nor 'mean_at_least'. Give one of them.")
+    return Rule(name=entry["name"], ways=ways, mean_at_least=None if mean is None else float(mean), **_validity(entry))
+
+
+def _validity(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "version": entry.get("version", ""),
+        "first_cohort": entry.get("first_cohort"),
+        "last_cohort": entry.get("last_cohort"),
+        "source": entry.get("source", ""),
+    }
+
+
+def _holds(item: Scale | Rule, cohort: int) -> bool:
+    return (item.first_cohort or cohort) <= cohort <= (item.last_cohort or cohort)
+
+
+def _pick(items: Sequence[_Versioned], what: str, cohort: int, name: str | None) -> _Versioned:
+    named = [item for item in items if name is None or item.name == name]
+    if not named:
+        known = ", ".join(dict.fromkeys(item.name for item in items))
+        raise GradingError(f"There is no {what} named {name!r}. Choose one of: {known}.")
+    fitting = [item for item in named if _holds(item, cohort)]
+    if not fitting:
+        spans = ", ".join(f"{item.first_cohort or '…'}-{item.last_cohort or '…'}" for item in named)
+        others = ", ".join(dict.fromkeys(item.name for item in items if _holds(item, cohort))) or "none"
+        asked = f"{what} {name!r} does" if name else f"{what}s known do"
+        raise GradingError(
+            f"The {asked} not hold for cohort {cohort} (it holds for {spans}). "
+            f"Those that do: {others}; or declare a [[{what}]] of your own in records.toml."
+        )
+    return fitting[-1]
+
+
+# ------------------------------------------------------------------ what a scale and a rule say of grades
+
+
+def points_expr(scale: Scale, grade: str = "grade") -> nw.Expr:
+    """Grade points of a grade column; missing for marks such as streck (they are not grades)."""
+    column = nw.col(grade)
+    expression: Any = nw.when(column == scale.order[0]).then(nw.lit(scale.points[scale.order[0]]))
+    for name in scale.order[1:]:
+        expression = expression.when(column == name).then(nw.lit(scale.points[name]))
+    return expression  # type: ignore[no-any-return]
+
+
+def passed_expr(scale: Scale, grade: str = "grade") -> nw.Expr:
+    """Whether a grade column holds a pass; marks and fails are both no pass."""
+    return any_of(nw.col(grade), sorted(scale.passing))

@@ -1,0 +1,105 @@
+"""Student records: the validated tables that every analysis starts from, in any dataframe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import narwhals as nw
+
+from nbanalytics.declaration import Declaration
+from nbanalytics.eligibility import term_results
+from nbanalytics.errors import DataError
+from nbanalytics.frames import any_of, collect, open_frame
+from nbanalytics.schema import TABLES
+
+
+@dataclass(frozen=True)
+class StudentRecords:
+    """The records of one municipality: one table each for students, grades, absence and what followed.
+
+    Attributes
+    ----------
+    students, grades : dataframe
+        Required. Any kind narwhals takes; the columns are in :data:`nbanalytics.schema.TABLES`.
+    absence, tests, outcomes, support, schools : dataframe, optional
+        What else is known.
+    declaration : Declaration
+        Scale, rule, terms and stages.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2018]).records
+    >>> records.cohorts()
+    [2018]
+    """
+
+    students: Any
+    grades: Any
+    absence: Any = None
+    tests: Any = None
+    outcomes: Any = None
+    support: Any = None
+    schools: Any = None
+    declaration: Declaration = field(default_factory=Declaration)
+
+    def cohorts(self) -> list[int]:
+        """Cohorts present, as the years in which they leave the last term, in order."""
+        unique = collect(open_frame(self.students).select("cohort").unique())
+        return sorted(int(cohort) for cohort in unique["cohort"].dropna())
+
+    def cohort(self, cohort: int | Sequence[int]) -> StudentRecords:
+        """Keep the records of one cohort or of several.
+
+        Raises
+        ------
+        DataError
+            If a cohort is not there; the message names those that are.
+        """
+        wanted = [cohort] if isinstance(cohort, int) else list(cohort)
+        present = self.cohorts()
+        absent = [str(year) for year in wanted if year not in present]
+        if absent:
+            known = ", ".join(str(year) for year in present) or "none at all"
+            raise DataError(f"There is no cohort {', '.join(absent)} in the records. Choose among: {known}.")
+        students = open_frame(self.students).filter(any_of(nw.col("cohort"), wanted))
+        kept = students.select("student_id")
+        tables = {
+            name: nw.to_native(open_frame(table).join(kept, on="student_id", how="semi"))
+            for name, table in self.tables().items()
+            if name not in {"students", "schools"}
+        }
+        return replace(self, students=nw.to_native(students), **tables)
+
+    def tables(self) -> dict[str, Any]:
+        """Return the tables that are there, by name."""
+        named = {name: getattr(self, name) for name in TABLES}
+        return {name: table for name, table in named.items() if table is not None}
+
+    def term_results(self, terms: Sequence[str] | None = None) -> Any:
+        """Points, passes and eligibility by student and term, each cohort by its own scale and rule.
+
+        Returns
+        -------
+        dataframe
+            Of the records' kind: ``student_id, cohort`` and the columns of
+            :func:`nbanalytics.eligibility.term_results`.
+        """
+        students = open_frame(self.students).select("student_id", "cohort")
+        gradings: dict[Any, list[int]] = {}
+        for cohort in self.cohorts():
+            grading = self.declaration.grading(cohort)
+            gradings.setdefault((grading.scale.name, grading.scale.version, grading.rule.version), []).append(cohort)
+        parts = []
+        for cohorts in gradings.values():
+            grades = open_frame(self.grades)
+            if len(gradings) > 1:
+                kept = students.filter(any_of(nw.col("cohort"), cohorts)).select("student_id")
+                grades = grades.join(kept, on="student_id", how="semi")
+            parts.append(open_frame(term_results(grades, self.declaration.grading(cohorts[0]), terms)))
+        if not parts:
+            raise DataError("The records hold no students with a cohort. Fill in the column 'cohort' of students.")
+        results = parts[0] if len(parts) == 1 else nw.concat(parts)
+        return nw.to_native(students.join(results, on="student_id", how="inner"))
