@@ -1,0 +1,225 @@
+"""The students who lost eligibility: green, yellow and pink, and whom to interview."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from nbanalytics.cohorts.classify import Classification
+from nbanalytics.errors import DataError
+from nbanalytics.frames import any_of, collect, open_frame
+from nbanalytics.grading import STRECK, passed_expr
+from nbanalytics.records import StudentRecords
+
+SUBGROUPS = ("green", "yellow", "pink")
+
+
+@dataclass(frozen=True)
+class SubgroupRule:
+    """The written rule that divides group 6.
+
+    - green: became eligible in the summer after the last term;
+    - yellow: of the required subjects only ``missing`` lacks a pass, nothing further is wanting, and at most
+      ``other_failed`` more subjects are failed or have streck;
+    - pink: the others.
+    """
+
+    missing: str = "MA"
+    other_failed: int = 1
+
+
+@dataclass(frozen=True)
+class Subgroups:
+    """Group 6 divided.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        ``student_id, cohort, subgroup, change, missing, failed`` (subjects with F or streck in the last term).
+        One row per student: researcher's door only.
+    counts : pandas.DataFrame
+        ``cohort, subgroup, students``.
+    rule : SubgroupRule
+    """
+
+    table: pd.DataFrame
+    counts: pd.DataFrame
+    rule: SubgroupRule
+
+    def __repr__(self) -> str:
+        totals = self.counts.groupby("subgroup", sort=False)["students"].sum()
+        return f"Group 6, {len(self.table)} students: " + ", ".join(f"{name} {n}" for name, n in totals.items())
+
+    def _repr_html_(self) -> str:
+        wide = self.counts.pivot(index="cohort", columns="subgroup", values="students")[list(SUBGROUPS)]
+        return f"<p>{self!r}</p>{wide._repr_html_()}"  # type: ignore[operator]
+
+
+@dataclass(frozen=True)
+class SelectionList:
+    """Students of one subgroup with their history, for choosing whom to interview. Researcher's door only.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per student, the largest fall first: ``student_id, cohort, sex, school_id, change, missing``,
+        ``first_not_eligible`` (term).
+    history : pandas.DataFrame
+        One row per student and term: ``student_id, term, mean_points, n_passed, eligible, missing, valid, invalid``.
+    """
+
+    table: pd.DataFrame
+    history: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"Selection list of {len(self.table)} students (pseudonyms; not for publication)"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>{self.table._repr_html_()}"  # type: ignore[operator]
+
+
+def subgroups(records: StudentRecords, classification: Classification, rule: SubgroupRule | None = None) -> Subgroups:
+    """Divide group 6 by the written rule of :class:`SubgroupRule`.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        Green needs the table ``outcomes`` with ``eligible_after_summer``; without it nobody is green.
+    classification : Classification
+        Of the same records.
+    rule : SubgroupRule, optional
+
+    Returns
+    -------
+    Subgroups
+
+    Notes
+    -----
+    The three subgroups of Karlskoga's Progression 02 (report 2019, appendix 8.5.3), which were sorted by hand;
+    the rule is ours and gives the report's 8, 4 and 11.
+
+    Examples
+    --------
+    >>> from nbanalytics.cohorts import classify
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2018]).records
+    >>> subgroups(records, classify(records)).counts["students"].tolist()
+    [8, 4, 11]
+    """
+    rule = rule or SubgroupRule()
+    lost = collect(
+        open_frame(classification.table).filter(nw.col("group") == 6).select("student_id", "cohort", "change")
+    )
+    kept = _only(records, lost)
+    results = collect(kept.term_results([classification.end]))[["student_id", "missing", "missing_further"]]
+    table = lost.merge(results, on="student_id", how="left").merge(
+        _failed(kept, classification.end), on="student_id", how="left"
+    )
+    table["failed"] = table["failed"].fillna(0).astype(int)
+    yellow = (
+        table["missing"].eq(rule.missing) & table["missing_further"].eq(0) & table["failed"].le(1 + rule.other_failed)
+    )
+    table["subgroup"] = yellow.map({True: "yellow", False: "pink"})
+    table.loc[table["student_id"].isin(_eligible_after_summer(kept)), "subgroup"] = "green"
+    table = table[["student_id", "cohort", "subgroup", "change", "missing", "failed"]]
+    cohorts = sorted(classification.counts["cohort"].unique())
+    index = pd.MultiIndex.from_product([cohorts, SUBGROUPS], names=["cohort", "subgroup"])
+    counted = table.groupby(["cohort", "subgroup"]).size().reindex(index, fill_value=0)
+    return Subgroups(
+        table.sort_values(["cohort", "subgroup", "student_id"], ignore_index=True),
+        counted.rename("students").reset_index(),
+        rule,
+    )
+
+
+def selection_list(records: StudentRecords, divided: Subgroups, subgroup: str = "pink") -> SelectionList:
+    """List the students of a subgroup with each one's history, the largest negative development first.
+
+    Parameters
+    ----------
+    records : StudentRecords
+    divided : Subgroups
+        From :func:`subgroups` on the same records.
+    subgroup : {"green", "yellow", "pink"}
+
+    Returns
+    -------
+    SelectionList
+
+    Raises
+    ------
+    DataError
+        If there is no such subgroup.
+
+    Examples
+    --------
+    >>> from nbanalytics.cohorts import classify
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2018]).records
+    >>> selection_list(records, subgroups(records, classify(records)))
+    Selection list of 11 students (pseudonyms; not for publication)
+    """
+    if subgroup not in SUBGROUPS:
+        raise DataError(f"There is no subgroup {subgroup!r}. Choose among: {', '.join(SUBGROUPS)}.")
+    chosen = divided.table[divided.table["subgroup"] == subgroup]
+    kept = _only(records, chosen)
+    students = collect(kept.students)
+    about = [name for name in ("sex", "school_id") if name in students]
+    history = _history(kept)
+    lost = history[history["after_start"] & history["eligible"].eq(False)]
+    first = lost.groupby("student_id", sort=False)["term"].first().rename("first_not_eligible")
+    table = (
+        chosen[["student_id", "cohort", "change", "missing"]]
+        .merge(students[["student_id", *about]], on="student_id", how="left")
+        .merge(first, on="student_id", how="left")
+        .sort_values(["change", "student_id"], ignore_index=True)
+    )
+    columns = ["student_id", "cohort", *about, "change", "missing", "first_not_eligible"]
+    return SelectionList(table[columns], history.drop(columns="after_start"))
+
+
+def _only(records: StudentRecords, chosen: pd.DataFrame) -> StudentRecords:
+    """Bring the records of a few students to pandas."""
+    ids = chosen["student_id"].tolist()
+    tables: dict[str, Any] = {}
+    for name, table in records.tables().items():
+        frame = open_frame(table)
+        if name != "schools":
+            frame = frame.filter(nw.col("student_id").is_in(ids)) if ids else frame.head(0)
+        tables[name] = collect(frame)
+    return StudentRecords(**tables, declaration=records.declaration)
+
+
+def _failed(records: StudentRecords, term: str) -> pd.DataFrame:
+    """Subjects with a fail or streck in the term, by student."""
+    parts = []
+    for cohort in records.cohorts():
+        scale = records.declaration.grading(cohort).scale
+        grades = open_frame(records.cohort(cohort).grades).filter(nw.col("term") == term)
+        graded = any_of(nw.col("grade"), [*scale.order, STRECK])
+        counted = grades.with_columns(failed=(graded & ~passed_expr(scale)).cast(nw.Int64))
+        parts.append(collect(counted.group_by("student_id").agg(nw.col("failed").sum().alias("failed"))))
+    return pd.concat(parts) if parts else pd.DataFrame({"student_id": [], "failed": []})
+
+
+def _eligible_after_summer(records: StudentRecords) -> list[str]:
+    if records.outcomes is None or "eligible_after_summer" not in records.outcomes:
+        return []
+    outcomes = records.outcomes
+    return outcomes.loc[outcomes["eligible_after_summer"].eq(True), "student_id"].tolist()  # type: ignore[no-any-return]
+
+
+def _history(records: StudentRecords) -> pd.DataFrame:
+    history = collect(records.term_results())[["student_id", "term", "mean_points", "n_passed", "eligible", "missing"]]
+    if records.absence is not None:
+        history = history.merge(
+            records.absence[["student_id", "term", "valid", "invalid"]], on=["student_id", "term"], how="outer"
+        )
+    # A term with absence but no grades is neither eligible nor not.
+    history["eligible"] = history["eligible"].astype("boolean")
+    place = history["term"].map({term: number for number, term in enumerate(records.declaration.terms)})
+    history = history.assign(after_start=place > records.declaration.terms.index(records.declaration.start))
+    return history.assign(place=place).sort_values(["student_id", "place"], ignore_index=True).drop(columns="place")
