@@ -91,7 +91,7 @@ def term_results(grades: FrameT, grading: Grading, terms: Sequence[str] | None =
             *(nw.col(name).max().alias(name) for name in passes if name != "_plain"),
         )
     )
-    alternates = [nw.col(name) for name in passes if name.startswith("_alternate")]
+    alternates = [nw.col(_met(group)) for group in grading.alternates]
     first_way = grading.rule.ways[0] if grading.rule.ways else None
     result = (
         grouped.with_columns(n_passed=nw.sum_horizontal("_plain", *alternates))
@@ -163,8 +163,7 @@ def _pass_columns(grading: Grading) -> dict[str, nw.Expr]:
     """Return row-wise columns: a pass in each demand, in each group of alternates, and in any other subject."""
     subject, passed = nw.col("subject"), nw.col("passed")
     columns = {_met(demand): passed & any_of(subject, demand) for demand in grading.rule.demands}
-    for number, group in enumerate(grading.alternates):
-        columns[f"_alternate{number}"] = passed & any_of(subject, group)
+    columns |= {_met(group): passed & any_of(subject, group) for group in grading.alternates}
     either = [code for group in grading.alternates for code in group]
     columns["_plain"] = passed & ~any_of(subject, either)
     return columns

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import narwhals as nw
@@ -27,4 +29,4 @@ def any_of(column: nw.Expr, values: Iterable[Any]) -> nw.Expr:
     tests = [column == value for value in values]
     if not tests:
         return nw.lit(False)
-    return tests[0] if len(tests) == 1 else nw.any_horizontal(*tests, ignore_nulls=True)
+    return reduce(or_, tests)

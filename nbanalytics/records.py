@@ -12,6 +12,7 @@ from nbanalytics.declaration import Declaration
 from nbanalytics.eligibility import term_results
 from nbanalytics.errors import DataError
 from nbanalytics.frames import any_of, collect, open_frame
+from nbanalytics.grading import Grading
 from nbanalytics.schema import TABLES
 
 
@@ -50,6 +51,15 @@ class StudentRecords:
         unique = collect(open_frame(self.students).select("cohort").unique())
         return sorted(int(cohort) for cohort in unique["cohort"].dropna())
 
+    def gradings(self) -> list[tuple[Grading, list[int]]]:
+        """Scales and rules in use, each with the cohorts that they hold for."""
+        gradings: dict[Any, tuple[Grading, list[int]]] = {}
+        for cohort in self.cohorts():
+            grading = self.declaration.grading(cohort)
+            key = (grading.scale.name, grading.scale.version, grading.rule.name, grading.rule.version)
+            gradings.setdefault(key, (grading, []))[1].append(cohort)
+        return list(gradings.values())
+
     def cohort(self, cohort: int | Sequence[int]) -> StudentRecords:
         """Keep the records of one cohort or of several.
 
@@ -64,14 +74,21 @@ class StudentRecords:
         if absent:
             known = ", ".join(str(year) for year in present) or "none at all"
             raise DataError(f"There is no cohort {', '.join(absent)} in the records. Choose among: {known}.")
-        students = open_frame(self.students).filter(any_of(nw.col("cohort"), wanted))
-        kept = students.select("student_id")
+        return self.only(open_frame(self.students).filter(any_of(nw.col("cohort"), wanted)))
+
+    def only(self, students: Any) -> StudentRecords:
+        """Keep the rows, in every table, of the students in a frame with ``student_id``."""
+        kept = open_frame(students).select("student_id")
         tables = {
             name: nw.to_native(open_frame(table).join(kept, on="student_id", how="semi"))
             for name, table in self.tables().items()
-            if name not in {"students", "schools"}
+            if name != "schools"
         }
-        return replace(self, students=nw.to_native(students), **tables)
+        return replace(self, **tables)
+
+    def to_pandas(self) -> StudentRecords:
+        """Bring every table to pandas: for a few students, or a municipality."""
+        return replace(self, **{name: collect(table) for name, table in self.tables().items()})
 
     def tables(self) -> dict[str, Any]:
         """Return the tables that are there, by name."""
@@ -88,18 +105,19 @@ class StudentRecords:
             :func:`nbanalytics.eligibility.term_results`.
         """
         students = open_frame(self.students).select("student_id", "cohort")
-        gradings: dict[Any, list[int]] = {}
-        for cohort in self.cohorts():
-            grading = self.declaration.grading(cohort)
-            gradings.setdefault((grading.scale.name, grading.scale.version, grading.rule.version), []).append(cohort)
+        return nw.to_native(students.join(open_frame(self.results(terms)), on="student_id", how="inner"))
+
+    def results(self, terms: Sequence[str] | None = None) -> Any:
+        """Return :meth:`term_results` without the cohort, which spares a join of all students."""
+        gradings = self.gradings()
+        if not gradings:
+            raise DataError("The records hold no students with a cohort. Fill in the column 'cohort' of students.")
+        students = open_frame(self.students)
         parts = []
-        for cohorts in gradings.values():
+        for grading, cohorts in gradings:
             grades = open_frame(self.grades)
             if len(gradings) > 1:
                 kept = students.filter(any_of(nw.col("cohort"), cohorts)).select("student_id")
                 grades = grades.join(kept, on="student_id", how="semi")
-            parts.append(open_frame(term_results(grades, self.declaration.grading(cohorts[0]), terms)))
-        if not parts:
-            raise DataError("The records hold no students with a cohort. Fill in the column 'cohort' of students.")
-        results = parts[0] if len(parts) == 1 else nw.concat(parts)
-        return nw.to_native(students.join(results, on="student_id", how="inner"))
+            parts.append(open_frame(term_results(grades, grading, terms)))
+        return nw.to_native(parts[0] if len(parts) == 1 else nw.concat(parts))

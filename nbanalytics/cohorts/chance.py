@@ -89,7 +89,7 @@ def expected_by_chance(records: StudentRecords, classification: Classification) 
     ['lowest third', 'middle third', 'highest third', 'all']
     """
     start, end = _spread(records, classification.start), _spread(records, classification.end)
-    both = start.join(end, how="inner", lsuffix="_start", rsuffix="_end")
+    both = start.add_suffix("_start").join(end.add_suffix("_end"), how="inner")
     if len(both) < 10:
         raise DataError(
             f"Only {len(both)} students have grade points in both {classification.start} and {classification.end}; "

@@ -139,6 +139,7 @@ def classify(records: StudentRecords, rule: GroupRule | None = None) -> Classifi
     table = (
         directed.with_columns(group=_group(rule))
         .with_columns(reason=_reason(records, start, end))
+        .with_columns(start_eligible=_flag("start_eligible"), end_eligible=_flag("end_eligible"))
         .select(*TABLE_COLUMNS)
     )
     counts, unclassified = _count(table, records.cohorts())
@@ -153,30 +154,27 @@ def classify(records: StudentRecords, rule: GroupRule | None = None) -> Classifi
 
 
 def _both_ends(records: StudentRecords, start: str, end: str) -> Any:
-    """One row per student: points and eligibility in the two terms, 1/0 whether there are grade rows at all."""
-    results = open_frame(records.term_results([start, end]))
+    """One row per student: points and eligibility in the two terms, missing where there are no grade rows at all."""
     columns = {}
     for name, term in (("start", start), ("end", end)):
         here = nw.col("term") == term
-        columns[f"{name}_seen"] = here.cast(nw.Int64)
         columns[f"{name}_points"] = nw.when(here).then(nw.col("mean_points"))
-        columns[f"{name}_eligible"] = nw.when(here).then(nw.col("eligible").cast(nw.Int64))
+        columns[f"{name}_eligible"] = nw.when(here).then(nw.col("eligible").cast(nw.Int8))
     ends = (
-        results.with_columns(**columns)
+        open_frame(records.results([start, end]))
+        .with_columns(**columns)
         .group_by("student_id")
         .agg(*(nw.col(name).max().alias(name) for name in columns))
     )
-    moves = [
-        name for name in ("moved_in", "moved_out") if name in open_frame(records.students).collect_schema().names()
-    ]
-    students = open_frame(records.students).select("student_id", "cohort", *moves)
-    joined = students.join(ends, on="student_id", how="left")
-    return joined.with_columns(
-        start_seen=nw.col("start_seen").fill_null(0),
-        end_seen=nw.col("end_seen").fill_null(0),
-        start_eligible=nw.col("start_eligible") == 1,
-        end_eligible=nw.col("end_eligible") == 1,
-    )
+    students = open_frame(records.students)
+    moves = [name for name in ("moved_in", "moved_out") if name in students.collect_schema().names()]
+    return students.select("student_id", "cohort", *moves).join(ends, on="student_id", how="left")
+
+
+def _flag(name: str) -> nw.Expr:
+    """Turn 1/0 into a boolean that stays missing where the number is."""
+    column: Any = nw.when(nw.col(name) == 1).then(nw.lit(True))
+    return column.when(nw.col(name) == 0).then(nw.lit(False))  # type: ignore[no-any-return]
 
 
 def _direction(threshold: float) -> nw.Expr:
@@ -186,8 +184,8 @@ def _direction(threshold: float) -> nw.Expr:
 
 
 def _group(rule: GroupRule) -> nw.Expr:
-    at_start, at_end = nw.col("start_eligible"), nw.col("end_eligible")
-    seen = (nw.col("start_seen") == 1) & (nw.col("end_seen") == 1)
+    at_start, at_end = nw.col("start_eligible") == 1, nw.col("end_eligible") == 1
+    seen = ~nw.col("start_eligible").is_null() & ~nw.col("end_eligible").is_null()
     direction = nw.col("direction")
     known = ~direction.is_null()
     positive = direction == "raised"
@@ -203,7 +201,7 @@ def _reason(records: StudentRecords, start: str, end: str) -> nw.Expr:
     """Why a student has no group; a known move explains a missing term better than its absence does."""
     names = open_frame(records.students).collect_schema().names()
     terms = records.declaration.terms
-    no_start, no_end = nw.col("start_seen") == 0, nw.col("end_seen") == 0
+    no_start, no_end = nw.col("start_eligible").is_null(), nw.col("end_eligible").is_null()
     chain: Any = nw.when(~nw.col("group").is_null()).then(nw.lit(None, dtype=nw.String))
     if "moved_in" in names:
         late = any_of(nw.col("moved_in"), terms[terms.index(start) + 1 :])

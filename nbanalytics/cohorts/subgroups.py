@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import narwhals as nw
 import pandas as pd
@@ -110,10 +109,9 @@ def subgroups(records: StudentRecords, classification: Classification, rule: Sub
     [8, 4, 11]
     """
     rule = rule or SubgroupRule()
-    lost = collect(
-        open_frame(classification.table).filter(nw.col("group") == 6).select("student_id", "cohort", "change")
-    )
-    kept = _only(records, lost)
+    in_group = open_frame(classification.table).filter(nw.col("group") == 6)
+    lost = collect(in_group.select("student_id", "cohort", "change"))
+    kept = records.only(nw.to_native(in_group)).to_pandas()
     results = collect(kept.term_results([classification.end]))[["student_id", "missing", "missing_further"]]
     table = lost.merge(results, on="student_id", how="left").merge(
         _failed(kept, classification.end), on="student_id", how="left"
@@ -165,8 +163,10 @@ def selection_list(records: StudentRecords, divided: Subgroups, subgroup: str = 
     if subgroup not in SUBGROUPS:
         raise DataError(f"There is no subgroup {subgroup!r}. Choose among: {', '.join(SUBGROUPS)}.")
     chosen = divided.table[divided.table["subgroup"] == subgroup]
-    kept = _only(records, chosen)
-    students = collect(kept.students)
+    # The few chosen are in pandas; the records may be in another engine, so they are asked by name.
+    named = open_frame(records.students).filter(nw.col("student_id").is_in(chosen["student_id"].tolist()))
+    kept = records.only(nw.to_native(named)).to_pandas()
+    students = kept.students
     about = [name for name in ("sex", "school_id") if name in students]
     history = _history(kept)
     lost = history[history["after_start"] & history["eligible"].eq(False)]
@@ -179,18 +179,6 @@ def selection_list(records: StudentRecords, divided: Subgroups, subgroup: str = 
     )
     columns = ["student_id", "cohort", *about, "change", "missing", "first_not_eligible"]
     return SelectionList(table[columns], history.drop(columns="after_start"))
-
-
-def _only(records: StudentRecords, chosen: pd.DataFrame) -> StudentRecords:
-    """Bring the records of a few students to pandas."""
-    ids = chosen["student_id"].tolist()
-    tables: dict[str, Any] = {}
-    for name, table in records.tables().items():
-        frame = open_frame(table)
-        if name != "schools":
-            frame = frame.filter(nw.col("student_id").is_in(ids)) if ids else frame.head(0)
-        tables[name] = collect(frame)
-    return StudentRecords(**tables, declaration=records.declaration)
 
 
 def _failed(records: StudentRecords, term: str) -> pd.DataFrame:

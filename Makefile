@@ -1,0 +1,68 @@
+# Two commands do everything on a machine with Python 3.11+ and make: `make serve` and `make test`.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# PySpark's tests need Java; without it they are left out.
+EXTRAS := test$(if $(shell command -v java),$(comma)spark)
+comma := ,
+PIP_FLAGS ?= --disable-pip-version-check --quiet
+
+.PHONY: help serve test test-slow lint notebooks sample release screenshot benchmark clean
+
+help:
+	@echo "make serve       install, build the sample release if it is missing, serve the dashboards on 127.0.0.1"
+	@echo "make test        install, run all tests, re-execute all notebooks and dashboards"
+	@echo "make test-slow   the statistical checks over many seeds"
+	@echo "make lint        ruff and mypy"
+	@echo "make sample      simulate data/sample anew"
+	@echo "make release     build dashboards/release from data/sample"
+	@echo "make screenshot  render the picture in the README"
+	@echo "make benchmark   time the national register against SQL by hand"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install $(PIP_FLAGS) --editable ".[dashboards]"
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install $(PIP_FLAGS) --editable ".[$(EXTRAS)]"
+	@touch $@ $(VENV)/.serve
+
+serve: $(VENV)/.serve dashboards/release/manifest.json
+	$(BIN)/nbanalytics serve dashboards/release
+
+dashboards/release/manifest.json: | $(VENV)/.serve
+	$(BIN)/nbanalytics release data/sample --out dashboards/release --created 2026-11-21
+
+test: $(VENV)/.test lint
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+	$(MAKE) notebooks
+
+notebooks: $(VENV)/.test
+	$(BIN)/python -m pytest --nbval-lax --numprocesses 2 notebooks dashboards -p no:cacheprovider
+
+test-slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+sample: $(VENV)/.serve
+	$(BIN)/nbanalytics simulate --out data/sample
+
+release: $(VENV)/.serve
+	$(BIN)/nbanalytics release data/sample --out dashboards/release --created 2026-11-21
+
+screenshot: $(VENV)/.test
+	$(BIN)/python docs/screenshot.py
+
+benchmark: $(VENV)/.test
+	$(BIN)/python benchmarks/national.py
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,0 +1,213 @@
+"""The command line: ``nbanalytics simulate | check | cohorts | release | serve``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nbanalytics.errors import NbanalyticsError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbanalytics.cohorts import Classification
+    from nbanalytics.records import StudentRecords
+
+app = typer.Typer(
+    help="Grade progression research: cohorts, flows, drop points, and releases that a board can open.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RecordsPath = Annotated[Path, typer.Argument(metavar="PATH", help="Folder of records (CSV, Parquet or Excel).")]
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder to write; made if it is missing.")],
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same bytes.")] = None,
+) -> None:
+    """Write a synthetic municipality whose truth is known."""
+    from nbanalytics.simulate import DEFAULT_SEED, write_sample
+
+    with waiting("simulating a municipality"):
+        simulation = write_sample(out, seed=DEFAULT_SEED if seed is None else seed)
+    cohorts = simulation.records.cohorts()
+    tell(f"{len(simulation.records.students)} synthetic students of cohorts {cohorts[0]}-{cohorts[-1]} in {out}")
+
+
+@app.command()
+def check(
+    path: RecordsPath,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+    rejected: Annotated[
+        Path | None, typer.Option(help="Write the rejected rows here: file, row, column, reason; no content.")
+    ] = None,
+) -> None:
+    """Tell what the files hold: every fault with its rows and remedy, what was assumed, what is missing.
+
+    Exit status: 0 clean, 1 usable with remarks, 2 cannot be used.
+    """
+    from nbanalytics.readers import check_records
+
+    report = check_records(path)
+    if rejected is not None:
+        report.write_rejected(rejected)
+    typer.echo(report.as_json() if as_json else report.text())
+    raise typer.Exit(report.exit_code)
+
+
+@app.command()
+def cohorts(
+    path: RecordsPath,
+    cohort: Annotated[int | None, typer.Option(help="Year in which the cohort leaves; by default all.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One object, or a list of one for each cohort.")] = False,
+) -> None:
+    """Count the six groups of a cohort, the subgroups of group 6, and who has no group and why."""
+    from nbanalytics.cohorts import classify
+
+    with waiting("reading records"):
+        records = open_records(path)
+        if cohort is not None:
+            records = records.cohort(cohort)
+    with waiting("classifying students"):
+        classification = classify(records)
+        summaries = summarise(records, classification)
+    if as_json:
+        typer.echo(json.dumps(summaries[0] if cohort is not None else summaries, ensure_ascii=False))
+    else:
+        typer.echo("\n\n".join(_in_words(summary) for summary in summaries))
+
+
+@app.command()
+def release(
+    path: RecordsPath,
+    out: Annotated[Path, typer.Option(help="Folder of the release; an older release there is replaced whole.")],
+    title: Annotated[str | None, typer.Option(help="Title; by default made of the records' name.")] = None,
+    created: Annotated[str | None, typer.Option(help="Date as YYYY-MM-DD; by default today.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="A policy in TOML, stricter than the default.")] = None,
+) -> None:
+    """Make the closed set of protected tables that the board's dashboards read."""
+    from nbanalytics.disclosure import Policy, read_policy
+    from nbanalytics.release import build_release, write_release
+
+    chosen = read_policy(policy) if policy is not None else Policy()
+    with waiting("reading records"):
+        records = open_records(path)
+    with waiting("building the release") as step:
+        built = build_release(records, chosen, title=title, created=created, progress=step)
+    write_release(built, out)
+    tell(f"{built!r} in {out}")
+
+
+@app.command()
+def serve(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[RELEASE]", help="Folder of a release; by default the sample's.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1; by default a free one from 8866.")] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the gallery in the browser.")] = False,
+) -> None:
+    """Serve the dashboards of a release through Voila on 127.0.0.1."""
+    from nbanalytics.serve import serve as run
+
+    run(folder, port=port, open_browser=open_browser, announce=tell)
+
+
+def open_records(path: Path) -> StudentRecords:
+    """Read a folder of records: lazily through DuckDB where it is Parquet, else into memory."""
+    from nbanalytics.readers import read_records, scan_records
+
+    if (path / "grades.parquet").exists() and (path / "students.parquet").exists():
+        return scan_records(path)
+    return read_records(path)
+
+
+def summarise(records: StudentRecords, classification: Classification) -> list[dict[str, Any]]:
+    """Counts of each cohort as the JSON of ``nbanalytics cohorts`` holds them.
+
+    The subgroups need to know who became eligible in the summer, so without outcomes there are none.
+    """
+    from nbanalytics.cohorts import subgroups
+
+    divided = subgroups(records, classification).counts if records.outcomes is not None else None
+    summaries = []
+    for cohort in sorted(classification.counts["cohort"].unique()):
+        groups = _counts(classification.counts, cohort, "group")
+        unclassified = _counts(classification.unclassified, cohort, "reason")
+        summaries.append(
+            {
+                "cohort": int(cohort),
+                "students": sum(groups.values()) + sum(unclassified.values()),
+                "groups": groups,
+                "subgroups": {} if divided is None else _counts(divided, cohort, "subgroup"),
+                "unclassified": unclassified,
+            }
+        )
+    return summaries
+
+
+def _counts(table: pd.DataFrame, cohort: int, name: str) -> dict[str, int]:
+    of_cohort = table[table["cohort"] == cohort]
+    return {str(key): int(number) for key, number in zip(of_cohort[name], of_cohort["students"], strict=True)}
+
+
+_MEANINGS = {
+    "1": "eligible in both terms, positive development",
+    "2": "eligible in both terms, negative development",
+    "3": "eligible in neither, negative development",
+    "4": "eligible in neither, positive development",
+    "5": "became eligible",
+    "6": "lost eligibility",
+}
+
+
+def _in_words(summary: dict[str, Any]) -> str:
+    lines = [f"Cohort {summary['cohort']}: {summary['students']} students"]
+    lines += [f"  group {group} {count:>8}  {_MEANINGS[group]}" for group, count in summary["groups"].items()]
+    lines += [f"    of group 6, {name:<6} {count:>6}" for name, count in summary["subgroups"].items()]
+    lines += [f"  no group {count:>7}  {reason}" for reason, count in summary["unclassified"].items()]
+    return "\n".join(lines)
+
+
+def tell(words: str) -> None:
+    """Say something to the person at the terminal, apart from the result."""
+    typer.echo(words, err=True)
+
+
+@contextmanager
+def waiting(doing: str) -> Iterator[Any]:
+    """Show what is being done and for how long, on a terminal only; yields a function that names the next step."""
+    from tqdm import tqdm
+
+    with tqdm(bar_format="{desc} … {elapsed}", leave=False, disable=None, file=sys.stderr) as line:
+        line.set_description_str(doing)
+
+        def step(words: str) -> None:
+            line.set_description_str(f"{doing}: {words}")
+
+        yield step
+
+
+def main() -> None:
+    """Run the command line; what a user can mend is told in one message, without a traceback."""
+    try:
+        app()
+    except NbanalyticsError as error:
+        tell(f"Error: {error}")
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader of the output went away (as `head` does): point stdout elsewhere so that exit is quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        tell("interrupted")
+        sys.exit(130)

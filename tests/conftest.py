@@ -1,0 +1,30 @@
+"""The sample municipality, read once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from nbanalytics.readers import read_records
+from nbanalytics.records import StudentRecords
+
+# Machines of CI are slow and shared: a deadline would test them, not us.
+settings.register_profile("house", deadline=None, max_examples=40)
+settings.load_profile("house")
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = ROOT / "data" / "sample"
+
+
+@pytest.fixture(scope="session")
+def sample() -> StudentRecords:
+    """The sample municipality; results are frozen and nobody writes to its tables."""
+    return read_records(SAMPLE)
+
+
+@pytest.fixture(scope="session")
+def karlskoga(sample: StudentRecords) -> StudentRecords:
+    """The cohort of 2018, which reproduces Karlskoga's published counts."""
+    return sample.cohort(2018)

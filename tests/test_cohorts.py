@@ -1,0 +1,272 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from made import ENGINES, in_engine, made_records, municipality, records_of, results_of, same
+
+from nbanalytics.cohorts import (
+    GroupRule,
+    SubgroupRule,
+    classify,
+    expected_by_chance,
+    selection_list,
+    sensitivity,
+    subgroups,
+)
+from nbanalytics.declaration import parse_declaration
+from nbanalytics.errors import DataError
+from nbanalytics.frames import collect
+from nbanalytics.records import StudentRecords
+
+BOTH, UP, DOWN = "EEEEEEEE", "CCCCCCCC", "AAAAAAAA"
+FAILED, FAILED_UP, FAILED_DOWN = "CCFCCCCC", "AAFAAAAA", "EEFEEEEE"
+
+
+def group_of(start, end, **rule):
+    records = records_of({"P": {"6VT": start, "9VT": end}})
+    table = collect(classify(records, GroupRule(**rule)).table)
+    return int(table["group"].iloc[0])
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "group"),
+    [
+        (BOTH, UP, 1),
+        (BOTH, BOTH, 1),
+        (UP, BOTH, 2),
+        (FAILED, FAILED_DOWN, 3),
+        (FAILED, FAILED_UP, 4),
+        (FAILED, FAILED, 4),
+        (FAILED, BOTH, 5),
+        (UP, FAILED_UP, 6),
+    ],
+)
+def test_the_six_groups_are_those_of_the_report(start, end, group):
+    assert group_of(start, end) == group
+
+
+def test_threshold_and_the_place_of_no_change_are_settings():
+    assert group_of(BOTH, BOTH, no_change="negative") == 2
+    assert group_of("CEEEEEEE", BOTH) == 2
+    assert group_of("CEEEEEEE", BOTH, threshold=0.625) == 1
+    assert group_of("CEEEEEEE", BOTH, threshold=0.62) == 2
+    assert group_of("CEEEEEEE", BOTH, threshold=0.625, no_change="negative") == 2
+
+
+@pytest.mark.parametrize("setting", [{"threshold": -1}, {"no_change": "up"}])
+def test_a_rule_that_means_nothing_is_refused(setting):
+    with pytest.raises(DataError):
+        GroupRule(**setting)
+
+
+def test_who_lacks_a_year_is_counted_by_reason_and_not_dropped():
+    records = records_of(
+        {
+            "followed": {"6VT": BOTH, "9VT": BOTH},
+            "came": {"9VT": BOTH},
+            "left": {"6VT": BOTH},
+            "gap6": {"9VT": BOTH},
+            "gap9": {"6VT": BOTH},
+            "never": {"7VT": BOTH},
+            "marks": {"6VT": FAILED, "9VT": "--------"},
+        },
+        moved_in=[None, "8HT", None, None, None, None, None],
+        moved_out=[None, None, "7VT", None, None, None, None],
+    )
+    result = classify(records)
+    assert result.unclassified.set_index("reason")["students"].to_dict() == {
+        "moved in after 6VT": 1,
+        "moved out before 9VT": 1,
+        "no grades in 6VT": 1,
+        "no grades in 9VT": 1,
+        "no grades in 6VT and 9VT": 1,
+        "no grade points in 9VT": 1,
+    }
+    assert result.students == 7
+    assert result.counts["students"].sum() == 1
+
+
+def test_losing_everything_to_streck_is_losing_eligibility():
+    assert group_of(BOTH, "--------") == 6
+
+
+def test_a_cohort_with_year_9_but_no_year_6_is_refused_with_the_remedy():
+    with pytest.raises(DataError, match=r"None of 2 students can be followed .*no grades in 6VT: 2.*Add the grades"):
+        classify(records_of({"a": {"9VT": BOTH}, "b": {"9VT": BOTH}}))
+
+
+@given(made_records())
+def test_every_student_has_a_group_or_a_reason_as_counted_by_hand(records):
+    try:
+        result = classify(records)
+    except DataError:
+        seen = results_of(records)
+        points = records.term_results().set_index(["student_id", "term"])["mean_points"]
+        assert not any({"6VT", "9VT"} <= set(terms) and points[student, "6VT"] >= 0 and points[student, "9VT"] >= 0
+                       for student, terms in seen.items())  # fmt: skip
+        return
+    assert result.counts["students"].sum() + result.unclassified["students"].sum() == len(records.students)
+    table = result.table.set_index("student_id")
+    for student, terms in results_of(records).items():
+        row = table.loc[student]
+        if {"6VT", "9VT"} <= set(terms) and not pd.isna(row["group"]):
+            ends = (terms["6VT"], terms["9VT"])
+            assert ends == (row["group"] in (1, 2, 6), row["group"] in (1, 2, 5))
+        else:
+            assert isinstance(row["reason"], str)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_gives_the_same_groups(engine):
+    records = municipality()
+    expected, found = classify(records), classify(in_engine(records, engine))
+    same(found.counts, expected.counts)
+    same(found.unclassified, expected.unclassified)
+    same(
+        collect(found.table)[["student_id", "change", "group"]].sort_values("student_id", ignore_index=True),
+        expected.table[["student_id", "change", "group"]].sort_values("student_id", ignore_index=True),
+    )
+    same(
+        subgroups(in_engine(records, engine), found).table,
+        subgroups(records, expected).table,
+    )
+
+
+def test_the_order_of_rows_does_not_matter():
+    records = municipality()
+    shuffled = replace(
+        records,
+        students=records.students.sample(frac=1, random_state=1),
+        grades=records.grades.sample(frac=1, random_state=2),
+    )
+    same(classify(shuffled).counts, classify(records).counts)
+
+
+# ---------------------------------------------------------------- Karlskoga's published counts
+
+
+def test_the_sample_gives_karlskogas_groups(karlskoga):
+    groups = classify(karlskoga).counts.set_index("group")["students"]
+    assert groups.sum() == 313
+    assert groups[1] + groups[2] == 236
+    assert groups[3] + groups[4] == 39
+    assert (groups[5], groups[6]) == (15, 23)
+    assert (groups > 0).all()
+
+
+def test_the_written_rule_gives_8_green_4_yellow_and_11_pink(karlskoga):
+    divided = subgroups(karlskoga, classify(karlskoga))
+    assert divided.counts.set_index("subgroup")["students"].to_dict() == {"green": 8, "yellow": 4, "pink": 11}
+
+
+def test_pink_are_8_boys_of_11_spread_over_the_three_schools_and_fall_furthest(karlskoga):
+    divided = subgroups(karlskoga, classify(karlskoga))
+    chosen = selection_list(karlskoga, divided)
+    assert chosen.table["sex"].value_counts().to_dict() == {"boy": 8, "girl": 3}
+    assert sorted(chosen.table["school_id"].value_counts()) == [3, 4, 4]
+    change = divided.table.groupby("subgroup")["change"].mean()
+    assert change["pink"] < min(change["green"], change["yellow"]) < 0
+
+
+def test_the_selection_list_has_each_students_history(karlskoga):
+    chosen = selection_list(karlskoga, subgroups(karlskoga, classify(karlskoga)))
+    assert set(chosen.history["student_id"]) == set(chosen.table["student_id"])
+    assert chosen.history["term"].drop_duplicates().tolist() == list(karlskoga.declaration.terms)
+    first = chosen.table.iloc[0]
+    course = chosen.history[chosen.history["student_id"] == first["student_id"]]
+    not_eligible = course[course["eligible"].eq(False) & ~course["term"].isin(["6HT", "6VT"])]
+    assert first["first_not_eligible"] == not_eligible["term"].iloc[0]
+    assert chosen.table["change"].is_monotonic_increasing
+    with pytest.raises(DataError, match="green, yellow, pink"):
+        selection_list(karlskoga, subgroups(karlskoga, classify(karlskoga)), "red")
+
+
+def test_without_outcomes_nobody_is_green_and_the_rule_is_a_setting(karlskoga):
+    bare = replace(karlskoga, outcomes=None)
+    counts = subgroups(bare, classify(bare)).counts.set_index("subgroup")["students"]
+    assert counts["green"] == 0
+    assert counts.sum() == 23
+    strict = subgroups(bare, classify(bare), SubgroupRule(other_failed=0)).counts.set_index("subgroup")["students"]
+    assert strict["yellow"] <= counts["yellow"]
+
+
+# ---------------------------------------------------------------- how firm the groups are
+
+
+def test_sensitivity_moves_students_only_between_1_and_2_and_3_and_4(karlskoga):
+    result = sensitivity(karlskoga, thresholds=(0, 0.5, 1))
+    wide = result.table.pivot(index=["no_change", "threshold"], columns="group", values="students")
+    assert (wide.sum(axis=1) == 313).all()
+    assert ((wide[1] + wide[2]) == 236).all()
+    assert (wide[[5, 6]] == [15, 23]).all(axis=None)
+    assert wide.loc["positive"][1].is_monotonic_increasing
+    assert wide.loc["negative"][1].is_monotonic_decreasing
+    assert (result.table["moved"] == 0)[: len(karlskoga.cohorts()) * 6].all()
+
+
+def test_sensitivity_compares_eligibility_rules(karlskoga):
+    result = sensitivity(
+        karlskoga, thresholds=(0,), no_change=("positive",), eligibility=("vocational", "preparatory-ES")
+    )
+    lost = result.table.query("group in (3, 4, 6)").groupby("eligibility")["students"].sum()
+    assert lost["preparatory-ES"] >= lost["vocational"]
+
+
+POINTS_SCALE = parse_declaration(
+    {
+        "terms": {"order": ["6VT", "9VT"]},
+        "scale": [
+            {"name": "0-99", "points": {str(i): i for i in range(100)}, "passing": [str(i) for i in range(20, 100)]}
+        ],
+        "rule": [{"name": "vocational", "mean_at_least": 20}],
+    }
+)
+
+
+def drawn(rng, students, drift, subjects=10):
+    """Students whose level moves by ``drift`` (a standard deviation) between two terms of grades with error."""
+    level = rng.normal(50, 8, students)
+    later = level + rng.normal(0, drift, students)
+    grades = []
+    for term, mean in (("6VT", level), ("9VT", later)):
+        marks = np.clip(np.rint(mean[:, None] + rng.normal(0, 10, (students, subjects))), 0, 99).astype(int)
+        grades.append(
+            pd.DataFrame(
+                {
+                    "student_id": np.repeat([f"P{i}" for i in range(students)], subjects),
+                    "term": term,
+                    "subject": np.tile([f"S{i}" for i in range(subjects)], students),
+                    "grade": marks.ravel().astype(str),
+                }
+            )
+        )
+    people = pd.DataFrame({"student_id": [f"P{i}" for i in range(students)], "cohort": 2018})
+    return StudentRecords(people, pd.concat(grades, ignore_index=True), declaration=POINTS_SCALE)
+
+
+def test_where_nobodys_level_moves_the_ups_and_downs_are_those_expected_by_chance():
+    records = drawn(np.random.default_rng(7), 3000, drift=0.0)
+    check = expected_by_chance(records, classify(records, GroupRule(threshold=3)))
+    assert check.reliability == pytest.approx(64 / (64 + 10), abs=0.02)
+    for row in check.table.itertuples():
+        error = 3.5 * np.sqrt(row.students) / 2
+        assert row.raised == pytest.approx(row.expected_raised, abs=error), row.band
+        assert row.lowered == pytest.approx(row.expected_lowered, abs=error), row.band
+        assert row.mean_change == pytest.approx(row.expected_change, abs=3.5 * 4.5 / np.sqrt(row.students)), row.band
+    lowest, highest = check.table["expected_change"].iloc[[0, 2]]
+    assert lowest > 0.5 > -0.5 > highest, "regression to the mean"
+
+
+def test_where_levels_move_there_are_more_ups_and_downs_than_chance_gives():
+    records = drawn(np.random.default_rng(8), 3000, drift=8.0)
+    total = expected_by_chance(records, classify(records, GroupRule(threshold=3))).table.iloc[-1]
+    assert total["raised"] > total["expected_raised"] + 200
+    assert total["lowered"] > total["expected_lowered"] + 200
+
+
+def test_the_chance_check_wants_enough_students():
+    records = records_of({f"P{i}": {"6VT": BOTH, "9VT": UP} for i in range(9)})
+    with pytest.raises(DataError, match="Only 9 students"):
+        expected_by_chance(records, classify(records))
