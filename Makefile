@@ -42,7 +42,7 @@ test: $(VENV)/.test lint
 	$(MAKE) notebooks
 
 notebooks: $(VENV)/.test
-	$(BIN)/python -m pytest --nbval-lax --numprocesses 2 notebooks dashboards -p no:cacheprovider
+	$(BIN)/python -m pytest --nbval-lax --numprocesses 2 --dist loadfile notebooks dashboards
 
 test-slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow

@@ -1,0 +1,94 @@
+"""The notebooks hold prose and calls, and a wrong number in them fails."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+RESEARCH = sorted((ROOT / "notebooks").glob("*.ipynb"))
+ALL = [*RESEARCH, *sorted((ROOT / "dashboards").glob("*.ipynb"))]
+GOLDEN = {"keep_output", "nbval-check-output"}
+
+
+def cells_of(path, kind="code"):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def golden(cell):
+    return set(cell["metadata"].get("tags", ())) >= GOLDEN
+
+
+def test_there_are_notebooks():
+    assert [path.name[:2] for path in RESEARCH] == ["01", "02", "03"]
+    assert len(ALL) > len(RESEARCH)
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.name)
+def test_a_notebook_holds_prose_and_calls(path):
+    for cell in cells_of(path):
+        lines = source(cell).splitlines()
+        assert len(lines) <= 15, source(cell)
+        assert not any(line.lstrip().startswith(("def ", "class ", "async def ")) for line in lines)
+    headings = [
+        line for cell in cells_of(path, "markdown") for line in source(cell).splitlines() if line.startswith("# ")
+    ]
+    assert len(headings) == 1
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.name)
+def test_only_golden_cells_keep_their_output_and_it_is_text(path):
+    for cell in cells_of(path):
+        assert bool(cell["outputs"]) == golden(cell), source(cell)
+        assert all(output["output_type"] == "stream" for output in cell["outputs"])
+
+
+@pytest.mark.parametrize("path", RESEARCH, ids=lambda path: path.name)
+def test_every_research_notebook_compares_numbers(path):
+    texts = ["".join(cell["outputs"][0]["text"]) for cell in cells_of(path) if golden(cell)]
+    assert len(texts) >= 4
+    assert all(any(sign.isdigit() for sign in text) for text in texts)
+
+
+def nbval(path):
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval-lax",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        "/dev/null",
+        str(path),
+    ]
+    return subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("shown", "status"), [("group 6: 23", 0), ("group 6: 24", 1)])
+def test_a_wrong_golden_number_fails(tmp_path, shown, status):
+    """The first notebook, cut to what its golden counts need, once as it is and once with a number altered."""
+    notebook = json.loads(RESEARCH[0].read_text(encoding="utf-8"))
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    load = next(cell for cell in code if "read_records" in source(cell))
+    groups = next(cell for cell in code if "classify(" in source(cell))
+    counts = next(cell for cell in code if golden(cell) and "group 6:" in source(cell))
+    text = "".join(counts["outputs"][0]["text"])
+    assert "group 6: 23" in text
+    counts["outputs"][0]["text"] = text.replace("group 6: 23", shown)
+    notebook["cells"] = [load, groups, counts]
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    copy = tmp_path / "notebooks" / "golden.ipynb"
+    copy.write_text(json.dumps(notebook), encoding="utf-8")
+    done = nbval(copy)
+    assert done.returncode == status, done.stdout
+    assert ("24" in done.stdout) == (status == 1)
