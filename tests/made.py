@@ -16,6 +16,7 @@ import pytest
 from hypothesis import strategies as st
 
 from nbanalytics.declaration import Declaration
+from nbanalytics.frames import collect, open_frame
 from nbanalytics.records import StudentRecords
 
 SUBJECTS = ("SV", "EN", "MA", "BL", "MU", "SL", "IDH", "HKK")
@@ -72,14 +73,24 @@ def spark():
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.master("local[1]").appName("nbanalytics tests")
-    quiet = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "1", "spark.default.parallelism": "1"}
-    for key, value in quiet.items():
+    # Sixty students: compiling each query costs far more than running it.
+    small = {
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": "1",
+        "spark.default.parallelism": "1",
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.autoBroadcastJoinThreshold": "-1",
+    }
+    for key, value in small.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     return session
 
 
+@cache
 def municipality(students=60, seed=5):
     """Return records with gaps, moves, missing values, switches of course and block grades, for all engines."""
     import numpy as np
@@ -129,7 +140,7 @@ def same(found, expected):
 
 @st.composite
 def made_records(draw):
-    """Records of a few students who come and go, with any grades."""
+    """Records of a few students who come and go, with any grades; tests compute in Polars, which is quicker."""
     terms = Declaration().terms
     grade = st.sampled_from("EEEEEEDCAF-.")
     term_grades = st.one_of(st.none(), st.lists(grade, min_size=8, max_size=8).map("".join), st.just("EEEEEEEE"))
@@ -148,9 +159,14 @@ def made_records(draw):
     return records_of(named, outcomes=outcomes, moved_in=draw(column), moved_out=draw(column), sex=sex)
 
 
+def pandas(table):
+    """Return a table of any engine as pandas."""
+    return collect(open_frame(table))
+
+
 def results_of(records):
     """Return ``{student: {term: eligible}}`` from the records, for oracles in plain Python."""
-    table = records.term_results()
+    table = pandas(in_engine(records, "polars").term_results())
     found = {student: {} for student in records.students["student_id"]}
     for row in table.itertuples():
         found[row.student_id][row.term] = bool(row.eligible)

@@ -1,0 +1,204 @@
+"""Losses, recovery and the first step against the others, by hand and against plain loops."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from made import ENGINES, in_engine, made_records, municipality, pandas, records_of, results_of, same
+
+from nbanalytics.droppoints import (
+    absence_around_loss,
+    losses,
+    lost_subjects,
+    person_periods,
+    recovery,
+    transition_contrast,
+)
+from nbanalytics.errors import DataError, EstimationWarning
+from nbanalytics.intervals import katz, newcombe
+from nbanalytics.simulate import simulate
+
+PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"
+
+
+def row_of(records, student="P"):
+    table = losses(records).table
+    return table[table["student_id"] == student].iloc[0]
+
+
+def test_the_loss_is_the_first_term_without_eligibility():
+    row = row_of(records_of({"P": {"6VT": PASSED, "7HT": PASSED, "7VT": FAILED, "8HT": FAILED, "9VT": PASSED}}))
+    assert (row["duration"], row["event"], row["lost_term"], row["before_term"]) == (2, 1, "7VT", "7HT")
+    assert (row["recovered_term"], row["last_term"]) == ("9VT", "9VT")
+    assert row["regained_at_end"]
+    assert row["end_observed"]
+
+
+def test_a_gap_is_at_risk_and_a_loss_behind_it_is_dated_where_it_is_seen():
+    row = row_of(records_of({"P": {"6VT": PASSED, "8VT": FAILED}}))
+    assert (row["duration"], row["event"], row["lost_term"], row["before_term"]) == (4, 1, "8VT", "6VT")
+    assert pd.isna(row["recovered_term"])
+
+
+def test_who_is_not_seen_to_lose_is_censored_after_the_last_results():
+    row = row_of(records_of({"P": {"6VT": PASSED, "7HT": PASSED, "8HT": PASSED}}))
+    assert (row["duration"], row["event"], row["last_term"]) == (3, 0, "8HT")
+    assert pd.isna(row["lost_term"])
+
+
+def test_who_is_never_seen_again_is_counted_and_in_no_person_period():
+    records = records_of(
+        {
+            "stays": {"6VT": PASSED, "7HT": PASSED},
+            "gone": {"6HT": PASSED, "6VT": PASSED},
+            "not": {"6VT": FAILED, "7HT": PASSED},
+            "late": {"7HT": PASSED},
+        }
+    )
+    found = losses(records)
+    assert (found.students, found.never_observed_again) == (2, 1)
+    assert found.left_out == {"not_eligible_at_start": 1, "no_results_at_start": 1}
+    assert row_of(records, "gone")["duration"] == 0
+    assert person_periods(found)["student_id"].tolist() == ["stays"]
+    assert found.life_table()["at_risk"].tolist() == [1]
+    assert "2 students eligible in 6VT" in repr(found)
+    assert "<table" in found._repr_html_()
+
+
+@settings(max_examples=12, deadline=None)
+@given(made_records())
+def test_losses_are_those_of_a_plain_loop(records):
+    terms = records.declaration.followed_terms
+    table = pandas(losses(in_engine(records, "polars")).table).set_index("student_id")
+    expected = {}
+    for student, results in results_of(records).items():
+        if not results.get(terms[0], False):
+            continue
+        seen = [term for term in terms if term in results]
+        lost = next((term for term in seen if not results[term]), None)
+        after = seen[seen.index(lost) + 1 :] if lost else []
+        expected[student] = (
+            terms.index(lost or seen[-1]),
+            int(lost is not None),
+            lost,
+            seen[seen.index(lost) - 1] if lost else None,
+            seen[-1],
+            next((term for term in after if results[term]), None),
+            bool(lost and results.get(terms[-1], False)),
+        )
+    columns = ["duration", "event", "lost_term", "before_term", "last_term", "recovered_term", "regained_at_end"]
+    found = {
+        student: tuple(None if pd.isna(value) else value for value in row)
+        for student, row in zip(table.index, table[columns].itertuples(index=False), strict=True)
+    }
+    assert found == expected
+
+
+@settings(max_examples=10, deadline=None)
+@given(made_records())
+def test_person_periods_and_life_table_tell_the_same(records):
+    found = losses(in_engine(records, "polars"))
+    periods, table = pandas(person_periods(found)), found.life_table()
+    by_step = periods.groupby("t")["event"].agg(["size", "sum"])
+    assert by_step["size"].tolist() == table["at_risk"].tolist()
+    assert by_step["sum"].tolist() == table["events"].tolist()
+    assert table["events"].sum() + table["censored"].sum() == found.students - found.never_observed_again
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_any_dataframe_gives_the_same_drop_points(engine):
+    records = municipality()
+    other = in_engine(records, engine)
+    expected, found = losses(records), losses(other)
+    assert (found.students, found.never_observed_again, found.left_out) == (
+        expected.students,
+        expected.never_observed_again,
+        expected.left_out,
+    )
+    same(found.life_table(["sex"]), expected.life_table(["sex"]))
+    same(recovery(found, ["cohort"]).table, recovery(expected, ["cohort"]).table)
+    same(lost_subjects(other, found).counts, lost_subjects(records, expected).counts)
+    same(absence_around_loss(other, found).table, absence_around_loss(records, expected).table)
+    rows = pandas(person_periods(found)).sort_values(["student_id", "t"], ignore_index=True)
+    wanted = person_periods(expected).sort_values(["student_id", "t"], ignore_index=True)
+    assert (
+        rows[["student_id", "t", "term", "event"]]
+        .astype(str)
+        .equals(wanted[["student_id", "t", "term", "event"]].astype(str))
+    )
+
+
+def test_recovery_by_the_term_of_the_loss():
+    records = records_of(
+        {
+            "back": {"6VT": PASSED, "7HT": FAILED, "9VT": PASSED},
+            "for a while": {"6VT": PASSED, "7HT": FAILED, "8HT": PASSED, "9VT": FAILED},
+            "gone": {"6VT": PASSED, "7HT": FAILED},
+            "at the end": {"6VT": PASSED, "9VT": FAILED},
+            "never lost": {"6VT": PASSED, "9VT": PASSED},
+        }
+    )
+    result = recovery(losses(records), min_students=3)
+    rows = result.table.set_index("lost_term")
+    counts = ["lost", "regained", "regained_at_end", "not_regained_at_end", "not_observed_at_end"]
+    assert rows.loc["7HT", counts].tolist() == [3, 2, 1, 1, 1]
+    assert rows.loc["9VT", counts].tolist() == [1, 0, 0, 1, 0]
+    assert rows.loc["*", counts].tolist() == [4, 2, 1, 2, 1]
+    assert rows.loc["7HT", "share_regained"] == pytest.approx(2 / 3)
+    assert rows.loc[["7HT", "8HT", "9VT"], "status"].tolist() == ["ok", "too_few", "not_applicable"]
+    assert result.students == 4
+
+
+def test_the_contrast_has_the_intervals_of_newcombe_and_katz():
+    found = losses(municipality(students=120))
+    table = found.life_table()
+    row = transition_contrast(found).table.iloc[0]
+    first, other = table[table["t"] == 1], table[table["t"] > 1]
+    counts = [int(part[name].sum()) for part in (first, other) for name in ("events", "at_risk")]
+    assert row["difference"] == pytest.approx(counts[0] / counts[1] - counts[2] / counts[3])
+    assert (row["difference_low"], row["difference_high"]) == pytest.approx(newcombe(*counts))
+    assert (row["ratio"], row["ratio_low"], row["ratio_high"]) == pytest.approx(katz(*counts))
+    assert row["status"] == "ok"
+
+
+def test_the_contrast_by_group_adds_up():
+    found = losses(municipality(students=120))
+    whole, parts = transition_contrast(found), transition_contrast(found, by=["school_id"])
+    assert parts.table["school_id"].tolist() == ["S0", "S1", "S2"]
+    for name in ("at_risk_step", "lost_step", "at_risk_other", "lost_other"):
+        assert parts.table[name].sum() == whole.table[name].iloc[0]
+    assert whole.settings["from"] == "6VT"
+    assert whole.settings["to"] == "7HT"
+
+
+def test_too_small_a_group_is_not_compared():
+    records = records_of({"P": {"6VT": PASSED, "7HT": FAILED}, "Q": {"6VT": PASSED, "7HT": PASSED, "7VT": PASSED}})
+    with pytest.warns(EstimationWarning, match="1 of 1 groups"):
+        row = transition_contrast(losses(records)).table.iloc[0]
+    assert row["status"] == "too_few"
+    assert row[["difference", "ratio"]].isna().all()
+    assert (row["at_risk_step"], row["lost_step"]) == (2, 1)
+
+
+def test_without_a_loss_elsewhere_there_is_no_ratio():
+    courses = {f"P{n}": {"6VT": PASSED, "7HT": PASSED if n else FAILED, "7VT": PASSED} for n in range(8)}
+    row = transition_contrast(losses(records_of(courses))).table.iloc[0]
+    assert row["status"] == "no_loss"
+    assert pd.isna(row["ratio"])
+    assert row["difference"] == pytest.approx(1 / 8)
+
+
+def test_a_step_that_does_not_exist_is_refused():
+    with pytest.raises(DataError, match="no step 9"):
+        transition_contrast(losses(municipality(20)), step=9)
+
+
+# ------------------------------------------------------------------ the known truth
+
+
+def test_the_losses_of_a_synthetic_municipality_are_the_true_ones():
+    made = simulate(seed=2, cohorts=[2019])
+    found = losses(made.records).table[["student_id", "lost_term"]]
+    both = found.merge(made.truth, on="student_id", suffixes=("", "_true"))
+    assert len(both) == len(found)
+    assert both["lost_term"].notna().sum() > 10
+    assert (both["lost_term"].fillna("") == both["lost_term_true"].fillna("")).all()

@@ -1,0 +1,189 @@
+from collections import Counter
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from made import ENGINES, in_engine, made_records, municipality, records_of, results_of, same
+
+from nbanalytics.declaration import AFTER, parse_declaration
+from nbanalytics.errors import DataError
+from nbanalytics.flows import AFTER_STATES, eligibility_flow, flows, stages_of, states_of, student_states
+
+PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"
+
+
+def states(records):
+    table = student_states(records)
+    return {(row.student_id, row.stage): row.state for row in table.itertuples()}
+
+
+def test_a_student_without_grades_has_moved_before_moved_in_and_after_moved_out_and_is_else_unknown():
+    records = records_of(
+        {"here": {"6VT": PASSED, "7VT": FAILED}, "came": {"8VT": PASSED}, "left": {"6VT": PASSED}},
+        moved_in=[None, "8HT", None],
+        moved_out=[None, None, "7HT"],
+    )
+    found = states(records)
+    assert [found["here", stage] for stage in ("6VT", "7VT", "8VT", "9VT")] == [
+        "eligible",
+        "not_eligible",
+        "unknown",
+        "unknown",
+    ]
+    assert [found["came", stage] for stage in ("6VT", "7VT", "8VT", "9VT")] == ["moved", "moved", "eligible", "unknown"]
+    assert [found["left", stage] for stage in ("6VT", "7VT", "8VT", "9VT")] == ["eligible", "moved", "moved", "moved"]
+
+
+def test_grades_tell_more_than_a_note_of_a_move():
+    records = records_of({"P": {"6VT": PASSED, "7VT": PASSED}}, moved_in=["8HT"], moved_out=["6VT"])
+    assert states(records)["P", "7VT"] == "eligible"
+
+
+def test_after_the_last_term_the_state_is_the_kind_of_programme():
+    outcomes = pd.DataFrame(
+        {"student_id": ["a", "b", "c", "e"], "programme_kind": ["introductory", None, None, "moved"]}
+    )
+    records = records_of(
+        {name: {"6VT": PASSED} for name in "abcde"},
+        outcomes=outcomes,
+        moved_out=[None, None, "8HT", None, None],
+    )
+    found = states(records)
+    assert [found[name, AFTER] for name in "abcde"] == ["introductory", "unknown", "moved", "unknown", "moved"]
+    assert stages_of(records)[-1] == AFTER
+
+
+def test_without_outcomes_the_flow_ends_with_the_last_term():
+    result = flows(records_of({"P": {"6VT": PASSED}}))
+    assert result.settings["stages"] == ("6VT", "7VT", "8VT", "9VT")
+
+
+def test_a_column_of_moves_without_any_value_is_no_move():
+    records = records_of({"P": {"6VT": PASSED}}, moved_in=[float("nan")], moved_out=[None])
+    assert states(records)["P", "9VT"] == "unknown"
+
+
+def test_tables_are_in_the_order_of_stages_and_states():
+    result = flows(municipality())
+    order = [(stage, state) for stage in stages_of(municipality()) for state in states_of(stage)]
+    assert list(zip(result.states["stage"], result.states["state"], strict=True)) == order
+    places = [
+        (stages_of(municipality()).index(a), states_of(a).index(b), states_of(c).index(d))
+        for a, b, c, d in result.transitions[["stage_from", "state_from", "stage_to", "state_to"]].itertuples(
+            index=False
+        )
+    ]
+    assert places == sorted(places)
+    assert (result.transitions["students"] > 0).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(made_records())
+def test_every_student_is_conserved_at_every_stage(records):
+    result = flows(in_engine(records, "polars"))
+    assert (result.states.groupby("stage")["students"].sum() == result.students).all()
+    assert (result.transitions.groupby("stage_from")["students"].sum() == result.students).all()
+    node = result.states.set_index(["stage", "state"])["students"]
+    into = result.transitions.groupby(["stage_to", "state_to"])["students"].sum()
+    out_of = result.transitions.groupby(["stage_from", "state_from"])["students"].sum()
+    assert all(node[key] == count for key, count in into.items())
+    assert all(node[key] == count for key, count in out_of.items())
+
+
+@settings(max_examples=15, deadline=None)
+@given(made_records())
+def test_transitions_are_those_of_a_plain_loop(records):
+    terms = records.declaration.terms
+    results = results_of(records)
+    outcomes = dict(records.outcomes[["student_id", "programme_kind"]].itertuples(index=False))
+
+    def state(row, stage):
+        moved_in, moved_out = (None if pd.isna(value) else value for value in (row.moved_in, row.moved_out))
+        if stage == AFTER:
+            kind = outcomes[row.student_id]
+            return kind if not pd.isna(kind) else ("moved" if moved_out else "unknown")
+        if stage in results[row.student_id]:
+            return "eligible" if results[row.student_id][stage] else "not_eligible"
+        away = (moved_in and terms.index(stage) < terms.index(moved_in)) or (
+            moved_out and terms.index(stage) > terms.index(moved_out)
+        )
+        return "moved" if away else "unknown"
+
+    expected = Counter(
+        (a, state(row, a), b, state(row, b))
+        for row in records.students.itertuples()
+        for a, b in pairwise(stages_of(records))
+    )
+    found = {tuple(row[:4]): row[4] for row in flows(in_engine(records, "polars")).transitions.itertuples(index=False)}
+    assert found == expected
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_any_dataframe_gives_the_same_flows(engine):
+    records = municipality()
+    found, expected = (flows(tables, by=["cohort", "sex"]) for tables in (in_engine(records, engine), records))
+    same(found.states, expected.states)
+    same(found.transitions, expected.transitions)
+    assert found.students == 60
+
+
+def test_groups_add_up_to_all_and_a_missing_value_is_a_group():
+    records = municipality()
+    by_sex, together = flows(records, by=["sex"]), flows(records)
+    assert by_sex.states["sex"].isna().any()
+    summed = by_sex.states.groupby(["stage", "state"], sort=False)["students"].sum().reset_index()
+    same(summed, together.states)
+
+
+def test_other_terms_and_stages_come_from_the_declaration():
+    declaration = parse_declaration({"terms": {"order": ["G1", "G2", "G3"]}})
+    records = records_of({"P": {"G1": PASSED, "G3": FAILED}}, declaration=declaration)
+    assert list(states(records).values()) == ["eligible", "unknown", "not_eligible"]
+
+
+def test_table_3_has_margins():
+    table = pd.DataFrame(
+        {
+            "cohort": 2018,
+            "start_eligible": [True, True, True, False, False, None],
+            "end_eligible": [True, False, True, True, False, True],
+            "group": [1, 6, 2, 5, 3, None],
+        }
+    )
+    found = eligibility_flow(SimpleNamespace(table=table), by=["cohort"])
+    counts = {(row.start, row.end): row.students for row in found.itertuples()}
+    assert counts == {
+        ("eligible", "eligible"): 2,
+        ("eligible", "not_eligible"): 1,
+        ("eligible", "*"): 3,
+        ("not_eligible", "eligible"): 1,
+        ("not_eligible", "not_eligible"): 1,
+        ("not_eligible", "*"): 2,
+        ("*", "eligible"): 3,
+        ("*", "not_eligible"): 2,
+        ("*", "*"): 5,
+    }
+
+
+def test_what_cannot_be_divided_by_is_named():
+    records = records_of({"P": {"6VT": PASSED}})
+    with pytest.raises(DataError, match="students has no column shoe_size"):
+        flows(records, by=["shoe_size"])
+    with pytest.raises(DataError, match="cannot be divided by student_id"):
+        flows(records, by=["student_id"])
+
+
+def test_outcomes_without_a_kind_of_programme_are_refused():
+    records = records_of({"P": {"6VT": PASSED}}, outcomes=pd.DataFrame({"student_id": ["P"], "programme": ["NA"]}))
+    with pytest.raises(DataError, match="programme_kind"):
+        flows(records)
+
+
+def test_the_result_is_readable():
+    result = flows(municipality())
+    assert repr(result).startswith("Flows of 60 students through 6VT → 7VT")
+    assert "<table" in result._repr_html_()
+    assert result.table is result.transitions
+    assert set(AFTER_STATES) > {"preparatory"}
