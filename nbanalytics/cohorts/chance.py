@@ -42,8 +42,9 @@ class ChanceCheck:
     def __repr__(self) -> str:
         total = self.table.iloc[-1]
         return (
-            f"Of {self.students} students {int(total['lowered'])} lowered their mean grade points; "
-            f"{total['expected_lowered']:.0f} would by chance alone (reliability {self.reliability:.2f})"
+            f"Of {self.students} students {int(total['raised'])} raised and {int(total['lowered'])} lowered their mean "
+            f"grade points; had all shared the mean change of {total['mean_change']:+.2f}, chance alone would give "
+            f"{total['expected_raised']:.0f} and {total['expected_lowered']:.0f} (reliability {self.reliability:.2f})"
         )
 
     def _repr_html_(self) -> str:
