@@ -19,14 +19,15 @@ SWEDISH_TERMS = ("6HT", "6VT", "7HT", "7VT", "8HT", "8VT", "9HT", "9VT")
 #: The stage after the last term in flows; its states are programme kinds.
 AFTER = "upper_secondary"
 
-_KEYS: dict[str, set[str] | None] = {
-    "records": {"name", "synthetic", "newly_arrived", "note"},
-    "terms": {"order", "start", "end", "stages"},
-    "grading": {"rule", "scale"},
+#: The keys of each section; None where others check them.
+_KEYS: dict[str, frozenset[str] | None] = {
+    "records": frozenset({"name", "synthetic", "newly_arrived", "note"}),
+    "terms": frozenset({"order", "start", "end", "stages"}),
+    "grading": frozenset({"rule", "scale"}),
     "scale": None,
     "rule": None,
     "subject": None,
-    "subjects": {"alternates", "language"},
+    "subjects": frozenset({"alternates", "language"}),
 }
 
 
@@ -116,12 +117,13 @@ def parse_declaration(data: Mapping[str, Any], where: str = DECLARATION_FILE) ->
 
 def _refuse_unknown_keys(data: Mapping[str, Any], where: str) -> None:
     for section, content in data.items():
-        known = _KEYS.get(section, set())
         if section not in _KEYS:
             raise DataError(f"{where}: section [{section}] means nothing here.{_did_you_mean(section, _KEYS)}")
-        for key in content if known is not None else ():
-            if key not in known:
-                raise DataError(f"{where}: key {key!r} in [{section}] means nothing here.{_did_you_mean(key, known)}")
+        known = _KEYS[section]
+        strange = [] if known is None else [key for key in content if key not in known]
+        if strange:
+            meant = _did_you_mean(strange[0], known)
+            raise DataError(f"{where}: key {strange[0]!r} in [{section}] means nothing here.{meant}")
 
 
 def _did_you_mean(word: str, known: Any) -> str:

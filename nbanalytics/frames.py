@@ -29,4 +29,5 @@ def any_of(column: nw.Expr, values: Iterable[Any]) -> nw.Expr:
     tests = [column == value for value in values]
     if not tests:
         return nw.lit(False)
-    return reduce(or_, tests)
+    joined: nw.Expr = reduce(or_, tests)
+    return joined

@@ -88,7 +88,8 @@ class StudentRecords:
 
     def to_pandas(self) -> StudentRecords:
         """Bring every table to pandas: for a few students, or a municipality."""
-        return replace(self, **{name: collect(table) for name, table in self.tables().items()})
+        tables: dict[str, Any] = {name: collect(table) for name, table in self.tables().items()}
+        return replace(self, **tables)
 
     def tables(self) -> dict[str, Any]:
         """Return the tables that are there, by name."""
