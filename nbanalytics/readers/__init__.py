@@ -1,0 +1,20 @@
+"""Readers: files as a municipality has them, made into student records without losing a row unnoticed."""
+
+from __future__ import annotations
+
+from nbanalytics.readers.check import check_records, open_records
+from nbanalytics.readers.read import read_records, read_with_report
+from nbanalytics.readers.report import CheckReport, FileReport
+from nbanalytics.readers.scan import scan_records
+from nbanalytics.readers.write import write_records
+
+__all__ = [
+    "CheckReport",
+    "FileReport",
+    "check_records",
+    "open_records",
+    "read_records",
+    "read_with_report",
+    "scan_records",
+    "write_records",
+]

@@ -1,0 +1,93 @@
+"""A table as it stands in its file: cells before anything is understood, and the row number of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nbanalytics.errors import DataError
+from nbanalytics.readers.findings import Finding, Rows
+
+#: More columns than any records have: such a file is something else, and reading it could take for ever.
+MOST_COLUMNS = 2_000
+
+
+class UnreadableError(DataError):
+    """One file cannot be read at all; the others are still looked at."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}. {remedy}")
+        self.what = what
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """Cells of one table as text (or typed, from Parquet), without its header and its empty rows.
+
+    Attributes
+    ----------
+    file, format : str
+        The file's name as it is shown, and ``"csv"``, ``"xlsx"`` or ``"parquet"``.
+    header : tuple of str
+        The first row, trimmed.
+    columns : tuple of arrays
+        One for each cell of the header.
+    rows : array of int
+        Row numbers as the person sees them; the header is row 1.
+    broken : tuple of Finding
+        Rows that are not among the columns, since their cells do not fit the header.
+    assumed : tuple of str
+        What was found by content.
+    """
+
+    file: str
+    format: str
+    header: tuple[str, ...]
+    columns: tuple[Any, ...]
+    rows: Rows
+    broken: tuple[Finding, ...] = ()
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def n_rows(self) -> int:
+        """Rows with content in the file, the header apart."""
+        return len(self.rows) + sum(finding.count for finding in self.broken)
+
+
+def refuse_too_many_columns(number: int) -> None:
+    """Stop at a file that cannot be records before its cells are read."""
+    if number > MOST_COLUMNS:
+        raise UnreadableError(
+            f"the first row has {number:,} cells (at most {MOST_COLUMNS:,} are read)",
+            "Check that it is the right file, with a header of column names in the first row.",
+        )
+
+
+def without_empty_rows(columns: Sequence[Any], rows: Rows) -> tuple[tuple[Any, ...], Rows, int]:
+    """Take out the rows without a single cell filled in; returns columns, row numbers and how many there were."""
+    if not columns or not len(rows):
+        return tuple(columns), rows, 0
+    # Most rows have their first cell filled in: only the others are looked at.
+    empty = ~_filled(columns[0])
+    for column in columns[1:]:
+        if not empty.any():
+            return tuple(columns), rows, 0
+        empty &= ~_filled(column)
+    if not empty.any():
+        return tuple(columns), rows, 0
+    keep = pa.array(~empty)
+    return tuple(column.filter(keep) for column in columns), rows[~empty], int(empty.sum())
+
+
+def _filled(column: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    filled = pc.is_valid(column)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        text = pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)
+        filled = pc.fill_null(text, False)
+    return np.asarray(filled.to_numpy(zero_copy_only=False) if hasattr(filled, "to_numpy") else filled, dtype=bool)

@@ -1,0 +1,269 @@
+"""Reading and checking a folder of records that fits in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from tqdm import tqdm
+
+from nbanalytics.errors import DataError
+from nbanalytics.readers.findings import Finding, about_rows, fatal, no_rows
+from nbanalytics.readers.folder import Folder, open_folder
+from nbanalytics.readers.raw import RawTable, UnreadableError
+from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table, reasons_by_row, rejected_rows
+from nbanalytics.readers.rules import check_tables
+from nbanalytics.readers.tables import Tables
+from nbanalytics.readers.tidy import Scales, TidyTable, scales_of, tidy_table
+from nbanalytics.records import StudentRecords
+from nbanalytics.schema import TABLES
+
+
+@dataclass(frozen=True)
+class Read:
+    """The tables of a folder, tidy but with their faulty rows still in, and what was found."""
+
+    folder: Folder
+    tables: dict[str, TidyTable]
+    report: CheckReport
+
+
+def read_records(
+    path: str | Path,
+    *,
+    on_fault: Literal["raise", "reject"] | None = None,
+    rejected: str | Path | None = None,
+) -> StudentRecords:
+    r"""Read student records from a folder of CSV, Parquet or Excel files.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder, with one file for each table and perhaps ``records.toml``; see ``docs/records.md``.
+    on_fault : {"raise", "reject"}, optional
+        Whether faulty rows stop the reading, or are taken out and counted. By default they stop it, unless
+        ``rejected`` is given.
+    rejected : str or Path, optional
+        A CSV file to write about the rows taken out: file, row, column and reason, and nothing of their content.
+
+    Returns
+    -------
+    StudentRecords
+        Of pandas frames, with the canonical columns that were there.
+
+    Raises
+    ------
+    DataError
+        Listing every fault with file, column, row numbers and remedy. What concerns a whole table, such as a
+        missing column, stops the reading in either case.
+
+    See Also
+    --------
+    read_with_report : also tells what was assumed, remarked and rejected.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "students.csv").write_text("student_id;cohort\nP1;2018\n", encoding="utf-8")
+    >>> _ = (folder / "grades.csv").write_text("student_id;term;SV;Matematik\nP1;VT6;e;C\n", encoding="utf-8")
+    >>> read_records(folder).grades
+      student_id term subject grade
+    0         P1  6VT      SV     E
+    1         P1  6VT      MA     C
+    """
+    rejecting = on_fault == "reject" or (on_fault is None and rejected is not None)
+    if not rejecting:
+        read = _read(path)
+        if read.report.faults:
+            raise DataError(read.report.fault_message())
+        return _records(read)
+    records, report = read_with_report(path)
+    if rejected is not None:
+        report.write_rejected(rejected)
+    return records
+
+
+def read_with_report(path: str | Path) -> tuple[StudentRecords, CheckReport]:
+    """Read records without their faulty rows, and report what was assumed, remarked and rejected.
+
+    Raises
+    ------
+    DataError
+        If a table as a whole cannot be used.
+    """
+    read = _read(path)
+    if not read.report.usable:
+        raise DataError(read.report.fault_message())
+    return _records(read), read.report
+
+
+def check_folder(path: str | Path) -> CheckReport:
+    """Check a folder of records in memory; see :func:`nbanalytics.readers.check_records`."""
+    return _read(path).report
+
+
+# ------------------------------------------------------------------ the steps
+
+
+def _read(path: str | Path) -> Read:
+    folder = open_folder(path)
+    findings = list(folder.findings)
+    tables = _tidy_tables(folder, findings)
+    scales = _scales(folder, tables, [])
+    asked = {name: tidy for name, tidy in tables.items() if tidy.data is not None}
+    missing: dict[str, tuple[str, ...]] = {}
+    if asked:
+        with _database().cursor() as connection:
+            for name, tidy in asked.items():
+                connection.register(name, tidy.data)
+            to_ask = Tables(
+                connection,
+                files={name: tidy.file for name, tidy in asked.items()},
+                columns={name: frozenset(tidy.data.column_names) for name, tidy in asked.items()},  # type: ignore[union-attr]
+                rows={name: tidy.n_rows for name, tidy in asked.items()},
+                declaration=folder.declaration,
+                scales=scales,
+            )
+            ruled = check_tables(to_ask)
+            missing = missing_by_table(to_ask)
+        for tidy in asked.values():
+            _add_findings(tidy, [finding for finding in ruled if finding.file == tidy.file])
+    _reject_their_rows(tables)
+    for tidy in tables.values():
+        _refuse_empty(tidy)
+    return Read(folder, tables, _report(path, findings, tables, missing))
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """Return the one database in memory whose cursors ask about tables; opening another each time is slow."""
+    return duckdb.connect()
+
+
+def _tidy_tables(folder: Folder, findings: list[Finding]) -> dict[str, TidyTable]:
+    """Read and tidy every table; students come first, since their cohorts decide what the grades mean."""
+    raws: dict[str, RawTable] = {}
+    tables: dict[str, TidyTable] = {}
+    order = [name for name in TABLES if name in folder.sources]
+    for name in tqdm(order, desc="reading", unit="table", delay=2, leave=False, disable=None):
+        source = folder.sources[name]
+        try:
+            raws[name] = source.read(folder.declaration)
+        except UnreadableError as error:
+            tables[name] = TidyTable(TABLES[name], source.label, source.path.suffix.lower().lstrip("."), 0)
+            tables[name].findings.append(fatal(source.label, error.what, error.remedy))
+    nobody = Scales((), {})
+    if "students" in raws:
+        raw = raws.pop("students")
+        tables["students"] = tidy_table(raw, TABLES["students"], folder.declaration, nobody, None)
+    scales = _scales(folder, tables, findings)
+    students = tables["students"].data if "students" in tables else None
+    for name, raw in raws.items():
+        tables[name] = tidy_table(raw, TABLES[name], folder.declaration, scales, students)
+    return {name: tables[name] for name in order}
+
+
+def _scales(folder: Folder, tables: dict[str, TidyTable], findings: list[Finding]) -> Scales:
+    students = tables.get("students")
+    if students is None or students.data is None:
+        # Without cohorts no grade can be judged, but a column of grades can still be told from others.
+        return Scales(folder.declaration.catalogue.scales, {})
+    column = TABLES["students"].column("cohort")
+    assert column is not None
+    present = sorted(year for year in pc.unique(students.data["cohort"]).to_pylist() if year is not None)
+    plausible = [year for year in present if (column.low or year) <= year <= (column.high or year)]
+    scales_found, wrong = scales_of(folder.declaration, plausible, students.file)
+    findings += wrong
+    return scales_found
+
+
+def _add_findings(tidy: TidyTable, ruled: Sequence[Finding]) -> None:
+    """Add what the rules found; a cell that could not be read is not also told to be empty."""
+    told: dict[str, Any] = {}
+    for finding in tidy.findings:
+        told[finding.column] = np.union1d(told.get(finding.column, no_rows()), finding.rows)
+    for finding in ruled:
+        kept = finding.without(told[finding.column]) if finding.what == "empty" and finding.column in told else finding
+        if kept.count or not finding.count:
+            tidy.findings.append(kept)
+
+
+def _reject_their_rows(tables: dict[str, TidyTable]) -> None:
+    """Take out the rows of students whose own row is taken out."""
+    students = tables.get("students")
+    if students is None or students.data is None:
+        return
+    gone = pc.is_in(students.data["row"], value_set=pa.array(rejected_rows(students.findings)))
+    out = students.data["student_id"].filter(gone)
+    back = students.data["student_id"].filter(pc.invert(gone))
+    out = out.filter(pc.invert(pc.is_in(out, value_set=back.combine_chunks()))).combine_chunks().drop_null()
+    if not len(out):
+        return
+    for name, tidy in tables.items():
+        if name == "students" or tidy.data is None or "student_id" not in tidy.data.column_names:
+            continue
+        rows = tidy.data["row"].filter(pc.is_in(tidy.data["student_id"], value_set=out)).to_numpy()
+        if len(rows):
+            what, remedy = "the student's row in students is faulty", "Mend it there."
+            taken_along = about_rows(tidy.file, "student_id", what, remedy, rows)
+            tidy.findings.append(replace(taken_along, follows=True))
+
+
+def _refuse_empty(tidy: TidyTable) -> None:
+    if not tidy.table.required or any(finding.weight == "fatal" for finding in tidy.findings):
+        return
+    if not tidy.n_rows:
+        tidy.findings.append(fatal(tidy.file, "the table has no rows", "Add one row for each record."))
+    elif len(rejected_rows(tidy.findings)) == tidy.n_rows:
+        none_left = fatal(tidy.file, "no row of the table can be used", "Mend the faults listed.")
+        tidy.findings.append(replace(none_left, follows=True))
+
+
+def _report(
+    path: str | Path, findings: list[Finding], tables: dict[str, TidyTable], missing: dict[str, tuple[str, ...]]
+) -> CheckReport:
+    labels = {tidy.file for tidy in tables.values()}
+    files = []
+    for name, tidy in tables.items():
+        found = (*(finding for finding in findings if finding.file == tidy.file), *tidy.findings)
+        reasons = reasons_by_row(found)
+        files.append(
+            FileReport(
+                file=tidy.file,
+                format=tidy.format,
+                rows=tidy.n_rows,
+                n_rejected=len(reasons),
+                rejected=reasons,
+                assumed=tuple(dict.fromkeys(tidy.assumed)),
+                missing=missing.get(name, ()),
+                findings=found,
+            )
+        )
+    own = tuple(finding for finding in findings if finding.file not in labels)
+    return CheckReport(str(path), tuple(files), (*own, *(finding for file in files for finding in file.findings)))
+
+
+def _records(read: Read) -> StudentRecords:
+    frames = {name: _pandas(tidy) for name, tidy in read.tables.items()}
+    return StudentRecords(**frames, declaration=read.folder.declaration)
+
+
+def _pandas(tidy: TidyTable) -> pd.DataFrame:
+    data: Any = tidy.data
+    out = rejected_rows(tidy.findings)
+    if len(out):
+        data = data.filter(pc.invert(pc.is_in(data["row"], value_set=pa.array(out))))
+    optional = {pa.bool_(): pd.BooleanDtype(), pa.int64(): pd.Int64Dtype()}
+    plain = [pa.field(f.name, pa.string() if pa.types.is_dictionary(f.type) else f.type) for f in data.schema]
+    frame: pd.DataFrame = data.cast(pa.schema(plain)).drop_columns("row").to_pandas(types_mapper=optional.get)
+    whole = [c.name for c in tidy.table.columns if c.required and c.kind == "integer" and c.name in frame]
+    return frame.astype(dict.fromkeys(whole, "int64"))

@@ -1,0 +1,226 @@
+"""What a check of records found, file by file: for a person, for a program, and for a file of rejected rows."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from nbanalytics.declaration import Declaration
+from nbanalytics.errors import DataError
+from nbanalytics.readers.findings import Finding, Rows, no_rows, sentences_by_file
+from nbanalytics.readers.tables import Tables
+
+#: What an optional table is for.
+_USES = {
+    "absence": "the absence panel will be empty",
+    "tests": "grades cannot be compared with national tests",
+    "outcomes": "flows end with the last term",
+    "support": "coverage of support and hand-over cannot be shown",
+    "schools": "schools are shown by their identifiers",
+}
+_STUDENT_USES = {
+    "sex": "nothing can be shown by sex",
+    "school_id": "nothing can be shown by school",
+    "newly_arrived": "nothing can be shown for newly arrived students",
+}
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """One file, or sheet: how it was understood and what became of its rows.
+
+    Attributes
+    ----------
+    file, format : str
+        Its name and what it is.
+    rows, read, n_rejected : int
+        Rows in the file, and the two parts they fall into.
+    rejected : tuple of (int, str)
+        Row number and reason. Of a file too large for memory it is empty; ``n_rejected`` counts even then.
+    assumed : tuple of str
+        What was found by content or taken to mean something else than it says.
+    missing : tuple of str
+        What is not there, and the analysis that suffers.
+    findings : tuple of Finding
+        Faults and remarks in full.
+    """
+
+    file: str
+    format: str
+    rows: int
+    n_rejected: int
+    rejected: tuple[tuple[int, str], ...] = ()
+    assumed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def read(self) -> int:
+        """Rows that can be used."""
+        return self.rows - self.n_rejected
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what programs want to know."""
+        return {
+            "file": self.file,
+            "format": self.format,
+            "rows": self.rows,
+            "read": self.read,
+            "rejected": [{"row": row, "reason": reason} for row, reason in self.rejected],
+            "assumed": list(self.assumed),
+            "missing": list(self.missing),
+            "faults": [finding.sentence() for finding in self.findings if finding.is_fault],
+            "remarks": [finding.sentence() for finding in self.findings if not finding.is_fault],
+        }
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What was found in a folder of records.
+
+    Attributes
+    ----------
+    path : str
+        The folder as it was named.
+    files : tuple of FileReport
+        One for each file that holds a table, in the order of the schema.
+    findings : tuple of Finding
+        All of them, those that are about no file included.
+    """
+
+    path: str
+    files: tuple[FileReport, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def faults(self) -> tuple[Finding, ...]:
+        """Findings for which the records cannot be used as they are."""
+        return tuple(finding for finding in self.findings if finding.is_fault)
+
+    @property
+    def remarks(self) -> tuple[Finding, ...]:
+        """Findings that a person should know of, and that stop nothing."""
+        return tuple(finding for finding in self.findings if not finding.is_fault)
+
+    @property
+    def usable(self) -> bool:
+        """Whether records can be read, perhaps without the rejected rows."""
+        return not any(finding.weight == "fatal" for finding in self.findings)
+
+    @property
+    def exit_code(self) -> int:
+        """0 clean, 1 usable with remarks or without some rows, 2 unusable."""
+        if not self.usable:
+            return 2
+        return 1 if self.findings else 0
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """Return one dict for each file; faults of the folder itself stand under its own name."""
+        own = tuple(finding for finding in self.findings if finding.file not in {file.file for file in self.files})
+        folder = [FileReport(self.path, "folder", 0, 0, findings=own).as_dict()] if own else []
+        return [*(file.as_dict() for file in self.files), *folder]
+
+    def as_json(self) -> str:
+        """Return :meth:`as_dicts` as JSON text."""
+        return json.dumps(self.as_dicts(), ensure_ascii=False, indent=2)
+
+    def text(self) -> str:
+        """Tell it to a person."""
+        rejected = sum(file.n_rejected for file in self.files)
+        rows = sum(file.rows for file in self.files)
+        verdict = {0: "clean", 1: "usable, with remarks", 2: "cannot be used"}[self.exit_code]
+        lines = [f"{self.path}: {verdict}. {rows:,} rows, {rejected:,} of them rejected."]
+        named = {file.file for file in self.files}
+        lines += [f"  {_mark(finding)} {_told(finding)}" for finding in self.findings if finding.file not in named]
+        for file in self.files:
+            lines += [
+                "",
+                f"{file.file} ({file.format}): {file.rows:,} rows, {file.read:,} read, {file.n_rejected:,} rejected",
+            ]
+            lines += [f"  {_mark(finding)} {finding.sentence()}" for finding in file.findings]
+            lines += [f"  assumed: {text}" for text in file.assumed]
+            lines += [f"  missing: {text}" for text in file.missing]
+        return "\n".join(lines)
+
+    def fault_message(self) -> str:
+        """Return the message of the error that lists every fault."""
+        faults = [finding for finding in self.faults if not finding.follows]
+        number = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        advice = ""
+        if self.usable:
+            advice = "\nTo go on without the faulty rows: read_records(path, on_fault='reject')."
+        return f"The records in {self.path} cannot be used as they are: {number}.\n{sentences_by_file(faults)}{advice}"
+
+    def write_rejected(self, path: str | Path) -> None:
+        """Write the rejected rows to a CSV file: file, row, column and reason, and nothing of their content.
+
+        Raises
+        ------
+        DataError
+            If the file cannot be written.
+        """
+        target = Path(path)
+        part = target.with_name(f".{target.name}.{uuid4().hex}")
+        try:
+            with part.open("w", newline="", encoding="utf-8") as stream:
+                writer = csv.writer(stream)
+                writer.writerow(["file", "row", "column", "reason"])
+                for file in self.files:
+                    faulty = [finding for finding in file.findings if finding.weight == "row"]
+                    lines = [(row, f.column, f.what) for f in faulty for row in f.rows.tolist()]
+                    writer.writerows([file.file, *line] for line in sorted(lines))
+            os.replace(part, target)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise DataError(f"{target} cannot be written ({error.strerror}). Choose another place.") from None
+
+
+def _mark(finding: Finding) -> str:
+    return "FAULT" if finding.is_fault else "remark:"
+
+
+def _told(finding: Finding) -> str:
+    return f"{finding.file}: {finding.sentence()}" if finding.file else finding.sentence()
+
+
+def rejected_rows(findings: Sequence[Finding]) -> Rows:
+    """Return the rows that the findings take out, each once."""
+    taken = [finding.rows for finding in findings if finding.weight == "row"]
+    return np.unique(np.concatenate(taken)) if taken else no_rows()
+
+
+def reasons_by_row(findings: Sequence[Finding]) -> tuple[tuple[int, str], ...]:
+    """Return each rejected row with its reasons, in order."""
+    reasons: dict[int, list[str]] = {}
+    for finding in findings:
+        if finding.weight == "row":
+            reason = f"{finding.column}: {finding.what}" if finding.column else finding.what
+            for row in finding.rows.tolist():
+                reasons.setdefault(row, []).append(reason)
+    return tuple((row, "; ".join(reasons[row])) for row in sorted(reasons))
+
+
+def missing_by_table(tables: Tables) -> dict[str, tuple[str, ...]]:
+    """Say what is missing for which analysis; what is about a table that is not there stands with students."""
+    declaration: Declaration = tables.declaration
+    missing: dict[str, list[str]] = {name: [] for name in tables.files}
+    students = missing.setdefault("students", [])
+    for column, consequence in _STUDENT_USES.items():
+        if tables.has("students") and not tables.has("students", column):
+            students.append(f"no column {column}: {consequence}")
+    students += [f"no table {name}: {consequence}" for name, consequence in _USES.items() if not tables.has(name)]
+    for name, consequence in (("grades", "losses cannot be dated to it"), ("absence", _USES["absence"])):
+        if tables.has(name, "term"):
+            found = {term for (term,) in tables.numbers(f"SELECT DISTINCT term FROM {name}")}
+            absent = [term for term in declaration.followed_terms if term not in found]
+            if absent:
+                missing[name].append(f"no {name} for {', '.join(absent)}: {consequence} there")
+    return {name: tuple(texts) for name, texts in missing.items()}

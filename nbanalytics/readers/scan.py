@@ -1,0 +1,227 @@
+"""Records too large for memory: a folder of Parquet files asked through DuckDB, and checked there first."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from nbanalytics.errors import DataError
+from nbanalytics.readers.findings import Finding, fatal, no_rows
+from nbanalytics.readers.folder import Folder, open_folder
+from nbanalytics.readers.receipt import receipt_is_fresh, write_receipt
+from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table
+from nbanalytics.readers.rules import check_tables
+from nbanalytics.readers.tables import Tables
+from nbanalytics.readers.tidy import scales_of
+from nbanalytics.records import StudentRecords
+from nbanalytics.schema import TABLES, Column, Table
+
+_REWRITE = "Write the folder anew: write_records(read_records(folder), new_folder, format='parquet')."
+
+
+def scan_records(path: str | Path, memory_limit: str | None = None, *, check: bool = True) -> StudentRecords:
+    """Open a folder of Parquet files without reading it; every table is a DuckDB relation.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder as :func:`nbanalytics.readers.write_records` writes it with ``format="parquet"``: long grades,
+        canonical column names, words and types.
+    memory_limit : str, optional
+        The most that DuckDB may use, such as ``"700MB"``; what does not fit goes to the temporary directory.
+    check : bool
+        Whether to check the folder first, unless it was checked before and has not changed since.
+
+    Returns
+    -------
+    StudentRecords
+        Of DuckDB relations; they keep their connection open.
+
+    Raises
+    ------
+    DataError
+        Listing every fault, as for :func:`nbanalytics.readers.read_records`.
+
+    Examples
+    --------
+    >>> from nbanalytics.readers import write_records
+    >>> import pandas as pd
+    >>> students = pd.DataFrame({"student_id": ["P1"], "cohort": [2018]})
+    >>> grades = pd.DataFrame({"student_id": ["P1"], "term": ["6VT"], "subject": ["MA"], "grade": ["E"]})
+    >>> folder = Path(tempfile.mkdtemp()) / "records"
+    >>> write_records(StudentRecords(students, grades), folder, format="parquet")
+    >>> scan_records(folder, memory_limit="500MB").grades.fetchall()
+    [('P1', '6VT', 'MA', 'E')]
+    """
+    folder = open_folder(path)
+    if check and not receipt_is_fresh(folder):
+        report = check_scanned(path, memory_limit)
+        if report.faults:
+            raise DataError(report.fault_message())
+    else:
+        wrong = [*folder.findings, *_shape_findings(folder)]
+        if any(finding.is_fault for finding in wrong):
+            raise DataError(CheckReport(str(path), (), tuple(wrong)).fault_message())
+    connection = _connect(memory_limit)
+    relations: dict[str, Any] = {
+        name: connection.sql(_select(TABLES[name], source.path)) for name, source in folder.sources.items()
+    }
+    return StudentRecords(**relations, declaration=folder.declaration)
+
+
+def check_scanned(path: str | Path, memory_limit: str | None = None) -> CheckReport:
+    """Check a folder of Parquet files through DuckDB, and leave a receipt there if it has no faults.
+
+    The findings count all rows but name only the first few.
+    """
+    folder = open_folder(path)
+    findings = [*folder.findings, *_shape_findings(folder)]
+    if any(finding.is_fault for finding in findings):
+        return CheckReport(str(path), (), tuple(findings))
+    with _connect(memory_limit) as connection:
+        tables = _views(folder, connection, findings)
+        checked = check_tables(tables, _progress) + _uncanonical(tables)
+        missing = missing_by_table(tables)
+    findings += [
+        _refuse_empty(tables, table) for table in TABLES.values() if table.required and not tables.rows[table.name]
+    ]
+    files = []
+    for name, file in tables.files.items():
+        own = tuple(finding for finding in [*findings, *checked] if finding.file == file)
+        rejected = min(tables.rows[name], sum(finding.count for finding in own if finding.weight == "row"))
+        files.append(
+            FileReport(file, "parquet", tables.rows[name], rejected, missing=missing.get(name, ()), findings=own)
+        )
+    report = CheckReport(str(path), tuple(files), (*findings, *checked))
+    if not report.faults:
+        write_receipt(folder)
+    return report
+
+
+def is_parquet(folder: Folder) -> bool:
+    """Whether every table of a folder is a Parquet file."""
+    return bool(folder.sources) and all(source.path.suffix.lower() == ".parquet" for source in folder.sources.values())
+
+
+def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
+    # DuckDB makes the directory when something does not fit in memory, and takes it away when it closes.
+    spill = Path(tempfile.gettempdir()) / f"nbanalytics-{uuid4().hex}"
+    settings: dict[str, Any] = {"temp_directory": str(spill), "preserve_insertion_order": False}
+    if memory_limit is not None:
+        settings["memory_limit"] = memory_limit
+    try:
+        return duckdb.connect(config=settings)
+    except duckdb.Error:
+        raise DataError(f"memory_limit {memory_limit!r} is no size. Write for example '700MB' or '4GB'.") from None
+
+
+def _progress(rules: Iterable[Any]) -> Iterable[Any]:
+    bar: Iterable[Any] = tqdm(rules, desc="checking", unit="rule", delay=2, leave=False, disable=None)
+    return bar
+
+
+# ------------------------------------------------------------------ the shape of the files
+
+
+def _shape_findings(folder: Folder) -> list[Finding]:
+    findings = []
+    for name, source in folder.sources.items():
+        if source.path.suffix.lower() != ".parquet":
+            findings.append(fatal(source.label, "only Parquet files can be scanned", _REWRITE))
+            continue
+        try:
+            schema = pq.read_schema(source.path)
+        except (pa.ArrowException, OSError, ValueError):
+            findings.append(fatal(source.label, "this is not a Parquet file, or a damaged one", "Write it again."))
+            continue
+        for column in TABLES[name].columns:
+            if column.name not in schema.names:
+                if column.required:
+                    findings.append(fatal(source.label, "the column is missing", f"Add it. {_REWRITE}", column.name))
+            elif not _fits(schema.field(column.name).type, column):
+                told = f"its type is {schema.field(column.name).type}"
+                findings.append(fatal(source.label, told, _REWRITE, column.name))
+        findings += [
+            Finding(source.label, "", f"the column {other!r} is not known and is left out", "", no_rows(), 0, "remark")
+            for other in schema.names
+            if TABLES[name].column(other) is None
+        ]
+    return findings
+
+
+def _fits(kind: Any, column: Column) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if column.kind == "integer":
+        return bool(pa.types.is_integer(kind))
+    if column.kind == "number":
+        return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
+    if column.kind == "flag":
+        return bool(pa.types.is_boolean(kind))
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _select(table: Table, path: Path, numbered: bool = False) -> str:
+    present = set(pq.read_schema(path).names)
+    cells = [_cell(column) for column in table.columns if column.name in present]
+    if numbered:
+        cells.append("file_row_number + 2 AS row")
+    file = str(path).replace("'", "''")
+    return f"SELECT {', '.join(cells)} FROM read_parquet('{file}'{', file_row_number = true' if numbered else ''})"
+
+
+def _cell(column: Column) -> str:
+    name = f'"{column.name}"'
+    if column.kind == "number":
+        return f"CASE WHEN NOT isnan({name}::DOUBLE) THEN {name}::DOUBLE END AS {name}"
+    return f"{name}::BIGINT AS {name}" if column.kind == "integer" else name
+
+
+def _views(folder: Folder, connection: duckdb.DuckDBPyConnection, findings: list[Finding]) -> Tables:
+    for name, source in folder.sources.items():
+        connection.execute(f"CREATE VIEW {name} AS {_select(TABLES[name], source.path, numbered=True)}")
+    column = TABLES["students"].column("cohort")
+    assert column is not None
+    asked = f"SELECT DISTINCT cohort FROM students WHERE cohort BETWEEN {column.low} AND {column.high} ORDER BY 1"
+    cohorts = [cohort for (cohort,) in connection.execute(asked).fetchall()]
+    scales, wrong = scales_of(folder.declaration, cohorts, folder.sources["students"].label)
+    findings += wrong
+    schemas = {name: pq.read_schema(source.path).names for name, source in folder.sources.items()}
+    return Tables(
+        connection,
+        files={name: folder.sources[name].label for name in TABLES if name in folder.sources},
+        columns={name: frozenset(c for c in schemas[name] if TABLES[name].column(c)) for name in schemas},
+        rows={name: pq.read_metadata(source.path).num_rows for name, source in folder.sources.items()},
+        declaration=folder.declaration,
+        scales=scales,
+        every_row=False,
+    )
+
+
+def _uncanonical(tables: Tables) -> list[Finding]:
+    """Text that reading would have mended: spaces around it, empty text, dates written otherwise."""
+    findings: list[Finding] = []
+    for name in tables.files:
+        for column in TABLES[name].columns:
+            # Closed vocabularies have been compared word for word already.
+            if column.kind not in {"text", "date"} or column.values or not tables.has(name, column.name):
+                continue
+            cell = f'"{column.name}"'
+            wrong = f"{cell} = '' OR {cell} <> trim({cell})"
+            if column.kind == "date":
+                wrong = f"strftime(try_cast({cell} AS DATE), '%Y-%m-%d') IS DISTINCT FROM {cell}"
+            sql = f"SELECT row, NULL AS value FROM {name} WHERE {cell} IS NOT NULL AND ({wrong})"
+            findings += tables.findings(name, column.name, sql, ("not written in the canonical way", _REWRITE))
+    return findings
+
+
+def _refuse_empty(tables: Tables, table: Table) -> Finding:
+    return fatal(tables.files[table.name], "the table has no rows", "Add one row for each record.")

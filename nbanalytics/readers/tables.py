@@ -1,0 +1,108 @@
+"""Tables that DuckDB can be asked about, and what it answers as findings.
+
+Every table is a view of its name with its canonical columns and ``row``, the row number in the file: the same
+questions are asked of tables in memory and of Parquet files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from nbanalytics.declaration import Declaration
+from nbanalytics.readers.findings import SHOWN_ROWS, Finding, Rows, Weight
+from nbanalytics.readers.tidy import Scales
+
+#: How many different cells that are not understood are told one by one.
+MOST_VALUES = 50
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables that can be asked, and how to ask them.
+
+    Attributes
+    ----------
+    connection : duckdb connection
+        With one view for each table.
+    files : dict
+        File name of each table.
+    columns : dict
+        Columns of each table.
+    rows : dict
+        Number of rows of each table.
+    every_row : bool
+        Whether findings hold all row numbers, or the first few only.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    files: dict[str, str]
+    columns: dict[str, frozenset[str]]
+    rows: dict[str, int]
+    declaration: Declaration
+    scales: Scales
+    every_row: bool = True
+
+    def has(self, table: str, *columns: str) -> bool:
+        """Whether a table and its columns are there."""
+        return table in self.files and set(columns) <= self.columns[table]
+
+    def ask(self, sql: str) -> Iterator[tuple[Any, Rows, int]]:
+        """Ask for ``row`` and ``value``; yields each value with its rows and how many there are.
+
+        Where there are very many values the column holds something else altogether, and they are taken together
+        as None.
+        """
+        # Mostly there is nothing to tell, and this is the cheapest way to know.
+        if not self.numbers(f"SELECT 1 FROM ({sql}) LIMIT 1"):
+            return
+        for query in (f"({sql})", f"(SELECT row, NULL AS value FROM ({sql}))"):
+            found = list(self._by_value(query))
+            if len(found) <= MOST_VALUES:
+                break
+        yield from found
+
+    def _by_value(self, query: str) -> Iterator[tuple[Any, Rows, int]]:
+        if not self.every_row:
+            few = f"SELECT value, min(row, {SHOWN_ROWS}), count(*) FROM {query} GROUP BY value LIMIT {MOST_VALUES + 1}"
+            for value, rows, count in self.numbers(few):
+                yield value, np.array(rows, dtype=np.int64), int(count)
+            return
+        answer = self.connection.sql(f"SELECT DISTINCT value, row FROM {query} ORDER BY value, row").to_arrow_table()
+        rows = answer["row"].to_numpy().astype(np.int64)
+        codes = answer["value"].combine_chunks().dictionary_encode("encode")
+        borders = np.flatnonzero(np.diff(codes.indices.to_numpy())) + 1
+        for part, start in zip(np.split(rows, borders), [0, *borders[:MOST_VALUES]], strict=False):
+            if len(part):
+                yield answer["value"][int(start)].as_py(), part, len(part)
+
+    def numbers(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask for a few rows."""
+        return self.connection.execute(sql).fetchall()
+
+    def findings(
+        self,
+        table: str,
+        column: str,
+        sql: str,
+        tell: Callable[[Any], tuple[str, str]] | tuple[str, str],
+        weight: Weight = "row",
+    ) -> Iterator[Finding]:
+        """Make findings of what ``sql`` answers; ``tell`` gives what and remedy, perhaps by value."""
+        told: dict[tuple[str, str], tuple[list[Rows], int]] = {}
+        for value, rows, count in self.ask(sql):
+            text = tell(value) if callable(tell) else tell
+            lists, total = told.get(text, ([], 0))
+            told[text] = ([*lists, rows], total + count)
+        for (what, remedy), (lists, total) in told.items():
+            rows = np.unique(np.concatenate(lists))
+            yield Finding(self.files[table], column, what, remedy, rows, len(rows) if self.every_row else total, weight)
+
+
+def quoted(word: str) -> str:
+    """Return a word as SQL text."""
+    return "'" + word.replace("'", "''") + "'"

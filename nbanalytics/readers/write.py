@@ -1,0 +1,238 @@
+"""Writing records to a folder: all of it or nothing, and so that reading gives the same records back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+import narwhals as nw
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from nbanalytics.declaration import DECLARATION_FILE, Declaration
+from nbanalytics.errors import DataError
+from nbanalytics.frames import open_frame
+from nbanalytics.grading import Rule, Scale, default_catalogue
+from nbanalytics.readers.folder import RECEIPT_FILE, SUFFIXES
+from nbanalytics.readers.scan import check_scanned
+from nbanalytics.records import StudentRecords
+from nbanalytics.schema import TABLES
+
+_WIDE_TABLES = ("grades", "tests")
+
+
+def write_records(
+    records: StudentRecords,
+    folder: str | Path,
+    format: Literal["csv", "parquet"] = "csv",
+    wide: bool = False,
+) -> None:
+    """Write records to a folder, one file for each table, with their declaration.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        Of any dataframe; tables are brought to memory one at a time.
+    folder : str or Path
+        It is made, or replaced as a whole if it holds records and nothing else. Should anything fail on the
+        way, it is left as it was.
+    format : {"csv", "parquet"}
+        CSV is UTF-8 with commas.
+    wide : bool
+        Whether grades and tests have one row for each student and term, with a column for each subject.
+
+    Raises
+    ------
+    DataError
+        If the folder holds other files, cannot be written, or a table lacks a column or repeats a key.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> students = pd.DataFrame({"student_id": ["P1"], "cohort": [2018]})
+    >>> grades = pd.DataFrame({"student_id": ["P1"], "term": ["6VT"], "subject": ["MA"], "grade": ["E"]})
+    >>> folder = Path(tempfile.mkdtemp()) / "records"
+    >>> write_records(StudentRecords(students, grades), folder, wide=True)
+    >>> print((folder / "grades.csv").read_text().strip())
+    student_id,term,MA
+    P1,6VT,E
+    """
+    if format not in ("csv", "parquet"):
+        raise DataError(f"There is no format {format!r} to write. Choose 'csv' or 'parquet'.")
+    target = Path(folder)
+    _refuse_foreign(target)
+    fresh = target.with_name(f".{target.name}.{uuid4().hex}")
+    try:
+        fresh.mkdir(parents=True)
+        for name, table in tqdm(
+            records.tables().items(), desc="writing", unit="table", delay=2, leave=False, disable=None
+        ):
+            _write_table(_arrow(name, table, records.declaration, wide), fresh / f"{name}.{format}")
+        (fresh / DECLARATION_FILE).write_text(declaration_toml(records.declaration), encoding="utf-8")
+        if format == "parquet" and not wide:
+            check_scanned(fresh)
+        _put_in_place(fresh, target)
+    except OSError as error:
+        raise DataError(f"{target} cannot be written ({error.strerror}). Choose another place.") from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _refuse_foreign(target: Path) -> None:
+    """Replace nothing but a folder of records."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise DataError(f"{target} is a file. Name a folder to write the records to.")
+    known = {DECLARATION_FILE, RECEIPT_FILE, *(f"{name}{suffix}" for name in TABLES for suffix in SUFFIXES)}
+    foreign = sum(entry.name not in known for entry in target.iterdir())
+    if foreign:
+        raise DataError(
+            f"{target} holds {foreign} other files, and writing would replace the whole folder. Choose an empty one."
+        )
+
+
+def _put_in_place(fresh: Path, target: Path) -> None:
+    if not target.exists():
+        fresh.rename(target)
+        return
+    old = target.with_name(f".{target.name}.{uuid4().hex}")
+    target.rename(old)
+    try:
+        fresh.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _arrow(name: str, table: Any, declaration: Declaration, wide: bool) -> Any:
+    frame = open_frame(table)
+    schema = TABLES[name]
+    present = frame.collect_schema().names()
+    lacking = [column.name for column in schema.columns if column.required and column.name not in present]
+    if lacking:
+        raise DataError(f"The table {name} lacks the column {', '.join(lacking)}. Add it before writing the records.")
+    ordered = [column.name for column in schema.columns if column.name in present]
+    frame = frame.select(*ordered, *(other for other in present if other not in ordered))
+    eager = frame.collect(backend="pyarrow") if isinstance(frame, nw.LazyFrame) else frame
+    data = eager.to_arrow()
+    data = data.cast(pa.schema([pa.field(f.name, _plain(f.type)) for f in data.schema])).replace_schema_metadata(None)
+    return _widened(data, name, declaration) if wide and name in _WIDE_TABLES else data
+
+
+def _plain(kind: Any) -> Any:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    text = pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_null(kind)
+    return pa.string() if text else kind
+
+
+def _widened(data: Any, name: str, declaration: Declaration) -> Any:
+    frame = data.to_pandas()
+    try:
+        wide = frame.pivot(index=["student_id", "term"], columns="subject", values="grade")
+    except ValueError:
+        raise DataError(
+            f"The table {name} has the same student, term and subject more than once, which a wide table cannot "
+            "show. Keep one of the rows."
+        ) from None
+    order = [code for code in declaration.catalogue.subjects if code in wide.columns]
+    wide = wide[[*order, *(code for code in wide.columns if code not in order)]]
+    return pa.Table.from_pandas(wide.reset_index(), preserve_index=False).replace_schema_metadata(None)
+
+
+def _write_table(data: Any, path: Path) -> None:
+    if path.suffix == ".parquet":
+        pq.write_table(data, path, compression="zstd")
+        return
+    try:
+        _write_csv(data, path, "none")
+    except pa.ArrowInvalid:
+        # A cell holds a comma, a quotation mark or a line end; Arrow then puts every text in quotation marks.
+        _write_csv(data, path, "needed")
+
+
+def _write_csv(data: Any, path: Path, quoting: str) -> None:
+    with path.open("wb") as stream:
+        # Arrow would put every column name in quotation marks.
+        stream.write((",".join(_quoted(name) for name in data.column_names) + "\n").encode())
+        pa_csv.write_csv(data, stream, pa_csv.WriteOptions(include_header=False, quoting_style=quoting))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if set(name) & set(',"\n\r') else name
+
+
+# ------------------------------------------------------------------ the declaration as TOML
+
+
+def declaration_toml(declaration: Declaration) -> str:
+    """Write a declaration as the text of ``records.toml``.
+
+    Examples
+    --------
+    >>> print(declaration_toml(Declaration(name="Bergstad")).splitlines()[1])
+    name = "Bergstad"
+    """
+    parts = [
+        _section("records", {k: getattr(declaration, k) for k in ("name", "synthetic", "newly_arrived", "note")}),
+        _section(
+            "terms", {"order": declaration.terms} | {k: getattr(declaration, k) for k in ("start", "end", "stages")}
+        ),
+        _section("grading", {"rule": declaration.rule, "scale": declaration.scale}),
+    ]
+    own, base = declaration.catalogue, default_catalogue()
+    if own.scales != base.scales:
+        parts += [_section("[scale]", _scale_data(scale)) for scale in own.scales]
+    if own.rules != base.rules:
+        parts += [_rule_text(rule) for rule in own.rules]
+    if (own.alternates, own.language) != (base.alternates, base.language):
+        parts.append(_section("subjects", {"alternates": own.alternates, "language": own.language}))
+    for code, subject in own.subjects.items():
+        if base.subjects.get(code) != subject:
+            data = {"sv": subject.sv, "en": subject.en, "comparable": subject.comparable, "block": subject.block}
+            parts.append(_section(f"subject.{_value(code)}", data))
+    return "\n\n".join(parts) + "\n"
+
+
+def _scale_data(scale: Scale) -> dict[str, Any]:
+    return {
+        "name": scale.name,
+        **_validity(scale),
+        "points": scale.points,
+        "passing": [grade for grade in scale.order if grade in scale.passing],
+        "marks": scale.marks,
+        "aliases": scale.aliases,
+        "source": scale.source,
+    }
+
+
+def _rule_text(rule: Rule) -> str:
+    head = {"name": rule.name, **_validity(rule), "mean_at_least": rule.mean_at_least, "source": rule.source}
+    ways = [_section("[rule.way]", {"required": way.required, "passes": way.passes}) for way in rule.ways]
+    return "\n".join([_section("[rule]", head), *ways])
+
+
+def _validity(item: Scale | Rule) -> dict[str, Any]:
+    return {"version": item.version, "first_cohort": item.first_cohort, "last_cohort": item.last_cohort}
+
+
+def _section(name: str, data: Mapping[str, Any]) -> str:
+    return "\n".join([f"[{name}]", *(f"{key} = {_value(value)}" for key, value in data.items() if value is not None)])
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_value(str(key))} = {_value(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    # JSON's text, numbers and booleans are TOML's, but for one control character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
