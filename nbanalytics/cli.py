@@ -27,6 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+#: What DuckDB may take of a national register at once; the rest waits on disk, and a laptop stays usable.
+MEMORY = "700MB"
+
 RecordsPath = Annotated[Path, typer.Argument(metavar="PATH", help="Folder of records (CSV, Parquet or Excel).")]
 
 
@@ -73,9 +76,10 @@ def cohorts(
 ) -> None:
     """Count the six groups of a cohort, the subgroups of group 6, and who has no group and why."""
     from nbanalytics.cohorts import classify
+    from nbanalytics.readers import open_records
 
     with waiting("reading records"):
-        records = open_records(path)
+        records = open_records(path, memory_limit=MEMORY)
         if cohort is not None:
             records = records.cohort(cohort)
     with waiting("classifying students"):
@@ -97,11 +101,12 @@ def release(
 ) -> None:
     """Make the closed set of protected tables that the board's dashboards read."""
     from nbanalytics.disclosure import Policy, read_policy
+    from nbanalytics.readers import open_records
     from nbanalytics.release import build_release, write_release
 
     chosen = read_policy(policy) if policy is not None else Policy()
     with waiting("reading records"):
-        records = open_records(path)
+        records = open_records(path, memory_limit=MEMORY)
     with waiting("building the release") as step:
         built = build_release(records, chosen, title=title, created=created, progress=step)
     write_release(built, out)
@@ -120,15 +125,6 @@ def serve(
     from nbanalytics.serve import serve as run
 
     run(folder, port=port, open_browser=open_browser, announce=tell)
-
-
-def open_records(path: Path) -> StudentRecords:
-    """Read a folder of records: lazily through DuckDB where it is Parquet, else into memory."""
-    from nbanalytics.readers import read_records, scan_records
-
-    if (path / "grades.parquet").exists() and (path / "students.parquet").exists():
-        return scan_records(path)
-    return read_records(path)
 
 
 def summarise(records: StudentRecords, classification: Classification) -> list[dict[str, Any]]:

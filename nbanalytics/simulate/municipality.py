@@ -27,7 +27,7 @@ SCHOOLS = 3
 FIRST_COHORT, LAST_COHORT = 2016, 2031  # graded A-F from year 6 to year 9
 
 DECLARATION = Declaration(
-    name="Kvarnviken (synthetic)",
+    name="Kvarnviken",
     synthetic=True,
     note="Made by nbanalytics simulate: no real pupil, school or municipality is in these records.",
 )
