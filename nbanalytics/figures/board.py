@@ -1,0 +1,264 @@
+"""The board's page as data: every word, number, chart and table of one selection, ready to be shown.
+
+A page is described once, here. The live edition asks for one selection at a time; another edition may ask for all of
+them in advance, since a selection is a choice among cells that the release declares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import plotly.graph_objects as go
+
+from nbanalytics.errors import DisclosureError
+from nbanalytics.figures.droppoints import describe_drop_terms, drop_terms
+from nbanalytics.figures.flows import describe_flow_sankey, flow_sankey
+from nbanalytics.figures.groups import describe_groups_bar, groups_bar
+from nbanalytics.figures.subjects import describe_lost_subjects, lost_subjects
+from nbanalytics.figures.tables import TextTable, flows_table, groups_table, subjects_table, terms_table
+from nbanalytics.text import Cells, answer, cell_text, label, number, percent, reading, say, selection_words, students
+from nbanalytics.text.cells import FILTERS, Cell
+
+# The tables that each chart needs; a release made of fewer records may lack some.
+SECTIONS = {
+    "groups": ("groups",),
+    "flows": ("states", "transitions"),
+    "terms": ("droppoints",),
+    "subjects": ("lost_subjects",),
+}
+TABLES = ("eligibility", "points", *(table for tables in SECTIONS.values() for table in tables))
+
+
+class ReleaseLike(Protocol):
+    """What the page needs of a release."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """What the release says about itself."""
+
+    def cells(self, table: str, /, **selection: Any) -> Any:
+        """Return the declared cells of one selection."""
+
+
+class Board:
+    """The page "När tappar vi dem?" over one release.
+
+    Parameters
+    ----------
+    release
+        A release, as :func:`nbanalytics.release.read_release` gives it.
+    lang
+        ``"sv"`` or ``"en"``.
+    sections
+        Which charts, in order: ``"groups"``, ``"flows"``, ``"terms"``, ``"subjects"``.
+
+    Raises
+    ------
+    ValueError
+        If a section does not exist.
+    """
+
+    def __init__(self, release: ReleaseLike, lang: str = "sv", sections: Iterable[str] = SECTIONS) -> None:
+        wanted = tuple(sections)
+        unknown = [name for name in wanted if name not in SECTIONS]
+        if unknown:
+            raise ValueError(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+        held = release.manifest["tables"]
+        self.release, self.lang = release, lang
+        self.sections = tuple(name for name in wanted if all(table in held for table in SECTIONS[name]))
+        self._tables = [name for name in TABLES if name in held]
+        self._dimensions: Mapping[str, Any] = release.manifest["dimensions"]
+        labels = "labels" if lang == "sv" else "labels_en"
+        self._names = {name: dict(entry.get(labels, {})) for name, entry in self._dimensions.items()}
+        self._most = int(release.manifest.get("max_crossed", 2))
+
+    def filters(self) -> list[dict[str, Any]]:
+        """Return each filter with its values and labels, ``*`` first."""
+        found = []
+        for name in FILTERS:
+            values = self._values(name)
+            if not values:
+                continue
+            options = [{"value": value, "label": self._label(name, value)} for value in ["*", *values]]
+            found.append({"id": name, "label": say(f"filter.{name}", self.lang), "options": options})
+        return found
+
+    def start(self) -> dict[str, str]:
+        """Return the selection a page opens with: the latest cohort."""
+        cohorts = self._values("cohort")
+        return dict.fromkeys(FILTERS, "*") | ({"cohort": max(cohorts)} if cohorts else {})
+
+    def view(self, selection: Mapping[str, str]) -> dict[str, Any]:
+        """Return everything that the page shows for one selection.
+
+        Parameters
+        ----------
+        selection
+            Filter to value; filters left out are ``*``.
+
+        Returns
+        -------
+        dict
+            JSON-ready: ``selection``, ``where`` (in words), ``status``, ``problem`` (None, or why nothing is shown and
+            which filters can be removed), ``answer``, ``tiles``, ``sections`` and ``reading``. Every number is
+            text already.
+        """
+        chosen = dict.fromkeys(FILTERS, "*") | {k: str(v) for k, v in selection.items() if k in FILTERS}
+        where = selection_words(chosen, self.lang, self._names, self._values("cohort"))
+        picked = {name: value for name, value in chosen.items() if value != "*"}
+        shared = {"selection": chosen, "where": say("filters.shown", self.lang, selection=where)}
+        try:
+            found = {name: Cells(self.release.cells(name, **picked)) for name in self._tables}
+        except DisclosureError:
+            return shared | {"problem": self._problem(chosen), "answer": "", "tiles": [], "sections": [], "reading": []}
+        cells = dict.fromkeys(TABLES, Cells.none()) | found
+        sections = [self._section(name, cells) for name in self.sections]
+        return shared | {
+            "problem": None,
+            "answer": answer(cells, self.lang),
+            "tiles": self._tiles(cells),
+            "sections": sections,
+            "reading": reading(
+                cells,
+                where,
+                self.lang,
+                hidden=sum(table.hidden for table in cells.values()),
+                subjects=self._names.get("subject"),
+            ),
+        }
+
+    def words(self) -> dict[str, str]:
+        """Return the words of the page that do not depend on the selection."""
+        keys = ("filters.title", "tiles.title", "reading.title", "page.lost")
+        words = {key: say(key, self.lang) for key in keys}
+        words["filters.hint"] = say("filters.hint", self.lang, most=self._most_words())
+        words["notice"] = say("synthetic", self.lang) if self.release.manifest.get("synthetic") else ""
+        return words
+
+    def _values(self, dimension: str) -> list[str]:
+        values = self._dimensions.get(dimension, {}).get("values", [])
+        return [str(value) for value in values if str(value) != "*"]
+
+    def _label(self, dimension: str, value: str) -> str:
+        return label(dimension, value, self.lang, self._names.get(dimension))
+
+    def _most_words(self) -> str:
+        return say(f"number.{self._most}", self.lang) if 1 <= self._most <= 4 else str(self._most)
+
+    def _problem(self, chosen: Mapping[str, str]) -> dict[str, Any]:
+        picked = [(name, value) for name, value in chosen.items() if value != "*"]
+        remove = [
+            {
+                "filter": name,
+                "label": say(
+                    "filters.remove",
+                    self.lang,
+                    filter=say(f"filter.{name}", self.lang).lower(),
+                    value=self._label(name, value),
+                ),
+            }
+            for name, value in picked
+        ]
+        return {"text": say("filters.undeclared", self.lang, most=self._most_words()), "remove": remove}
+
+    def _tiles(self, cells: Mapping[str, Cells]) -> list[dict[str, str]]:
+        flow, lang = cells["eligibility"], self.lang
+        total = flow.cell()
+
+        def count(key: str, cell: Cell) -> dict[str, str]:
+            words = cell_text(cell.value, cell.status, lang)
+            note = say(f"tile.{key}.note" if cell.ok else "tile.hidden", lang)
+            return {"id": key, "label": say(f"tile.{key}", lang), "value": words, "note": note}
+
+        def share(key: str, cell: Cell) -> dict[str, str]:
+            known = cell.value is not None and bool(total.value)
+            words = (
+                percent((cell.value or 0) / (total.value or 1), lang) if known else cell_text(None, cell.status, lang)
+            )
+            whole = students(total.value or 0, lang)
+            note = (
+                say("tile.of", lang, part=number(cell.value or 0, lang), whole=whole)
+                if known
+                else say("tile.hidden", lang)
+            )
+            return {"id": key, "label": say(f"tile.{key}", lang), "value": words, "note": note}
+
+        merit = cells["points"].cell("mean_merit", year="9")
+        tiles = [
+            count("followed", total),
+            share("start", flow.cell(start="eligible")),
+            share("end", flow.cell(end="eligible")),
+            count("lost", flow.cell(start="eligible", end="not_eligible")),
+            count("gained", flow.cell(start="not_eligible", end="eligible")),
+        ]
+        if merit.status != "not_applicable":
+            tiles.append(count("merit", merit) | {"value": cell_text(merit.value, merit.status, lang, "mean")})
+        return tiles
+
+    def _section(self, name: str, cells: Mapping[str, Cells]) -> dict[str, Any]:
+        drawn = _DRAW[name](cells, self.lang, self._names)
+        chart, alt, table, used = drawn
+        title = say(f"{name}.title", self.lang)
+        return {
+            "id": name,
+            "title": title,
+            "lead": say(f"{name}.lead", self.lang),
+            "figure": _json(chart),
+            "alt": alt,
+            "hidden": self._hidden(used),
+            "table": asdict(table) | {"caption": say("table.show", self.lang, title=title.lower())},
+            "swipe": say("flows.swipe", self.lang),
+            "empty": "" if chart.data else say("table.none", self.lang),
+        }
+
+    def _hidden(self, used: Iterable[Cells]) -> str:
+        held = list(used)
+        hidden, every = sum(cells.hidden for cells in held), sum(len(cells) for cells in held)
+        least = int(self.release.manifest.get("policy", {}).get("min_cell", 5))
+        if not hidden:
+            return say("hidden.none", self.lang)
+        if hidden == every:
+            return say("hidden.all", self.lang)
+        return say(
+            "hidden.some", self.lang, hidden=number(hidden, self.lang), cells=number(every, self.lang), least=str(least)
+        )
+
+
+_Drawn = tuple[go.Figure, str, TextTable, list[Cells]]
+_Names = Mapping[str, Mapping[str, str]]
+
+
+def _groups(cells: Mapping[str, Cells], lang: str, names: _Names) -> _Drawn:
+    held = cells["groups"]
+    return groups_bar(held, lang), describe_groups_bar(held, lang), groups_table(held, lang), [held]
+
+
+def _flows(cells: Mapping[str, Cells], lang: str, names: _Names) -> _Drawn:
+    both = (cells["states"], cells["transitions"])
+    chart, alt = flow_sankey(*both, lang, names), describe_flow_sankey(*both, lang, names)
+    return chart, alt, flows_table(*both, lang, names), list(both)
+
+
+def _terms(cells: Mapping[str, Cells], lang: str, names: _Names) -> _Drawn:
+    held, terms = cells["droppoints"], names.get("term")
+    return drop_terms(held, lang, terms), describe_drop_terms(held, lang, terms), terms_table(held, lang, names), [held]
+
+
+def _subjects(cells: Mapping[str, Cells], lang: str, names: _Names) -> _Drawn:
+    held = cells["lost_subjects"]
+    chart, alt = lost_subjects(held, lang, names), describe_lost_subjects(held, lang, names)
+    return chart, alt, subjects_table(held, lang, names), [held]
+
+
+_DRAW = {"groups": _groups, "flows": _flows, "terms": _terms, "subjects": _subjects}
+
+
+def _json(chart: go.Figure) -> dict[str, Any]:
+    """Return a chart as plain JSON values, without the arrays and the template that plotly adds."""
+    import json
+
+    plain: dict[str, Any] = json.loads(chart.to_json())
+    plain["layout"].pop("template", None)
+    return plain

@@ -1,0 +1,80 @@
+"""One look for all charts: typeface, spacing and a palette that colour-blind readers can tell apart."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import Any
+
+import plotly.graph_objects as go
+
+from nbanalytics.text import SUPPRESSED
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
+INK, MUTED, GRID, PAPER = "#1b2733", "#4a5967", "#dfe5ea", "#ffffff"
+
+# Okabe and Ito's palette; the greys carry states that are not the question.
+BLUE, VERMILLION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"
+SKY, PURPLE, GREY, PALE = "#56b4e9", "#cc79a7", "#8a97a3", "#c3ccd4"
+PLAIN, ACCENT = "#6f93b0", VERMILLION
+
+STATE_COLOURS = {
+    "eligible": BLUE,
+    "not_eligible": VERMILLION,
+    "moved": GREY,
+    "unknown": PALE,
+    "preparatory": BLUE,
+    "vocational": GREEN,
+    "introductory": ORANGE,
+    "none": PURPLE,
+}
+_SEPARATORS = {"sv": ",\u00a0", "en": ".,"}
+
+
+def figure(traces: list[Any], lang: str, height: int, **layout: Any) -> go.Figure:
+    """Return a figure in the look of the house.
+
+    Parameters
+    ----------
+    traces
+        Traces of plotly.
+    lang
+        ``"sv"`` or ``"en"``; sets decimal comma or point.
+    height
+        Height in pixels; the width follows the page.
+    **layout
+        Further settings of the layout.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        The figure.
+    """
+    look: dict[str, Any] = {
+        "template": "none",
+        "height": height,
+        "autosize": True,
+        "separators": _SEPARATORS[lang],
+        "font": {"family": FONT, "size": 14, "color": INK},
+        "paper_bgcolor": PAPER,
+        "plot_bgcolor": PAPER,
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "showlegend": False,
+        "dragmode": False,
+        "hoverlabel": {"font": {"family": FONT, "size": 14, "color": INK}, "bgcolor": PAPER, "bordercolor": MUTED},
+    }
+    return go.Figure(data=traces, layout=look | layout)
+
+
+def wrapped(text: str, width: int = 22) -> str:
+    """Break a label into lines, so that it is never clipped on a narrow screen."""
+    return "<br>".join(wrap(text, width, break_long_words=True)) or text
+
+
+def safe(text: str) -> str:
+    """Make a label from outside safe for plotly, which reads a little HTML in its texts."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def hidden_mark(x: object, y: object, **more: Any) -> dict[str, Any]:
+    """Return the annotation that stands where a suppressed cell would have been."""
+    return {"x": x, "y": y, "text": SUPPRESSED, "showarrow": False, "font": {"size": 16, "color": MUTED}, **more}

@@ -1,0 +1,132 @@
+"""The subjects that were missing when eligibility was lost, by term."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import plotly.graph_objects as go
+
+from nbanalytics.figures.style import GRID, INK, figure, safe, wrapped
+from nbanalytics.text import Cells, cell_text, label, say
+
+_SHADES = [[0, "#f1f5f8"], [1, "#7fb2d6"]]  # light enough for dark numbers everywhere
+
+
+def subject_order(cells: Cells) -> list[str]:
+    """Return the subjects that somebody lacked, the most common first; those whose total is hidden come last."""
+    shown = [
+        code
+        for code in cells.codes("subject")
+        if any(cell.value or cell.status == "suppressed" for cell in cells if cell.place["subject"] == code)
+    ]
+    return sorted(shown, key=lambda code: -(cells.value(subject=code, term="*") or 0))
+
+
+def lost_subjects(table: Any, lang: str = "sv", names: Mapping[str, Mapping[str, str]] | None = None) -> go.Figure:
+    """Draw how many students lacked each subject when they lost eligibility, by term.
+
+    Parameters
+    ----------
+    table
+        One selection of the release's table ``lost_subjects``: ``term`` (``*`` for all), ``subject``, ``measure``,
+        ``value``, ``status``.
+    lang
+        ``"sv"`` or ``"en"``.
+    names
+        Labels of terms and subjects that the catalogue does not know, by dimension.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        A heat map with the number written in each square. A suppressed square is blank and bears the mark ``..``.
+    """
+    cells, given = Cells.of(table), names or {}
+    terms = cells.codes("term")
+    # A row of marks and zeros says no more than the line on what is hidden; the table has it.
+    subjects = [code for code in subject_order(cells) if any(cells.value(subject=code, term=term) for term in terms)]
+    if not subjects:
+        return figure([], lang, height=120, xaxis={"visible": False}, yaxis={"visible": False})
+    columns = ["<br>".join(safe(label("term", term, lang, given.get("term"))).rsplit(" ", 1)) for term in terms]
+    rows = [wrapped(safe(label("subject", code, lang, given.get("subject"))), 22) for code in subjects]
+    grid = [[cells.cell(subject=code, term=term) for term in terms] for code in subjects]
+    values = [[cell.value for cell in line] for line in grid]
+    words = [[cell_text(cell.value, cell.status, lang) for cell in line] for line in grid]
+    most = max((value for line in values for value in line if value is not None), default=0) or 1
+    squares = go.Heatmap(
+        x=columns,
+        y=rows,
+        z=values,
+        zmin=0,
+        zmax=most,
+        colorscale=_SHADES,
+        showscale=False,
+        xgap=3,
+        ygap=3,
+        hoverongaps=True,
+        customdata=[
+            [
+                f"{row.replace('<br>', ' ')}, {column.replace('<br>', ' ')}: {text}"
+                for column, text in zip(columns, line, strict=True)
+            ]
+            for row, line in zip(rows, words, strict=True)
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    numbers = go.Scatter(
+        x=columns * len(rows),
+        y=[row for row in rows for _ in columns],
+        mode="text",
+        text=[text for line in words for text in line],
+        textfont={"size": 14, "color": INK},
+        hoverinfo="skip",
+    )
+    return figure(
+        [squares, numbers],
+        lang,
+        height=44 * len(rows) + 64,
+        margin={"l": 8, "r": 8, "t": 52, "b": 8},
+        xaxis={
+            "side": "top",
+            "type": "category",
+            "fixedrange": True,
+            "ticks": "",
+            "tickangle": 0,
+            "showgrid": False,
+            "tickfont": {"size": 12},
+        },
+        yaxis={
+            "autorange": "reversed",
+            "type": "category",
+            "fixedrange": True,
+            "ticks": "",
+            "automargin": True,
+            "showgrid": False,
+            "ticklabelstandoff": 6,
+            "tickfont": {"size": 13},
+            "linecolor": GRID,
+        },
+    )
+
+
+def describe_lost_subjects(table: Any, lang: str = "sv", names: Mapping[str, Mapping[str, str]] | None = None) -> str:
+    """Say in a sentence what :func:`lost_subjects` shows, for those who do not see it.
+
+    Parameters
+    ----------
+    table, lang, names
+        As for :func:`lost_subjects`.
+
+    Returns
+    -------
+    str
+        The text alternative: the total of each subject.
+    """
+    cells, given = Cells.of(table), names or {}
+    parts = []
+    for code in subject_order(cells):
+        total = cells.cell(subject=code, term="*")
+        parts.append(
+            f"{label('subject', code, lang, given.get('subject'))}: {cell_text(total.value, total.status, lang)}"
+        )
+    return say("subjects.alt", lang, values="; ".join(parts))

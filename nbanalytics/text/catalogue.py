@@ -1,0 +1,95 @@
+"""Look messages and labels up by key and language; the words themselves are in two TOML files beside this one."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import cast
+
+LANGUAGES = ("sv", "en")
+
+
+@cache
+def messages() -> dict[str, dict[str, str]]:
+    """Return every message by key and language."""
+    return cast("dict[str, dict[str, str]]", _read("messages.toml"))
+
+
+@cache
+def labels() -> dict[str, dict[str, dict[str, str]]]:
+    """Return every label by kind, code and language."""
+    return cast("dict[str, dict[str, dict[str, str]]]", _read("labels.toml"))
+
+
+def _read(name: str) -> object:
+    return tomllib.loads(files("nbanalytics.text").joinpath(name).read_text(encoding="utf-8"))
+
+
+def _language(lang: str) -> str:
+    if lang not in LANGUAGES:
+        raise ValueError(f"no words in the language {lang!r}; there are {', '.join(LANGUAGES)}")
+    return lang
+
+
+def say(key: str, lang: str = "sv", **values: str) -> str:
+    """Return a message of the catalogue with its blanks filled.
+
+    Parameters
+    ----------
+    key
+        Name of the message, such as ``"groups.title"``.
+    lang
+        ``"sv"`` or ``"en"``.
+    **values
+        Text for each blank; numbers are formatted first (see :func:`nbanalytics.text.number`).
+
+    Returns
+    -------
+    str
+        The message.
+
+    Raises
+    ------
+    KeyError
+        If there is no such message, or a blank has no value.
+
+    Examples
+    --------
+    >>> say("groups.title"), say("groups.title", "en")
+    ('Sex grupper', 'Six groups')
+    """
+    return messages()[key][_language(lang)].format(**values)
+
+
+def label(kind: str, code: object, lang: str = "sv", names: Mapping[str, str] | None = None) -> str:
+    """Return the words for a code: a group, stage, state, term, subject or value of a filter.
+
+    Parameters
+    ----------
+    kind
+        Dimension of the code: ``"group"``, ``"stage"``, ``"state"``, ``"term"``, ``"term_long"``, ``"subject"``,
+        ``"school"``, ``"sex"``, ...
+    code
+        The code as it stands in the table.
+    lang
+        ``"sv"`` or ``"en"``.
+    names
+        Labels to use where the catalogue has none, such as the names of schools in a release's manifest.
+
+    Returns
+    -------
+    str
+        The label; the code itself where nobody has named it.
+
+    Examples
+    --------
+    >>> label("state", "not_eligible"), label("subject", "MA"), label("school", "S1", names={"S1": "Bergsskolan"})
+    ('Ej behörig', 'Matematik', 'Bergsskolan')
+    """
+    text = str(code)
+    known = labels().get(kind, {}).get(text)
+    if known is not None:
+        return known[_language(lang)]
+    return (names or {}).get(text, text)

@@ -1,0 +1,127 @@
+"""Look up the cells of one table of a release, or of a result with the same columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+
+FILTERS = ("cohort", "school", "sex", "newly_arrived")
+MEASURES = (
+    "students",
+    "mean_points",
+    "mean_merit",
+    "at_risk",
+    "lost",
+    "censored",
+    "hazard",
+    "survival",
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of a table: its place, its value and whether it may be shown."""
+
+    place: dict[str, str]
+    measure: str
+    value: float | None
+    status: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a value that may be shown."""
+        return self.status == "ok" and self.value is not None
+
+
+_ABSENT = Cell({}, "", None, "not_applicable")
+
+
+class Cells:
+    """The cells of one table, found by measure and place.
+
+    Parameters
+    ----------
+    table
+        A dataframe with one column per dimension, then ``measure``, ``value`` and ``status`` (``status`` may be
+        left out), or one with a column per measure as the results of the analysis have. One selection of the
+        filters only: the filter columns are not part of a cell's place.
+
+    Raises
+    ------
+    ValueError
+        If the table has neither ``measure`` and ``value`` nor a column that is named as a measure.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> cells = Cells(pd.DataFrame({"group": ["5", "6"], "students": [15, 23]}))
+    >>> cells.value(group=6)
+    23.0
+    """
+
+    def __init__(self, table: Any) -> None:
+        frame = nw.from_native(table, eager_only=True)
+        columns = frame.columns
+        long = {"measure", "value"} <= set(columns)
+        measures = [name for name in columns if name in MEASURES]
+        if not long and not measures:
+            raise ValueError(
+                f"the table has the columns {', '.join(columns)}, but neither 'measure' and 'value' "
+                f"nor one of {', '.join(MEASURES)}"
+            )
+        apart = {*FILTERS, "measure", "value", "status", *(() if long else measures)}
+        self.dimensions = [name for name in columns if name not in apart]
+        self._cells: dict[tuple[str, ...], Cell] = {}
+        held = frame.to_dict(as_series=False)
+        for values in zip(*held.values(), strict=True):
+            row = dict(zip(held, values, strict=True))
+            for name in [str(row["measure"])] if long else measures:
+                self._add(row, name, row["value"] if long else row[name])
+
+    @classmethod
+    def of(cls, table: Any) -> Cells:
+        """Return a table's cells; cells that were made already as they are."""
+        return table if isinstance(table, cls) else cls(table)
+
+    @classmethod
+    def none(cls) -> Cells:
+        """Return a table without cells, for one that a release does not hold."""
+        empty = cls.__new__(cls)
+        empty.dimensions, empty._cells = [], {}
+        return empty
+
+    def _add(self, row: dict[str, Any], measure: str, raw: Any) -> None:
+        value = None if raw is None or raw != raw or raw == "" else float(raw)
+        status = str(row.get("status") or ("ok" if value is not None else "not_applicable"))
+        place = {name: str(row[name]) for name in self.dimensions}
+        # A hidden value must not travel on, even if the table was wrong enough to hold one.
+        cell = Cell(place, measure, value if status == "ok" else None, status)
+        self._cells[(measure, *place.values())] = cell
+
+    def __iter__(self) -> Iterator[Cell]:
+        return iter(self._cells.values())
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def codes(self, dimension: str) -> list[str]:
+        """Return the codes of a dimension in the order of the table, without ``*``."""
+        found = dict.fromkeys(cell.place[dimension] for cell in self if dimension in cell.place)
+        return [code for code in found if code != "*"]
+
+    def cell(self, measure: str = "students", **place: object) -> Cell:
+        """Return the cell at a place; dimensions not named are ``*``."""
+        key = (measure, *(str(place.get(name, "*")) for name in self.dimensions))
+        return self._cells.get(key, _ABSENT)
+
+    def value(self, measure: str = "students", **place: object) -> float | None:
+        """Return the value at a place, None where it is hidden, does not apply or does not exist."""
+        return self.cell(measure, **place).value
+
+    @property
+    def hidden(self) -> int:
+        """Number of suppressed cells."""
+        return sum(cell.status == "suppressed" for cell in self)

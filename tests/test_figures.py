@@ -1,0 +1,300 @@
+"""Charts: order, labels, separators, and no suppressed number anywhere in what is sent to a browser."""
+
+import itertools
+import json
+
+import pandas as pd
+import pytest
+
+from nbanalytics import figures
+from nbanalytics.errors import DisclosureError
+from nbanalytics.figures.board import SECTIONS, Board
+from nbanalytics.figures.places import ROOM
+from nbanalytics.figures.style import safe
+
+SECRET = 3.25  # a value that is nowhere else
+STAGES = ["6VT", "7VT", "upper_secondary"]
+
+
+def long(dimensions, values, measure="students"):
+    rows = []
+    for place, value in values.items():
+        place = place if isinstance(place, tuple) else (place,)
+        status = "suppressed" if value == SECRET else "ok"
+        rows.append(dict(zip(dimensions, place, strict=True)) | {"measure": measure, "value": value, "status": status})
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def groups():
+    return long(["group"], {"1": 120, "2": 116, "3": 20, "4": 19, "5": SECRET, "6": 23, "*": 313})
+
+
+@pytest.fixture
+def flows():
+    states = {
+        ("6VT", "not_eligible"): 50,
+        ("6VT", "eligible"): 250,
+        ("7VT", "moved"): SECRET,
+        ("7VT", "not_eligible"): 60,
+        ("7VT", "eligible"): 230,
+        ("upper_secondary", "introductory"): 60,
+        ("upper_secondary", "preparatory"): 230,
+    }
+    links = {
+        ("7VT", "eligible", "upper_secondary", "preparatory"): 230,
+        ("6VT", "eligible", "7VT", "eligible"): 225,
+        ("6VT", "eligible", "7VT", "not_eligible"): 15,
+        ("6VT", "eligible", "7VT", "moved"): SECRET,
+        ("6VT", "not_eligible", "7VT", "not_eligible"): 45,
+        ("7VT", "not_eligible", "upper_secondary", "introductory"): 60,
+    }
+    columns = ["stage_from", "state_from", "stage_to", "state_to"]
+    return long(["stage", "state"], states), long(columns, links)
+
+
+@pytest.fixture
+def terms():
+    lost = long(["term"], {"7HT": 18, "7VT": SECRET, "8HT": 6}, "lost")
+    hazard = long(["term"], {"7HT": 0.071, "7VT": SECRET, "8HT": 0.0254}, "hazard")
+    return pd.concat([lost, hazard])
+
+
+@pytest.fixture
+def subjects():
+    values = {
+        ("7HT", "MA"): 8,
+        ("7HT", "EN"): SECRET,
+        ("8HT", "MA"): 0,
+        ("8HT", "EN"): 12,
+        ("*", "MA"): 8,
+        ("*", "EN"): 14,
+    }
+    return long(["term", "subject"], values | {("7HT", "BL"): 0, ("8HT", "BL"): 0, ("*", "BL"): 0})
+
+
+@pytest.fixture
+def drawn(groups, flows, terms, subjects):
+    return {
+        "groups": figures.groups_bar(groups),
+        "flows": figures.flow_sankey(*flows),
+        "terms": figures.drop_terms(terms),
+        "subjects": figures.lost_subjects(subjects),
+    }
+
+
+@pytest.fixture
+def described(groups, flows, terms, subjects):
+    return {
+        "groups": figures.describe_groups_bar(groups),
+        "flows": figures.describe_flow_sankey(*flows),
+        "terms": figures.describe_drop_terms(terms),
+        "subjects": figures.describe_lost_subjects(subjects),
+    }
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_suppressed_number_is_never_sent(drawn, described, name):
+    sent = drawn[name].to_json()
+    assert "3.25" not in sent
+    assert "3,25" not in described[name]
+    assert '".."' in sent or name == "flows"
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_numbers_are_swedish_and_nothing_is_animated_away(drawn, name):
+    layout = drawn[name].layout
+    assert layout.separators == ",\u00a0"
+    assert layout.dragmode is False
+
+
+def test_the_separators_follow_the_language(groups):
+    assert figures.groups_bar(groups, "en").layout.separators == ".,"
+
+
+def test_groups_stand_in_order_and_bear_their_names(drawn):
+    names = [note.text for note in drawn["groups"].layout.annotations if note.text != ".."]
+    assert [name[3] for name in names] == list("123456")
+    assert names[5].endswith("Tappade behörigheten")
+    assert list(drawn["groups"].data[0].x) == [120, 116, 20, 19, None, 23]
+    assert drawn["groups"].data[0].text[5].replace("\u00a0", " ") == "23 (7 %)"
+
+
+def nodes_of(chart):
+    """Names and places of the nodes that are seen: the last two are the ends of the link that sets the scale."""
+    node = chart.data[0].node
+    seen = len(node.label) - 2
+    return list(node.label[:seen]), list(node.x[:seen]), list(node.y[:seen])
+
+
+def test_stages_go_from_left_to_right_and_states_from_top_to_bottom(drawn):
+    names, across, down = nodes_of(drawn["flows"])
+    assert [name.rsplit(" ", 1)[0] for name in names] == [
+        "Årskurs 6: Behörig",
+        "Årskurs 6: Ej behörig",
+        "Årskurs 7: Behörig",
+        "Årskurs 7: Ej behörig",
+        "Gymnasiet: Högskoleförberedande",
+        "Gymnasiet: Introduktionsprogram",
+    ]
+    assert across == sorted(across)
+    for column in sorted(set(across)):
+        held = [y for x, y in zip(across, down, strict=True) if x == column]
+        assert held == sorted(set(held))
+    headings = [note.text for note in drawn["flows"].layout.annotations if note.text.startswith("<b>")]
+    assert headings == ["<b>Årskurs 6</b>", "<b>Årskurs 7</b>", "<b>Gymnasiet</b>"]
+
+
+def test_bars_of_a_stage_do_not_overlap_and_stay_in_the_picture(drawn):
+    bars = drawn["flows"].layout.shapes
+    assert all(bar.y1 >= -1e-9 for bar in bars)
+    for stage in {bar.xanchor for bar in bars}:
+        held = [bar for bar in bars if bar.xanchor == stage]
+        assert all(upper.y1 > lower.y0 for upper, lower in itertools.pairwise(held))
+
+
+def test_the_unseen_link_gives_plotly_our_scale(drawn):
+    link, bars = drawn["flows"].data[0].link, drawn["flows"].layout.shapes
+    fullest = max(240 + 45, 230 + 60)  # what the shown links of the first and the last stage add up to
+    ours = (bars[0].y0 - bars[0].y1) * ROOM / 250
+    assert (ROOM - 2) / (fullest + link.value[-1]) == pytest.approx(ours, rel=0.01)
+
+
+def test_a_node_whose_links_are_all_hidden_keeps_its_bar_and_moves_no_other(flows):
+    states, links = flows
+    hidden = long(["stage", "state"], {("upper_secondary", "vocational"): 87, ("6VT", "moved"): 6})
+    chart = figures.flow_sankey(pd.concat([states, hidden]), links)
+    link = chart.data[0].link
+    assert len(nodes_of(chart)[0]) == len({*link.source, *link.target}) - 2 == 6
+    assert len(chart.layout.shapes) == 8
+    assert any(note.text == "Yrkesprogram 87" for note in chart.layout.annotations)
+
+
+def test_a_flow_chart_of_nothing_is_empty():
+    empty = pd.DataFrame({"stage": [], "state": [], "measure": [], "value": [], "status": []})
+    links = pd.DataFrame(
+        {"stage_from": [], "state_from": [], "stage_to": [], "state_to": [], "measure": [], "value": []}
+    )
+    assert len(figures.flow_sankey(empty, links).data) == 0
+
+
+def test_the_transition_is_told_by_more_than_its_colour(drawn):
+    bars = drawn["terms"].data[0]
+    assert bars.marker.color[0] != bars.marker.color[1] == bars.marker.color[2]
+    assert any("6→7" in note.text for note in drawn["terms"].layout.annotations)
+    assert list(bars.y) == [18, None, 6]
+
+
+def test_subjects_nobody_lacked_are_left_out_and_the_most_common_is_first(drawn):
+    assert list(drawn["subjects"].data[0].y) == ["Engelska", "Matematik"]
+    assert [list(line) for line in drawn["subjects"].data[0].z] == [[None, 12], [8, 0]]
+
+
+def test_labels_from_outside_are_shown_as_text():
+    assert safe("<script>alert(1)</script>") == "&lt;script&gt;alert(1)&lt;/script&gt;"
+    table = long(["term", "subject"], {("7HT", "<b>X</b>"): 9, ("*", "<b>X</b>"): 9})
+    assert "<b>X" not in figures.lost_subjects(table).to_json()
+
+
+def test_the_scatter_tells_groups_by_colour_and_shape():
+    table = pd.DataFrame({"points_y6": [12.0, 14.0, 9.0], "points_y9": [10.0, 15.0, 9.0], "group": [6, 1, 4]})
+    chart = figures.cohort_scatter(table)
+    line, *traces = chart.data
+    assert (list(line.x), list(line.y)) == ([0, 20], [0, 20])
+    assert [trace.name[:7] for trace in traces] == ["Grupp 1", "Grupp 4", "Grupp 6"]
+    assert len({trace.marker.symbol for trace in traces}) == len({trace.marker.color for trace in traces}) == 3
+    assert "1 ligger över" in figures.describe_cohort_scatter(table).replace("\u00a0", " ")
+
+
+def test_the_scatter_says_which_columns_it_needs():
+    with pytest.raises(ValueError, match="points_y6 or points_6"):
+        figures.cohort_scatter(pd.DataFrame({"group": [1]}))
+
+
+class MadeRelease:
+    """A release in memory with just what the board's page asks for."""
+
+    def __init__(self, groups, flows, terms, subjects):
+        flow = {("*", "*"): 313, ("eligible", "*"): 259, ("*", "eligible"): 251}
+        flow |= {("eligible", "not_eligible"): 23, ("not_eligible", "eligible"): SECRET}
+        self.tables = {
+            "eligibility": long(["start", "end"], flow),
+            "points": long(["year"], {"6": 190.5, "9": 195.6}, "mean_merit"),
+            "groups": groups,
+            "states": flows[0],
+            "transitions": flows[1],
+            "droppoints": terms,
+            "lost_subjects": subjects,
+        }
+        cohorts, schools = ["2017", "2018"], {"S1": "Bergsskolan <b>"}
+        self.manifest = {
+            "max_crossed": 1,
+            "synthetic": True,
+            "policy": {"min_cell": 5},
+            "tables": dict.fromkeys(self.tables),
+            "dimensions": {
+                "cohort": {"values": cohorts, "labels": {}},
+                "school": {"values": list(schools), "labels": schools},
+            },
+        }
+
+    def cells(self, table, /, **selection):
+        if len(selection) > self.manifest["max_crossed"]:
+            raise DisclosureError("not declared")
+        return self.tables[table]
+
+
+@pytest.fixture
+def board(groups, flows, terms, subjects):
+    return Board(MadeRelease(groups, flows, terms, subjects))
+
+
+def test_the_page_is_json_and_hides_what_is_suppressed(board):
+    view = board.view(board.start())
+    sent = json.dumps(view)
+    assert "3.25" not in sent
+    assert "3,25" not in sent
+    assert view["problem"] is None
+    assert [part["id"] for part in view["sections"]] == list(SECTIONS)
+    assert {tile["id"]: tile["value"] for tile in view["tiles"]}["gained"] == ".."
+
+
+def test_the_page_opens_with_the_latest_cohort_and_only_filters_that_exist(board):
+    assert board.start()["cohort"] == "2018"
+    assert [entry["id"] for entry in board.filters()] == ["cohort", "school"]
+    assert board.filters()[0]["options"][0] == {"value": "*", "label": "Alla avgångsår"}
+
+
+def test_each_chart_has_its_table_its_text_and_a_line_on_what_is_hidden(board):
+    for part in board.view({})["sections"]:
+        assert part["alt"]
+        assert part["table"]["rows"]
+        assert all(len(row) == len(part["table"]["columns"]) for row in part["table"]["rows"])
+        assert "visas inte (..)" in part["hidden"]
+        assert "färre än 5 elever" in part["hidden"]
+
+
+def test_a_combination_that_is_not_declared_is_told_with_the_way_out(board):
+    view = board.view({"cohort": "2018", "school": "S1"})
+    assert "inte publicerad" in view["problem"]["text"]
+    assert [way["filter"] for way in view["problem"]["remove"]] == ["cohort", "school"]
+    assert view["sections"] == view["tiles"] == []
+
+
+def test_charts_whose_tables_the_release_lacks_are_left_out(groups, flows, terms, subjects):
+    release = MadeRelease(groups, flows, terms, subjects)
+    for name in ("transitions", "lost_subjects"):
+        del release.tables[name], release.manifest["tables"][name]
+    view = Board(release).view({})
+    assert [part["id"] for part in view["sections"]] == ["groups", "terms"]
+
+
+def test_a_section_that_does_not_exist_is_told(board):
+    with pytest.raises(ValueError, match="no section maps"):
+        Board(board.release, sections=["maps"])
+
+
+def test_the_page_speaks_english_too(board):
+    english = Board(board.release, "en").view({})
+    assert english["sections"][0]["title"] == "Six groups"
+    assert "Av " not in english["answer"]

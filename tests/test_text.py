@@ -1,0 +1,165 @@
+"""The words: complete in both languages, numbers as they are written, and a reading that follows from the cells."""
+
+import re
+from string import Formatter
+
+import pandas as pd
+import pytest
+
+from nbanalytics.text import Cells, answer, cell_text, label, number, percent, reading, say, selection_words, students
+from nbanalytics.text.catalogue import LANGUAGES, labels, messages
+
+NBSP = "\u00a0"
+
+
+def blanks(text):
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("key", sorted(messages()))
+def test_every_message_is_there_in_both_languages_with_the_same_blanks(key):
+    entry = messages()[key]
+    assert set(entry) == set(LANGUAGES)
+    assert all(text.strip() for text in entry.values())
+    assert blanks(entry["sv"]) == blanks(entry["en"])
+
+
+def test_every_label_is_there_in_both_languages():
+    missing = [
+        (kind, code) for kind, codes in labels().items() for code, words in codes.items() if set(words) != {"sv", "en"}
+    ]
+    assert missing == []
+
+
+def test_an_unknown_language_is_told():
+    with pytest.raises(ValueError, match="no words in the language 'fi'"):
+        say("groups.title", "fi")
+
+
+def test_a_code_that_nobody_named_is_its_own_label():
+    assert label("school", "S9") == "S9"
+    assert label("school", "S9", names={"S9": "Nya skolan"}) == "Nya skolan"
+
+
+def test_numbers_are_written_as_in_swedish():
+    assert number(12345.6, decimals=1) == f"12{NBSP}345,6"
+    assert percent(0.84) == f"84{NBSP}%"
+    assert percent(0.0712, decimals=1) == f"7,1{NBSP}%"
+    assert students(1) == f"1{NBSP}elev"
+    assert students(1234) == f"1{NBSP}234{NBSP}elever"
+    assert number(12345.6, "en", 1) == "12,345.6"
+
+
+def test_a_cell_that_may_not_be_shown_has_its_mark():
+    assert cell_text(None, "suppressed") == ".."
+    assert cell_text(3, "suppressed") == ".."
+    assert cell_text(None, "not_applicable") == "."
+    assert cell_text(0.05, "ok", kind="share") == f"5,0{NBSP}%"
+
+
+def test_cells_hold_no_value_that_is_suppressed():
+    cells = Cells(pd.DataFrame({"group": ["6"], "measure": ["students"], "value": [3], "status": ["suppressed"]}))
+    assert cells.value(group=6) is None
+    assert cells.hidden == 1
+
+
+def test_cells_need_a_measure():
+    with pytest.raises(ValueError, match="neither 'measure' and 'value'"):
+        Cells(pd.DataFrame({"group": ["6"], "n": [3]}))
+
+
+def eligibility(start=259, end=251, lost=23, gained=15, total=313):
+    places = {("eligible", "*"): start, ("*", "eligible"): end, ("*", "*"): total}
+    places |= {("eligible", "not_eligible"): lost, ("not_eligible", "eligible"): gained}
+    return table(["start", "end"], places)
+
+
+def table(dimensions, values, measure="students"):
+    rows = [
+        dict(zip(dimensions, place if isinstance(place, tuple) else (place,), strict=True))
+        | {"measure": measure, "value": value, "status": "ok" if value is not None else "suppressed"}
+        for place, value in values.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def droppoints(lost, risk):
+    return pd.concat([table(["term"], lost, "lost"), table(["term"], risk, "at_risk")])
+
+
+LOST = {"7HT": 20, "7VT": 5, "8HT": 6, "8VT": 5, "9HT": 7, "9VT": 5}
+RISK = {"7HT": 259, "7VT": 236, "8HT": 230, "8VT": 222, "9HT": 215, "9VT": 206}
+
+
+def page(flow=None, drops=None, subjects=None):
+    return {
+        "eligibility": Cells(eligibility() if flow is None else flow),
+        "droppoints": Cells(droppoints(LOST, RISK) if drops is None else drops),
+        "lost_subjects": Cells(
+            table(["term", "subject"], {("*", "MA"): 18, ("*", "EN"): 9}) if subjects is None else subjects
+        ),
+    }
+
+
+def test_the_answer_says_how_many_and_when():
+    words = answer(page()).replace(NBSP, " ")
+    assert words == (
+        "Av 259 elever som var behöriga i årskurs 6 hade 23 tappat behörigheten i årskurs 9. "
+        "Räknat termin för termin, även de som senare fick den tillbaka, tappade flest den "
+        "höstterminen i årskurs 7: 20 elever."
+    )
+
+
+def test_the_answer_does_not_pretend_where_terms_are_hidden():
+    words = answer(page(drops=droppoints(LOST | {"8HT": None}, RISK)))
+    assert "bland de terminer som får visas" in words
+    nothing = answer(page(eligibility(lost=None), droppoints(dict.fromkeys(LOST), RISK)))
+    assert "259 behöriga i årskurs 6 och 251 i årskurs 9. Antalen per termin är dolda." in nothing
+    nothing = answer(page(eligibility(None, None, None, None, None), droppoints(dict.fromkeys(LOST), RISK)))
+    assert "visas inte" in nothing
+    assert not re.search(r"\d+\s+elever", nothing)
+
+
+def test_terms_that_share_the_first_place_are_both_named():
+    words = answer(page(drops=droppoints({"7HT": 6, "7VT": 6, "8HT": 0}, {"7HT": 90, "7VT": 84, "8HT": 78})))
+    assert "höstterminen i årskurs 7 och vårterminen i årskurs 7" in words
+
+
+def test_the_reading_counts_students_and_names_the_shares():
+    words = " ".join(reading(page(), "avgångsår 2018, alla skolor")).replace(NBSP, " ")
+    assert "313 elever (avgångsår 2018, alla skolor)" in words
+    assert "Det är elever som räknas, inte betyg." in words
+    assert "259 av dem behöriga till yrkesprogram (83 %)" in words
+    assert "23 elever tappade behörigheten och 15 elever nådde den" in words
+    assert "matematik vanligast: 18 elever" in words
+    assert "inte vad det berodde på" in words
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"), [(40, "större än vad slumpen"), (6, "kan slumpen ge"), (0, "en lägre andel")]
+)
+def test_the_transition_is_compared_with_the_later_terms(first, expected):
+    lost = dict.fromkeys(LOST, 8) | {"7HT": first}
+    assert expected in " ".join(reading(page(drops=droppoints(lost, RISK)), "x")).replace("Så stor skillnad kan", "kan")
+
+
+def test_no_comparison_is_made_with_hidden_terms():
+    words = " ".join(reading(page(drops=droppoints(LOST | {"9VT": None}, RISK)), "x", hidden=1))
+    assert "övergången" not in words.lower()
+    assert "är dolda och kan inte jämföras" in words
+    assert "de är inte noll" in words
+
+
+def test_a_selection_with_too_few_students_is_told():
+    words = " ".join(reading(page(eligibility(*[None] * 5)), "avgångsår 2018, nyanlända"))
+    assert "så få elever att antalet inte visas" in words
+    assert "None" not in words
+
+
+def test_a_selection_in_words():
+    chosen = {"cohort": "*", "school": "S1", "sex": "girl", "newly_arrived": "no"}
+    names = {"school": {"S1": "Bergsskolan"}}
+    assert (
+        selection_words(chosen, names=names, cohorts=["2016", "2019"])
+        == "avgångsår 2016–2019, Bergsskolan, flickor, ej nyanlända"
+    )
