@@ -1,0 +1,108 @@
+"""What follows from the published cells: by plain subtraction, by zeros, and by any linear combination of sums."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import SuperLU, splu
+
+from nbanalytics.disclosure.cells import CellSystem, Mask, Values
+
+#: Weight of the ridge that makes the least-squares system solvable, and what counts as zero after the projections.
+_RIDGE, _ZERO = 1e-6, 1e-6
+_SEED = 20180615
+
+
+def zeros_known(system: CellSystem, published: Mask) -> Mask:
+    """Cells known to be zero: counts are never negative, so sums that leave nothing over leave nothing to each.
+
+    Parameters
+    ----------
+    system : CellSystem
+    published : bool array
+
+    Returns
+    -------
+    bool array
+        Cells that are not published but known to be zero, by single sums taken one after the other.
+    """
+    matrix, size = system.matrix, abs(system.matrix)
+    totals = matrix > 0
+    known, zero = published.copy(), np.zeros_like(published)
+    while True:
+        open_cells = ~known
+        unknown = size @ open_cells.astype(float)
+        left = matrix @ np.where(known, system.values, 0.0)
+        total_known = (totals @ open_cells.astype(float)) == 0
+        nothing_left = (unknown > 0) & total_known & (np.abs(left) < _ZERO)
+        zeros = open_cells & (size.T @ nothing_left.astype(float) > 0)
+        alone = open_cells & (size.T @ (unknown == 1).astype(float) > 0)
+        if not (zeros | alone).any():
+            return zero
+        zero |= zeros
+        known |= zeros | alone
+
+
+class Projection:
+    """The linear system of the cells that are not known: which of them have only one solution, and why.
+
+    A cell is determined if every vector of the null space of the sums is zero at it. Random vectors are projected on
+    the null space with a sparse factorisation; a projection is zero at a determined cell, and at others with
+    probability 0. Errors of rounding can only make a cell look determined, which costs a cell and reveals none.
+    """
+
+    def __init__(self, system: CellSystem, known: Mask, around: Mask) -> None:
+        """Factorise the sums over the cells that are not ``known``, as far as they hang together with ``around``."""
+        self._known = known
+        self._columns = _connected(system, np.flatnonzero(~known), around)
+        part = sparse.csr_array(system.matrix[:, self._columns])
+        rows = np.flatnonzero(np.diff(part.indptr))
+        self._part = sparse.csr_array(part[rows])
+        self._rest = sparse.csr_array(sparse.csr_array(system.matrix[rows])[:, np.flatnonzero(known)])
+        gram = self._part.T @ self._part + _RIDGE * sparse.eye_array(len(self._columns))
+        self._factor: SuperLU = splu(
+            sparse.csc_array(gram), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+        )
+
+    def determined(self) -> Mask:
+        """Cells that are not known but have only one value that agrees with all sums."""
+        vectors = np.random.default_rng(_SEED).standard_normal((len(self._columns), 3))
+        for _ in range(3):
+            vectors = _RIDGE * self._factor.solve(vectors)
+        found = np.zeros_like(self._known)
+        found[self._columns[np.abs(vectors).max(axis=1) < _ZERO]] = True
+        return found
+
+    def used_for(self, cells: NDArray[np.int64], published: Mask) -> NDArray[np.float64]:
+        """Return how much each published cell weighs in the combination of sums from which a determined cell follows.
+
+        Parameters
+        ----------
+        cells : int array
+            Determined cells.
+        published : bool array
+            Of the known cells, those that could be hidden.
+
+        Returns
+        -------
+        array, all cells x ``cells``
+            Absolute weights, the largest of each combination 1. Where a cell follows in several ways this is their
+            average of least norm: what all of them need weighs most.
+        """
+        units: Values = np.zeros((len(self._columns), len(cells)))
+        units[np.searchsorted(self._columns, cells), np.arange(len(cells))] = 1.0
+        combinations = np.abs(self._rest.T @ (self._part @ self._factor.solve(units)))
+        combinations[~published[self._known]] = 0.0
+        weights: Values = np.zeros((len(self._known), len(cells)))
+        weights[self._known] = combinations / np.maximum(combinations.max(axis=0, initial=0.0), _ZERO)
+        return weights
+
+
+def _connected(system: CellSystem, columns: NDArray[np.int64], around: Mask) -> NDArray[np.int64]:
+    """Keep the cells that sums of unknown cells connect with any cell of ``around``."""
+    part = sparse.csr_array(system.matrix[:, columns])
+    _, component = connected_components(abs(part).T @ abs(part), directed=False)
+    kept = np.unique(component[around[columns]])
+    return columns[np.isin(component, kept)]

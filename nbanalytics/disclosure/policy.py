@@ -1,0 +1,133 @@
+"""What may be published: the thresholds, read from a commented TOML file, that can be raised but never lowered."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from nbanalytics.errors import DisclosureError
+
+_THRESHOLDS = ("min_group", "min_cell")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Thresholds of a release.
+
+    Attributes
+    ----------
+    min_group : int
+        Smallest group of students that anything is said about.
+    min_cell : int
+        Smallest outcome of a group, and smallest complement of an outcome, that is shown if it is not 0.
+    unfavourable : mapping
+        By outcome dimension, the outcomes that a group must not share as a whole.
+
+    Raises
+    ------
+    DisclosureError
+        If a threshold is below the floor (10 and 5) or an unfavourable outcome of the default is missing.
+
+    Examples
+    --------
+    >>> Policy(min_cell=8).min_cell
+    8
+    >>> Policy(min_cell=3)
+    Traceback (most recent call last):
+    ...
+    nbanalytics.errors.DisclosureError: min_cell = 3 is weaker than the floor of 5. Set it to 5 or more.
+    """
+
+    min_group: int = 10
+    min_cell: int = 5
+    unfavourable: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _floor_outcomes())
+
+    def __post_init__(self) -> None:
+        """Refuse what is weaker than the floor."""
+        for name in _THRESHOLDS:
+            value, floor = getattr(self, name), _floor()[name]
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise DisclosureError(f"{name} = {value!r} is not a whole number. Set it to {floor} or more.")
+            if value < floor:
+                raise DisclosureError(
+                    f"{name} = {value} is weaker than the floor of {floor}. Set it to {floor} or more."
+                )
+        for dimension, outcomes in _floor_outcomes().items():
+            lacking = sorted(set(outcomes) - set(self.unfavourable.get(dimension, ())))
+            if lacking:
+                raise DisclosureError(
+                    f"unfavourable.{dimension} leaves out {', '.join(lacking)}, which is weaker than the floor. "
+                    "Add what is missing; outcomes may be added, not removed."
+                )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the policy as it is written to a manifest."""
+        outcomes = {dimension: list(values) for dimension, values in self.unfavourable.items()}
+        return {"min_group": self.min_group, "min_cell": self.min_cell, "unfavourable": outcomes}
+
+
+def read_policy(path: str | Path) -> Policy:
+    """Read a policy from a TOML file; what it does not name is as in the default.
+
+    Parameters
+    ----------
+    path : path
+        A file like the ``policy.toml`` beside this module.
+
+    Returns
+    -------
+    Policy
+
+    Raises
+    ------
+    DisclosureError
+        If the file is missing or no TOML, has a key that means nothing, or is weaker than the floor.
+    """
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DisclosureError(f"The policy {path.name} cannot be read ({error.strerror}). Check the path.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DisclosureError(f"{path.name} cannot be read as TOML: {error}. Mend that line.") from None
+    return parse_policy(data, path.name)
+
+
+def parse_policy(data: Mapping[str, Any], where: str = "policy.toml") -> Policy:
+    """Build a policy from parsed TOML; see :func:`read_policy`."""
+    _refuse_unknown(data, {*_THRESHOLDS, "unfavourable"}, where)
+    outcomes = dict(_floor_outcomes())
+    declared = data.get("unfavourable", {})
+    if not isinstance(declared, Mapping):
+        raise DisclosureError(f"{where}: unfavourable is not a table. Write it as [unfavourable].")
+    _refuse_unknown(declared, set(outcomes), f"{where} [unfavourable]")
+    for dimension, values in declared.items():
+        if not isinstance(values, list | tuple):
+            raise DisclosureError(f'{where}: unfavourable.{dimension} is not a list. Write it as ["...", "..."].')
+        outcomes[dimension] = tuple(str(value) for value in values)
+    thresholds = {name: data[name] for name in _THRESHOLDS if name in data}
+    return Policy(**thresholds, unfavourable=MappingProxyType(outcomes))
+
+
+@cache
+def _floor() -> dict[str, Any]:
+    return tomllib.loads(files("nbanalytics.disclosure").joinpath("policy.toml").read_text(encoding="utf-8"))
+
+
+def _floor_outcomes() -> Mapping[str, tuple[str, ...]]:
+    return MappingProxyType({dimension: tuple(values) for dimension, values in _floor()["unfavourable"].items()})
+
+
+def _refuse_unknown(data: Mapping[str, Any], known: set[str], where: str) -> None:
+    for key in data:
+        if key not in known:
+            close = get_close_matches(key, sorted(known), n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(sorted(known))}."
+            raise DisclosureError(f"{where}: {key!r} means nothing in a policy. {hint}")

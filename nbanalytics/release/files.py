@@ -1,0 +1,193 @@
+"""A release on disk: written as a whole or not at all, read only if it is what was written."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from nbanalytics.errors import ReleaseError
+from nbanalytics.release.model import NOT_APPLICABLE, OK, SUPPRESSED, Release
+
+MANIFEST = "manifest.json"
+FORMAT, VERSION = "nbanalytics-release", 1
+_DECIMALS = {"mean_points": 2, "mean_merit": 1, "hazard": 4, "survival": 4}
+_AGAIN = "Make the release anew with 'nbanalytics release', or fetch it again from where it was published."
+
+
+def write_release(release: Release, folder: str | Path) -> Path:
+    """Write a release to a folder; an older release there is replaced only when the new one is complete.
+
+    Parameters
+    ----------
+    release : Release
+    folder : path
+        New, empty, or a release; nothing else is overwritten.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ReleaseError
+        If the folder holds something else, or the disk does not take the files; nothing is changed then.
+    """
+    target = Path(folder).absolute()
+    _refuse_other_folder(target)
+    mark = uuid.uuid4().hex[:8]
+    fresh, old = target.with_name(f".{target.name}.{mark}.new"), target.with_name(f".{target.name}.{mark}.old")
+    try:
+        (fresh / "tables").mkdir(parents=True)
+        for name, table in release.tables.items():
+            (fresh / release.manifest["tables"][name]["file"]).write_bytes(table_bytes(table, name))
+        (fresh / MANIFEST).write_bytes(_json(release.manifest))
+        if target.exists():
+            target.rename(old)
+        try:
+            fresh.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
+    except OSError as error:
+        raise ReleaseError(
+            f"The release could not be written to {target.name} ({error.strerror}); what was there is untouched. "
+            "Check the disk and your rights to the folder, then try again."
+        ) from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def read_release(folder: str | Path) -> Release:
+    """Read a release and check that it is what was written.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    Release
+
+    Raises
+    ------
+    ReleaseError
+        If the folder is no release, is of a newer version, lacks a file, or a file or the manifest was altered.
+    """
+    folder = Path(folder)
+    manifest = _read_manifest(folder)
+    tables = {}
+    for name, entry in manifest["tables"].items():
+        file = str(entry["file"])
+        if PurePosixPath(file).parts != ("tables", f"{name}.csv"):
+            raise ReleaseError(f"{MANIFEST} in {folder.name} names the file {file!r} for the table {name}. {_AGAIN}")
+        if not (folder / file).is_file():
+            raise ReleaseError(f"{file} is missing from the release {folder.name}. {_AGAIN}")
+        raw = (folder / file).read_bytes()
+        if checksum(raw) != manifest["checksums"].get(file):
+            raise ReleaseError(f"{file} in the release {folder.name} was altered since it was published. {_AGAIN}")
+        tables[name] = _parse(raw, entry, file)
+    return Release(manifest, tables)
+
+
+def table_bytes(table: pd.DataFrame, name: str) -> bytes:
+    """Return a table as the CSV that is published: counts as whole numbers, empty where there is no value."""
+    decimals = table["measure"].map(_DECIMALS).fillna(0).astype(int)
+    values = [
+        f"{value:.{places}f}" if status == OK else ""
+        for value, places, status in zip(table["value"], decimals, table["status"], strict=True)
+    ]
+    text: str = table.assign(value=values).to_csv(index=False, lineterminator="\n")
+    return text.encode("utf-8")
+
+
+def checksum(raw: bytes) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+def manifest_checksum(manifest: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a manifest without its own entry ``checksum``."""
+    return checksum(_json({key: value for key, value in manifest.items() if key != "checksum"}))
+
+
+def _json(manifest: Mapping[str, Any]) -> bytes:
+    return (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+
+def _refuse_other_folder(target: Path) -> None:
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise ReleaseError(f"{target.name} is a file. Give a folder to write the release to.")
+    files = [path.relative_to(target) for path in target.rglob("*") if not path.is_dir()]
+    if not files:
+        return
+    if Path(MANIFEST) not in files or not _is_release(target):
+        raise ReleaseError(
+            f"The folder {target.name} holds {len(files)} files and is no release, so nothing was written. "
+            "Give a new or empty folder."
+        )
+    strange = [path for path in files if path != Path(MANIFEST) and path.parent != Path("tables")]
+    if strange:
+        raise ReleaseError(
+            f"Beside the release the folder {target.name} holds {len(strange)} other files, such as {strange[0]}, that "
+            "would be lost. Move them away, or give another folder."
+        )
+
+
+def _is_release(folder: Path) -> bool:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and manifest.get("format") == FORMAT
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ReleaseError(
+            f"{folder.name or folder} is not a release: there is no {MANIFEST}. "
+            "Give the folder that 'nbanalytics release' wrote."
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise ReleaseError(f"{MANIFEST} in {folder.name} cannot be read as JSON. {_AGAIN}") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ReleaseError(f"{MANIFEST} in {folder.name} is not that of a release. Give another folder.")
+    version = manifest.get("version")
+    if not isinstance(version, int) or version > VERSION:
+        raise ReleaseError(
+            f"The release {folder.name} is of version {version}; this nbanalytics reads up to {VERSION}. "
+            "Upgrade nbanalytics."
+        )
+    if manifest.get("checksum") != manifest_checksum(manifest):
+        raise ReleaseError(f"{MANIFEST} in {folder.name} was altered since it was published. {_AGAIN}")
+    return manifest
+
+
+def _parse(raw: bytes, entry: Mapping[str, Any], file: str) -> pd.DataFrame:
+    table = pd.read_csv(io.BytesIO(raw), dtype=str, keep_default_na=False)
+    if list(table.columns) != [*entry["dimensions"], "measure", "value", "status"]:
+        raise ReleaseError(f"{file} does not have the columns that its manifest names. {_AGAIN}")
+    shown = table["status"] == OK
+    if not table["status"].isin((OK, SUPPRESSED, NOT_APPLICABLE)).all() or (table.loc[~shown, "value"] != "").any():
+        raise ReleaseError(f"{file} has a status that means nothing, or a value that is not to be shown. {_AGAIN}")
+    try:
+        values = pd.to_numeric(table["value"].where(shown), errors="raise").astype("float64")
+    except ValueError:
+        raise ReleaseError(f"{file} has a value that is no number. {_AGAIN}") from None
+    return table.assign(value=values).astype({name: "str" for name in table.columns if name != "value"})

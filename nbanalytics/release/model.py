@@ -1,0 +1,108 @@
+"""A release in memory, and how its cells are picked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import pandas as pd
+
+from nbanalytics.errors import DisclosureError
+from nbanalytics.release.cube import ALL
+from nbanalytics.release.persons import FILTERS
+
+#: Statuses of a cell.
+OK, SUPPRESSED, NOT_APPLICABLE = "ok", "suppressed", "not_applicable"
+
+
+@dataclass(frozen=True, eq=False)
+class Release:
+    """A closed set of aggregate cells: all that a dashboard may show.
+
+    Attributes
+    ----------
+    manifest : mapping
+        What it is: title, policy, dimensions, tables, checksums; see ``docs/disclosure.md``.
+    tables : mapping of str to pandas.DataFrame
+        Long tables: a text column per dimension (``*`` = all), then ``measure``, ``value`` (missing unless ``status``
+        is ``ok``) and ``status`` (``ok``, ``suppressed``, ``not_applicable``).
+    """
+
+    manifest: Mapping[str, Any]
+    tables: Mapping[str, pd.DataFrame]
+
+    def cells(self, table: str, /, measure: str | None = None, **selection: object) -> pd.DataFrame:
+        """Pick declared cells of a table.
+
+        Parameters
+        ----------
+        table : str
+            Such as ``"groups"``.
+        measure : str, optional
+            Only this measure.
+        **selection
+            Dimension to value. A filter (cohort, school, sex, newly_arrived) that is left out is ``*``; another
+            dimension that is left out is not restricted.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns of the table.
+
+        Raises
+        ------
+        DisclosureError
+            If the table, the measure, a dimension or a value is not declared, or too many filters are crossed.
+        """
+        entry = self._known(table, self.manifest["tables"], "table")
+        if measure is not None:
+            self._known(measure, entry["measures"], f"measure of {table}")
+        chosen = {name: str(value) for name, value in selection.items()}
+        for name, value in chosen.items():
+            self._known(name, entry["dimensions"], f"dimension of {table}")
+            self._known(value, [ALL, *self.manifest["dimensions"][name]["values"]], f"value of {name}")
+        crossed = [name for name in FILTERS if chosen.get(name, ALL) != ALL]
+        most = int(self.manifest["max_crossed"])
+        if len(crossed) > most:
+            raise DisclosureError(
+                f"{', '.join(crossed)} together are not declared: the release crosses at most {most} filters. "
+                "Leave one of them out."
+            )
+        frame = self.tables[table]
+        kept = pd.Series(True, index=frame.index)
+        for name, value in (dict.fromkeys(FILTERS, ALL) | chosen).items():
+            kept &= frame[name] == value
+        if measure is not None:
+            kept &= frame["measure"] == measure
+        return frame[kept].reset_index(drop=True)
+
+    def label(self, dimension: str, value: str, lang: str = "sv") -> str:
+        """Return the words for a value of a dimension, in Swedish or English; the value itself if it has none."""
+        entry = self.manifest["dimensions"].get(dimension, {})
+        known: Mapping[str, str] = entry.get("labels" if lang == "sv" else "labels_en", {})
+        return known.get(value, value)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Release):
+            return NotImplemented
+        same = dict(self.manifest) == dict(other.manifest) and set(self.tables) == set(other.tables)
+        return same and all(table.equals(other.tables[name]) for name, table in self.tables.items())
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        hidden = self.manifest["hidden"]
+        return (
+            f"Release {self.manifest['title']!r}, {self.manifest['created']}: {len(self.tables)} tables, "
+            f"{hidden['cells']} cells, {hidden['suppressed']} of them suppressed"
+        )
+
+    @staticmethod
+    def _known(word: str, known: Any, what: str) -> Any:
+        if word in known:
+            return known[word] if isinstance(known, Mapping) else word
+        close = get_close_matches(word, list(known), n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Choose among: {', '.join(known)}."
+        raise DisclosureError(f"The release declares no {what} {word!r}. {hint}")
