@@ -3,9 +3,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# PySpark's tests need Java; without it they are left out.
-EXTRAS := test$(if $(shell command -v java),$(comma)spark)
 comma := ,
+# PySpark's tests need Java; without it they are left out.
+EXTRAS := $(if $(shell command -v java),test$(comma)spark,test)
 PIP_FLAGS ?= --disable-pip-version-check --quiet
 
 .PHONY: help serve test test-slow lint notebooks sample release screenshot benchmark clean
