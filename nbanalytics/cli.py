@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -184,13 +185,21 @@ def waiting(doing: str) -> Iterator[Any]:
     """Show what is being done and for how long, on a terminal only; yields a function that names the next step."""
     from tqdm import tqdm
 
-    with tqdm(bar_format="{desc} … {elapsed}", leave=False, disable=None, file=sys.stderr) as line:
+    done = Event()
+    with tqdm(bar_format="{desc} … {elapsed}", leave=False, disable=None, file=sys.stderr, delay=1) as line:
         line.set_description_str(doing)
 
-        def step(words: str) -> None:
-            line.set_description_str(f"{doing}: {words}")
+        def tick() -> None:
+            while not done.wait(0.5):
+                line.refresh()
 
-        yield step
+        clock = Thread(target=tick, daemon=True)
+        clock.start()
+        try:
+            yield lambda words: line.set_description_str(f"{doing}: {words}")
+        finally:
+            done.set()
+            clock.join()
 
 
 def main() -> None:

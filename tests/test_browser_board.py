@@ -110,24 +110,14 @@ def test_the_gallery_leads_to_the_board(visit):
     assert "behöriga i årskurs 6" in page.locator(".nba-answer").inner_text()
 
 
-@pytest.mark.parametrize(
-    ("label", "key", "first"),
-    [
-        ("Avgångsår", "ArrowUp", {}),  # the page opens with the latest year, the last of the list
-        ("Skola", "ArrowDown", {}),
-        ("Kön", "ArrowDown", {}),
-        ("Nyanländ", "ArrowDown", {"Avgångsår": "Alla avgångsår"}),
-    ],
-)
-def test_every_filter_changes_key_figures_and_charts(visit, label, key, first):
+@pytest.mark.parametrize("label", ["Avgångsår", "Skola", "Kön", "Nyanländ"])
+def test_every_filter_changes_key_figures_and_charts(visit, label):
     page = visit("board")
     wait_for_charts(page)
-    for other, value in first.items():
-        choose(page, other, label=value)
     before = shown(page)
     chosen = page.get_by_label(label)
     chosen.click()  # the list opens as for a person, and is then walked through by the keyboard
-    page.keyboard.press(key)
+    page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.locator(f'.nba-board:not([data-views="{before[3]}"])').wait_for()
     page.wait_for_timeout(800)

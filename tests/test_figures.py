@@ -259,8 +259,8 @@ def test_the_page_is_json_and_hides_what_is_suppressed(board):
     assert {tile["id"]: tile["value"] for tile in view["tiles"]}["gained"] == ".."
 
 
-def test_the_page_opens_with_the_latest_cohort_and_only_filters_that_exist(board):
-    assert board.start()["cohort"] == "2018"
+def test_the_page_opens_with_everybody_and_only_filters_that_exist(board):
+    assert set(board.start().values()) == {"*"}
     assert [entry["id"] for entry in board.filters()] == ["cohort", "school"]
     assert board.filters()[0]["options"][0] == {"value": "*", "label": "Alla avgångsår"}
 

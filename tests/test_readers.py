@@ -495,6 +495,15 @@ def test_scanning_and_reading_find_the_same_faults(data: st.DataObject) -> None:
         assert eager == lazy
 
 
+def test_a_grade_of_a_student_who_stands_twice_is_one_fault(tmp_path: Path) -> None:
+    """Both cohorts of the same student are listed, and the row of the grade is counted once for each scale."""
+    (tmp_path / "students.csv").write_text("student_id,cohort\na,2010\na,2010\na,2018\n", encoding="utf-8")
+    (tmp_path / "grades.csv").write_text("student_id,term,subject,grade\na,6VT,SV,E\n", encoding="utf-8")
+    told = [finding.sentence() for finding in check_records(tmp_path).findings if finding.column == "grade"]
+    assert len(told) == 1
+    assert "(1 row: 2)" in told[0]
+
+
 def test_the_declarations_of_the_docs_are_valid() -> None:
     page = (Path(__file__).parents[1] / "docs" / "records.md").read_text(encoding="utf-8")
     general, own = (tomllib.loads(text) for text in re.findall(r"```toml\n(.*?)```", page, re.DOTALL))

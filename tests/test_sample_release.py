@@ -1,11 +1,13 @@
 """The release that comes with the project is one of the sample as it is now."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from nbanalytics.cohorts import classify
+from nbanalytics.figures.board import Board
 from nbanalytics.release import read_release
 
 FOLDER = Path(__file__).resolve().parents[1] / "dashboards" / "release"
@@ -42,3 +44,12 @@ def test_it_holds_no_students(sample):
         if path.is_file():
             words = set(path.read_text(encoding="utf-8").replace(",", " ").replace('"', " ").split())
             assert not words & ids, path.name
+
+
+def test_a_release_of_other_terms_is_not_called_year_6_and_year_9(release):
+    source = release.manifest["source"] | {"start": "G1", "end": "G3"}
+    other = Board(replace(release, manifest=release.manifest | {"source": source}))
+    for board, start in ((Board(release), "årskurs 6"), (other, "G1")):
+        tiles = {tile["id"]: tile["label"] for tile in board.view({})["tiles"]}
+        assert tiles["start"] == f"Behöriga i {start}"
+    assert "årskurs 9" not in other.view({})["answer"]

@@ -18,7 +18,19 @@ from nbanalytics.figures.flows import describe_flow_sankey, flow_sankey
 from nbanalytics.figures.groups import describe_groups_bar, groups_bar
 from nbanalytics.figures.subjects import describe_lost_subjects, lost_subjects
 from nbanalytics.figures.tables import TextTable, flows_table, groups_table, subjects_table, terms_table
-from nbanalytics.text import Cells, answer, cell_text, label, number, percent, reading, say, selection_words, students
+from nbanalytics.text import (
+    Cells,
+    answer,
+    cell_text,
+    comparing,
+    label,
+    number,
+    percent,
+    reading,
+    say,
+    selection_words,
+    students,
+)
 from nbanalytics.text.cells import FILTERS, Cell
 
 # The tables that each chart needs; a release made of fewer records may lack some.
@@ -73,6 +85,8 @@ class Board:
         labels = "labels" if lang == "sv" else "labels_en"
         self._names = {name: dict(entry.get(labels, {})) for name, entry in self._dimensions.items()}
         self._most = int(release.manifest.get("max_crossed", 2))
+        source = release.manifest.get("source", {})
+        self._compared = (str(source.get("start", "6VT")), str(source.get("end", "9VT")))
 
     def filters(self) -> list[dict[str, Any]]:
         """Return each filter with its values and labels, ``*`` first."""
@@ -86,9 +100,8 @@ class Board:
         return found
 
     def start(self) -> dict[str, str]:
-        """Return the selection a page opens with: the latest cohort."""
-        cohorts = self._values("cohort")
-        return dict.fromkeys(FILTERS, "*") | ({"cohort": max(cohorts)} if cohorts else {})
+        """Return the selection a page opens with: everybody, since the fewest cells are hidden there."""
+        return dict.fromkeys(FILTERS, "*")
 
     def view(self, selection: Mapping[str, str]) -> dict[str, Any]:
         """Return everything that the page shows for one selection.
@@ -105,6 +118,10 @@ class Board:
             which filters can be removed), ``answer``, ``tiles``, ``sections`` and ``reading``. Every number is
             text already.
         """
+        with comparing(*self._compared):
+            return self._view(selection)
+
+    def _view(self, selection: Mapping[str, str]) -> dict[str, Any]:
         chosen = dict.fromkeys(FILTERS, "*") | {k: str(v) for k, v in selection.items() if k in FILTERS}
         where = selection_words(chosen, self.lang, self._names, self._values("cohort"))
         picked = {name: value for name, value in chosen.items() if value != "*"}

@@ -66,8 +66,10 @@ function section(id) {
   const table = make("table", {}, parts.caption, parts.head, parts.body);
   parts.scroll = make("div", { class: "nba-scroll", tabindex: "0", role: "region" }, table);
   parts.frame = make("div", { class: `nba-frame nba-frame-${id}` }, parts.chart);
-  if (id === "flows") parts.swipe = make("p", { class: "nba-swipe", "aria-hidden": "true" });
-  if (id === "flows") Object.entries({ tabindex: "0", role: "region" }).forEach((pair) => parts.frame.setAttribute(...pair));
+  // Charts that are wider than a telephone are swiped, and reached with the keyboard.
+  const wide = id === "flows" || id === "subjects";
+  if (wide) parts.swipe = make("p", { class: "nba-swipe", "aria-hidden": "true" });
+  if (wide) Object.entries({ tabindex: "0", role: "region" }).forEach((pair) => parts.frame.setAttribute(...pair));
   parts.details = make("details", {}, parts.summary, parts.scroll);
   parts.node = make(
     "section",

@@ -7,7 +7,7 @@ computed from the cells shown.
 
 from __future__ import annotations
 
-from nbanalytics.text.catalogue import LANGUAGES, label, say
+from nbanalytics.text.catalogue import LANGUAGES, comparing, label, say
 from nbanalytics.text.cells import Cell, Cells
 from nbanalytics.text.numbers import NOT_APPLICABLE, SUPPRESSED, cell_text, number, percent, students
 from nbanalytics.text.reading import answer, reading, selection_words
@@ -20,6 +20,7 @@ __all__ = [
     "Cells",
     "answer",
     "cell_text",
+    "comparing",
     "label",
     "number",
     "percent",

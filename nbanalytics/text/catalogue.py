@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
 from typing import cast
 
 LANGUAGES = ("sv", "en")
+# The two terms that a page compares stand in many of its messages, whoever says them.
+_COMPARED: ContextVar[tuple[str, str]] = ContextVar("compared", default=("6VT", "9VT"))
+
+
+@contextmanager
+def comparing(start: str, end: str) -> Iterator[None]:
+    """Let the messages within speak of other terms than spring of year 6 and of year 9."""
+    token = _COMPARED.set((start, end))
+    try:
+        yield
+    finally:
+        _COMPARED.reset(token)
 
 
 @cache
@@ -43,7 +57,8 @@ def say(key: str, lang: str = "sv", **values: str) -> str:
     lang
         ``"sv"`` or ``"en"``.
     **values
-        Text for each blank; numbers are formatted first (see :func:`nbanalytics.text.number`).
+        Text for each blank; numbers are formatted first (see :func:`nbanalytics.text.number`). The blanks
+        ``from_year`` and ``to_year`` are filled with the terms of :func:`comparing`.
 
     Returns
     -------
@@ -60,7 +75,9 @@ def say(key: str, lang: str = "sv", **values: str) -> str:
     >>> say("groups.title"), say("groups.title", "en")
     ('Sex grupper', 'Six groups')
     """
-    return messages()[key][_language(lang)].format(**values)
+    start, end = _COMPARED.get()
+    years = {"from_year": label("year", start, lang), "to_year": label("year", end, lang)}
+    return messages()[key][_language(lang)].format(**years | values)
 
 
 def label(kind: str, code: object, lang: str = "sv", names: Mapping[str, str] | None = None) -> str:
