@@ -35,7 +35,7 @@ _HOMES = {
         "transition_contrast",
     ),
     "nbanalytics.eligibility": ("merit_value", "term_results"),
-    "nbanalytics.flows": ("eligibility_flow", "student_states"),
+    "nbanalytics.flows": ("eligibility_flow", "share_eligible", "student_states"),
     "nbanalytics.grading": ("default_catalogue",),
     "nbanalytics.progression": ("match_rate",),
     "nbanalytics.readers": ("check_records", "read_records", "scan_records", "write_records"),

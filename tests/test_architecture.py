@@ -16,6 +16,7 @@ FLOORS = (
     "errors",
     "frames",
     "intervals",
+    "results",
     "grading",
     "eligibility",
     "schema",

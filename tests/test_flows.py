@@ -9,7 +9,15 @@ from made import ENGINES, in_engine, made_records, municipality, records_of, res
 
 from nbanalytics.declaration import AFTER, parse_declaration
 from nbanalytics.errors import DataError
-from nbanalytics.flows import AFTER_STATES, eligibility_flow, flows, stages_of, states_of, student_states
+from nbanalytics.flows import (
+    AFTER_STATES,
+    eligibility_flow,
+    flows,
+    share_eligible,
+    stages_of,
+    states_of,
+    student_states,
+)
 
 PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"
 
@@ -187,3 +195,20 @@ def test_the_result_is_readable():
     assert "<table" in result._repr_html_()
     assert result.table is result.transitions
     assert set(AFTER_STATES) > {"preparatory"}
+
+
+def test_the_share_eligible_counts_those_without_grades_and_not_those_who_moved():
+    records = records_of(
+        {"a": {"6VT": PASSED}, "b": {"6VT": FAILED}, "none": {"7VT": PASSED}, "later": {"8VT": PASSED}},
+        moved_in=[None, None, None, "8HT"],
+    )
+    table = share_eligible(flows(records)).set_index("stage")
+    assert table.loc["6VT", ["eligible", "students"]].tolist() == [1, 3]
+    assert table.loc["6VT", "share"] == pytest.approx(1 / 3)
+    assert table.loc["6VT", "low"] < 1 / 3 < table.loc["6VT", "high"]
+
+
+def test_the_share_eligible_adds_up_over_groups(sample):
+    every = share_eligible(flows(sample)).set_index("stage")[["eligible", "students"]]
+    by_sex = share_eligible(flows(sample, by=["sex"])).groupby("stage")[["eligible", "students"]].sum()
+    assert by_sex.loc[every.index].equals(every)

@@ -13,6 +13,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.frames import any_of, collect, open_frame
 from nbanalytics.grading import points_expr
 from nbanalytics.records import StudentRecords
+from nbanalytics.results import as_html
 
 _BANDS = ("lowest third", "middle third", "highest third")
 
@@ -48,7 +49,7 @@ class ChanceCheck:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>{self.table.round(2)._repr_html_()}"  # type: ignore[operator]
+        return as_html(self, self.table)
 
 
 def expected_by_chance(records: StudentRecords, classification: Classification) -> ChanceCheck:

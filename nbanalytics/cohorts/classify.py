@@ -11,6 +11,7 @@ import pandas as pd
 from nbanalytics.errors import DataError
 from nbanalytics.frames import any_of, collect, open_frame
 from nbanalytics.records import StudentRecords
+from nbanalytics.results import as_html
 
 GROUPS = (1, 2, 3, 4, 5, 6)
 TABLE_COLUMNS = (
@@ -92,7 +93,7 @@ class Classification:
 
     def _repr_html_(self) -> str:
         wide = self.counts.pivot(index="cohort", columns="group", values="students")
-        return f"<p>{self!r}</p>{wide._repr_html_()}"  # type: ignore[operator]
+        return as_html(self, wide, index=True)
 
 
 def classify(records: StudentRecords, rule: GroupRule | None = None) -> Classification:

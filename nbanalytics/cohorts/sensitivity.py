@@ -9,6 +9,7 @@ import pandas as pd
 
 from nbanalytics.cohorts.classify import Classification, GroupRule, classify
 from nbanalytics.records import StudentRecords
+from nbanalytics.results import as_html
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Sensitivity:
 
     def _repr_html_(self) -> str:
         summed = self.table.groupby(["eligibility", "threshold", "no_change", "group"], sort=False)["students"].sum()
-        return f"<p>{self!r}</p>{summed.unstack('group')._repr_html_()}"  # type: ignore[operator]
+        return as_html(self, summed.unstack("group"), index=True)
 
 
 def sensitivity(

@@ -12,6 +12,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.frames import any_of, collect, open_frame
 from nbanalytics.grading import STRECK, passed_expr
 from nbanalytics.records import StudentRecords
+from nbanalytics.results import as_html
 
 SUBGROUPS = ("green", "yellow", "pink")
 
@@ -54,7 +55,7 @@ class Subgroups:
 
     def _repr_html_(self) -> str:
         wide = self.counts.pivot(index="cohort", columns="subgroup", values="students")[list(SUBGROUPS)]
-        return f"<p>{self!r}</p>{wide._repr_html_()}"  # type: ignore[operator]
+        return as_html(self, wide, index=True)
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class SelectionList:
         return f"Selection list of {len(self.table)} students (pseudonyms; not for publication)"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>{self.table._repr_html_()}"  # type: ignore[operator]
+        return as_html(self, self.table)
 
 
 def subgroups(records: StudentRecords, classification: Classification, rule: SubgroupRule | None = None) -> Subgroups:

@@ -16,6 +16,7 @@ from nbanalytics.frames import collect, open_frame
 from nbanalytics.intervals import mean_interval
 from nbanalytics.persons import column_names, number_of
 from nbanalytics.records import StudentRecords
+from nbanalytics.results import Shown
 
 _MEASURES = ("total", "invalid")
 #: Stands for the relative term of students who never lost.
@@ -23,8 +24,8 @@ _NEVER = 1_000
 _COLUMNS = ("relative", "measure", "group", "n", "mean", "se", "low", "high", "status")
 
 
-@dataclass(frozen=True)
-class AbsenceAroundLoss:
+@dataclass(frozen=True, repr=False)
+class AbsenceAroundLoss(Shown):
     """Mean absence by term relative to the loss.
 
     Attributes
@@ -47,6 +48,9 @@ class AbsenceAroundLoss:
     table: pd.DataFrame
     settings: Mapping[str, Any]
     students: int
+
+    def _words(self) -> str:
+        return f"Mean absence, per cent of the term, around the loss of eligibility of {self.students} students"
 
 
 def absence_around_loss(

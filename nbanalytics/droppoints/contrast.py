@@ -15,12 +15,13 @@ from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.frames import open_frame
 from nbanalytics.intervals import katz, newcombe
 from nbanalytics.persons import refuse_absent, split_groups
+from nbanalytics.results import Shown
 
 _ESTIMATES = ("difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high")
 
 
-@dataclass(frozen=True)
-class TransitionContrast:
+@dataclass(frozen=True, repr=False)
+class TransitionContrast(Shown):
     """The hazard at one step against the pooled hazard of the others.
 
     Attributes
@@ -43,6 +44,10 @@ class TransitionContrast:
     table: pd.DataFrame
     settings: Mapping[str, Any]
     students: int
+
+    def _words(self) -> str:
+        step = f"{self.settings['from']} to {self.settings['to']}"
+        return f"Losses at the step {step} against the other steps, {self.students} students at risk"
 
 
 def transition_contrast(

@@ -13,10 +13,11 @@ from nbanalytics.droppoints.first_loss import Losses
 from nbanalytics.frames import collect, open_frame
 from nbanalytics.intervals import wilson
 from nbanalytics.persons import refuse_absent, split_groups
+from nbanalytics.results import Shown
 
 
-@dataclass(frozen=True)
-class Recovery:
+@dataclass(frozen=True, repr=False)
+class Recovery(Shown):
     """How many of those who lost eligibility had it again, by the term of the loss.
 
     Attributes
@@ -38,6 +39,9 @@ class Recovery:
     table: pd.DataFrame
     settings: Mapping[str, Any]
     students: int
+
+    def _words(self) -> str:
+        return f"Of {self.students} students who lost eligibility, by term of the loss: who had it again"
 
 
 def recovery(losses: Losses, by: Sequence[str] = (), min_students: int = 5) -> Recovery:

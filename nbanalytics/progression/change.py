@@ -17,14 +17,15 @@ from nbanalytics.intervals import mean_interval
 from nbanalytics.persons import column_names, gradings_in_use, split_groups
 from nbanalytics.progression.pairs import COURSE, grade_pairs
 from nbanalytics.records import StudentRecords
+from nbanalytics.results import Shown
 
 _COUNTS = ("pairs", "students", "raised", "unchanged", "lowered", "fail_to_pass", "pass_to_fail")
 _SPREADS = ("students", "change_2", "change_n", "n_2")
 _ESTIMATES = ("mean_change", "se", "low", "high", "correlation", "correlation_low", "correlation_high")
 
 
-@dataclass(frozen=True)
-class Progression:
+@dataclass(frozen=True, repr=False)
+class Progression(Shown):
     """Changes over pairs of grades in the same, comparable subject.
 
     Attributes
@@ -50,6 +51,9 @@ class Progression:
     total: pd.DataFrame
     settings: Mapping[str, Any]
     students: int
+
+    def _words(self) -> str:
+        return self.words
 
     @property
     def words(self) -> str:

@@ -14,6 +14,7 @@ from nbanalytics.frames import any_of, collect, open_frame
 from nbanalytics.grading import STRECK, Grading
 from nbanalytics.persons import column_names, gradings_in_use, number_of, only_cohorts
 from nbanalytics.records import StudentRecords
+from nbanalytics.results import Shown
 
 MATCHED = "matched"
 #: What may become of a student of the end term, and of a grade, in the order of the table.
@@ -47,8 +48,8 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True)
-class MatchRate:
+@dataclass(frozen=True, repr=False)
+class MatchRate(Shown):
     """Who and what of the end term could be followed back to the start term.
 
     Attributes
@@ -75,6 +76,9 @@ class MatchRate:
     def grade_rate(self) -> float:
         """Share of the grades of the end term that have a pair."""
         return self._rate("grades")
+
+    def _words(self) -> str:
+        return self.words
 
     @property
     def words(self) -> str:

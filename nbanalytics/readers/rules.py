@@ -151,7 +151,8 @@ def _grades(tables: Tables, name: str) -> Iterator[Finding]:
     if len(scales) == 1:
         source, scale = name, "0"
     else:
-        source = f"{name} JOIN (SELECT DISTINCT student_id, cohort FROM students) USING (student_id) JOIN cohort_scales USING (cohort)"
+        cohorts = "(SELECT DISTINCT student_id, cohort FROM students)"
+        source = f"{name} JOIN {cohorts} USING (student_id) JOIN cohort_scales USING (cohort)"
         scale = "cohort_scales.scale"
     sql = f"""
         SELECT {name}.row, concat({scale}, ':', {name}.grade) AS value FROM {source}

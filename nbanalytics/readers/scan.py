@@ -114,7 +114,11 @@ def is_parquet(folder: Folder) -> bool:
 def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
     # DuckDB makes the directory when something does not fit in memory, and takes it away when it closes.
     spill = Path(tempfile.gettempdir()) / f"nbanalytics-{uuid4().hex}"
-    settings: dict[str, Any] = {"temp_directory": str(spill), "preserve_insertion_order": False}
+    settings: dict[str, Any] = {
+        "temp_directory": str(spill),
+        "preserve_insertion_order": False,
+        "enable_progress_bar": False,
+    }
     if memory_limit is not None:
         settings["memory_limit"] = memory_limit
     try:

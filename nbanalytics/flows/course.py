@@ -177,55 +177,6 @@ def flows(records: StudentRecords, by: Sequence[str] = ()) -> Flows:
     )
 
 
-def eligibility_flow(classification: Any, by: Sequence[str] = ()) -> pd.DataFrame:
-    """Count students by eligibility at the start and at the end: table 3 of Karlskoga's Progression 02.
-
-    Parameters
-    ----------
-    classification : Classification
-        Result of :func:`nbanalytics.cohorts.classify`, or anything whose ``table`` has its columns.
-    by : sequence of str
-        Columns of that table to divide by, such as ``["cohort"]``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The columns of ``by``, then ``start`` and ``end`` (``eligible``, ``not_eligible`` or ``*`` for both) and
-        ``students``. Only students with a group are counted, so that the table agrees with the six groups.
-
-    Examples
-    --------
-    >>> from nbanalytics.cohorts import classify
-    >>> from nbanalytics.simulate import simulate
-    >>> eligibility_flow(classify(simulate(seed=1, cohorts=[2018]).records)).iloc[[0, 1, 3, 4]]
-              start           end  students
-    0      eligible      eligible       236
-    1      eligible  not_eligible        23
-    3  not_eligible      eligible        15
-    4  not_eligible  not_eligible        39
-    """
-    by = list(by)
-    frame = open_frame(classification.table)
-    refuse_absent(frame, by, "of the classification")
-    counted = collect(
-        frame.filter(~nw.col("group").is_null())
-        .with_columns(start=_eligible_word("start_eligible"), end=_eligible_word("end_eligible"))
-        .group_by(*by, "start", "end")
-        .agg(nw.len().alias("students"))
-    )
-    rows = []
-    for group, part in split_groups(counted, by):
-        for start in ("eligible", "not_eligible", "*"):
-            for end in ("eligible", "not_eligible", "*"):
-                held = (part["start"].eq(start) | (start == "*")) & (part["end"].eq(end) | (end == "*"))
-                rows.append({**group, "start": start, "end": end, "students": int(part.loc[held, "students"].sum())})
-    return pd.DataFrame(rows, columns=[*by, "start", "end", "students"])
-
-
-def _eligible_word(column: str) -> nw.Expr:
-    return nw.when(nw.col(column).cast(nw.Int64) == 1).then(nw.lit("eligible")).otherwise(nw.lit("not_eligible"))
-
-
 def _as_text(frame: Any, column: str) -> nw.Expr:
     # A column without any value may come as numbers, and some engines will not compare those with text.
     return nw.col(column).cast(nw.String) if frame.collect_schema()[column].is_numeric() else nw.col(column)

@@ -1,0 +1,34 @@
+"""How a result shows itself in a notebook: a sentence and a table."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pandas as pd
+
+
+def as_html(sentence: object, table: pd.DataFrame, index: bool = False) -> str:
+    """Put a sentence above a table, with four significant digits; long tables are cut as pandas cuts them.
+
+    Examples
+    --------
+    >>> as_html("Two < three", pd.DataFrame({"share": [0.123456]})).splitlines()[0]
+    '<p>Two &lt; three</p><table border="1" class="dataframe">'
+    """
+    body = table.to_html(index=index, float_format=lambda number: f"{number:.4g}", max_rows=60, na_rep="")
+    return f"<p>{escape(str(sentence))}</p>{body}"
+
+
+class Shown:
+    """A result with a ``table``, shown as a sentence and that table; dataclasses of it take ``repr=False``."""
+
+    table: pd.DataFrame
+
+    def _words(self) -> str:
+        raise TypeError(f"{type(self).__name__} has no words")
+
+    def __repr__(self) -> str:
+        return f"{self._words()}\n{self.table.to_string(index=False, max_rows=20)}"
+
+    def _repr_html_(self) -> str:
+        return as_html(self._words(), self.table)
