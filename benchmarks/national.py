@@ -126,7 +126,7 @@ def main() -> None:
 def compare(folder: Path, scratch: Path, pairs: int) -> None:
     ours = [sys.executable, "-m", "nbanalytics", "cohorts", str(folder), "--json"]
     program = (
-        "import duckdb, json; connection = duckdb.connect(config={'enable_progress_bar': False})\n"
+        "import duckdb, json; connection = duckdb.connect()\n"
         f"connection.execute(\"SET memory_limit='700MB'; SET temp_directory='{scratch}/spill'\")\n"
         f"print(json.dumps(connection.sql('''{BY_HAND.format(folder=folder)}''').fetchall()))"
     )

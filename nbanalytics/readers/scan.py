@@ -117,7 +117,6 @@ def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
     settings: dict[str, Any] = {
         "temp_directory": str(spill),
         "preserve_insertion_order": False,
-        "enable_progress_bar": False,
     }
     if memory_limit is not None:
         settings["memory_limit"] = memory_limit
