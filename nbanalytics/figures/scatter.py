@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 import narwhals as nw
@@ -74,9 +75,11 @@ def cohort_scatter(table: Any, lang: str = "sv") -> go.Figure:
     ['Ingen förändring', 'Grupp 6 Tappade behörigheten']
     """
     rows = _rows(table)
+    # Scales differ: the axes end at the next five above the highest mean, 20 on the scale A-F.
+    top = 5 * ceil(max((max(before, after) for before, after, _ in rows), default=20) / 5)
     line = go.Scatter(
-        x=[0, 20],
-        y=[0, 20],
+        x=[0, top],
+        y=[0, top],
         mode="lines",
         name=say("scatter.line", lang),
         line={"color": MUTED, "width": 1.5, "dash": "dash"},
@@ -92,6 +95,7 @@ def cohort_scatter(table: Any, lang: str = "sv") -> go.Figure:
                 x=[before for before, _ in held],
                 y=[after for _, after in held],
                 mode="markers",
+                cliponaxis=False,
                 name=name,
                 marker={
                     "color": colour,
@@ -104,7 +108,7 @@ def cohort_scatter(table: Any, lang: str = "sv") -> go.Figure:
                 hovertemplate="%{customdata}<extra></extra>",
             )
         )
-    axis = {"range": [0, 20.5], "gridcolor": GRID, "zeroline": False, "dtick": 5, "automargin": True}
+    axis = {"range": [0, top * 1.025], "gridcolor": GRID, "zeroline": False, "automargin": True}
     return figure(
         traces,
         lang,
