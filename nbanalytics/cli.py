@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 
 #: What DuckDB may take of a national register at once; the rest waits on disk, and a laptop stays usable.
-MEMORY = "700MB"
+MEMORY = "600MB"
 
 RecordsPath = Annotated[Path, typer.Argument(metavar="PATH", help="Folder of records (CSV, Parquet or Excel).")]
 

@@ -200,10 +200,16 @@ def test_the_scatter_tells_groups_by_colour_and_shape():
     table = pd.DataFrame({"points_y6": [12.0, 14.0, 9.0], "points_y9": [10.0, 15.0, 9.0], "group": [6, 1, 4]})
     chart = figures.cohort_scatter(table)
     line, *traces = chart.data
-    assert (list(line.x), list(line.y)) == ([0, 20], [0, 20])
+    assert (list(line.x), list(line.y)) == ([0, 15], [0, 15])
     assert [trace.name[:7] for trace in traces] == ["Grupp 1", "Grupp 4", "Grupp 6"]
     assert len({trace.marker.symbol for trace in traces}) == len({trace.marker.color for trace in traces}) == 3
     assert "1 ligger över" in figures.describe_cohort_scatter(table).replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize(("highest", "end"), [(17.5, 20), (20.0, 20), (9.5, 10), (88.0, 90)])
+def test_the_axes_of_the_scatter_follow_the_scale(highest, end):
+    chart = figures.cohort_scatter(pd.DataFrame({"points_y6": [5.0], "points_y9": [highest], "group": [1]}))
+    assert list(chart.data[0].x) == [0, end]
 
 
 def test_the_scatter_says_which_columns_it_needs():
