@@ -10,7 +10,6 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.frames import any_of, open_frame
-from nbanalytics.grading import Grading
 from nbanalytics.records import StudentRecords
 
 
@@ -44,16 +43,6 @@ def eligibility_by_term(records: StudentRecords, terms: Sequence[str], keep: Seq
     students = open_frame(records.students)
     refuse_absent(students, wanted, "students")
     return students.select(*wanted).join(spread, on="student_id", how="left")
-
-
-def gradings_in_use(records: StudentRecords) -> list[tuple[Grading, list[int]]]:
-    """Group the cohorts of the records by the scale and the rule that hold for them."""
-    gradings: dict[Any, tuple[Grading, list[int]]] = {}
-    for cohort in records.cohorts():
-        grading = records.declaration.grading(cohort)
-        key = (grading.scale.name, grading.scale.version, grading.rule.name, grading.rule.version)
-        gradings.setdefault(key, (grading, []))[1].append(cohort)
-    return list(gradings.values())
 
 
 def number_of(values: Sequence[str], column: str) -> nw.Expr:

@@ -12,7 +12,7 @@ import pandas as pd
 from nbanalytics.droppoints.first_loss import Losses
 from nbanalytics.frames import any_of, collect, open_frame
 from nbanalytics.grading import Grading, Way, passed_expr, points_expr
-from nbanalytics.persons import gradings_in_use, only_cohorts, to_native
+from nbanalytics.persons import only_cohorts, to_native
 from nbanalytics.records import StudentRecords
 
 
@@ -102,7 +102,7 @@ def lost_subjects(records: StudentRecords, losses: Losses) -> LostSubjects:
         .select("student_id", "cohort", _lost="lost_term", _before="before_term")
     )
     parts = []
-    for grading, cohorts in gradings_in_use(records):
+    for grading, cohorts in records.gradings():
         grades = only_cohorts(
             open_frame(records.grades).select("student_id", "term", "subject", "grade"), records, cohorts
         )

@@ -14,7 +14,7 @@ import pandas as pd
 from nbanalytics.errors import DataError
 from nbanalytics.frames import collect, open_frame
 from nbanalytics.intervals import mean_interval
-from nbanalytics.persons import column_names, gradings_in_use, split_groups
+from nbanalytics.persons import column_names, split_groups
 from nbanalytics.progression.pairs import COURSE, grade_pairs
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
@@ -126,7 +126,7 @@ def progression(records: StudentRecords, by: Sequence[str] = (), min_students: i
     crossed = collect(
         pairs.group_by(*by, "start_step", "end_step", "start_passed", "end_passed").agg(nw.len().alias("pairs"))
     )
-    gradings = gradings_in_use(records)
+    gradings = records.gradings()
     passing = bool(gradings and gradings[0][0].scale.passing)
     everyone = _spreads(pairs, [])
     spreads = split_groups(_spreads(pairs, by), by) if by else [({}, everyone)]

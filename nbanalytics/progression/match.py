@@ -12,7 +12,7 @@ import pandas as pd
 
 from nbanalytics.frames import any_of, collect, open_frame
 from nbanalytics.grading import STRECK, Grading
-from nbanalytics.persons import column_names, gradings_in_use, number_of, only_cohorts
+from nbanalytics.persons import column_names, number_of, only_cohorts
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 
@@ -142,7 +142,7 @@ def match_rate(records: StudentRecords) -> MatchRate:
     others: 1 no grades in 6VT, 1 a block grade in 6VT.
     """
     declaration = records.declaration
-    rows = [_rows(records, grading, cohorts) for grading, cohorts in gradings_in_use(records)]
+    rows = [_rows(records, grading, cohorts) for grading, cohorts in records.gradings()]
     together = rows[0] if len(rows) == 1 else nw.concat(rows)
     grades = collect(together.group_by("status").agg(nw.len().alias("n"))).set_index("status")["n"]
     students = collect(_students(together).group_by("status").agg(nw.len().alias("n"))).set_index("status")["n"]

@@ -10,7 +10,7 @@ import narwhals as nw
 from nbanalytics.errors import DataError
 from nbanalytics.frames import any_of, open_frame
 from nbanalytics.grading import STRECK, Grading, passed_expr
-from nbanalytics.persons import gradings_in_use, number_of, only_cohorts, refuse_absent, to_native
+from nbanalytics.persons import number_of, only_cohorts, refuse_absent, to_native
 from nbanalytics.records import StudentRecords
 
 #: The column that tells which course in Swedish a student reads, and its values besides the course's code.
@@ -60,7 +60,7 @@ def grade_pairs(records: StudentRecords, keep: Sequence[str] = ()) -> Any:
       student_id subject  start_step  end_step
     0         P1      MA           1         3
     """
-    gradings = gradings_in_use(records)
+    gradings = records.gradings()
     scales = sorted({f"{grading.scale.name} ({grading.scale.version})" for grading, _ in gradings})
     if len(scales) > 1:
         raise DataError(

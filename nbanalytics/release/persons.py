@@ -14,7 +14,7 @@ from nbanalytics.droppoints import losses, lost_subjects
 from nbanalytics.eligibility import merit_value
 from nbanalytics.flows import stages_of, states_of, student_states
 from nbanalytics.frames import collect, open_frame
-from nbanalytics.persons import gradings_in_use, only_cohorts
+from nbanalytics.persons import only_cohorts
 from nbanalytics.records import StudentRecords
 from nbanalytics.release.cube import Axis
 
@@ -145,7 +145,7 @@ def _merit(records: StudentRecords, term: str, name: str) -> pd.Series[float]:
     """Merit values in a term, without students who have no pass, as in the official average."""
     in_term = open_frame(records.grades).filter(nw.col("term") == term)
     parts = []
-    for grading, cohorts in gradings_in_use(records):
+    for grading, cohorts in records.gradings():
         grades = only_cohorts(in_term, records, cohorts)
         parts.append(collect(merit_value(nw.to_native(grades), grading)))
     merit = pd.concat(parts)
