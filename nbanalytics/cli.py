@@ -1,4 +1,4 @@
-"""The command line: ``nbanalytics simulate | check | cohorts | release | serve``."""
+"""The command line: ``nbanalytics simulate | check | import | cohorts | release | serve``."""
 
 from __future__ import annotations
 
@@ -50,23 +50,48 @@ def simulate(
 
 @app.command()
 def check(
-    path: RecordsPath,
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH…", help="A folder of records, or files as a municipality has them.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
     rejected: Annotated[
         Path | None, typer.Option(help="Write the rejected rows here: file, row, column, reason; no content.")
     ] = None,
+    key: Annotated[Path | None, typer.Option(help="Key file; without one a key is drawn and thrown away.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="Which columns of an absence list mean what (TOML).")] = None,
+    suggest: Annotated[bool, typer.Option("--suggest", help="Draft that mapping from the list itself.")] = False,
 ) -> None:
     """Tell what the files hold: every fault with its rows and remedy, what was assumed, what is missing.
 
     Exit status: 0 clean, 1 usable with remarks, 2 cannot be used.
     """
-    from nbanalytics.readers import check_records
+    from nbanalytics import cli_files
 
-    report = check_records(path)
+    if suggest:
+        typer.echo(cli_files.suggested(paths))
+        return
+    with waiting("reading files"):
+        reports = cli_files.check_paths(paths, key, mapping)
     if rejected is not None:
-        report.write_rejected(rejected)
-    typer.echo(report.as_json() if as_json else report.text())
-    raise typer.Exit(report.exit_code)
+        cli_files.write_rejected(reports, rejected)
+    typer.echo(cli_files.as_json(reports) if as_json else "\n\n".join(report.text() for report in reports))
+    raise typer.Exit(max(report.exit_code for report in reports))
+
+
+@app.command("import")
+def import_(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Grade files, absence lists; or their folder.")],
+    key: Annotated[Path, typer.Option(help="Key file for pseudonyms; made if it is missing. Keep it.")],
+    out: Annotated[Path, typer.Option(help="Folder of records to write; older records there are replaced whole.")],
+    mapping: Annotated[Path | None, typer.Option(help="Which columns of an absence list mean what (TOML).")] = None,
+) -> None:
+    """Make a folder of records from a municipality's files; identity numbers become pseudonyms on the way in."""
+    from nbanalytics.cli_files import import_files
+
+    with waiting("importing files"):
+        said = import_files(paths, key, out, mapping)
+    for line in said:
+        tell(line)
 
 
 @app.command()

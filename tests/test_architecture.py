@@ -35,6 +35,7 @@ FLOORS = (
     "figures",
     "widgets",
     "serve",
+    "cli_files",
     "cli",
 )
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or not path.stem.startswith("__"))

@@ -212,3 +212,10 @@ def test_the_share_eligible_adds_up_over_groups(sample):
     every = share_eligible(flows(sample)).set_index("stage")[["eligible", "students"]]
     by_sex = share_eligible(flows(sample, by=["sex"])).groupby("stage")[["eligible", "students"]].sum()
     assert by_sex.loc[every.index].equals(every)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_records_that_know_of_no_moves_have_flows(engine):
+    records = records_of({"a": {"6VT": PASSED, "7VT": FAILED}, "b": {"6VT": PASSED}})
+    found = flows(in_engine(records, engine)).states.query("stage == '7VT'").set_index("state")["students"]
+    assert found.to_dict() == {"eligible": 0, "not_eligible": 1, "moved": 0, "unknown": 1}

@@ -120,9 +120,10 @@ def state_columns(records: StudentRecords, keep: Sequence[str] = ()) -> Any:
     names = column_names(open_frame(records.students))
     moves = [name for name in ("moved_in", "moved_out") if name in names]
     wide = eligibility_by_term(records, stages, keep=[*keep, *moves])
-    placed = wide.with_columns(**{name: _as_text(wide, name) for name in moves}).with_columns(
-        **{f"_{name}": number_of(declaration.terms, name) for name in moves}
-    )
+    placed = wide
+    for name in moves:
+        placed = placed.with_columns(_as_text(wide, name).alias(name))
+        placed = placed.with_columns(number_of(declaration.terms, name).alias(f"_{name}"))
     columns = {stage: _term_state(f"_at{n}", declaration.terms.index(stage), moves) for n, stage in enumerate(stages)}
     if records.outcomes is not None:
         placed = placed.join(_programme_kinds(records), on="student_id", how="left")

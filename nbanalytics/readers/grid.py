@@ -1,0 +1,241 @@
+"""Any spreadsheet or CSV file as rows of text: preambles, sections and footers included, and nothing lost.
+
+The readers of records want a header in the first row. What people export has titles above it, sections within and
+notes below; here every row of the file is kept with its number, for a format's own reader to say what it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from python_calamine import CalamineWorkbook
+
+from nbanalytics.readers.csv_file import DELIMITERS, _as_utf8, _refuse_open_quote
+from nbanalytics.readers.other_files import _text
+from nbanalytics.readers.raw import UnreadableError
+from nbanalytics.readers.workbook_parts import sheet_shapes
+from nbanalytics.readers.xls_parts import refuse_far_cells
+
+#: A list or a table of statistics is a thousand times smaller; each cell of a larger file would become an object.
+MOST_BYTES = 100_000_000
+MOST_COLUMNS = 20_000
+#: In how many rows the delimiter is looked for.
+_FIRST_ROWS = 200
+_XLS = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_UNVALUED = "formulas have no stored value and count as empty: open the workbook in Excel and save it"
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\ufeff"))
+
+Cells = list[str]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One sheet (a CSV file is one): its cells as trimmed text, empty ones as empty text.
+
+    Attributes
+    ----------
+    file, format : str
+        The file's name and ``"csv"``, ``"xlsx"`` or ``"xls"``.
+    rows : list of list of str
+        Every row; the row at position ``i`` is the one that a spreadsheet calls ``first + i``.
+    first : int
+        The number of the first row.
+    sheet : str
+        The sheet's name; empty for CSV.
+    assumed : tuple of str
+        What was found by content.
+    percent : frozenset of (int, int)
+        Positions of cells that the workbook shows as per cent: 0.125 there is 12.5 %.
+    merged : tuple of ((int, int), (int, int))
+        First and last cell of each merge.
+    """
+
+    file: str
+    format: str
+    rows: list[Cells]
+    first: int = 1
+    sheet: str = ""
+    assumed: tuple[str, ...] = ()
+    percent: frozenset[tuple[int, int]] = frozenset()
+    merged: tuple[tuple[tuple[int, int], tuple[int, int]], ...] = ()
+
+    def number(self, position: int) -> int:
+        """Return the number of a row as the person sees it."""
+        return self.first + position
+
+    def filled_rows(self) -> list[int]:
+        """Return the positions of the rows with anything in them."""
+        return [position for position, row in enumerate(self.rows) if any(row)]
+
+
+def read_grids(path: Path, score: Callable[[Sequence[str]], int]) -> list[Grid]:
+    """Read every sheet of a file, whatever its name says that it is.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file, an .xlsx or an .xls.
+    score : callable
+        How many cells of a row are column names of the format; the delimiter of a CSV file is the one that splits a
+        row into most of them.
+
+    Raises
+    ------
+    UnreadableError
+        If the file is missing, empty, damaged, none of these, or larger than any such file.
+    """
+    try:
+        if not path.is_file():
+            raise UnreadableError("there is no such file", "Check the path.")
+        if path.stat().st_size > MOST_BYTES:
+            raise UnreadableError(
+                f"the file is larger than {MOST_BYTES // 1_000_000} MB", "Check that it is the right file, or split it."
+            )
+        with path.open("rb") as stream:
+            start = stream.read(8)
+        if start.startswith(_XLS) or (start.startswith(b"PK") and zipfile.is_zipfile(path)):
+            return _sheets(path, xls=start.startswith(_XLS))
+        return [_csv_grid(path, path.read_bytes(), score)]
+    except UnreadableError:
+        raise
+    except OSError as error:
+        raise UnreadableError(f"the file cannot be read ({error.strerror})", "Check the path and its rights.") from None
+
+
+def tidy_cell(cell: Any) -> str:
+    r"""Return a cell as text without invisible signs and the spaces around it.
+
+    Examples
+    --------
+    >>> tidy_cell(12.0), tidy_cell(" 7A\xa0"), tidy_cell(None)
+    ('12', '7A', '')
+    """
+    return (_text(cell) or "").translate(_INVISIBLE).replace("\x00", "").strip()
+
+
+def compared(word: str) -> str:
+    """Return letters and digits only, without case, by which names of columns are compared.
+
+    Examples
+    --------
+    >>> compared("Skol-enhetskod "), compared("Andel (%) behöriga till yrkesprog.")
+    ('skolenhetskod', 'andelbehörigatillyrkesprog')
+    """
+    return re.sub(r"[\W_]+", "", word.casefold())
+
+
+def may_name(header: str) -> bool:
+    """Whether the name of a column may stand in a message: short, and no number that could be a person's."""
+    return 0 < len(header) <= 80 and not re.search(r"\d{4}[-\s]?\d{4}|\d{6}", header)
+
+
+# ------------------------------------------------------------------ CSV
+
+
+def _csv_grid(path: Path, data: bytes, score: Callable[[Sequence[str]], int]) -> Grid:
+    text, encoding = _as_utf8(data)
+    if not text.strip():
+        raise UnreadableError("the file is empty", "Export it again.")
+    first = 1
+    said = re.match(rb'"?sep=(.)"?\n', text)  # Excel's own way of telling the delimiter
+    if said:
+        text, first = text[said.end() :], 2
+    _refuse_open_quote(text, first - 1)
+    body = text.decode()
+    delimiter = said.group(1).decode("latin-1") if said else _delimiter(body, score)
+    if max(line.count(delimiter) for line in body.split("\n")) >= MOST_COLUMNS:
+        raise UnreadableError(f"a row has more than {MOST_COLUMNS:,} cells", "Check that it is the right file.")
+    assumed = (f"encoding {encoding}", f"delimiter {DELIMITERS.get(delimiter, delimiter)}")
+    rows = [[tidy_cell(cell) for cell in row] for row in _parsed(body, delimiter)]
+    return Grid(path.name, "csv", rows, first, assumed=assumed)
+
+
+def _delimiter(body: str, score: Callable[[Sequence[str]], int]) -> str:
+    """Choose the delimiter that splits a row into most column names, or else the rows into most cells."""
+    start = "\n".join(islice(io.StringIO(body[:4_000_000]), _FIRST_ROWS)).replace("\n\n", "\n")
+    scores = {}
+    for delimiter in DELIMITERS:
+        try:
+            rows = [[tidy_cell(cell) for cell in row] for row in _parsed(start, delimiter)]
+        except UnreadableError:
+            rows = []
+        scores[delimiter] = (max((score(row) for row in rows), default=0), sum(len(row) for row in rows))
+    return max(scores, key=lambda delimiter: scores[delimiter])
+
+
+def _parsed(body: str, delimiter: str) -> list[Cells]:
+    limit = csv.field_size_limit(MOST_BYTES)
+    try:
+        return list(csv.reader(io.StringIO(body, newline=""), delimiter=delimiter))
+    except (csv.Error, TypeError):
+        raise UnreadableError("the rows cannot be told apart", "Save it again as CSV.") from None
+    finally:
+        csv.field_size_limit(limit)
+
+
+# ------------------------------------------------------------------ Excel
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep the Rust reader from writing a stack, which may hold cells, to the terminal before it panics."""
+    try:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except OSError:
+        yield
+        return
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _sheets(path: Path, *, xls: bool) -> list[Grid]:
+    damaged = UnreadableError("this is not an Excel workbook, or a damaged one", "Save it again as .xlsx.")
+    if xls:
+        refuse_far_cells(path)
+    shapes = {} if xls else sheet_shapes(path)
+    grids = []
+    try:
+        with path.open("rb") as stream, _silence():
+            workbook = CalamineWorkbook.from_filelike(stream)
+            for number, name in enumerate(workbook.sheet_names):
+                shape = shapes.get(number)
+                if not xls and shape is None:
+                    continue
+                sheet = workbook.get_sheet_by_index(number)
+                rows = [
+                    [tidy_cell(cell) if cell != "" else "" for cell in row]
+                    for row in sheet.to_python(skip_empty_area=False)
+                ]
+                if rows and len(rows[0]) > MOST_COLUMNS:
+                    raise UnreadableError(f"a sheet has more than {MOST_COLUMNS:,} columns", "Clear the empty ones.")
+                merged = tuple(sheet.merged_cell_ranges or ())
+                percent = frozenset(shape.percent) if shape else frozenset()
+                assumed = (f"{shape.unvalued:,} {_UNVALUED}",) if shape and shape.unvalued else ()
+                grids.append(Grid(path.name, "xls" if xls else "xlsx", rows, 1, name, assumed, percent, merged))
+    except UnreadableError:
+        raise
+    except Exception:
+        raise damaged from None
+    except BaseException as panic:
+        # The Rust reader panics at some damaged files, and such an exception is no Exception.
+        if type(panic).__name__ == "PanicException":
+            raise damaged from None
+        raise
+    if not any(any(row) for grid in grids for row in grid.rows):
+        raise UnreadableError("the workbook is empty", "Export it again.")
+    return grids
