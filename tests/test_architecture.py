@@ -36,6 +36,7 @@ FLOORS = (
     "widgets",
     "serve",
     "cli_files",
+    "commands",
     "cli",
 )
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or not path.stem.startswith("__"))
