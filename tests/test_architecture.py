@@ -29,6 +29,7 @@ FLOORS = (
     "flows",
     "droppoints",
     "progression",
+    "risk",
     "disclosure",
     "release",
     "text",

@@ -1,0 +1,164 @@
+"""One row per student at a prediction point: what was known then, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nbanalytics.errors import DataError
+from nbanalytics.results import Shown
+
+#: Columns of a risk table that are no features.
+KEYS = ("student_id", "cohort", "school_id", "y")
+#: The school of students whose school is not known.
+UNKNOWN_SCHOOL = "unknown"
+
+
+@dataclass(frozen=True, repr=False)
+class RiskData(Shown):
+    """Students at one prediction point, with features that were known then and an outcome that came later.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per student: ``student_id, cohort, school_id``, ``y`` (1 the outcome happened, 0 it did not), the
+        features (numbers; missing stays missing), and the sensitive columns as text.
+    features : tuple of str
+        Columns that a model may use.
+    at : str
+        The prediction point: no feature was known later than this term.
+    outcome : str
+        Name of the outcome, see :func:`nbanalytics.risk.outcome`.
+    observed_at : str
+        The term in which the outcome is known.
+    sensitive : tuple of str
+        Columns for the audit (``sex``, ``newly_arrived``, ...); no features, unless by :meth:`with_sensitive`.
+    known : mapping of str to str
+        The term in which each feature was known.
+    gap_years : int
+        Whole years from the features to the outcome: a model for cohort *c* can have learnt from cohorts up to
+        *c - gap_years* only.
+    left_out : pandas.DataFrame
+        Students without a row: ``cohort, reason, students``.
+    settings : mapping
+        What else was chosen.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"student_id": ["P1", "P2"], "cohort": 2018, "school_id": "S1", "y": [0, 1],
+    ...                       "points": [14.0, 9.5], "sex": ["girl", "boy"]})
+    >>> data = RiskData(table, ("points",), "6VT", "not_eligible", "9VT", sensitive=("sex",))
+    >>> data.only(data.table["points"] > 10).y
+    array([0])
+    >>> data.with_sensitive().features
+    ('points', 'sex_girl')
+    """
+
+    table: pd.DataFrame
+    features: tuple[str, ...]
+    at: str
+    outcome: str
+    observed_at: str
+    sensitive: tuple[str, ...] = ()
+    known: Mapping[str, str] = field(default_factory=dict)
+    gap_years: int = 0
+    left_out: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["cohort", "reason", "students"]))
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def X(self) -> pd.DataFrame:
+        """``school_id`` and the features, for scikit-learn; every model picks the columns that it uses."""
+        return self.table[["school_id", *self.features]]
+
+    @property
+    def y(self) -> NDArray[np.int64]:
+        """The outcome, 0 or 1."""
+        return self.table["y"].to_numpy(dtype=np.int64)
+
+    @property
+    def groups(self) -> pd.DataFrame:
+        """The sensitive columns and ``school_id``, for an audit."""
+        return self.table[["school_id", *self.sensitive]]
+
+    @property
+    def schools(self) -> NDArray[np.object_]:
+        """The school of each student, the cluster of standard errors and bootstraps."""
+        return self.table["school_id"].to_numpy(dtype=object)
+
+    @property
+    def cohorts(self) -> NDArray[np.int64]:
+        """The cohort of each student."""
+        return self.table["cohort"].to_numpy(dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def only(self, mask: Any) -> RiskData:
+        """Keep the students for whom ``mask`` (booleans, one per row) holds."""
+        kept = self.table[np.asarray(mask, dtype=bool)].reset_index(drop=True)
+        return replace(self, table=kept)
+
+    def with_features(self, features: Sequence[str]) -> RiskData:
+        """Use these features only.
+
+        Raises
+        ------
+        DataError
+            If one of them is not a column of the table.
+        """
+        absent = [name for name in features if name not in self.table.columns or name in KEYS]
+        if absent:
+            raise DataError(
+                f"There is no feature {', '.join(absent)}. Choose among: {', '.join(sorted(self.features))}."
+            )
+        return replace(self, features=tuple(features))
+
+    def with_sensitive(self, names: Sequence[str] | None = None) -> RiskData:
+        """Let models use sensitive columns: each value but the first becomes a feature of 0 and 1, so does missing."""
+        wanted = self.sensitive if names is None else tuple(names)
+        absent = [name for name in wanted if name not in self.sensitive]
+        if absent:
+            raise DataError(
+                f"There is no sensitive column {', '.join(absent)}. "
+                f"Choose among: {', '.join(self.sensitive) or 'none at all'}."
+            )
+        coded = {}
+        for name in wanted:
+            values = self.table[name]
+            for value in sorted(values.dropna().unique())[1:]:
+                coded[f"{name}_{value}"] = (values == value).fillna(False).astype(float)
+            if values.isna().any():
+                coded[f"{name}_missing"] = values.isna().astype(float)
+        known = {**self.known, **dict.fromkeys(coded, self.at)}
+        return replace(self, table=self.table.assign(**coded), features=(*self.features, *coded), known=known)
+
+    def _words(self) -> str:
+        return (
+            f"{self.outcome} ({self.observed_at}) from {self.at}: {len(self)} students, "
+            f"{int(self.table['y'].sum())} with the outcome, {len(self.features)} features, "
+            f"{int(self.left_out['students'].sum())} students left out"
+        )
+
+
+def years_between(terms: Sequence[str], at: str, observed_at: str) -> int:
+    """Whole years, rounded up, from one term to a later one; what is no term comes one term after the last.
+
+    Terms of one school year begin with the same number (``6HT, 6VT``); terms without numbers are all of one year.
+
+    Examples
+    --------
+    >>> years_between(("6HT", "6VT", "7HT", "7VT", "8HT", "8VT", "9HT", "9VT"), "7HT", "9VT")
+    3
+    >>> years_between(("G1", "G2", "G3"), "G1", "G3")
+    1
+    """
+    years = pd.Series(list(terms)).str.extract(r"^(\d+)")[0]
+    per_year = len(terms) if years.isna().any() else int(years.value_counts().max())
+    later = terms.index(observed_at) if observed_at in terms else len(terms)
+    return ceil((later - terms.index(at)) / per_year)
