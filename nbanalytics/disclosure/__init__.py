@@ -1,18 +1,25 @@
 """What may be published: the policy, the cells that must be hidden, and those hidden to protect them."""
 
+from nbanalytics.disclosure.attack import Bounds, bounds, determined
 from nbanalytics.disclosure.cells import CellSystem, Equation, SystemBuilder
+from nbanalytics.disclosure.knowledge import Knowledge, knowledge_of
 from nbanalytics.disclosure.policy import Policy, parse_policy, read_policy
 from nbanalytics.disclosure.primary import Line, primary
 from nbanalytics.disclosure.suppress import Protection, exposed, protect
 
 __all__ = [
+    "Bounds",
     "CellSystem",
     "Equation",
+    "Knowledge",
     "Line",
     "Policy",
     "Protection",
     "SystemBuilder",
+    "bounds",
+    "determined",
     "exposed",
+    "knowledge_of",
     "parse_policy",
     "primary",
     "protect",

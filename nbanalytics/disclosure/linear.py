@@ -53,14 +53,14 @@ class Projection:
     probability 0. Errors of rounding can only make a cell look determined, which costs a cell and reveals none.
     """
 
-    def __init__(self, system: CellSystem, known: Mask, around: Mask) -> None:
+    def __init__(self, matrix: sparse.csr_array, known: Mask, around: Mask) -> None:
         """Factorise the sums over the cells that are not ``known``, as far as they hang together with ``around``."""
         self._known = known
-        self._columns = _connected(system, np.flatnonzero(~known), around)
-        part = sparse.csr_array(system.matrix[:, self._columns])
+        self._columns = _connected(matrix, np.flatnonzero(~known), around)
+        part = sparse.csr_array(matrix[:, self._columns])
         rows = np.flatnonzero(np.diff(part.indptr))
         self._part = sparse.csr_array(part[rows])
-        self._rest = sparse.csr_array(sparse.csr_array(system.matrix[rows])[:, np.flatnonzero(known)])
+        self._rest = sparse.csr_array(sparse.csr_array(matrix[rows])[:, np.flatnonzero(known)])
         gram = self._part.T @ self._part + _RIDGE * sparse.eye_array(len(self._columns))
         self._factor: SuperLU = splu(
             sparse.csc_array(gram), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
@@ -100,9 +100,9 @@ class Projection:
         return weights
 
 
-def _connected(system: CellSystem, columns: NDArray[np.int64], around: Mask) -> NDArray[np.int64]:
+def _connected(matrix: sparse.csr_array, columns: NDArray[np.int64], around: Mask) -> NDArray[np.int64]:
     """Keep the cells that sums of unknown cells connect with any cell of ``around``."""
-    part = sparse.csr_array(system.matrix[:, columns])
+    part = sparse.csr_array(matrix[:, columns])
     _, component = connected_components(abs(part).T @ abs(part), directed=False)
     kept = np.unique(component[around[columns]])
     return columns[np.isin(component, kept)]

@@ -123,7 +123,7 @@ def _given_away(system: CellSystem, published: Mask, targets: Mask) -> tuple[Pro
     open_targets = targets & ~known
     if not open_targets.any():
         return None
-    projection = Projection(system, known, open_targets)
+    projection = Projection(system.matrix, known, open_targets)
     cells = np.flatnonzero(open_targets & projection.determined())
     return (projection, cells) if len(cells) else None
 
