@@ -9,6 +9,7 @@ import struct
 import tempfile
 import tomllib
 import zipfile
+from datetime import date
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -16,6 +17,8 @@ import openpyxl
 import pandas as pd
 import pytest
 from hypothesis import given, settings
+from municipal_files import check_digit
+from workbooks import xls, xlsx
 
 from nbanalytics.errors import DataError, NbanalyticsError
 from nbanalytics.readers import grid, workbook_parts
@@ -25,7 +28,7 @@ from nbanalytics.readers.pseudonyms import Key
 
 KEY = Key(b"0123456789abcdef0123456789abcdef")
 #: Planted persons: none of these may be in any message.
-NUMBERS = [f"200401{day:02}-12{day:02}" for day in range(1, 29)]
+NUMBERS = [f"200401{day:02}-121{check_digit(f'0401{day:02}121')}" for day in range(1, 29)]
 NAMES = ["Alfhild Kvastberg", "Torgny Ekorrlund", "Ragnvi Stenkula"]
 PERIOD = "Period: 2017-08-17 - 2017-12-20"
 LIST = f"""Frånvarorapport Bergaskolan
@@ -98,20 +101,6 @@ def test_a_list_with_sections_repeated_headers_and_totals(tmp_path: Path, encodi
     assert not any(name in told(read) for name in [*NAMES, *NUMBERS])
 
 
-def book(path: Path, rows: list[list[object]], merges: tuple[str, ...] = (), percent: str = "") -> Path:
-    workbook = openpyxl.Workbook()
-    sheet = workbook.active
-    for row in rows:
-        sheet.append(row)
-    for merge in merges:
-        sheet.merge_cells(merge)
-    for cells in sheet[percent] if percent else ():
-        for cell in cells:
-            cell.number_format = "0.0%"
-    workbook.save(path)
-    return path
-
-
 def test_merged_cells_fractions_shown_as_per_cent_and_a_header_of_two_rows(tmp_path: Path) -> None:
     rows = [
         ["Frånvaro VT 2018", None, None, None],
@@ -122,7 +111,8 @@ def test_merged_cells_fractions_shown_as_per_cent_and_a_header_of_two_rows(tmp_p
         ["9B", NUMBERS[2], 0.004, "7,5 %"],
         ["Summa", None, 0.2, 0.1],
     ]
-    path = book(tmp_path / "list.xlsx", rows, ("A1:D1", "C2:D2", "A4:A5"), "C4:D7")
+    shares = {(row, column) for row in range(3, 7) for column in (2, 3)}
+    path = write(tmp_path, xlsx(rows, [(0, 0, 0, 3), (1, 1, 2, 3), (3, 4, 0, 0)], shares), "list.xlsx")
     read = read_absence_list(path, key=KEY)
     assert values(read) == [("8VT", 12.5, 1.0), ("8VT", 50.0, 0.0), ("9VT", 0.4, 7.5)]
     assert "cells are shown as per cent by Excel" in told(read)
@@ -130,51 +120,12 @@ def test_merged_cells_fractions_shown_as_per_cent_and_a_header_of_two_rows(tmp_p
     assert matches(path, path.read_bytes())
 
 
-def xls(rows: list[list[object]], merges: tuple[tuple[int, int, int, int], ...] = ()) -> bytes:
-    """Write an Excel 97 workbook: the records of [MS-XLS] for text and numbers, in a compound file of [MS-CFB]."""
-
-    def record(kind: int, content: bytes) -> bytes:
-        return struct.pack("<HH", kind, len(content)) + content
-
-    def cell(row: int, column: int, value: object) -> bytes:
-        place = struct.pack("<HHH", row, column, 0)
-        if isinstance(value, str):
-            return record(0x0204, place + struct.pack("<HB", len(value), 1) + value.encode("utf-16-le"))
-        return record(0x0203, place + struct.pack("<d", value))
-
-    def start(kind: int) -> bytes:
-        return record(0x0809, struct.pack("<HHHHII", 0x0600, kind, 0, 0, 0, 0))
-
-    end = record(0x000A, b"")
-    filled = [(r, c, value) for r, row in enumerate(rows) for c, value in enumerate(row) if value is not None]
-    merged = struct.pack("<H", len(merges)) + b"".join(struct.pack("<HHHH", *merge) for merge in merges)
-    sheet = start(0x10) + b"".join(cell(*place) for place in filled) + record(0x00E5, merged) + end
-    name = record(0x0085, struct.pack("<IBBBB", len(start(5)) + 16 + len(end), 0, 0, 4, 0) + b"List")
-    stream = (start(5) + name + end + sheet).ljust(4096, b"\0")
-    stream += b"\0" * (-len(stream) % 512)
-    sectors, last, free = len(stream) // 512, 0xFFFFFFFE, 0xFFFFFFFF
-    chain = [0xFFFFFFFD, last, *range(3, sectors + 2), last]
-    table = struct.pack("<128I", *chain, *[free] * (128 - len(chain)))
-
-    def entry(name: str, kind: int, child: int, first: int, size: int) -> bytes:
-        title = (name + "\0").encode("utf-16-le") if name else b""
-        links = struct.pack("<HBBIII", len(title), kind, 1, free, free, child)
-        return title.ljust(64, b"\0") + links + bytes(36) + struct.pack("<IQ", first, size)
-
-    folder = (
-        entry("Root Entry", 5, 1, last, 0) + entry("Workbook", 2, free, 2, len(stream)) + entry("", 0, free, 0, 0) * 2
-    )
-    head = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16) + struct.pack("<HHHHH6x", 0x3E, 3, 0xFFFE, 9, 6)
-    head += struct.pack("<9I", 0, 1, 1, 0, 4096, last, 0, last, 0) + struct.pack("<109I", 0, *[free] * 108)
-    return head + table + folder + stream
-
-
 def test_an_old_excel_file_whatever_its_name(tmp_path: Path) -> None:
     rows: list[list[object]] = [
         ["Period: 2017-08-17 - 2017-12-20"],
         ["Klass", "Personnummer", "Giltig frånvaro", "Ogiltig frånvaro"],
         ["7A", NUMBERS[0], 12.5, 1.0],
-        [None, 401021202.0, "3,5 %", 0.0],
+        [None, float(NUMBERS[1][2:].replace("-", "")), "3,5 %", 0.0],
         ["8B", NUMBERS[2], 4.0, 2.0],
         ["Summa", None, 20.0, 3.0],
     ]
@@ -189,6 +140,31 @@ def test_an_old_excel_file_whatever_its_name(tmp_path: Path) -> None:
     assert content.count(place) == 1
     with pytest.raises(DataError, match="spans more rows and columns"):
         read_absence_list(write(tmp_path, content.replace(place, far), "far.xls"))
+
+
+def test_shares_and_dates_of_an_old_excel_file_are_read_as_they_are_shown(tmp_path: Path) -> None:
+    rows: list[list[object]] = [
+        [date(2017, 8, 17), date(2017, 12, 20)],
+        ["Klass", "Personnummer", "Giltig frånvaro", "Ogiltig frånvaro"],
+        ["7A", NUMBERS[0], 0.125, 1.0],
+        ["7A", NUMBERS[1], 0.004, 0.5],
+    ]
+    path = write(tmp_path, xls(rows, percent={(2, 2), (3, 2)}), "list.xls")
+    grid_rows = grid.read_grids(path, len)[0].rows
+    assert grid_rows[0][:2] == ["2017-08-17", "2017-12-20"]
+    read = read_absence_list(path, key=KEY, term="7HT")
+    assert values(read) == [("7HT", 12.5, 1.0), ("7HT", 0.4, 0.5)]
+    assert "2 cells are shown as per cent by Excel: 0.125 is 12.5 %" in read.report.assumed
+
+
+def test_a_check_digit_that_does_not_fit_is_remarked_with_its_row(tmp_path: Path) -> None:
+    wrong = NUMBERS[1][:-1] + str((int(NUMBERS[1][-1]) + 1) % 10)
+    read = read_absence_list(write(tmp_path, LIST.replace(NUMBERS[1].replace("-", ""), wrong)), key=KEY)
+    (remark,) = read.report.findings
+    assert (remark.weight, remark.rows.tolist()) == ("remark", [7])
+    assert "check digit does not fit" in remark.what
+    assert read.report.read == 3
+    assert wrong not in told(read)
 
 
 def test_every_sheet_is_read_and_a_sheet_may_be_the_class(tmp_path: Path) -> None:
@@ -379,13 +355,7 @@ def everything(path: Path) -> list[str]:
     return said
 
 
-def excel_list() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        rows: list[list[object]] = [list(line.split(";")) for line in LIST.splitlines()]
-        return book(Path(folder) / "list.xlsx", rows).read_bytes()
-
-
-EXCEL = excel_list()
+EXCEL = xlsx([line.split(";") for line in LIST.splitlines()])
 OLD_EXCEL = xls([list(line.split(";")) for line in LIST.splitlines()])
 
 
@@ -515,7 +485,7 @@ def test_formulas_without_a_stored_value_are_told(tmp_path: Path) -> None:
         ["Personnummer", "Klass", "Giltig", "Ogiltig"],
         [NUMBERS[0], "7A", "=1+1", 3],
     ]
-    read = read_absence_list(book(tmp_path / "list.xlsx", rows), key=KEY)
+    read = read_absence_list(write(tmp_path, xlsx(rows), "list.xlsx"), key=KEY)
     assert values(read) == [("7HT", -1.0, 3.0)]
     assert any(text.startswith("1 formulas have no stored value") for text in read.report.assumed)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,7 @@ def _read(
         faulty += [(row, what) for row, what in others if what in _REMEDIES]
         found = list(_row_findings(label, [(row, what) for row, what in faulty if what], declared))
         findings += found
+        findings += _unchecked(label, [reading for reading in readings if reading.sheet == number])
         structure = {row: what for row, what in others if what not in _REMEDIES}
         kinds.update(structure.values())
         here = [*reasons_by_row(found), *((row, f"not data: {what}") for row, what in structure.items())]
@@ -255,6 +257,13 @@ def _row_findings(label: str, faulty: list[tuple[int, str]], declared: tuple[str
         if what == _BAD_TERM:
             remedy = f"The records have {', '.join(declared)}; rows of other years are left out."
         yield about_rows(label, column, rest, remedy, [row for row, why in faulty if why == what])
+
+
+def _unchecked(label: str, readings: list[Reading]) -> list[Finding]:
+    rows = [reading.pupil.row for reading in readings if reading.unchecked and not reading.fault]
+    what = "the check digit does not fit (kept: another number would be another pupil)"
+    remark = about_rows(label, "student", what, "Compare with the population register.", rows)
+    return [replace(remark, weight="remark")] if rows else []
 
 
 def _told(sheets: list[Sorted], kinds: Counter[str]) -> list[str]:

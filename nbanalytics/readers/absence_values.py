@@ -24,7 +24,7 @@ _ROUNDING = 0.11
 
 @dataclass
 class Reading:
-    """A pupil's row while it is understood; ``fault`` says why it cannot be."""
+    """A pupil's row while it is understood; ``fault`` says why it cannot be, ``unchecked`` that the digit is off."""
 
     pupil: Pupil
     sheet: int
@@ -32,6 +32,7 @@ class Reading:
     term: str = ""
     student: str = ""
     fault: str = ""
+    unchecked: bool = False
 
 
 def set_students(readings: list[Reading], key: Key | None) -> list[str]:
@@ -45,7 +46,8 @@ def set_students(readings: list[Reading], key: Key | None) -> list[str]:
         numbers.append(identity)
     found = identities(pa.array(numbers, pa.string()))
     made = (new_key() if key is None else key).pseudonyms(pd.Series(numbers, dtype="str"))
-    for reading, number, fault, pseudonym in zip(readings, numbers, found.fault.tolist(), made, strict=True):
+    told = zip(found.fault.tolist(), found.unchecked.tolist(), made, strict=True)
+    for reading, number, (fault, reading.unchecked, pseudonym) in zip(readings, numbers, told, strict=True):
         if PSEUDONYM.fullmatch(number):
             reading.student, kept = number, kept + 1
         elif MANGLED.fullmatch(number):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from nbanalytics.readers.encoding import DELIMITERS, as_utf8, refuse_open_quote, said_delimiter
 from nbanalytics.readers.findings import Finding, about_rows
 from nbanalytics.readers.raw import RawTable, UnreadableError, refuse_too_many_columns, without_empty_rows
 
-DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-_BOMS = {b"\xef\xbb\xbf": ("utf-8", "UTF-8"), b"\xff\xfe": ("utf-16", "UTF-16"), b"\xfe\xff": ("utf-16", "UTF-16")}
-_NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _HEADER_BYTES = 4_000_000
 
 
@@ -41,18 +38,17 @@ def read_csv(path: Path, known: Iterable[str]) -> RawTable:
     UnreadableError
         If it is empty, not text, or a quotation mark is never closed.
     """
-    text, encoding = _as_utf8(path.read_bytes())
+    text, encoding = as_utf8(path.read_bytes())
     # Row numbers count what a spreadsheet shows, so empty lines before the header count as well.
     body = text.lstrip(b"\n \t")
     if not body:
         raise UnreadableError("the file is empty", "Export it again, with a header and one row for each record.")
     above = text[: len(text) - len(body)].count(b"\n")
     body = text[len(text) - len(text.lstrip(b"\n")) :]
-    said = re.match(rb'"?sep=(.)"?\n', body)  # Excel's own way of telling the delimiter
-    if said:
-        body, above = body[said.end() :], above + 1
-    delimiter = said.group(1).decode("latin-1") if said else _delimiter(body, known)
-    _refuse_open_quote(body, above)
+    said, line = said_delimiter(body)
+    body, above = body[line:], above + bool(said)
+    delimiter = said or _delimiter(body, known)
+    refuse_open_quote(body, above)
     header, cells, rows, ragged = _parse(body, delimiter)
     columns, rows, empty = without_empty_rows(cells, rows + above)
     assumed = [f"encoding {encoding}", f"delimiter {DELIMITERS.get(delimiter, delimiter)}"]
@@ -63,35 +59,6 @@ def read_csv(path: Path, known: Iterable[str]) -> RawTable:
         remedy = f"Give it as many cells as the header has ({len(header)}); quote a cell that holds the delimiter."
         broken = (about_rows(path.name, "", "more or fewer cells than the header", remedy, ragged + above),)
     return RawTable(path.name, "csv", header, columns, rows, broken, tuple(assumed))
-
-
-def _as_utf8(data: bytes) -> tuple[bytes, str]:
-    """Return the text as UTF-8 with plain line ends, and the name of the encoding it had."""
-    not_text = UnreadableError(
-        "this is not a text file (it holds bytes that no text has)", "Save it again as CSV, or as .xlsx or .parquet."
-    )
-    for bom, (codec, name) in _BOMS.items():
-        if data.startswith(bom):
-            try:
-                data, encoding = data[3:] if codec == "utf-8" else data.decode(codec).encode(), f"{name} (marked)"
-                data.decode()
-            except UnicodeError:
-                raise not_text from None
-            break
-    else:
-        try:
-            data.decode()
-            encoding = "UTF-8"
-        except UnicodeDecodeError:
-            try:
-                data, encoding = data.decode("cp1252").encode(), "Windows-1252"
-            except UnicodeDecodeError:
-                raise not_text from None
-    if _NOT_TEXT.search(data):
-        raise not_text
-    if b"\r" in data:
-        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return data, encoding
 
 
 def _delimiter(body: bytes, known: Iterable[str]) -> str:
@@ -114,18 +81,6 @@ def _first_row(body: bytes, delimiter: str) -> tuple[str, ...]:
     finally:
         csv.field_size_limit(limit)
     return tuple(cell.strip() for cell in row)
-
-
-def _refuse_open_quote(body: bytes, above: int) -> None:
-    """Stop at a quotation mark that is never closed: every row after it would be swallowed by one cell."""
-    if body.count(b'"') % 2 == 0:
-        return
-    for number, line in enumerate(body.split(b"\n"), start=above + 1):
-        if line.count(b'"') % 2:
-            raise UnreadableError(
-                f"a quotation mark is opened and never closed, first perhaps in line {number:,}",
-                'Close it, or write a quotation mark inside a cell as "".',
-            )
 
 
 def _parse(body: bytes, delimiter: str) -> tuple[tuple[str, ...], list[Any], Any, Any]:

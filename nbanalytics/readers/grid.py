@@ -8,31 +8,23 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from python_calamine import CalamineWorkbook
-
-from nbanalytics.readers.csv_file import DELIMITERS, _as_utf8, _refuse_open_quote
-from nbanalytics.readers.other_files import _text
-from nbanalytics.readers.raw import UnreadableError
-from nbanalytics.readers.workbook_parts import sheet_shapes
-from nbanalytics.readers.xls_parts import refuse_far_cells
+from nbanalytics.readers.encoding import DELIMITERS, as_utf8, refuse_open_quote, said_delimiter
+from nbanalytics.readers.raw import UnreadableError, cell_text
+from nbanalytics.readers.workbook import UNVALUED, is_old, opened
 
 #: A list or a table of statistics is a thousand times smaller; each cell of a larger file would become an object.
 MOST_BYTES = 100_000_000
 MOST_COLUMNS = 20_000
 #: In how many rows the delimiter is looked for.
 _FIRST_ROWS = 200
-_XLS = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_UNVALUED = "formulas have no stored value and count as empty: open the workbook in Excel and save it"
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\ufeff"))
 
 Cells = list[str]
@@ -101,10 +93,8 @@ def read_grids(path: Path, score: Callable[[Sequence[str]], int]) -> list[Grid]:
             raise UnreadableError(
                 f"the file is larger than {MOST_BYTES // 1_000_000} MB", "Check that it is the right file, or split it."
             )
-        with path.open("rb") as stream:
-            start = stream.read(8)
-        if start.startswith(_XLS) or (start.startswith(b"PK") and zipfile.is_zipfile(path)):
-            return _sheets(path, xls=start.startswith(_XLS))
+        if is_old(path) or zipfile.is_zipfile(path):
+            return _sheets(path)
         return [_csv_grid(path, path.read_bytes(), score)]
     except UnreadableError:
         raise
@@ -120,7 +110,7 @@ def tidy_cell(cell: Any) -> str:
     >>> tidy_cell(12.0), tidy_cell(" 7A\xa0"), tidy_cell(None)
     ('12', '7A', '')
     """
-    return (_text(cell) or "").translate(_INVISIBLE).replace("\x00", "").strip()
+    return (cell_text(cell) or "").translate(_INVISIBLE).replace("\x00", "").strip()
 
 
 def compared(word: str) -> str:
@@ -143,16 +133,14 @@ def may_name(header: str) -> bool:
 
 
 def _csv_grid(path: Path, data: bytes, score: Callable[[Sequence[str]], int]) -> Grid:
-    text, encoding = _as_utf8(data)
+    text, encoding = as_utf8(data)
     if not text.strip():
         raise UnreadableError("the file is empty", "Export it again.")
-    first = 1
-    said = re.match(rb'"?sep=(.)"?\n', text)  # Excel's own way of telling the delimiter
-    if said:
-        text, first = text[said.end() :], 2
-    _refuse_open_quote(text, first - 1)
+    said, line = said_delimiter(text)
+    text, first = text[line:], 2 if said else 1
+    refuse_open_quote(text, first - 1)
     body = text.decode()
-    delimiter = said.group(1).decode("latin-1") if said else _delimiter(body, score)
+    delimiter = said or _delimiter(body, score)
     if max(line.count(delimiter) for line in body.split("\n")) >= MOST_COLUMNS:
         raise UnreadableError(f"a row has more than {MOST_COLUMNS:,} cells", "Check that it is the right file.")
     assumed = (f"encoding {encoding}", f"delimiter {DELIMITERS.get(delimiter, delimiter)}")
@@ -186,56 +174,25 @@ def _parsed(body: str, delimiter: str) -> list[Cells]:
 # ------------------------------------------------------------------ Excel
 
 
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep the Rust reader from writing a stack, which may hold cells, to the terminal before it panics."""
-    try:
-        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    except OSError:
-        yield
-        return
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def _sheets(path: Path, *, xls: bool) -> list[Grid]:
-    damaged = UnreadableError("this is not an Excel workbook, or a damaged one", "Save it again as .xlsx.")
-    if xls:
-        refuse_far_cells(path)
-    shapes = {} if xls else sheet_shapes(path)
+def _sheets(path: Path) -> list[Grid]:
     grids = []
-    try:
-        with path.open("rb") as stream, _silence():
-            workbook = CalamineWorkbook.from_filelike(stream)
-            for number, name in enumerate(workbook.sheet_names):
-                shape = shapes.get(number)
-                if not xls and shape is None:
-                    continue
-                sheet = workbook.get_sheet_by_index(number)
-                rows = [
-                    [tidy_cell(cell) if cell != "" else "" for cell in row]
-                    for row in sheet.to_python(skip_empty_area=False)
-                ]
-                if rows and len(rows[0]) > MOST_COLUMNS:
-                    raise UnreadableError(f"a sheet has more than {MOST_COLUMNS:,} columns", "Clear the empty ones.")
-                merged = tuple(sheet.merged_cell_ranges or ())
-                percent = frozenset(shape.percent) if shape else frozenset()
-                assumed = (f"{shape.unvalued:,} {_UNVALUED}",) if shape and shape.unvalued else ()
-                grids.append(Grid(path.name, "xls" if xls else "xlsx", rows, 1, name, assumed, percent, merged))
-    except UnreadableError:
-        raise
-    except Exception:
-        raise damaged from None
-    except BaseException as panic:
-        # The Rust reader panics at some damaged files, and such an exception is no Exception.
-        if type(panic).__name__ == "PanicException":
-            raise damaged from None
-        raise
+    old = is_old(path)
+    with opened(path) as (workbook, shapes):
+        for number, name in enumerate(workbook.sheet_names):
+            shape = shapes.get(number)
+            if shape is None:
+                continue  # a chart
+            sheet = workbook.get_sheet_by_index(number)
+            rows = [
+                [tidy_cell(cell) if cell != "" else "" for cell in row]
+                for row in sheet.to_python(skip_empty_area=False)
+            ]
+            if rows and len(rows[0]) > MOST_COLUMNS:
+                raise UnreadableError(f"a sheet has more than {MOST_COLUMNS:,} columns", "Clear the empty ones.")
+            merged = tuple(sheet.merged_cell_ranges or ())
+            assumed = (f"{shape.unvalued:,} {UNVALUED}",) if shape.unvalued else ()
+            kind = "xls" if old else "xlsx"
+            grids.append(Grid(path.name, kind, rows, 1, name, assumed, frozenset(shape.percent), merged))
     if not any(any(row) for grid in grids for row in grid.rows):
         raise UnreadableError("the workbook is empty", "Export it again.")
     return grids

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from python_calamine import CalamineWorkbook
 
-from nbanalytics.readers.raw import RawTable, UnreadableError, refuse_too_many_columns, without_empty_rows
-
-#: An .xlsx that unpacks to more than this is refused: no school's workbook does, a zip bomb does.
-MOST_UNPACKED = 1_000_000_000
+from nbanalytics.readers.raw import RawTable, UnreadableError, cell_text, refuse_too_many_columns, without_empty_rows
+from nbanalytics.readers.workbook import UNVALUED, opened
 
 
 def read_parquet(path: Path) -> RawTable:
@@ -49,62 +44,46 @@ def _plain(column: Any) -> Any:
 
 def sheet_names(path: Path) -> list[str]:
     """Return the names of a workbook's sheets."""
-    return list(_open_workbook(path).sheet_names)
+    with opened(path) as (workbook, _):
+        names = list(workbook.sheet_names)
+    if not names:
+        raise UnreadableError("the workbook has no sheet", "Save it again as .xlsx.")
+    return names
 
 
 def read_sheet(path: Path, sheet: str | None = None) -> RawTable:
     """Read one sheet of a workbook (the first, unless it is named), every cell as text."""
-    workbook = _open_workbook(path)
-    name = sheet if sheet is not None else workbook.sheet_names[0]
-    try:
-        cells = workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
-    except Exception:
-        raise UnreadableError("the sheet cannot be read", "Save the workbook again from Excel.") from None
-    filled = next((number for number, row in enumerate(cells) if any(_text(cell) for cell in row)), None)
+    with opened(path) as (workbook, shapes):
+        names = list(workbook.sheet_names)
+        number = 0 if sheet is None else names.index(sheet)
+        refuse_too_many_columns(shapes[number].columns)
+        cells = workbook.get_sheet_by_index(number).to_python(skip_empty_area=False)
+    shares = _as_percent(cells, shapes[number].percent)
+    filled = next((number for number, row in enumerate(cells) if any(cell_text(cell) for cell in row)), None)
     label = path.name if sheet is None else f"{path.name}#{sheet}"
     if filled is None:
         raise UnreadableError("the sheet is empty", "Give it a header and one row for each record.")
-    header = tuple((_text(cell) or "").strip() for cell in cells[filled])
-    refuse_too_many_columns(len(header))
+    header = tuple((cell_text(cell) or "").strip() for cell in cells[filled])
     body = cells[filled + 1 :]
-    columns = [pa.array([_text(row[i]) for row in body], pa.string()) for i in range(len(header))]
+    columns = [pa.array([cell_text(row[i]) for row in body], pa.string()) for i in range(len(header))]
     rows = np.arange(filled + 2, filled + 2 + len(body), dtype=np.int64)
     kept, rows, _ = without_empty_rows(columns, rows)
-    assumed = () if len(workbook.sheet_names) == 1 or sheet is not None else ("the first sheet",)
-    return RawTable(label, path.suffix.lower().lstrip("."), header, kept, rows, assumed=assumed)
+    assumed = [] if len(names) == 1 or sheet is not None else ["the first sheet"]
+    if shares:
+        assumed.append(f"{shares:,} cells that Excel shows as per cent: 0.125 is read as 12.5")
+    if shapes[number].unvalued:
+        assumed.append(f"{shapes[number].unvalued:,} {UNVALUED}")
+    return RawTable(label, path.suffix.lower().lstrip("."), header, kept, rows, assumed=tuple(assumed))
 
 
-def _open_workbook(path: Path) -> Any:
-    damaged = UnreadableError("this is not an Excel workbook, or a damaged one", "Save it again as .xlsx.")
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as parts:
-                if sum(part.file_size for part in parts.infolist()) > MOST_UNPACKED:
-                    raise UnreadableError("the workbook unpacks to more than 1 GB", "Save the table as CSV or Parquet.")
-        workbook = CalamineWorkbook.from_path(str(path))
-    except UnreadableError:
-        raise
-    except Exception:
-        raise damaged from None
-    except BaseException as panic:
-        # The Rust reader panics at some damaged files, and such an exception is no Exception.
-        if type(panic).__name__ == "PanicException":
-            raise damaged from None
-        raise
-    if not workbook.sheet_names:
-        raise damaged
-    return workbook
-
-
-def _text(cell: Any) -> str | None:
-    if cell is None or cell == "":
-        return None
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    if isinstance(cell, datetime):
-        return cell.date().isoformat()
-    if isinstance(cell, date):
-        return cell.isoformat()
-    return str(cell)
+def _as_percent(cells: list[list[Any]], places: set[tuple[int, int]]) -> int:
+    """Write shares as the person sees them; returns how many there are."""
+    shares = [
+        (row, column)
+        for row, column in places
+        if row < len(cells) and column < len(cells[row]) and isinstance(cells[row][column], float)
+    ]
+    for row, column in shares:
+        # Rounding takes away what multiplying adds.
+        cells[row][column] = round(cells[row][column] * 100, 9)
+    return len(shares)

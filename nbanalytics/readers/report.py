@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,9 @@ _USES = {
     "tests": "grades cannot be compared with national tests",
     "outcomes": "flows end with the last term",
     "support": "coverage of support and hand-over cannot be shown",
+    "followups": "what became of those in the activity responsibility cannot be shown",
     "schools": "schools are shown by their identifiers",
+    "screening": "the screening of engagement will be empty",
 }
 _STUDENT_USES = {
     "sex": "nothing can be shown by sex",
@@ -66,6 +69,16 @@ class FileReport:
     def read(self) -> int:
         """Rows that can be used."""
         return self.rows - self.n_rejected
+
+    def rejected_lines(self) -> list[tuple[str, int, str, str]]:
+        """Return place, row, column and reason of every fault of every rejected row, and of rows that are no data."""
+        faults = [finding for finding in self.findings if finding.weight == "row"]
+        lines = [(f.file, row, f.column, f.what) for f in faults for row in f.rows.tolist()]
+        places = dict.fromkeys(finding.file for finding in faults)
+        told = {told for place in places for told in reasons_by_row([f for f in faults if f.file == place])}
+        # Sheets number their rows alike, so the reason tells of which sheet a row is.
+        others = [(row, why) for row, why in self.rejected if (row, re.sub(r"^sheet \d+: ", "", why)) not in told]
+        return sorted([*lines, *((self.file, row, "", why) for row, why in others)])
 
     def as_dict(self) -> dict[str, Any]:
         """Return what programs want to know."""
@@ -174,9 +187,7 @@ class CheckReport:
                 writer = csv.writer(stream)
                 writer.writerow(["file", "row", "column", "reason"])
                 for file in self.files:
-                    faulty = [finding for finding in file.findings if finding.weight == "row"]
-                    lines = [(row, f.column, f.what) for f in faulty for row in f.rows.tolist()]
-                    writer.writerows([file.file, *line] for line in sorted(lines))
+                    writer.writerows(file.rejected_lines())
             os.replace(part, target)
         except OSError as error:
             part.unlink(missing_ok=True)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from nbanalytics.readers.findings import Rows, fatal
+from nbanalytics.readers.encoding import DELIMITERS
+from nbanalytics.readers.findings import Finding, Rows, fatal
 from nbanalytics.readers.municipal import FileRead
 from nbanalytics.readers.pseudonyms import FAULTS, Identities, Key, identities, new_key
 from nbanalytics.readers.raw import UnreadableError
@@ -21,7 +22,7 @@ from nbanalytics.readers.scb_cells import Cells, Notes, dates, graded, language_
 from nbanalytics.readers.scb_layouts import DATE, FIRST, LAST, PERSON, SCHOOL, Shape, recognised, shape_of
 from nbanalytics.readers.scb_rules import check_block, check_repeats
 from nbanalytics.readers.scb_tables import tables_of
-from nbanalytics.readers.scb_text import DELIMITERS, Text, lines_of, open_text, parse
+from nbanalytics.readers.scb_text import Text, lines_of, open_text, parse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -227,9 +228,7 @@ def _finish(text: Text, shape: Shape, pupils: Pupils, codes: dict[str, int], not
     if not notes.rows:
         misfits = [fatal(text.path.name, "the file has no pupils", "Export it again.")]
     if misfits:
-        # Column by column, since thousands of rows that are all wrong say less.
-        report = FileReport(text.path.name, FORMAT, notes.rows, notes.rows, (), findings=tuple(misfits))
-        return FileRead(report)
+        return FileRead(_unusable(text, pupils, notes, misfits))
     fine = ~np.isin(pupils.rows[: pupils.count], notes.rejected())
     pupils.keep(fine)
     pupils.keep(check_repeats(pupils, notes))
@@ -248,6 +247,14 @@ def _finish(text: Text, shape: Shape, pupils: Pupils, codes: dict[str, int], not
         findings=(*findings, *nobody),
     )
     return FileRead(report, tables)
+
+
+def _unusable(text: Text, pupils: Pupils, notes: Notes, misfits: list[Finding]) -> FileReport:
+    """Report on a file that holds something else: column by column, since thousands of wrong rows say less."""
+    rows = np.union1d(pupils.rows[: pupils.count], notes.rejected()).tolist()
+    named = ", ".join(finding.column for finding in misfits)
+    rejected = tuple((row, f"the file cannot be used because of {named}") for row in rows)
+    return FileReport(text.path.name, FORMAT, notes.rows, len(rejected), rejected, findings=tuple(misfits))
 
 
 def _assumed(text: Text, shape: Shape, notes: Notes) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from nbanalytics.readers.encoding import DELIMITERS
 from nbanalytics.readers.raw import UnreadableError
-from nbanalytics.readers.scb_text import DELIMITERS, cells_of
+from nbanalytics.readers.scb_text import cells_of
 
 #: The columns that are read beside grades and languages.
 PERSON, SCHOOL, DATE, FIRST, LAST = "PersonNr", "Skolenhetskod", "Datum", "Fornamn", "Efternamn"

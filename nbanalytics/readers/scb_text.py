@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from nbanalytics.readers.encoding import BOMS, NOT_TEXT, not_text, plain_ends, said_delimiter
 from nbanalytics.readers.findings import Rows, no_rows
 from nbanalytics.readers.raw import UnreadableError
 
@@ -20,9 +21,6 @@ from nbanalytics.readers.raw import UnreadableError
 BLOCK = 1_000_000
 #: A line that is longer is no row of any file here.
 _LONGEST_LINE = 1_000_000
-_NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-_BOMS = {codecs.BOM_UTF8: ("utf-8-sig", "UTF-8"), b"\xff\xfe": ("utf-16", "UTF-16"), b"\xfe\xff": ("utf-16", "UTF-16")}
-DELIMITERS = {";": "semicolon", "\t": "tab", "|": "bar", ",": "comma"}
 
 
 @dataclass(frozen=True)
@@ -44,16 +42,16 @@ class Text:
                 try:
                     text = data if decoder is None else decoder.decode(data, not data).encode()
                 except UnicodeError:
-                    raise _no_text() from None
+                    raise not_text() from None
                 rest += text
                 # A return at the very end may be half of a line end.
                 end = len(rest) if not data else max(rest.rfind(b"\n"), rest.rfind(b"\r", 0, len(rest) - 1)) + 1
                 if end:
                     block = rest[:end]
-                    if b"\r" in block:
-                        block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+                    block = plain_ends(block)
                     _refuse_no_text(block)
-                    yield block, line
+                    told = said_delimiter(block)[1] if line == 1 else 0
+                    yield block[told:], line + (told > 0)
                     line += block.count(b"\n")
                     rest = rest[end:]
                 if len(rest) > _LONGEST_LINE + BLOCK:
@@ -72,7 +70,7 @@ def open_text(path: Path) -> Text:
     """
     with path.open("rb") as stream:
         start = stream.read(4)
-        marked = next((found for bom, found in _BOMS.items() if start.startswith(bom)), None)
+        marked = next((found for bom, found in BOMS.items() if start.startswith(bom)), None)
         stream.seek(0)
         decoder = codecs.getincrementaldecoder("utf-8")()
         utf8, lines = True, 1
@@ -96,10 +94,10 @@ def _decodes(decoder: codecs.IncrementalDecoder, data: bytes, final: bool = Fals
 
 def lines_of(head: bytes, most: int = 20) -> list[str]:
     """Return the first whole lines of a file, for telling what it is; none if it is no text."""
-    codec = next((codec for bom, (codec, _) in _BOMS.items() if head.startswith(bom)), "")
+    codec = next((codec for bom, (codec, _) in BOMS.items() if head.startswith(bom)), "")
     if codec == "utf-16":
         head = head[: len(head) // 2 * 2]
-    elif _NOT_TEXT.search(head):
+    elif NOT_TEXT.search(head):
         return []
     text = head.decode(codec, "ignore") if codec else _either(head)
     if "\0" in text:
@@ -107,6 +105,7 @@ def lines_of(head: bytes, most: int = 20) -> list[str]:
     lines = re.split(r"\r\n|\r|\n", text)
     # The last line may be cut off.
     whole = lines[:-1] or lines
+    whole = whole[1:] if said_delimiter(f"{whole[0]}\n".encode())[0] else whole
     return [line for line in whole if line.strip()][:most]
 
 
@@ -170,14 +169,8 @@ def parse(
 
 def _refuse_no_text(block: bytes) -> None:
     low = np.count_nonzero(np.frombuffer(block, dtype=np.uint8) < 32)
-    if low != block.count(b"\n") and _NOT_TEXT.search(block):
-        raise _no_text()
-
-
-def _no_text() -> UnreadableError:
-    return UnreadableError(
-        "this is not a text file, or a damaged one (it holds bytes that no text has)", "Export it again."
-    )
+    if low != block.count(b"\n") and NOT_TEXT.search(block):
+        raise not_text()
 
 
 def _too_long() -> UnreadableError:

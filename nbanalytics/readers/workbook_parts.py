@@ -30,7 +30,7 @@ _PLACE = re.compile(rb'(?:^|\s)r="([A-Z]{0,4})(\d{1,9})"')
 _UNVALUED = re.compile(rb"</(?:\w+:)?f>\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>|</(?:\w+:)?c>)")
 _STYLE = re.compile(rb'(?:^|\s)s="(\d+)"')
 #: Excel's own per cent formats, 0% and 0.00%.
-_PERCENT_FORMATS = {9, 10}
+PERCENT_FORMATS = {9, 10}
 
 
 @dataclass
@@ -115,7 +115,7 @@ def _percent_styles(styles: bytes) -> set[int]:
     block = re.search(rb"<(?:\w+:)?cellXfs\b.*?</(?:\w+:)?cellXfs>", styles, re.DOTALL)
     formats = re.findall(rb"<(?:\w+:)?xf\s([^<>]*)>", block.group()) if block else []
     numbers = [re.search(rb'numFmtId="(\d+)"', tag) for tag in formats]
-    return {i for i, number in enumerate(numbers) if number and int(number.group(1)) in _PERCENT_FORMATS | own}
+    return {i for i, number in enumerate(numbers) if number and int(number.group(1)) in PERCENT_FORMATS | own}
 
 
 def _sheets(parts: zipfile.ZipFile, names: set[str]) -> dict[int, str]:
