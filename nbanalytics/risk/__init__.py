@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "nbanalytics.risk.auc": ("compare_auc", "roc_curve"),
+    "nbanalytics.risk.calibration": ("brier_decomposition", "calibration_table"),
+    "nbanalytics.risk.measuring": ("measures",),
     "nbanalytics.risk.data": ("RiskData",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

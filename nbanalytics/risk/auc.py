@@ -1,0 +1,218 @@
+"""How well scores tell cases from the others: AUC with DeLong's variance, average precision, ROC curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import nan, sqrt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbanalytics.intervals import mean_interval
+from nbanalytics.risk.scores import Floats, labels_of, outcomes_of, probabilities_of, ratio, same_length
+
+
+@dataclass(frozen=True)
+class Tied:
+    """The places of scores in ascending order, and where each run of equal scores starts."""
+
+    order: Any
+    starts: Any
+
+    def sums(self, values: Floats) -> Floats:
+        """Sum the columns of a matrix within each run of equal scores, runs ascending."""
+        return np.asarray(np.add.reduceat(values[:, self.order], self.starts, axis=1))
+
+
+def tied(scores: Floats) -> Tied:
+    """Order scores and find their ties."""
+    order = np.argsort(scores, kind="stable")
+    ordered = scores[order]
+    return Tied(order, np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]))
+
+
+def weighted_auc(y: Floats, weights: Floats, ties: Tied) -> Floats:
+    """Area under the ROC curve for every row of weights; missing where a class has no weight.
+
+    The share of pairs of a case and another student in which the case has the higher score, ties counted half (Hanley
+    and McNeil 1982).
+
+    Examples
+    --------
+    >>> y, scores = np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.1, 0.3, 0.3, 0.8])
+    >>> weighted_auc(y, np.ones((1, 4)), tied(scores))
+    array([0.875])
+    """
+    cases, others = ties.sums(weights * y), ties.sums(weights * (1 - y))
+    below = np.cumsum(others, axis=1) - others
+    won = (cases * (below + others / 2)).sum(axis=1)
+    return ratio(won, cases.sum(axis=1) * others.sum(axis=1))
+
+
+def weighted_average_precision(y: Floats, weights: Floats, ties: Tied) -> Floats:
+    """Precision averaged over the cases as the threshold falls, without interpolation; one value per row of weights."""
+    cases = ties.sums(weights * y)[:, ::-1]
+    flagged = ties.sums(weights)[:, ::-1]
+    precision = ratio(np.cumsum(cases, axis=1), np.cumsum(flagged, axis=1))
+    return ratio((cases * np.nan_to_num(precision)).sum(axis=1), cases.sum(axis=1))
+
+
+def delong(y: Floats, scores: Floats, clusters: Any = None) -> tuple[Floats, Floats]:
+    """AUC of several scores of the same students, with their covariance matrix.
+
+    Parameters
+    ----------
+    y : array of 0 and 1, shape (students,)
+    scores : array, shape (models, students)
+    clusters : sequence, optional
+        The school of each student. Students of a school may then resemble each other.
+
+    Returns
+    -------
+    tuple of array
+        AUC, shape (models,), and covariance, shape (models, models); missing with fewer than two schools (or students)
+        that have a case, or two that have another.
+
+    Notes
+    -----
+    DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44: 837-845; with clusters Obuchowski (1997), Biometrics 53:
+    567-578, which is the former when every cluster is one student.
+
+    Examples
+    --------
+    >>> auc, covariance = delong(np.array([0, 0, 1, 1]), np.array([[0.1, 0.3, 0.3, 0.8]]))
+    >>> auc.tolist(), covariance.round(5).tolist()
+    ([0.875], [[0.03125]])
+    """
+    place = np.arange(len(y)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    case = y == 1
+    models = [_placements(case, row) for row in scores]
+    auc = np.array([of_cases.mean() for of_cases, _ in models])
+    case_sums = _by_cluster([of_cases for of_cases, _ in models], place[case], auc, place.max() + 1)
+    other_sums = _by_cluster([of_others for _, of_others in models], place[~case], auc, place.max() + 1)
+    m, n = case.sum(), (~case).sum()
+    with_cases, with_others = len(np.unique(place[case])), len(np.unique(place[~case]))
+    everybody = place.max() + 1
+    if min(with_cases, with_others) < 2:
+        return auc, np.full((len(auc), len(auc)), nan)
+    covariance = (
+        with_cases / (with_cases - 1) * (case_sums @ case_sums.T) / m**2
+        + with_others / (with_others - 1) * (other_sums @ other_sums.T) / n**2
+    )
+    crossed = everybody / (everybody - 1) * (case_sums @ other_sums.T) / (m * n)
+    return auc, covariance + crossed + crossed.T
+
+
+def auc_interval(y: Floats, p: Floats, clusters: Any = None, level: float = 0.95) -> tuple[float, float, float]:
+    """AUC with DeLong's interval, cut at 0 and 1; no interval where the variance is 0 or not known."""
+    auc, covariance = delong(y, p[None, :], clusters)
+    value, variance = float(auc[0]), float(covariance[0, 0])
+    if not variance > 0:
+        return value, nan, nan
+    low, high = mean_interval(value, sqrt(variance), level=level)
+    return value, max(low, 0.0), min(high, 1.0)
+
+
+def compare_auc(y: Any, scores: Mapping[str, Any], clusters: Any = None, level: float = 0.95) -> pd.DataFrame:
+    """Test whether models that scored the same students differ in AUC, pair by pair.
+
+    Parameters
+    ----------
+    y : sequence of bool or of 0 and 1
+        Outcomes.
+    scores : mapping of str to sequence of float
+        Probabilities by name of the model.
+    clusters : sequence, optional
+        The school of each student.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per pair: ``first, second``; ``auc_first, auc_second``; ``difference, low, high``: the first minus the
+        second; ``z, p_value``: missing if the two rank the students alike.
+
+    Raises
+    ------
+    DataError
+        If outcomes or scores cannot be used.
+
+    Notes
+    -----
+    The paired test of DeLong, DeLong and Clarke-Pearson (1988).
+
+    Examples
+    --------
+    >>> table = compare_auc([0, 0, 1, 1, 0, 1], {"a": [.1, .2, .3, .9, .4, .8], "b": [.3, .2, .1, .9, .8, .4]})
+    >>> table[["auc_first", "auc_second", "difference"]].round(3).to_numpy().tolist()
+    [[0.889, 0.556, 0.333]]
+    """
+    from statistics import NormalDist
+
+    outcome = outcomes_of(y)
+    names = list(scores)
+    arrays = [probabilities_of(scores[name], name) for name in names]
+    for name, array in zip(names, arrays, strict=True):
+        same_length(outcome, array, name)
+    groups = None if clusters is None else labels_of(clusters, len(outcome), "clusters")
+    auc, covariance = delong(outcome, np.array(arrays), groups)
+    rows = []
+    for first in range(len(names)):
+        for second in range(first + 1, len(names)):
+            difference = float(auc[first] - auc[second])
+            variance = float(covariance[first, first] + covariance[second, second] - 2 * covariance[first, second])
+            error = sqrt(variance) if variance > 1e-15 else nan
+            z = difference / error
+            low, high = mean_interval(difference, error, level=level)
+            p_value = 2 * NormalDist().cdf(-abs(z)) if z == z else nan
+            pair = (names[first], names[second], float(auc[first]), float(auc[second]))
+            rows.append((*pair, difference, low, high, z, p_value))
+    columns = ["first", "second", "auc_first", "auc_second", "difference", "low", "high", "z", "p_value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def roc_curve(y: Any, p: Any) -> pd.DataFrame:
+    """Give the points of the ROC curve, from nobody flagged to everybody.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``threshold`` (flagged is who has at least that; infinite in the first row), ``fpr`` and ``tpr``.
+
+    Examples
+    --------
+    >>> roc_curve([0, 1, 0, 1], [0.1, 0.3, 0.3, 0.8])
+       threshold  fpr  tpr
+    0        inf  0.0  0.0
+    1        0.8  0.0  0.5
+    2        0.3  0.5  1.0
+    3        0.1  1.0  1.0
+    """
+    outcome, scores = outcomes_of(y), probabilities_of(p)
+    same_length(outcome, scores)
+    ties = tied(scores)
+    cases, others = ties.sums(outcome[None, :])[0, ::-1], ties.sums(1 - outcome[None, :])[0, ::-1]
+    return pd.DataFrame(
+        {
+            "threshold": np.r_[np.inf, scores[ties.order][ties.starts][::-1]],
+            "fpr": np.r_[0.0, np.cumsum(others) / others.sum()],
+            "tpr": np.r_[0.0, np.cumsum(cases) / cases.sum()],
+        }
+    )
+
+
+def _placements(case: Any, scores: Floats) -> tuple[Floats, Floats]:
+    """For each case the share of others below it, for each other the share of cases above it, ties half."""
+    of_cases, of_others = np.sort(scores[case]), np.sort(scores[~case])
+    lower = np.searchsorted(of_others, scores[case], "left") + np.searchsorted(of_others, scores[case], "right")
+    upper = np.searchsorted(of_cases, scores[~case], "left") + np.searchsorted(of_cases, scores[~case], "right")
+    return lower / (2 * max(len(of_others), 1)), 1 - upper / (2 * max(len(of_cases), 1))
+
+
+def _by_cluster(placements: list[Floats], place: Any, auc: Floats, clusters: int) -> Floats:
+    """Sum the deviations of placements from the AUC within each cluster, shape (models, clusters)."""
+    deviations = [values - mean for values, mean in zip(placements, auc, strict=True)]
+    return np.array([np.bincount(place, weights=values, minlength=clusters) for values in deviations])

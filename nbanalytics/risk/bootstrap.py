@@ -1,0 +1,103 @@
+"""Resampling of students or whole schools as weights, so that a measure is computed for all draws at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import nan
+from typing import Any
+
+import numpy as np
+
+from nbanalytics.errors import DataError
+from nbanalytics.risk.scores import Floats, Places, labels_of
+
+#: Weights handled at once (draws times students): 16 MB keeps them in a processor's cache and memory small.
+_BLOCK = 2_000_000
+#: An interval needs at least this share of the draws to give a value.
+_USABLE = 0.9
+
+Statistic = Callable[[Floats], Mapping[str, Floats]]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How often each cluster is drawn in each resample.
+
+    Attributes
+    ----------
+    counts : array, shape (draws, clusters)
+    place : array, shape (students,)
+        The cluster of each student.
+    """
+
+    counts: Any
+    place: Places
+
+    def of(self, rows: Any) -> Draws:
+        """Keep some students, with the same draws: differences between groups and models stay paired."""
+        return Draws(self.counts, self.place[rows])
+
+    @property
+    def clusters(self) -> int:
+        """Clusters that the students belong to."""
+        return len(np.unique(self.place))
+
+    def evaluate(self, statistic: Statistic) -> dict[str, Floats]:
+        """Compute a statistic in every draw.
+
+        Parameters
+        ----------
+        statistic : callable
+            Takes weights of shape (draws, students), returns arrays of length draws by name.
+        """
+        step = max(1, _BLOCK // max(len(self.place), 1))
+        blocks = [
+            statistic(self.counts[start : start + step][:, self.place].astype(float))
+            for start in range(0, len(self.counts), step)
+        ]
+        return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+
+def draw(students: int, clusters: Any = None, draws: int = 200, random_state: int = 0) -> Draws:
+    """Draw whole clusters, or single students, with replacement.
+
+    Parameters
+    ----------
+    students : int
+    clusters : sequence, optional
+        The school of each student; a drawn school comes with all its students (Davison and Hinkley 1997, section 3.8).
+        None draws students.
+    draws : int
+        Resamples.
+    random_state : int
+        Seed.
+
+    Raises
+    ------
+    DataError
+        If there is not one label per student, or fewer than two draws.
+
+    Examples
+    --------
+    >>> drawn = draw(4, clusters=["A", "A", "B", "C"], draws=3, random_state=1)
+    >>> drawn.counts.sum(axis=1).tolist(), drawn.clusters
+    ([3, 3, 3], 3)
+    """
+    if draws < 2:
+        raise DataError(f"{draws} bootstrap draws give no interval. Ask for at least 2, better 200.")
+    place = np.arange(students)
+    if clusters is not None:
+        place = np.unique(labels_of(clusters, students, "clusters"), return_inverse=True)[1]
+    number = int(place.max()) + 1
+    rng = np.random.default_rng(random_state)
+    return Draws(rng.multinomial(number, np.full(number, 1 / number), size=draws), place)
+
+
+def percentile_interval(values: Floats, level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of bootstrap values; missing if more than a tenth of the draws gave none."""
+    usable = values[np.isfinite(values)]
+    if len(usable) < _USABLE * len(values):
+        return nan, nan
+    low, high = np.quantile(usable, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

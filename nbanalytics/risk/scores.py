@@ -1,0 +1,98 @@
+"""Outcomes, probabilities and groups as arrays, checked once, with what is wrong said in words."""
+
+from __future__ import annotations
+
+from math import nan
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nbanalytics.errors import DataError
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
+
+
+def outcomes_of(y: Any) -> Floats:
+    """Return outcomes as 0.0 and 1.0.
+
+    Parameters
+    ----------
+    y : sequence of bool or of 0 and 1
+        One per student; a list, an array or a series of any dataframe.
+
+    Raises
+    ------
+    DataError
+        If there is none, one is missing or neither 0 nor 1, or all are the same.
+
+    Examples
+    --------
+    >>> outcomes_of([True, False]).tolist()
+    [1.0, 0.0]
+    """
+    values = _numbers(y, "y")
+    _refuse(np.isnan(values), "y", "missing", "Leave out students whose outcome is not known")
+    _refuse(~np.isin(values, (0, 1)), "y", "neither 0 nor 1", "Code the outcome 1 and its absence 0")
+    if not 0 < values.sum() < len(values):
+        only = "the outcome" if values.sum() else "no outcome"
+        raise DataError(
+            f"y: all {len(values)} students have {only}. Nothing tells the classes apart; take more cohorts or another "
+            "outcome."
+        )
+    return values
+
+
+def probabilities_of(p: Any, name: str = "p") -> Floats:
+    """Return probabilities as floats between 0 and 1; raise a DataError that says how many are not."""
+    values = _numbers(p, name)
+    _refuse(np.isnan(values), name, "missing", "Score every student, or leave those without a score out of y as well")
+    _refuse((values < 0) | (values > 1), name, "outside 0 to 1", "Give probabilities; points and ranks are no chances")
+    return values
+
+
+def labels_of(labels: Any, rows: int, name: str) -> NDArray[np.object_]:
+    """Return one label of text per student, with missing ones as ``missing``."""
+    series = pd.Series(np.asarray(labels, dtype=object))
+    if len(series) != rows:
+        raise DataError(f"{name} has {len(series)} values and y has {rows}. Give one of each per student.")
+    return np.asarray(series.astype(str).where(series.notna(), "missing"), dtype=object)
+
+
+def same_length(y: Floats, p: Floats, name: str = "p") -> None:
+    """Raise a DataError if there is not one score for every outcome."""
+    if len(y) != len(p):
+        raise DataError(f"y has {len(y)} values and {name} has {len(p)}. Give one of each per student.")
+
+
+def ratio(above: Any, below: Any) -> Floats:
+    """Divide arrays; missing where there is nothing to divide by."""
+    above, below = np.asarray(above, dtype=float), np.asarray(below, dtype=float)
+    missing: Floats = np.full(np.broadcast_shapes(above.shape, below.shape), nan)
+    found: Floats = np.divide(above, below, out=missing, where=below > 0)
+    return found
+
+
+def _numbers(values: Any, name: str) -> Floats:
+    if isinstance(values, pd.Series):
+        values = values.to_numpy(dtype=object, na_value=np.nan)
+    try:
+        numbers = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise DataError(f"{name} holds values that are no numbers. Give one number per student.") from None
+    if numbers.ndim != 1:
+        raise DataError(f"{name} has {numbers.ndim} dimensions. Give one value per student; of two classes the second.")
+    if not len(numbers):
+        raise DataError(f"{name} is empty. Give one value per student.")
+    return numbers
+
+
+def _refuse(faulty: NDArray[np.bool_], name: str, what: str, remedy: str) -> None:
+    if faulty.any():
+        places = np.flatnonzero(faulty)
+        first = ", ".join(str(place) for place in places[:5])
+        raise DataError(
+            f"{name}: {len(places)} of {len(faulty)} values are {what} (first at position {first}). {remedy}."
+        )
