@@ -20,9 +20,9 @@ from nbanalytics.errors import DisclosureError, ReleaseError
 from nbanalytics.flows import student_states
 from nbanalytics.records import StudentRecords
 from nbanalytics.release import build_release, files, read_release, write_release
-from nbanalytics.release.links import link_tables
+from nbanalytics.release.build import numbered_cells
+from nbanalytics.release.declared import standard
 from nbanalytics.release.persons import persons_of
-from nbanalytics.release.tables import count_tables, number_cells
 
 FILTERS = ["cohort", "school", "sex", "newly_arrived"]
 TERMS = ["6VT", "7HT", "7VT", "8HT", "8VT", "9HT", "9VT"]
@@ -56,9 +56,13 @@ def random_records(seed, n=200, cohorts=2, schools=2, weak=0.12, gaps=0.1, unkno
     outcomes = pd.DataFrame(
         {"student_id": ids, "programme_kind": rng.choice(kinds, n, p=[0.5, 0.25, 0.15, 0.05, 0.05])}
     )
+    absence = pd.DataFrame([(who, term) for who in ids for term in TERMS], columns=["student_id", "term"])
+    absence["valid"] = rng.gamma(2, 3, len(absence)).clip(0, 100).round(1)
+    absence["invalid"] = np.where(rng.random(len(absence)) < gaps / 4, np.nan, rng.gamma(1, 1, len(absence)).round(1))
     return StudentRecords(
         students=students,
         grades=pd.DataFrame(rows, columns=["student_id", "term", "subject", "grade"]),
+        absence=absence,
         outcomes=outcomes,
         schools=pd.DataFrame({"school_id": ["S1"], "name": ["Bergsskolan"]}),
         declaration=Declaration(name="Provkommun", synthetic=True),
@@ -128,7 +132,32 @@ def counted(records):
         ("droppoints", "lost"): periods[periods["lost"]],
         ("droppoints", "censored"): periods[periods["censored"]],
         ("lost_subjects", "students"): causes.join(filters, on="student_id"),
+        ("baseline", "students"): baseline_of(records, states),
+        ("absence", "students"): absence_of(records).join(filters, on="student_id"),
     }
+
+
+def baseline_of(records, states):
+    """One row per student, term and indicator; the core subjects are counted grade by grade."""
+    stages = list(records.declaration.stages)
+    words = {"eligible": "yes", "not_eligible": "no"}
+    eligible = states[states["stage"].isin(stages)].rename(columns={"stage": "term"})
+    eligible = eligible.assign(indicator="eligible", result=eligible["state"].map(words).fillna("unknown"))
+    grades = records.grades[records.grades["term"].isin(stages)]
+    passed = grades.assign(passed=grades["grade"].isin(list("ABCDE")))
+    by = passed.groupby(["student_id", "term"])
+    core = passed[passed["subject"].isin(["SV", "EN", "MA"])].groupby(["student_id", "term"])["passed"].sum()
+    met = (by["passed"].sum() >= 8) & (core.reindex(by["passed"].sum().index).fillna(0) == 3)
+    result = met.map({True: "yes", False: "no"}).rename("result").reset_index()
+    five = eligible.drop(columns="result").merge(result, on=["student_id", "term"], how="left")
+    five = five.assign(indicator="core", result=five["result"].fillna("unknown"))
+    return pd.concat([eligible, five])
+
+
+def absence_of(records):
+    """One row per student and term whose valid and invalid absence are both known."""
+    rows = records.absence[records.absence["term"].isin(records.declaration.stages)]
+    return rows.dropna(subset=["valid", "invalid"])[["student_id", "term"]]
 
 
 def truth_of(release, records):
@@ -182,7 +211,7 @@ def check_groups(release, truth):
     everyone = truth["states", "students"].query("state == '*'").drop_duplicates(FILTERS).set_index(FILTERS)["true"]
     followed = truth["groups", "students"].query("group == '*'").set_index(FILTERS)["true"]
     for name, table in release.tables.items():
-        size = everyone if name in ("states", "transitions", "droppoints", "lost_subjects") else followed
+        size = everyone if name not in ("eligibility", "groups", "points") else followed
         behind = pd.MultiIndex.from_frame(table[FILTERS]).map(size)
         assert not (pd.Series(behind, index=table.index).between(1, 9) & (table["status"] == "ok")).any(), name
         assert (table["value"].notna() == (table["status"] == "ok")).all()
@@ -194,6 +223,7 @@ def check_complements(truth):
         ("groups", "group"): {"3", "4", "6"},
         ("eligibility", "end"): {"not_eligible"},
         ("states", "state"): {"not_eligible", "introductory", "none"},
+        ("baseline", "result"): {"no"},
     }.items():
         frame = truth[name, "students"]
         others = [column for column in frame.columns[: list(frame.columns).index("measure")] if column != dimension]
@@ -266,6 +296,13 @@ def test_means(release, records):
                 assert (line["status"] == "suppressed").sum() != 1
 
 
+def test_mean_absence(release, records):
+    rows = records.absence.assign(total=records.absence["valid"] + records.absence["invalid"])
+    expected = rows.groupby("term")["total"].mean().round(1)
+    top = release.cells("absence", "mean_absence").set_index("term")["value"]
+    assert top.to_dict() == expected[list(top.index)].to_dict()
+
+
 def test_missing_filter_values_are_a_category(release):
     assert release.manifest["dimensions"]["school"]["values"] == ["S1", "S2", "unknown"]
     assert release.label("school", "S1") == "Bergsskolan"
@@ -278,7 +315,7 @@ def test_missing_filter_values_are_a_category(release):
 def test_only_declared_crossings(release):
     for table in release.tables.values():
         assert (table[FILTERS] != "*").sum(axis=1).max() == 2
-    with pytest.raises(DisclosureError, match="at most 2 filters"):
+    with pytest.raises(DisclosureError, match="groups crosses at most 2 filters"):
         release.cells("groups", cohort=2018, sex="girl", school="S1")
 
 
@@ -326,6 +363,7 @@ def test_order_of_rows_does_not_matter(tmp_path):
     mixed = StudentRecords(
         students=records.students.sample(frac=1, random_state=1),
         grades=records.grades.sample(frac=1, random_state=2),
+        absence=records.absence.sample(frac=1, random_state=4),
         outcomes=records.outcomes.sample(frac=1, random_state=3),
         schools=records.schools,
         declaration=records.declaration,
@@ -361,8 +399,7 @@ def test_nothing_small_leaves_any_release(seed, n, schools, weak, unknown):
 def test_rank_attack_over_all_tables(seed):
     """Singular values of all sums, linked tables too: no guarded cell of the real tables has one solution only."""
     persons, policy, builder = persons_of(random_records(seed, n=150)), Policy(), SystemBuilder()
-    cubes = number_cells(count_tables(persons, policy, 1), builder, policy)
-    link_tables(builder, cubes, persons)
+    numbered_cells(builder, persons, policy, standard().crossed(1))
     system = builder.build()
     hidden = protect(system).hidden
     assert exposed(system, system.primary).sum() > 0.3 * system.guarded.sum()
@@ -452,7 +489,7 @@ def _edit_manifest(folder, **changes):
         (lambda f: (f / "manifest.json").write_text("{", "utf-8"), "cannot be read as JSON"),
         (lambda f: (f / "manifest.json").write_text("[]", "utf-8"), "not that of a release"),
         (lambda f: _edit_manifest(f, format="other"), "not that of a release"),
-        (lambda f: _edit_manifest(f, version=2), "reads up to 1. Upgrade"),
+        (lambda f: _edit_manifest(f, version=3), "reads up to 2. Upgrade"),
         (lambda f: _edit_manifest(f, title="Better"), "manifest.json in release was altered"),
         (lambda f: (f / "tables" / "groups.csv").unlink(), "tables/groups.csv is missing"),
         (lambda f: shutil.rmtree(f / "tables"), "is missing"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,34 +13,26 @@ import pandas as pd
 from nbanalytics.disclosure import Policy, SystemBuilder, protect
 from nbanalytics.errors import DisclosureError
 from nbanalytics.records import StudentRecords
-from nbanalytics.release.cube import to_rows
-from nbanalytics.release.links import Cubes, link_tables
+from nbanalytics.release.cube import Cube, crossings, to_rows
+from nbanalytics.release.declared import Declared, standard
+from nbanalytics.release.links import Cubes, Link, add_links, links_of, unpublished_cubes
 from nbanalytics.release.manifest import describe
 from nbanalytics.release.means import mean_rows
-from nbanalytics.release.model import NOT_APPLICABLE, OK, SUPPRESSED, Release
-from nbanalytics.release.persons import FILTERS, persons_of
+from nbanalytics.release.model import FILTERS, NOT_APPLICABLE, OK, SUPPRESSED, Release
+from nbanalytics.release.persons import Persons, persons_of
 from nbanalytics.release.tables import count_tables, number_cells
 
-#: Dimensions of each table beside the filters, in the order of the columns.
-DIMENSIONS = {
-    "eligibility": ("start", "end"),
-    "groups": ("group",),
-    "points": ("year",),
-    "states": ("stage", "state"),
-    "transitions": ("stage_from", "state_from", "stage_to", "state_to"),
-    "droppoints": ("term",),
-    "lost_subjects": ("term", "subject"),
-}
 Progress = Callable[[str], None]
 
 
 def build_release(
     records: StudentRecords,
     policy: Policy | None = None,
-    max_crossed: int = 2,
+    max_crossed: int | None = None,
     title: str | None = None,
     created: str | None = None,
     progress: Progress | None = None,
+    contents: Declared | None = None,
 ) -> Release:
     """Make the closed set of aggregate cells that a board may see.
 
@@ -48,14 +41,17 @@ def build_release(
     records : StudentRecords
     policy : Policy, optional
         Thresholds; by default a group of 10 and an outcome of 5.
-    max_crossed : int
-        How many of the filters cohort, school, sex and newly arrived may be set at once, 0 to 4.
+    max_crossed : int, optional
+        How many of the filters cohort, school, sex and newly arrived may be set at once, 0 to 4; by default what
+        ``contents`` says, which is 2.
     title : str, optional
         By default made of the name in the declaration.
     created : str, optional
         Date, ``YYYY-MM-DD``; today. With the same records and date the release is the same, byte for byte.
     progress : callable, optional
         Told in words what is being done.
+    contents : Declared, optional
+        Which filters, tables and measures; by default all, see :func:`nbanalytics.release.declared.read_declared`.
 
     Returns
     -------
@@ -70,35 +66,56 @@ def build_release(
         If the records cannot be analysed.
     """
     tell = progress or (lambda words: None)
-    policy = policy or Policy()
-    if max_crossed not in range(len(FILTERS) + 1):
-        raise DisclosureError(f"max_crossed is {max_crossed}; give 0 to {len(FILTERS)}, the number of filters.")
+    policy, contents = policy or Policy(), contents or standard()
+    if max_crossed is not None:
+        contents = contents.crossed(max_crossed)
     date = _date(created)
     tell("counting students")
-    persons = persons_of(records)
+    persons = persons_of(records).by(contents.filters)
     if len(persons.table) < policy.min_group:
         raise DisclosureError(
             f"There are {len(persons.table)} students in the records and the policy wants groups of "
             f"{policy.min_group} or more, so there is nothing to publish. Take more cohorts or schools together."
         )
     builder = SystemBuilder()
-    cubes = number_cells(count_tables(persons, policy, max_crossed), builder, policy)
-    link_tables(builder, cubes, persons)
+    cubes, links = numbered_cells(builder, persons, policy, contents)
     system = builder.build()
     protection = protect(system, tell)
     tell("protecting means")
-    rows = {key: _count_rows(cubes, key, protection.hidden) for key in cubes}
-    rows |= mean_rows(persons, cubes, protection.hidden, policy)
-    rows |= _share_rows(rows)
+    rows = {key: _count_rows(cube, protection.hidden) for key, cube in cubes.items() if cube.published}
+    rows |= mean_rows(persons, cubes, protection.hidden, policy, contents)
+    rows |= _share_rows(rows, contents)
     tables = {
-        name: _table(name, [part for (table, _), part in rows.items() if table == name])
-        for name in DIMENSIONS
+        name: _table(declared.dimensions, [part for (table, _), part in rows.items() if table == name])
+        for name, declared in contents.tables.items()
         if any(table == name for table, _ in rows)
     }
     secondary = int((protection.hidden & ~protection.primary).sum())
     hidden = {"counts": int((~system.virtual).sum()), "counts_primary": int(protection.primary.sum()),
               "counts_secondary": secondary}  # fmt: skip
-    return describe(records, persons, tables, policy, max_crossed, title, date, hidden)
+    return describe(records, persons, tables, cubes, links, policy, contents, title, date, hidden)
+
+
+def numbered_cells(
+    builder: SystemBuilder, persons: Persons, policy: Policy, contents: Declared
+) -> tuple[Cubes, tuple[Link, ...]]:
+    """Count and number every cell, published or not, and add all sums that bind them.
+
+    Returns
+    -------
+    cubes, links
+        The counts by table and measure, and the sums between tables.
+    """
+    cubes = number_cells(count_tables(persons, policy, contents), builder, policy)
+    for cube in unpublished_cubes(persons, crossings(persons.filters, contents.max_crossed)):
+        ids = builder.add_cells(cube.counts, cube.declared, virtual=True)
+        cubes[cube.table, cube.measure] = replace(cube, ids=ids)
+        for number, axis in enumerate(persons.filters):
+            if axis.values:
+                builder.add_margins(ids, number)
+    links = links_of(persons, cubes)
+    add_links(builder, cubes, links)
+    return cubes, links
 
 
 def _date(created: str | None) -> str:
@@ -108,16 +125,18 @@ def _date(created: str | None) -> str:
         raise DisclosureError(f"created is {created!r}; give a date as YYYY-MM-DD.") from None
 
 
-def _count_rows(cubes: Cubes, key: tuple[str, str], hidden: np.ndarray[Any, Any]) -> pd.DataFrame:
-    cube = cubes[key]
+def _count_rows(cube: Cube, hidden: np.ndarray[Any, Any]) -> pd.DataFrame:
     rows = to_rows(cube)
     concealed = hidden[cube.ids[cube.declared]]
     values = np.where(concealed, np.nan, cube.counts[cube.declared].astype(float))
     return rows.assign(value=values, status=np.where(concealed, SUPPRESSED, OK))
 
 
-def _share_rows(rows: dict[tuple[str, str], pd.DataFrame]) -> dict[tuple[str, str], pd.DataFrame]:
+def _share_rows(rows: dict[tuple[str, str], pd.DataFrame], contents: Declared) -> dict[tuple[str, str], pd.DataFrame]:
     """Hazard and survival from the counts that are shown: what those do not give is not given."""
+    wanted = [measure for measure in ("hazard", "survival") if contents.has("droppoints", measure)]
+    if not wanted:
+        return {}
     at_risk, lost = rows["droppoints", "at_risk"], rows["droppoints", "lost"]
     nobody = at_risk["value"] == 0
     hazard = (lost["value"] / at_risk["value"].where(~nobody)).astype(float)
@@ -125,14 +144,15 @@ def _share_rows(rows: dict[tuple[str, str], pd.DataFrame]) -> dict[tuple[str, st
     survival = (1 - hazard).groupby([at_risk[name] for name in FILTERS], sort=False).cumprod()
     broken = hazard.isna().groupby([at_risk[name] for name in FILTERS], sort=False).cummax()
     made = {}
-    for measure, values in (("hazard", hazard), ("survival", survival.mask(broken))):
+    shares = {"hazard": hazard, "survival": survival.mask(broken)}
+    for measure, values in ((measure, shares[measure]) for measure in wanted):
         status = np.where(values.notna(), OK, np.where(nobody, NOT_APPLICABLE, SUPPRESSED))
         made["droppoints", measure] = at_risk.assign(measure=measure, value=values.round(4), status=status)
     return made
 
 
-def _table(name: str, parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    columns = [*FILTERS, *DIMENSIONS[name]]
+def _table(dimensions: Sequence[str], parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    columns = [*FILTERS, *dimensions]
     joined = pd.concat([part[[*columns, "measure", "value", "status"]] for part in parts])
     # Measures of one place side by side; the parts list their places in the same order.
     joined = joined.assign(_place=np.concatenate([np.arange(len(part)) for part in parts]))

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from nbanalytics.disclosure.cells import Ids, Mask
 from nbanalytics.disclosure.primary import Counts
-
-#: The value of a dimension that stands for all of them.
-ALL = "*"
+from nbanalytics.release.model import ALL
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,10 @@ class Axis:
 
 @dataclass(frozen=True)
 class Cube:
-    """One measure of a table: a number at every crossing of its axes, of which some are declared."""
+    """One measure of a table: a number at every crossing of its axes, of which some are declared.
+
+    One that is not ``published`` is in no table of the release, but sums go through it.
+    """
 
     table: str
     measure: str
@@ -59,19 +60,16 @@ class Cube:
     counts: Counts
     declared: Mask
     weight: float = 1.0
+    published: bool = True
     ids: Ids = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
-    def axis(self, column: str) -> int:
-        """Return the number of the axis that holds a dimension."""
-        return next(number for number, axis in enumerate(self.axes) if column in axis.columns)
-
     def at(self, array: NDArray[np.generic], **places: str) -> NDArray[np.generic]:
-        """Take the part of an array shaped like the counts that lies at some places of single dimensions."""
-        index: list[int | slice] = [slice(None)] * len(self.axes)
-        for column, value in places.items():
-            number = self.axis(column)
-            index[number] = self.axes[number].place(value)
-        return array[tuple(index)]
+        """Take the part of an array shaped like the counts that lies at some places."""
+        index = tuple(
+            axis.place(*(places[column] for column in axis.columns)) if axis.columns[0] in places else slice(None)
+            for axis in self.axes
+        )
+        return array[index]
 
 
 def count(frame: pd.DataFrame, axes: Sequence[Axis], weights: str | None = None) -> NDArray[np.float64]:

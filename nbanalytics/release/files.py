@@ -17,8 +17,8 @@ from nbanalytics.errors import ReleaseError
 from nbanalytics.release.model import NOT_APPLICABLE, OK, SUPPRESSED, Release
 
 MANIFEST = "manifest.json"
-FORMAT, VERSION = "nbanalytics-release", 1
-_DECIMALS = {"mean_points": 2, "mean_merit": 1, "hazard": 4, "survival": 4}
+FORMAT, VERSION = "nbanalytics-release", 2
+_DECIMALS = {"mean_points": 2, "mean_merit": 1, "mean_absence": 1, "hazard": 4, "survival": 4}
 _AGAIN = "Make the release anew with 'nbanalytics release', or fetch it again from where it was published."
 
 

@@ -1,143 +1,201 @@
-"""Sums between tables: what one table says about another, as an attacker would use it."""
+"""Sums between tables: what one table says about another, as an attacker would use it, written as data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nbanalytics.disclosure import SystemBuilder
-from nbanalytics.disclosure.cells import Ids
-from nbanalytics.release.cube import ALL, Axis, Cube, count
+from nbanalytics.disclosure.cells import Ids, Mask
+from nbanalytics.release.cube import Axis, Cube, count
+from nbanalytics.release.model import ALL
 from nbanalytics.release.persons import ELIGIBLE, NOT_ELIGIBLE, Persons
 
 Cubes = Mapping[tuple[str, str], Cube]
+#: Tables that no release holds but that sums go through: both ends together, students who leave a sum.
+BOTH_ENDS, NEVER_AGAIN, NO_GROUP = "both_ends", "never_again", "no_group"
 _BOTH = (ELIGIBLE, NOT_ELIGIBLE)
-
-#: The same sums in words, for the manifest; each holds for every selection of the filters.
-LINKS = (
-    "groups[*] = eligibility[start=*, end=*] = points.students[any year]",
-    "eligibility[eligible, eligible] = groups[1] + groups[2]",
-    "eligibility[not_eligible, not_eligible] = groups[3] + groups[4]",
-    "eligibility[not_eligible, eligible] = groups[5]",
-    "eligibility[eligible, not_eligible] = groups[6]",
-    "states[any stage, *] is the same number",
-    "states[stage, state] = sum of transitions from that stage and state = sum of transitions to it",
-    "states[start, eligible] = droppoints.at_risk[first term] + students never observed again (not published)",
-    "droppoints.at_risk[t] = at_risk[t + 1] + lost[t] + censored[t]",
-    "eligibility[a, b] = students with state a at the start and b at the end, less those without grade points",
-)
+_GROUPS_OF = {(ELIGIBLE, ELIGIBLE): "12", (NOT_ELIGIBLE, NOT_ELIGIBLE): "34",
+              (NOT_ELIGIBLE, ELIGIBLE): "5", (ELIGIBLE, NOT_ELIGIBLE): "6"}  # fmt: skip
 
 
-def link_tables(builder: SystemBuilder, cubes: Cubes, persons: Persons) -> None:
-    """Add every sum between tables that the release is checked against."""
-    _link_groups(builder, cubes, persons)
-    _link_states(builder, cubes, persons)
-    _link_droppoints(builder, cubes, persons)
-    _link_ends(builder, cubes, persons)
+@dataclass(frozen=True)
+class Term:
+    """Cells of a measure at one place, for every selection of the filters."""
+
+    table: str
+    measure: str = "students"
+    at: Mapping[str, str] = field(default_factory=dict)
+
+    def as_list(self) -> list[Any]:
+        """Return it as the manifest holds it."""
+        return [self.table, self.measure, dict(self.at)]
 
 
-def _link_groups(builder: SystemBuilder, cubes: Cubes, persons: Persons) -> None:
-    groups, flow, points = cubes["groups", "students"], cubes["eligibility", "students"], cubes["points", "students"]
+@dataclass(frozen=True)
+class Link:
+    """One sum between tables, for every selection of the filters: ``total`` is ``parts`` together."""
 
-    def group(value: str) -> Ids:
-        return _ids(groups, group=value)
+    total: Term
+    parts: tuple[Term, ...]
 
-    total = group(ALL)
-    builder.add_sums(total, [_ids(flow, start=ALL, end=ALL)])
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as the manifest holds it."""
+        return {"total": self.total.as_list(), "parts": [part.as_list() for part in self.parts]}
+
+
+def unpublished_cubes(persons: Persons, selections: Mask) -> list[Cube]:
+    """Count what no table shows but what sums between tables go through.
+
+    Parameters
+    ----------
+    persons : Persons
+    selections : bool array
+        The declared crossings of the filters.
+
+    Returns
+    -------
+    list of Cube
+        Those of the kinds that the records can have. Students who leave a sum (never observed again, without grade
+        points) are usually nobody: where they are, the attacker is taken to know it.
+    """
+    start, end = persons.terms[0], persons.terms[-1]
+    table = persons.table
+    made = [_unpublished(NEVER_AGAIN, table[table["duration"] == 0], persons.filters, selections, zeros=False)]
+    if start in persons.stages and end in persons.stages:
+        frame = table.assign(at_start=table[f"at_{start}"], at_end=table[f"at_{end}"])
+        states = Axis.of("at_start", persons.states_of(start)), Axis.of("at_end", persons.states_of(end))
+        made.append(_unpublished(BOTH_ENDS, frame, (*persons.filters, *states), selections, zeros=True))
+        known = Axis.of("at_start", _BOTH), Axis.of("at_end", _BOTH)
+        left_out = frame[frame["group"].isna()]
+        made.append(_unpublished(NO_GROUP, left_out, (*persons.filters, *known), selections, zeros=False))
+    return made
+
+
+def _unpublished(table: str, frame: pd.DataFrame, axes: Sequence[Axis], selections: Mask, zeros: bool) -> Cube:
+    counts = count(frame, axes).astype(np.int64)
+    there = np.broadcast_to(selections.reshape(*selections.shape, *[1] * (counts.ndim - selections.ndim)), counts.shape)
+    return Cube(table, "students", tuple(axes), counts, there & (zeros | (counts > 0)), published=False)
+
+
+def links_of(persons: Persons, cubes: Cubes) -> tuple[Link, ...]:
+    """List every sum between the tables that a release holds.
+
+    Parameters
+    ----------
+    persons : Persons
+    cubes : mapping
+        The counts by table and measure, the unpublished ones among them.
+
+    Returns
+    -------
+    tuple of Link
+        Sums with a table that the release leaves out are left out.
+    """
+    every = (*_groups(persons), *_states(persons), *_droppoints(persons), *_ends(persons), *_baseline(persons))
+    return tuple(
+        link for link in every if all((term.table, term.measure) in cubes for term in (link.total, *link.parts))
+    )
+
+
+def add_links(builder: SystemBuilder, cubes: Cubes, links: Sequence[Link]) -> None:
+    """Add the sums to a system whose cells are numbered; a selection that lacks one of the cells has no sum."""
+    for link in links:
+        total, whole = _ids(cubes, link.total)
+        parts = []
+        for term in link.parts:
+            ids, complete = _ids(cubes, term)
+            parts.append(ids)
+            whole = whole & complete
+        builder.add_sums(np.where(whole, total, -1), parts)
+
+
+def _ids(cubes: Cubes, term: Term) -> tuple[Ids, Mask]:
+    """Numbers of the cells of a term, and where they can be summed: an unpublished cell that is not there is 0."""
+    cube = cubes[term.table, term.measure]
+    ids: Ids = np.asarray(cube.at(cube.ids, **term.at), dtype=np.int64)
+    return ids, (ids >= 0) | (not cube.published)
+
+
+def _groups(persons: Persons) -> Iterator[Link]:
+    everyone = Term("groups", at={"group": ALL})
+    yield Link(everyone, (Term("eligibility", at={"start": ALL, "end": ALL}),))
     for year in persons.years:
-        builder.add_sums(total, [_ids(points, year=year)])
-    for start, end, members in (
-        (ELIGIBLE, ELIGIBLE, "12"),
-        (NOT_ELIGIBLE, NOT_ELIGIBLE, "34"),
-        (NOT_ELIGIBLE, ELIGIBLE, "5"),
-        (ELIGIBLE, NOT_ELIGIBLE, "6"),
-    ):
-        builder.add_sums(_ids(flow, start=start, end=end), [group(member) for member in members])
+        yield Link(everyone, (Term("points", at={"year": year}),))
+    for (start, end), members in _GROUPS_OF.items():
+        groups = tuple(Term("groups", at={"group": member}) for member in members)
+        yield Link(Term("eligibility", at={"start": start, "end": end}), groups)
 
 
-def _link_states(builder: SystemBuilder, cubes: Cubes, persons: Persons) -> None:
-    states = cubes["states", "students"]
+def _states(persons: Persons) -> Iterator[Link]:
+    def at(stage: str, state: str) -> Term:
+        return Term("states", at={"stage": stage, "state": state})
+
     for stage in persons.stages[1:]:
-        builder.add_sums(_ids(states, stage=persons.stages[0], state=ALL), [_ids(states, stage=stage, state=ALL)])
-    if ("transitions", "students") not in cubes:
-        return
-    links = cubes["transitions", "students"]
-    step = links.axis("stage_from")
-    for number, (before, after) in enumerate(links.axes[step].values):
-        ids: Ids = np.asarray(links.ids.take(number, axis=step), dtype=np.int64)
-        for place, (state,) in enumerate(links.axes[step + 1].values):
-            if state in persons.states_of(before):
-                parts: Ids = np.moveaxis(np.asarray(ids.take(place, axis=step)), -1, 0)
-                builder.add_sums(_ids(states, stage=before, state=state), parts)
-        for place, (state,) in enumerate(links.axes[step + 2].values):
-            if state in persons.states_of(after):
-                parts = np.moveaxis(np.asarray(ids.take(place, axis=step + 1)), -1, 0)
-                builder.add_sums(_ids(states, stage=after, state=state), parts)
+        yield Link(at(persons.stages[0], ALL), (at(stage, ALL),))
+    for before, after in persons.steps:
+        step = {"stage_from": before, "stage_to": after}
+        pairs = [(x, y) for x in persons.states_of(before) for y in persons.states_of(after)]
+        flows = {(x, y): Term("transitions", at={**step, "state_from": x, "state_to": y}) for x, y in pairs}
+        for state in persons.states_of(before):
+            yield Link(at(before, state), tuple(flow for (x, _), flow in flows.items() if x == state))
+        for state in persons.states_of(after):
+            yield Link(at(after, state), tuple(flow for (_, y), flow in flows.items() if y == state))
 
 
-def _link_droppoints(builder: SystemBuilder, cubes: Cubes, persons: Persons) -> None:
-    at_risk, lost, censored = (cubes["droppoints", measure].ids for measure in ("at_risk", "lost", "censored"))
-    steps = at_risk.shape[-1]
-    for step in range(steps - 1):
-        builder.add_sums(at_risk[..., step], [at_risk[..., step + 1], lost[..., step], censored[..., step]])
+def _droppoints(persons: Persons) -> Iterator[Link]:
+    def at(measure: str, term: str) -> Term:
+        return Term("droppoints", measure, {"term": term})
+
+    terms = persons.terms[1:]
+    for term, later in pairwise(terms):
+        yield Link(at("at_risk", term), (at("at_risk", later), at("lost", term), at("censored", term)))
     start = persons.terms[0]
-    if not steps or start not in persons.stages:
+    if start not in persons.stages:
         return
-    states = cubes["states", "students"]
-    never = _virtual(builder, persons, states, persons.table[persons.table["duration"] == 0])
-    builder.add_sums(_ids(states, stage=start, state=ELIGIBLE), [at_risk[..., 0], never])
-    if persons.terms[1] in persons.stages and ("transitions", "students") in cubes:
-        links = cubes["transitions", "students"]
-        step = links.axis("stage_from")
-        if (start, persons.terms[1]) in links.axes[step].values:
-            place = links.axes[step].place(start, persons.terms[1])
-            first = _ids(links, state_from=ELIGIBLE, state_to=NOT_ELIGIBLE)[..., place]
-            builder.add_sums(first, [lost[..., 0]])
+    eligible = Term("states", at={"stage": start, "state": ELIGIBLE})
+    yield Link(eligible, (at("at_risk", terms[0]), Term(NEVER_AGAIN)))
+    if (start, terms[0]) in persons.steps:
+        step = {"stage_from": start, "stage_to": terms[0], "state_from": ELIGIBLE, "state_to": NOT_ELIGIBLE}
+        yield Link(Term("transitions", at=step), (at("lost", terms[0]),))
 
 
-def _link_ends(builder: SystemBuilder, cubes: Cubes, persons: Persons) -> None:
-    """Tie ``eligibility`` to ``states`` by the students' states at both ends, which no table shows."""
+def _ends(persons: Persons) -> Iterator[Link]:
+    """Tie ``eligibility`` to ``states`` by the students' states at both ends."""
     start, end = persons.terms[0], persons.terms[-1]
     if start not in persons.stages or end not in persons.stages:
         return
-    states, flow = cubes["states", "students"], cubes["eligibility", "students"]
-    selections = states.declared[..., 0, 0]
-    axes = (
-        *persons.filters,
-        Axis.of("at_start", persons.states_of(start)),
-        Axis.of("at_end", persons.states_of(end)),
-    )
-    frame = persons.table.assign(at_start=persons.table[f"at_{start}"], at_end=persons.table[f"at_{end}"])
-    joint = count(frame, axes)
-    ids = builder.add_cells(joint, np.broadcast_to(selections[..., None, None], joint.shape), virtual=True)
-    _filter_margins(builder, ids, persons)
-    for place, state in enumerate(persons.states_of(start)):
-        builder.add_sums(_ids(states, stage=start, state=state), np.moveaxis(ids[..., place, :], -1, 0))
-    for place, state in enumerate(persons.states_of(end)):
-        builder.add_sums(_ids(states, stage=end, state=state), np.moveaxis(ids[..., place], -1, 0))
-    ungrouped = frame[frame["group"].isna()]
+    first, last = persons.states_of(start), persons.states_of(end)
+
+    def both(x: str, y: str) -> Term:
+        return Term(BOTH_ENDS, at={"at_start": x, "at_end": y})
+
+    for x in first:
+        yield Link(Term("states", at={"stage": start, "state": x}), tuple(both(x, y) for y in last))
+    for y in last:
+        yield Link(Term("states", at={"stage": end, "state": y}), tuple(both(x, y) for x in first))
     for x in _BOTH:
         for y in _BOTH:
-            pair = ungrouped[(ungrouped["at_start"] == x) & (ungrouped["at_end"] == y)]
-            cell = ids[..., persons.states_of(start).index(x), persons.states_of(end).index(y)]
-            builder.add_sums(cell, [_ids(flow, start=x, end=y), _virtual(builder, persons, states, pair)])
+            left_out = Term(NO_GROUP, at={"at_start": x, "at_end": y})
+            yield Link(both(x, y), (Term("eligibility", at={"start": x, "end": y}), left_out))
 
 
-def _virtual(builder: SystemBuilder, persons: Persons, states: Cube, frame: pd.DataFrame) -> Ids:
-    """Number counts that no table shows; where they are zero the attacker is taken to know it."""
-    counts = count(frame, persons.filters)
-    ids = builder.add_cells(counts, states.declared[..., 0, 0] & (counts > 0), virtual=True)
-    _filter_margins(builder, ids, persons)
-    return ids
+def _baseline(persons: Persons) -> Iterator[Link]:
+    """The baseline counts the same students as the flows; and a rule that is the core rule counts them twice."""
 
+    def at(term: str, indicator: str, result: str) -> Term:
+        return Term("baseline", at={"term": term, "indicator": indicator, "result": result})
 
-def _filter_margins(builder: SystemBuilder, ids: Ids, persons: Persons) -> None:
-    for number, axis in enumerate(persons.filters):
-        if axis.values:
-            builder.add_margins(ids, number)
-
-
-def _ids(cube: Cube, **places: str) -> Ids:
-    return np.asarray(cube.at(cube.ids, **places), dtype=np.int64)
+    for term in persons.baseline_terms:
+        for indicator in persons.indicators:
+            yield Link(Term("states", at={"stage": term, "state": ALL}), (at(term, indicator, ALL),))
+        for result, states in (("yes", (ELIGIBLE,)), ("no", (NOT_ELIGIBLE,)), ("unknown", ("moved", "unknown"))):
+            parts = tuple(Term("states", at={"stage": term, "state": state}) for state in states)
+            yield Link(at(term, "eligible", result), parts)
+            if persons.core_is_rule:
+                yield Link(at(term, "eligible", result), (at(term, "core", result),))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,11 +10,11 @@ import pandas as pd
 from nbanalytics.disclosure import Policy
 from nbanalytics.frames import collect
 from nbanalytics.records import StudentRecords
-from nbanalytics.release.cube import ALL
+from nbanalytics.release.declared import Declared
 from nbanalytics.release.files import FORMAT, VERSION, checksum, manifest_checksum, table_bytes
-from nbanalytics.release.links import LINKS
-from nbanalytics.release.model import OK, SUPPRESSED, Release
-from nbanalytics.release.persons import FILTERS, UNKNOWN, Persons
+from nbanalytics.release.links import Cubes, Link
+from nbanalytics.release.model import ALL, FILTERS, OK, SUPPRESSED, Release
+from nbanalytics.release.persons import UNKNOWN, Persons
 
 Labels = dict[str, tuple[str, str]]
 
@@ -41,6 +41,11 @@ _WORDS: dict[str, Labels] = {
     },
     "stage": {"upper_secondary": ("Gymnasiet", "Upper secondary school")},
     "subject": {"further": ("Övriga ämnen", "Other subjects")},
+    "indicator": {
+        "eligible": ("Behöriga", "Eligible"),
+        "core": ("Godkänt i kärnämnena och fem till", "Passes in the core subjects and five more"),
+    },
+    "result": {"yes": ("Ja", "Yes"), "no": ("Nej", "No")},
 }
 _MISSING = ("Uppgift saknas", "Unknown")
 #: Universe of each count, and the dimensions over which it adds up to the cell with ``*``, beside the filters.
@@ -54,10 +59,17 @@ _COUNTS: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
     ("droppoints", "lost"): ("eligible_at_start", ()),
     ("droppoints", "censored"): ("eligible_at_start", ()),
     ("lost_subjects", "students"): ("lost", ("term",)),
+    ("baseline", "students"): ("all", ("result",)),
+    ("absence", "students"): ("absence_known", ()),
 }
 _OTHERS: dict[tuple[str, str], dict[str, Any]] = {
     ("points", "mean_points"): {"kind": "mean", "universe": "followed", "of": "students with grade points"},
     ("points", "mean_merit"): {"kind": "mean", "universe": "followed", "of": "students with at least one pass"},
+    ("absence", "mean_absence"): {
+        "kind": "mean",
+        "universe": "absence_known",
+        "of": "per cent of the term, valid and invalid",
+    },
     ("droppoints", "hazard"): {"kind": "share", "universe": "eligible_at_start", "formula": "lost / at_risk"},
     ("droppoints", "survival"): {"kind": "share", "universe": "eligible_at_start", "formula": "product of 1 - hazard"},
 }
@@ -65,6 +77,7 @@ _UNIVERSES = {
     "all": "every student of the records",
     "followed": "students with one of the six groups: both years known",
     "eligible_at_start": "students eligible in the start term who were seen again later",
+    "absence_known": "students whose valid and invalid absence of the term are known",
     "lost": "students of eligible_at_start who lost eligibility; one student may have several subjects",
 }
 
@@ -73,8 +86,10 @@ def describe(
     records: StudentRecords,
     persons: Persons,
     tables: Mapping[str, pd.DataFrame],
+    cubes: Cubes,
+    links: Sequence[Link],
     policy: Policy,
-    max_crossed: int,
+    contents: Declared,
     title: str | None,
     created: str,
     hidden: Mapping[str, int],
@@ -98,12 +113,13 @@ def describe(
             "note": declaration.note,
         },
         "policy": policy.as_dict(),
-        "max_crossed": max_crossed,
+        "max_crossed": contents.max_crossed,
         "filters": list(FILTERS),
         "dimensions": _dimensions(records, persons, tables),
         "universes": _UNIVERSES,
-        "tables": {name: _entry(name, table) for name, table in tables.items()},
-        "links": list(LINKS),
+        "tables": {name: _entry(name, table, contents) for name, table in tables.items()},
+        "unpublished": _unpublished(cubes),
+        "links": [link.as_dict() for link in links],
         "hidden": {"cells": sum(map(len, tables.values())), "suppressed": suppressed, **hidden},
         "checksums": {f"tables/{name}.csv": checksum(table_bytes(table, name)) for name, table in tables.items()},
     }
@@ -113,20 +129,34 @@ def describe(
 
 def _published_total(tables: Mapping[str, pd.DataFrame]) -> int | None:
     """Return the number of students, but only if the release itself shows it."""
+    if "states" not in tables:
+        return None
     states = tables["states"]
     top = states[(states[[*FILTERS, "state"]] == ALL).all(axis=1) & (states["status"] == OK)]
     return int(top["value"].iloc[0]) if len(top) else None
 
 
-def _entry(name: str, table: pd.DataFrame) -> dict[str, Any]:
+def _unpublished(cubes: Cubes) -> dict[str, Any]:
+    """Tables that sums go through but nobody is shown: their dimensions, beside the filters, with their values."""
+    return {
+        name: {axis.columns[0]: [value for (value,) in axis.values] for axis in cube.axes[len(FILTERS) :]}
+        for (name, _), cube in cubes.items()
+        if not cube.published
+    }
+
+
+def _entry(name: str, table: pd.DataFrame, contents: Declared) -> dict[str, Any]:
     measures: dict[str, Any] = {
         measure: {"kind": "count", "universe": universe, "sums_over": [*FILTERS, *sums]}
         for (of, measure), (universe, sums) in _COUNTS.items()
-        if of == name
+        if of == name and contents.has(of, measure)
     }
-    measures |= {measure: dict(what) for (of, measure), what in _OTHERS.items() if of == name}
+    measures |= {
+        measure: dict(what) for (of, measure), what in _OTHERS.items() if of == name and contents.has(of, measure)
+    }
     dimensions = [column for column in table.columns if column not in ("measure", "value", "status")]
-    return {"file": f"tables/{name}.csv", "dimensions": dimensions, "measures": measures}
+    most = contents.tables[name].max_crossed
+    return {"file": f"tables/{name}.csv", "dimensions": dimensions, "max_crossed": most, "measures": measures}
 
 
 def _dimensions(records: StudentRecords, persons: Persons, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
@@ -137,7 +167,8 @@ def _dimensions(records: StudentRecords, persons: Persons, tables: Mapping[str, 
                 present = [value for value in dict.fromkeys(table[column]) if value != ALL]
                 values[column] = list(dict.fromkeys([*values.get(column, []), *present]))
     values["stage"] = list(persons.stages)
-    values["term"] = [term for term in persons.terms if term in values.get("term", [])]
+    known = dict.fromkeys((*persons.terms, *persons.baseline_terms))
+    values["term"] = [term for term in known if term in values.get("term", [])]
     entries = {}
     for name, listed in values.items():
         words = _words_of(name, records)

@@ -1,7 +1,9 @@
-"""Mean grade points and mean merit values, where enough students are behind them and nothing can be subtracted."""
+"""Means (grade points, merit values, absence), where enough students are behind them and nothing can be subtracted."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,16 +13,27 @@ from numpy.typing import NDArray
 from nbanalytics.disclosure import Policy, SystemBuilder, protect
 from nbanalytics.disclosure.cells import Ids, Mask
 from nbanalytics.release.cube import count, stars, to_rows
+from nbanalytics.release.declared import Declared
 from nbanalytics.release.links import Cubes
 from nbanalytics.release.model import NOT_APPLICABLE, OK, SUPPRESSED
 from nbanalytics.release.persons import Persons
 from nbanalytics.release.tables import STAR_WEIGHT
 
-#: Measures, the columns they are means of, and the decimals they are given with.
-MEASURES = {"mean_points": ("points", 2), "mean_merit": ("merit", 1)}
+
+@dataclass(frozen=True)
+class _Mean:
+    """A measure, the columns it is the mean of (one for each year or term), its students and its decimals."""
+
+    table: str
+    measure: str
+    columns: tuple[str, ...]
+    students: pd.DataFrame
+    decimals: int
 
 
-def mean_rows(persons: Persons, cubes: Cubes, hidden: Mask, policy: Policy) -> dict[tuple[str, str], pd.DataFrame]:
+def mean_rows(
+    persons: Persons, cubes: Cubes, hidden: Mask, policy: Policy, contents: Declared
+) -> dict[tuple[str, str], pd.DataFrame]:
     """Make the rows of the means.
 
     A mean and its number of students are a sum, and sums add up over the filters: each measure and year is
@@ -30,29 +43,42 @@ def mean_rows(persons: Persons, cubes: Cubes, hidden: Mask, policy: Policy) -> d
     Returns
     -------
     dict
-        ``("points", measure)``: the dimensions, ``measure, value, status``.
+        By table and measure: the dimensions, ``measure, value, status``.
     """
-    students = cubes["points", "students"]
-    nobody = (students.counts == 0) & ~np.where(students.ids >= 0, hidden[students.ids], True)
     made = {}
-    for measure, (stem, decimals) in MEASURES.items():
-        means = [_means(persons, f"{stem}_{end}", students.declared[..., 0], policy) for end in ("start", "end")]
-        values, concealed = (np.stack(part, axis=-1) for part in zip(*means, strict=True))
+    for mean in _means(persons):
+        if not contents.has(mean.table, mean.measure):
+            continue
+        behind = cubes[mean.table, "students"]
+        declared = behind.declared
+        nobody = (behind.counts == 0) & ~np.where(behind.ids >= 0, hidden[behind.ids], True)
+        columns = [_protected(mean.students, column, persons, declared[..., 0], policy) for column in mean.columns]
+        values, concealed = (np.stack(part, axis=-1) for part in zip(*columns, strict=True))
         shown = ~concealed & ~nobody
         status = np.where(nobody, NOT_APPLICABLE, np.where(shown, OK, SUPPRESSED))
-        declared = students.declared
-        made["points", measure] = to_rows(students).assign(
-            measure=measure, value=np.where(shown, values.round(decimals), np.nan)[declared], status=status[declared]
-        )
+        rounded = np.where(shown, values.round(mean.decimals), np.nan)
+        rows = to_rows(behind).assign(measure=mean.measure, value=rounded[declared], status=status[declared])
+        made[mean.table, mean.measure] = rows
     return made
 
 
-def _means(persons: Persons, column: str, declared: Mask, policy: Policy) -> tuple[NDArray[Any], Mask]:
+def _means(persons: Persons) -> Iterator[_Mean]:
+    followed = persons.table[persons.table["group"].notna()]
+    for measure, stem, decimals in (("mean_points", "points", 2), ("mean_merit", "merit", 1)):
+        yield _Mean("points", measure, (f"{stem}_start", f"{stem}_end"), followed, decimals)
+    if persons.has_absence:
+        columns = tuple(f"absence_{term}" for term in persons.baseline_terms)
+        yield _Mean("absence", "mean_absence", columns, persons.table, 1)
+
+
+def _protected(
+    students: pd.DataFrame, column: str, persons: Persons, declared: Mask, policy: Policy
+) -> tuple[NDArray[Any], Mask]:
     """Means of a column at every selection of the filters, and which of them to hide."""
-    table = persons.table[persons.table["group"].notna() & persons.table[column].notna()]
+    table = students[students[column].notna()]
     n = count(table, persons.filters)
     sums = count(table, persons.filters, weights=column)
-    few = (n < policy.min_group) & (count(persons.table[persons.table["group"].notna()], persons.filters) > 0)
+    few = (n < policy.min_group) & (count(students, persons.filters) > 0)
     builder = SystemBuilder()
     costs = n * STAR_WEIGHT ** stars(persons.filters).astype(float)
     ids: Ids = builder.add_cells(sums, declared, primary=few, guarded=few, costs=costs)

@@ -10,9 +10,11 @@ from typing import Any
 import pandas as pd
 
 from nbanalytics.errors import DisclosureError
-from nbanalytics.release.cube import ALL
-from nbanalytics.release.persons import FILTERS
 
+#: The value of a dimension that stands for all of them.
+ALL = "*"
+#: The dimensions that a reader of the release may filter by, in the order in which they stand in every table.
+FILTERS = ("cohort", "school", "sex", "newly_arrived")
 #: Statuses of a cell.
 OK, SUPPRESSED, NOT_APPLICABLE = "ok", "suppressed", "not_applicable"
 
@@ -64,10 +66,10 @@ class Release:
             self._known(name, entry["dimensions"], f"dimension of {table}")
             self._known(value, [ALL, *self.manifest["dimensions"][name]["values"]], f"value of {name}")
         crossed = [name for name in FILTERS if chosen.get(name, ALL) != ALL]
-        most = int(self.manifest["max_crossed"])
+        most = int(entry.get("max_crossed", self.manifest["max_crossed"]))
         if len(crossed) > most:
             raise DisclosureError(
-                f"{', '.join(crossed)} together are not declared: the release crosses at most {most} filters. "
+                f"{', '.join(crossed)} together are not declared: {table} crosses at most {most} filters. "
                 "Leave one of them out."
             )
         frame = self.tables[table]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import narwhals as nw
@@ -11,15 +13,16 @@ import pandas as pd
 
 from nbanalytics.cohorts import classify
 from nbanalytics.droppoints import losses, lost_subjects
-from nbanalytics.eligibility import merit_value
+from nbanalytics.eligibility import merit_value, term_results
+from nbanalytics.errors import GradingError
 from nbanalytics.flows import stages_of, states_of, student_states
 from nbanalytics.frames import collect, open_frame
+from nbanalytics.grading import DEFAULT_RULE, Grading
 from nbanalytics.persons import only_cohorts
 from nbanalytics.records import StudentRecords
 from nbanalytics.release.cube import Axis
+from nbanalytics.release.model import FILTERS
 
-#: The dimensions that a reader of the release may filter by, in the order in which they stand in every table.
-FILTERS = ("cohort", "school", "sex", "newly_arrived")
 #: Students without a value in a filter, kept so that the parts sum up to the whole.
 UNKNOWN = "unknown"
 ELIGIBLE, NOT_ELIGIBLE = "eligible", "not_eligible"
@@ -34,7 +37,8 @@ class Persons:
     table : DataFrame
         One row per student, in the order of the pseudonyms but without them: the filters; ``start, end, group``
         (missing without a group); ``at_<stage>`` for each stage; ``duration`` and ``event`` (missing if not eligible
-        at the start); ``points_start, points_end, merit_start, merit_end``.
+        at the start); ``points_start, points_end, merit_start, merit_end``; ``core_<term>`` and ``absence_<term>``
+        for each baseline term.
     causes : DataFrame
         One row per student and subject that cost the eligibility: the filters, ``term``, ``subject``.
     filters : tuple of Axis
@@ -42,6 +46,13 @@ class Persons:
     stages : tuple of str
     terms : tuple of str
         Followed terms, the start term first.
+    baseline_terms : tuple of str
+        The terms of a baseline: the stages but for the one after the last term.
+    indicators : tuple of str
+        What a baseline counts: ``eligible`` by the declared rule, and ``core`` (passes in the core subjects and five
+        more) where the scale has passes.
+    core_is_rule : bool
+        Whether both are the same rule, so that both count the same students.
     """
 
     table: pd.DataFrame
@@ -49,6 +60,19 @@ class Persons:
     filters: tuple[Axis, ...]
     stages: tuple[str, ...]
     terms: tuple[str, ...]
+    baseline_terms: tuple[str, ...]
+    indicators: tuple[str, ...]
+    core_is_rule: bool
+
+    @property
+    def has_absence(self) -> bool:
+        """Whether absence is known of anybody."""
+        return any(f"absence_{term}" in self.table for term in self.baseline_terms)
+
+    @property
+    def steps(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of stages that follow each other."""
+        return tuple(pairwise(self.stages))
 
     @property
     def years(self) -> tuple[str, str]:
@@ -56,6 +80,14 @@ class Persons:
         start, end = self.terms[0], self.terms[-1]
         short = (start.rstrip("HVT"), end.rstrip("HVT"))
         return short if all(year.isdigit() for year in short) and short[0] != short[1] else (start, end)
+
+    def by(self, filters: Sequence[str]) -> Persons:
+        """Return the same with the other filters left alone: of those there is only the total."""
+        axes = tuple(
+            axis if name in filters else Axis.of(name, (), total=True)
+            for name, axis in zip(FILTERS, self.filters, strict=True)
+        )
+        return replace(self, filters=axes)
 
     def states_of(self, stage: str) -> tuple[str, ...]:
         """Return the states that a stage may hold, in order."""
@@ -69,12 +101,16 @@ def persons_of(records: StudentRecords) -> Persons:
     stages = stages_of(records)
     lost = losses(records)
     causes = collect(lost_subjects(records, lost).table)[["student_id", "term", "subject"]]
+    baseline_terms = declaration.stages
+    rules = _core_rules(records)
     table = (
         students.join(_groups(records))
         .join(_states(records, stages))
         .join(collect(lost.table).set_index("student_id")[["duration", "event"]])
         .join(_merit(records, declaration.start, "merit_start"))
         .join(_merit(records, declaration.end, "merit_end"))
+        .join(_core(records, rules, baseline_terms))
+        .join(_absence(records, baseline_terms))
     )
     caused = causes.join(students, on="student_id").sort_values(["student_id", "subject"])
     return Persons(
@@ -83,6 +119,9 @@ def persons_of(records: StudentRecords) -> Persons:
         filters=tuple(_axis(students, name) for name in FILTERS),
         stages=stages,
         terms=declaration.followed_terms,
+        baseline_terms=baseline_terms,
+        indicators=("eligible", "core") if rules else ("eligible",),
+        core_is_rule=all(grading.rule == core.rule for grading, core, _ in rules),
     )
 
 
@@ -151,3 +190,43 @@ def _merit(records: StudentRecords, term: str, name: str) -> pd.Series[float]:
     merit = pd.concat(parts)
     passed = merit[merit["n_passed"] > 0].set_index("student_id")
     return passed["merit_value"].astype(float).rename(name)
+
+
+def _core_rules(records: StudentRecords) -> list[tuple[Grading, Grading, list[int]]]:
+    """For each grading and its cohorts, the one with the rule of core subjects and five more; none if one has none."""
+    declaration = records.declaration
+    found = []
+    for grading, cohorts in records.gradings():
+        try:
+            core = declaration.catalogue.grading(cohorts[0], rule=DEFAULT_RULE, scale=declaration.scale)
+        except GradingError:
+            return []
+        found.append((grading, core, list(cohorts)))
+    return found
+
+
+def _core(
+    records: StudentRecords, rules: list[tuple[Grading, Grading, list[int]]], terms: tuple[str, ...]
+) -> pd.DataFrame:
+    """Whether each student passed the core subjects and five more: ``yes``, ``no``, missing without results."""
+    parts = []
+    for _, core, cohorts in rules:
+        grades = only_cohorts(open_frame(records.grades), records, cohorts)
+        parts.append(collect(term_results(nw.to_native(grades), core, terms))[["student_id", "term", "eligible"]])
+    if not parts:
+        return pd.DataFrame()
+    met = pd.concat(parts)
+    met["result"] = met["eligible"].astype(bool).map({True: "yes", False: "no"})
+    wide = met.pivot(index="student_id", columns="term", values="result")
+    return wide.reindex(columns=list(terms)).add_prefix("core_")
+
+
+def _absence(records: StudentRecords, terms: tuple[str, ...]) -> pd.DataFrame:
+    """Absence in per cent of each term, valid and invalid together; missing if either is."""
+    if records.absence is None:
+        return pd.DataFrame()
+    rows = collect(records.absence)
+    rows = rows[rows["term"].isin(terms)]
+    total = rows.assign(total=rows["valid"].astype(float) + rows["invalid"].astype(float))
+    wide = total.pivot(index="student_id", columns="term", values="total")
+    return wide.reindex(columns=list(terms)).add_prefix("absence_")

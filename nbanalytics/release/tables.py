@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
 from nbanalytics.disclosure import Line, Policy, SystemBuilder, primary
 from nbanalytics.disclosure.cells import Mask, Values
-from nbanalytics.disclosure.primary import Counts
-from nbanalytics.release.cube import ALL, Axis, Cube, count, crossings, stars
+from nbanalytics.disclosure.primary import FILTER_AXES, Counts
+from nbanalytics.release.cube import Axis, Cube, count, crossings, stars
+from nbanalytics.release.declared import Declared
+from nbanalytics.release.model import ALL
 from nbanalytics.release.persons import ELIGIBLE, NOT_ELIGIBLE, Persons
 
 GROUPS = ("1", "2", "3", "4", "5", "6")
@@ -31,10 +32,22 @@ class Counted:
     lines: tuple[Line, ...]
 
 
-def count_tables(persons: Persons, policy: Policy, max_crossed: int) -> list[Counted]:
-    """Count every table of a release; each filter selection has every outcome, also those with nobody."""
+def count_tables(persons: Persons, policy: Policy, contents: Declared) -> list[Counted]:
+    """Count the declared tables of a release; each filter selection has every outcome, also those with nobody."""
+    every = _every_table(persons, policy, crossings(persons.filters, contents.max_crossed))
+    return [_crossed_less(entry, contents) for entry in every if contents.has(entry.cube.table, entry.cube.measure)]
+
+
+def _crossed_less(entry: Counted, contents: Declared) -> Counted:
+    most = contents.tables[entry.cube.table].max_crossed
+    if most == contents.max_crossed:
+        return entry
+    fewer = _all(crossings(entry.cube.axes[:FILTER_AXES], most), entry.cube.counts)
+    return replace(entry, cube=replace(entry.cube, declared=entry.cube.declared & fewer))
+
+
+def _every_table(persons: Persons, policy: Policy, declared: Mask) -> list[Counted]:
     filters = persons.filters
-    declared = crossings(filters, max_crossed)
     everyone = _whole(count(persons.table, filters))
     followed = persons.table[persons.table["group"].notna()]
     n_followed = _whole(count(followed, filters))
@@ -43,9 +56,11 @@ def count_tables(persons: Persons, policy: Policy, max_crossed: int) -> list[Cou
         _groups(followed, filters, declared, n_followed, policy),
         _points(persons, declared, n_followed),
         _states(persons, declared, everyone, policy),
-        *([_transitions(persons, declared, everyone, policy)] if len(persons.stages) > 1 else []),
+        *([_transitions(persons, declared, everyone, policy)] if persons.steps else []),
         *_droppoints(persons, declared, everyone),
         _lost_subjects(persons, declared, everyone),
+        _baseline(persons, declared, everyone, policy),
+        *([_absence(persons, declared, everyone)] if persons.has_absence else []),
     ]
 
 
@@ -65,7 +80,7 @@ def number_cells(counted: Sequence[Counted], builder: SystemBuilder, policy: Pol
 
 def costs_of(cube: Cube) -> Values:
     """Return what is lost with each cell: the students in it, more of them the fewer filters are set."""
-    filters = cube.axes[:4]
+    filters = cube.axes[:FILTER_AXES]
     dearer = STAR_WEIGHT ** stars(filters).astype(float)
     return cube.counts * cube.weight * dearer.reshape(*dearer.shape, *[1] * (cube.counts.ndim - dearer.ndim))
 
@@ -111,7 +126,7 @@ def _states(persons: Persons, declared: Mask, n: Counts, policy: Policy) -> Coun
 
 
 def _transitions(persons: Persons, declared: Mask, n: Counts, policy: Policy) -> Counted:
-    table, steps = persons.table, tuple(pairwise(persons.stages))
+    table, steps = persons.table, persons.steps
     long = pd.concat(
         [
             table.assign(stage_from=a, stage_to=b, state_from=table[f"at_{a}"], state_to=table[f"at_{b}"])
@@ -173,6 +188,42 @@ def _lost_subjects(persons: Persons, declared: Mask, n: Counts) -> Counted:
     lines = (Line(lost, None, np.array(True)),)
     cube = Cube("lost_subjects", "students", axes, counts, _all(declared, counts))
     return Counted(cube, (_on(n, 2), lost), lines)
+
+
+def _baseline(persons: Persons, declared: Mask, n: Counts, policy: Policy) -> Counted:
+    results = {ELIGIBLE: "yes", NOT_ELIGIBLE: "no"}
+    table = persons.table
+    columns = {
+        (term, indicator): table[f"at_{term}"].map(results) if indicator == "eligible" else table[f"core_{term}"]
+        for term in persons.baseline_terms
+        for indicator in persons.indicators
+    }
+    long = pd.concat(
+        [
+            table.assign(term=term, indicator=indicator, result=result.fillna("unknown"))
+            for (term, indicator), result in columns.items()
+        ]
+    )
+    axes = (
+        *persons.filters,
+        Axis.of("term", persons.baseline_terms),
+        Axis.of("indicator", persons.indicators),
+        Axis.of("result", ("yes", "no", "unknown"), total=True),
+    )
+    counts = _whole(count(long, axes))
+    lines = (Line(_on(n, 3), 6, _bad(axes, 6, policy)),)
+    return Counted(Cube("baseline", "students", axes, counts, _all(declared, counts)), (_on(n, 3),), lines)
+
+
+def _absence(persons: Persons, declared: Mask, n: Counts) -> Counted:
+    """Students whose absence is known; those of whom it is not are an outcome, too."""
+    known = [
+        persons.table[persons.table[f"absence_{term}"].notna()].assign(term=term) for term in persons.baseline_terms
+    ]
+    axes = (*persons.filters, Axis.of("term", persons.baseline_terms))
+    counts = _whole(count(pd.concat(known), axes))
+    cube = Cube("absence", "students", axes, counts, _all(declared, counts))
+    return Counted(cube, (_on(n, 1), counts), (Line(_on(n, 1)),))
 
 
 def _whole(array: Values) -> Counts:

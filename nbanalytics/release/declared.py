@@ -1,0 +1,183 @@
+"""What a release declares: its filters, tables and measures and how many filters may be crossed, read from TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from nbanalytics.errors import DisclosureError
+
+#: What each measure that is no count is made of.
+_MADE_OF = {
+    "mean_points": ("students",),
+    "mean_merit": ("students",),
+    "mean_absence": ("students",),
+    "hazard": ("at_risk", "lost"),
+    "survival": ("at_risk", "lost"),
+}
+
+
+@dataclass(frozen=True)
+class DeclaredTable:
+    """A table of a release.
+
+    Attributes
+    ----------
+    dimensions : tuple of str
+        Beside the filters, in the order of the columns.
+    measures : tuple of str
+    max_crossed : int
+        How many filters may be set at once.
+    """
+
+    dimensions: tuple[str, ...]
+    measures: tuple[str, ...]
+    max_crossed: int
+
+
+@dataclass(frozen=True)
+class Declared:
+    """All that a release may say.
+
+    Attributes
+    ----------
+    filters : tuple of str
+    max_crossed : int
+        How many filters may be set at once in any table.
+    tables : mapping of str to DeclaredTable
+
+    Examples
+    --------
+    >>> standard().tables["groups"].dimensions
+    ('group',)
+    >>> standard().crossed(1).tables["groups"].max_crossed
+    1
+    """
+
+    filters: tuple[str, ...]
+    max_crossed: int
+    tables: Mapping[str, DeclaredTable]
+
+    def crossed(self, most: int) -> Declared:
+        """Return the same with at most so many filters at once, in every table.
+
+        Raises
+        ------
+        DisclosureError
+            If there are not so many filters.
+        """
+        if most not in range(len(self.filters) + 1):
+            raise DisclosureError(f"max_crossed is {most}; give 0 to {len(self.filters)}, the number of filters.")
+        tables = {name: replace(table, max_crossed=min(most, table.max_crossed)) for name, table in self.tables.items()}
+        if most > self.max_crossed:
+            tables = {name: replace(table, max_crossed=most) for name, table in self.tables.items()}
+        return replace(self, max_crossed=most, tables=MappingProxyType(tables))
+
+    def has(self, table: str, measure: str) -> bool:
+        """Whether a measure of a table is declared."""
+        return table in self.tables and measure in self.tables[table].measures
+
+
+@cache
+def standard() -> Declared:
+    """Return the declaration that comes with the package: every filter and table, two filters at once."""
+    text = files("nbanalytics.release").joinpath("declaration.toml").read_text(encoding="utf-8")
+    data = tomllib.loads(text)
+    tables = {
+        name: DeclaredTable(tuple(entry["dimensions"]), tuple(entry["measures"]), data["max_crossed"])
+        for name, entry in data["tables"].items()
+    }
+    return Declared(tuple(data["filters"]), data["max_crossed"], MappingProxyType(tables))
+
+
+def read_declared(path: str | Path) -> Declared:
+    """Read what a release declares from a TOML file.
+
+    Parameters
+    ----------
+    path : path
+        A file like ``declaration.toml`` beside this module, with less in it. ``filters`` and ``max_crossed`` may be
+        left out; of the tables those named are released, each with the measures named, or with all.
+
+    Returns
+    -------
+    Declared
+
+    Raises
+    ------
+    DisclosureError
+        If the file is missing or no TOML, or names a filter, table, dimension or measure that there is not.
+    """
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DisclosureError(f"The declaration {path.name} cannot be read ({error.strerror}). Check it.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DisclosureError(f"{path.name} cannot be read as TOML: {error}. Mend that line.") from None
+    return parse_declared(data, path.name)
+
+
+def parse_declared(data: Mapping[str, Any], where: str = "declaration.toml") -> Declared:
+    """Build a declaration from parsed TOML; see :func:`read_declared`."""
+    known = standard()
+    _refuse_unknown(data, ("filters", "max_crossed", "tables"), "key", where)
+    filters = data.get("filters", known.filters)
+    _refuse_unknown(_texts(filters, "filters", where), known.filters, "filter", where)
+    most = _crossed(data.get("max_crossed", min(known.max_crossed, len(filters))), len(filters), where)
+    named = data.get("tables", dict.fromkeys(known.tables, MappingProxyType({})))
+    if not isinstance(named, Mapping) or not named:
+        raise DisclosureError(f"{where}: no table is declared, so there is nothing to publish. Add [tables.groups].")
+    _refuse_unknown(named, known.tables, "table", where)
+    # Tables stand in the order of the standard one, whatever the order in the file.
+    tables = {name: _table(name, named[name], most, where) for name in known.tables if name in named}
+    chosen = tuple(name for name in known.filters if name in filters)
+    return Declared(chosen, most, MappingProxyType(tables))
+
+
+def _table(name: str, entry: Any, most: int, where: str) -> DeclaredTable:
+    known = standard().tables[name]
+    inside = f"{where}, [tables.{name}]"
+    if not isinstance(entry, Mapping):
+        raise DisclosureError(f"{inside} is no table of TOML. Write it as [tables.{name}].")
+    _refuse_unknown(entry, ("dimensions", "measures", "max_crossed"), "key", inside)
+    dimensions = _texts(entry.get("dimensions", known.dimensions), "dimensions", inside)
+    _refuse_unknown(dimensions, known.dimensions, "dimension", inside)
+    lacking = [dimension for dimension in known.dimensions if dimension not in dimensions]
+    if lacking:
+        raise DisclosureError(f"{inside} leaves out the dimension {lacking[0]}, without which it is no table. Add it.")
+    measures = _texts(entry.get("measures", known.measures), "measures", inside)
+    _refuse_unknown(measures, known.measures, "measure", inside)
+    for measure in measures:
+        wanting = [count for count in _MADE_OF.get(measure, ()) if count not in measures]
+        if wanting:
+            raise DisclosureError(f"{inside}: {measure} is made of {wanting[0]}, which is not declared. Declare both.")
+    kept = tuple(measure for measure in known.measures if measure in measures)
+    return DeclaredTable(known.dimensions, kept, _crossed(entry.get("max_crossed", most), most, inside))
+
+
+def _texts(values: Any, key: str, where: str) -> list[str]:
+    if not isinstance(values, (list, tuple)) or not values or not all(isinstance(value, str) for value in values):
+        raise DisclosureError(f'{where}: {key} is no list of names. Write it as ["…", "…"].')
+    return list(values)
+
+
+def _crossed(value: Any, most: int, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise DisclosureError(f"{where}: max_crossed = {value!r}; give 0 to {most}, what may be crossed here.")
+    return value
+
+
+def _refuse_unknown(words: Collection[str], known: Collection[str], what: str, where: str) -> None:
+    for word in words:
+        if word not in known:
+            close = get_close_matches(word, sorted(known), n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"Choose among: {', '.join(known)}."
+            raise DisclosureError(f"{where}: there is no {what} {word!r}. {hint}")

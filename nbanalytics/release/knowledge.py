@@ -1,0 +1,230 @@
+"""What an outsider knows who has nothing but published folders: every cell, every sum, and the numbers shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from nbanalytics.disclosure.knowledge import Knowledge
+from nbanalytics.release.model import ALL, FILTERS, OK, Release
+
+#: The column of a frame of cells that holds their numbers.
+_ID = "_cell"
+Frames = Mapping[tuple[str, str], pd.DataFrame]
+
+
+@dataclass(frozen=True, eq=False)
+class Published:
+    """The attacker's system, and what its cells are.
+
+    Attributes
+    ----------
+    knowledge : Knowledge
+        Sums and published numbers; the cells of all releases, each counted once.
+    frames : sequence of mapping
+        For each release, by table and measure, the rows of its counts: dimensions, ``value, status, _cell``.
+    releases : sequence of Release
+    changed : tuple of str
+        Cohorts of which two releases publish different numbers, so that their cells are not taken to be the same;
+        ``*`` if that holds for all cohorts together.
+    """
+
+    knowledge: Knowledge
+    frames: Sequence[Frames]
+    releases: Sequence[Release]
+    changed: tuple[str, ...]
+
+    def words(self, cell: int) -> str:
+        """Return a cell's table and place in words; never a value."""
+        for release, frames in zip(self.releases, self.frames, strict=True):
+            for (table, measure), frame in frames.items():
+                row = frame[frame[_ID] == cell]
+                if len(row):
+                    return place_words(release, table, measure, row.iloc[0])
+        return f"cell {cell}"
+
+
+def knowledge_of(releases: Sequence[Release]) -> Published:
+    """Rebuild the attacker's system of sums from manifests and tables alone.
+
+    A cell is the same in two releases if table, measure and place are the same, and the students are: the same
+    cohort, or the same list of cohorts. Releases that publish different numbers of a cohort are of different
+    records (a correction, somebody moved in), and their cells are kept apart.
+
+    Parameters
+    ----------
+    releases : sequence of Release
+
+    Returns
+    -------
+    Published
+
+    Raises
+    ------
+    DisclosureError
+        On use of its bounds, if the published numbers contradict the sums.
+    """
+    frames = [dict(_frames(release)) for release in releases]
+    changed = _changed(releases, frames)
+    numbers = _number_cells(releases, frames, changed)
+    values = np.full(numbers, np.nan)
+    for held in frames:
+        for frame in held.values():
+            shown = frame["status"] == OK
+            values[frame.loc[shown, _ID]] = frame.loc[shown, "value"]
+    sums = [entry for release, held in zip(releases, frames, strict=True) for entry in _sums(release, held)]
+    return Published(Knowledge(_matrix(sums, numbers), values), frames, releases, changed)
+
+
+def place_words(release: Release, table: str, measure: str, row: Any) -> str:
+    """Say in words which cell a row of a table is, as ``groups, students: cohort 2018, group Lost eligibility``."""
+    entry = release.manifest["tables"].get(table, {})
+    named = [name for name in (*FILTERS, *entry.get("dimensions", ())) if name in row and row[name] != ALL]
+    place = ", ".join(f"{name} {release.label(name, row[name], 'en')}" for name in dict.fromkeys(named))
+    return f"{table}, {measure}: {place or 'all students'}"
+
+
+def _frames(release: Release) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    selections = []
+    for name, entry in release.manifest["tables"].items():
+        table = release.tables[name]
+        selections.append(table[list(FILTERS)].drop_duplicates())
+        for measure, what in entry["measures"].items():
+            if what["kind"] == "count":
+                yield (name, measure), table[table["measure"] == measure].reset_index(drop=True)
+    every = pd.concat(selections).drop_duplicates()
+    for name, dimensions in release.manifest["unpublished"].items():
+        places = pd.DataFrame(list(product(*dimensions.values())), columns=list(dimensions))
+        frame = every.merge(places, how="cross") if dimensions else every
+        yield (name, "students"), frame.reset_index(drop=True).assign(value=np.nan, status="unpublished")
+
+
+def _keys(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series[str]:
+    """Return one text for each row that tells its values in some columns."""
+    key = pd.Series("", index=frame.index, dtype=object)
+    for column in columns:
+        key = key + "|" + frame[column].astype(object)
+    return key
+
+
+def _dimensions(frame: pd.DataFrame) -> list[str]:
+    return [name for name in frame.columns if name not in ("measure", "value", "status", _ID, "_key")]
+
+
+def _students(release: Release, frame: pd.DataFrame) -> pd.Series[str]:
+    """Tell whose cell each row is: of a cohort, or of a list of cohorts, by the definitions of the release."""
+    source = release.manifest["source"]
+    cohorts = ",".join(release.manifest["dimensions"]["cohort"]["values"])
+    whose = frame["cohort"].where(frame["cohort"] != ALL, f"{ALL} of {cohorts}")
+    return whose + f"|{source['start']}|{source['end']}|{source['newly_arrived']}"
+
+
+def _changed(releases: Sequence[Release], frames: Sequence[Frames]) -> tuple[str, ...]:
+    """Find the cohorts of which two releases publish different numbers of the same cell."""
+    if len(releases) == 1:
+        return ()
+    shown = []
+    for release, held in zip(releases, frames, strict=True):
+        for (table, measure), frame in held.items():
+            part = frame[frame["status"] == OK]
+            key = f"{table}|{measure}" + _keys(part, _dimensions(part)) + _students(release, part)
+            shown.append(pd.DataFrame({"key": key, "cohort": part["cohort"], "value": part["value"]}))
+    every = pd.concat(shown)
+    differing = every[every.groupby("key")["value"].transform("nunique") > 1]
+    found = set(differing["cohort"])
+    return tuple(sorted(found | {ALL} if found else found))
+
+
+def _number_cells(releases: Sequence[Release], frames: Sequence[Frames], changed: Sequence[str]) -> int:
+    """Give every row the number of its cell, the same in every release that holds it; return how many there are."""
+    keys: list[pd.Series[str]] = []
+    parts: list[pd.DataFrame] = []
+    for number, (release, held) in enumerate(zip(releases, frames, strict=True)):
+        for (table, measure), frame in held.items():
+            key = f"{table}|{measure}" + _keys(frame, _dimensions(frame)) + "|" + _students(release, frame)
+            keys.append(key.where(~frame["cohort"].isin(changed), key + f"|{number}"))
+            parts.append(frame)
+    codes, every = pd.factorize(pd.concat(keys))
+    start = 0
+    for frame in parts:
+        frame[_ID] = codes[start : start + len(frame)]
+        start += len(frame)
+    return len(every)
+
+
+Sums = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
+
+def _sums(release: Release, frames: Frames) -> Iterator[Sums]:
+    """List the sums of a release: the cells of the totals; for each part, the number of its sum and its cell."""
+    for (table, measure), frame in frames.items():
+        entry = release.manifest["tables"].get(table)
+        over = entry["measures"][measure]["sums_over"] if entry else FILTERS
+        for dimension in over:
+            yield _margins(frame, dimension)
+    for link in release.manifest["links"]:
+        yield _link(frames, link)
+
+
+def _margins(frame: pd.DataFrame, dimension: str) -> Sums:
+    others = [name for name in _dimensions(frame) if name != dimension]
+    whole = frame[dimension] == ALL
+    key = _keys(frame, others)
+    totals = pd.Series(frame[_ID][whole].to_numpy(), index=key[whole])
+    rows = totals.index.get_indexer(pd.Index(key[~whole]))
+    return _numbered(totals.to_numpy(), rows, frame[_ID][~whole].to_numpy())
+
+
+def _link(frames: Frames, link: Mapping[str, Any]) -> Sums:
+    total = _term(frames, link["total"])
+    parts = [_term(frames, part) for part in link["parts"]]
+    there = total.index
+    for part in parts:
+        there = there.intersection(part.index)
+    rows = np.tile(np.arange(len(there)), len(parts))
+    return _numbered(total[there].to_numpy(), rows, np.concatenate([part[there].to_numpy() for part in parts]))
+
+
+def _term(frames: Frames, term: Sequence[Any]) -> pd.Series[int]:
+    """Cells of a term of a link, by selection of the filters."""
+    table, measure, at = term
+    frame = frames[table, measure]
+    kept = np.ones(len(frame), dtype=bool)
+    for name, value in at.items():
+        kept &= (frame[name] == value).to_numpy()
+    part = frame[kept]
+    return pd.Series(part[_ID].to_numpy(), index=pd.Index(_keys(part, FILTERS)))
+
+
+def _numbered(totals: NDArray[Any], rows: NDArray[Any], cells: NDArray[Any]) -> Sums:
+    """Keep the sums that have parts, and number them anew."""
+    used, numbers = np.unique(rows[rows >= 0], return_inverse=True)
+    return totals[used], numbers, cells[rows >= 0]
+
+
+def _matrix(sums: Sequence[Sums], cells: int) -> sparse.csr_array:
+    """Put the sums together, each once."""
+    starts = np.cumsum([0, *(len(totals) for totals, _, _ in sums)])
+    rows = [np.concatenate([start + np.arange(len(totals)), start + numbers])
+            for start, (totals, numbers, _) in zip(starts, sums, strict=False)]  # fmt: skip
+    columns = [np.concatenate([totals, parts]) for totals, _, parts in sums]
+    signs = [np.concatenate([np.ones(len(totals)), -np.ones(len(parts))]) for totals, _, parts in sums]
+    entries = (np.concatenate(signs), (np.concatenate(rows), np.concatenate(columns)))
+    matrix = sparse.csr_array(sparse.coo_array(entries, shape=(int(starts[-1]), cells)))
+    matrix.sort_indices()
+    return matrix[_first_of_each(matrix)]
+
+
+def _first_of_each(matrix: sparse.csr_array) -> NDArray[np.int64]:
+    seen: dict[bytes, int] = {}
+    for row in range(matrix.shape[0]):
+        part = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        seen.setdefault(matrix.indices[part].tobytes() + matrix.data[part].tobytes(), row)
+    return np.fromiter(seen.values(), dtype=np.int64)
