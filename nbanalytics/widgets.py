@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +23,27 @@ PAGE_TYPE = "application/vnd.nbanalytics.page+json"
 _PAGES = Path(__file__).parent / "pages"
 
 
+# What the pages of this process are made of, where somebody has opened it for them.
+_GIVEN: ContextVar[tuple[Release, str] | None] = ContextVar("given", default=None)
+
+
+def give(release: Release, lang: str) -> None:
+    """Let the pages that this process makes from now on show a release that is open already, in a language."""
+    _GIVEN.set((release, lang))
+
+
+@contextmanager
+def giving(release: Release, lang: str) -> Iterator[None]:
+    """Let the pages that are made within show a release that is open already, in a language."""
+    token = _GIVEN.set((release, lang))
+    try:
+        yield
+    finally:
+        _GIVEN.reset(token)
+
+
 def open_release(default: str | Path = "release") -> Release:
-    """Read the release that the server was started with.
+    """Return the release that this page was given, or read the one that the server was started with.
 
     Parameters
     ----------
@@ -39,6 +60,9 @@ def open_release(default: str | Path = "release") -> Release:
     ReleaseError
         If the folder is missing, incomplete or altered.
     """
+    given = _GIVEN.get()
+    if given is not None:
+        return given[0]
     from nbanalytics.release import read_release
 
     return read_release(Path(os.environ.get(RELEASE_VARIABLE) or default))
@@ -55,7 +79,7 @@ class BoardPage(anywidget.AnyWidget):
     release
         A release (see :func:`open_release`).
     lang
-        ``"sv"`` or ``"en"``.
+        ``"sv"`` or ``"en"``; when left out the language that the page is published in, Swedish in a notebook.
     sections
         Which charts, in order: ``"groups"``, ``"flows"``, ``"terms"``, ``"subjects"``.
     """
@@ -66,19 +90,11 @@ class BoardPage(anywidget.AnyWidget):
     selection = traitlets.Dict().tag(sync=True)
     view = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, release: ReleaseLike, lang: str = "sv", sections: Iterable[str] = SECTIONS) -> None:
-        self._board = Board(release, lang, sections)
-        start = self._board.start()
-        super().__init__(
-            page={
-                "lang": lang,
-                "filters": self._board.filters(),
-                "words": self._board.words(),
-                "sections": list(self._board.sections),
-            },
-            selection=start,
-            view=self._board.view(start),
-        )
+    def __init__(self, release: ReleaseLike, lang: str | None = None, sections: Iterable[str] = SECTIONS) -> None:
+        given = _GIVEN.get()
+        self.board = Board(release, lang or (given[1] if given else "sv"), sections)
+        start = self.board.start()
+        super().__init__(page=self.board.page(), selection=start, view=self.board.view(start))
         self.observe(self._choose, names="selection")
         self.on_msg(self._hand_over)
 
@@ -92,7 +108,7 @@ class BoardPage(anywidget.AnyWidget):
         return shown
 
     def _choose(self, change: Any) -> None:
-        self.view = self._board.view(change["new"])
+        self.view = self.board.view(change["new"])
 
     def _hand_over(self, _widget: Any, message: Any, _buffers: Any) -> None:
         """Send plotly's script to a page that has none, such as JupyterLab's."""

@@ -1,13 +1,14 @@
 """The board's page as data: every word, number, chart and table of one selection, ready to be shown.
 
-A page is described once, here. The live edition asks for one selection at a time; another edition may ask for all of
+A page is described once, here. The live edition asks for one selection at a time; the static edition asks for all of
 them in advance, since a selection is a choice among cells that the release declares.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from itertools import product
 from typing import Any, Protocol
 
 import plotly.graph_objects as go
@@ -103,6 +104,25 @@ class Board:
         """Return the selection a page opens with: everybody, since the fewest cells are hidden there."""
         return dict.fromkeys(FILTERS, "*")
 
+    def selections(self) -> Iterator[dict[str, str]]:
+        """Give every selection that the release declares, each with all filters; the one a page opens with first."""
+        values = [["*", *self._values(name)] for name in FILTERS]
+        for chosen in product(*values):
+            if sum(value != "*" for value in chosen) <= self._most:
+                yield dict(zip(FILTERS, chosen, strict=True))
+
+    def page(self) -> dict[str, Any]:
+        """Return what the page shows whatever is selected: its language, release, filters, words and sections."""
+        return {
+            "lang": self.lang,
+            "edition": str(self.release.manifest.get("checksum", ""))[:16],
+            "filters": self.filters(),
+            "words": self.words(),
+            "sections": list(self.sections),
+            "most": self._most,
+            "undeclared": self._undeclared(),
+        }
+
     def view(self, selection: Mapping[str, str]) -> dict[str, Any]:
         """Return everything that the page shows for one selection.
 
@@ -123,16 +143,22 @@ class Board:
 
     def _view(self, selection: Mapping[str, str]) -> dict[str, Any]:
         chosen = dict.fromkeys(FILTERS, "*") | {k: str(v) for k, v in selection.items() if k in FILTERS}
-        where = selection_words(chosen, self.lang, self._names, self._values("cohort"))
         picked = {name: value for name, value in chosen.items() if value != "*"}
-        shared = {"selection": chosen, "where": say("filters.shown", self.lang, selection=where)}
         try:
             found = {name: Cells(self.release.cells(name, **picked)) for name in self._tables}
         except DisclosureError:
-            return shared | {"problem": self._problem(chosen), "answer": "", "tiles": [], "sections": [], "reading": []}
+            ways = self._undeclared()
+            remove = [
+                {"filter": name, "label": ways["remove"].get(name, {}).get(value, "")} for name, value in picked.items()
+            ]
+            empty: dict[str, Any] = {"where": "", "answer": "", "tiles": [], "sections": [], "reading": []}
+            return {"selection": chosen, "problem": {"text": ways["text"], "remove": remove}, **empty}
         cells = dict.fromkeys(TABLES, Cells.none()) | found
         sections = [self._section(name, cells) for name in self.sections]
-        return shared | {
+        where = selection_words(chosen, self.lang, self._names, self._values("cohort"))
+        return {
+            "selection": chosen,
+            "where": say("filters.shown", self.lang, selection=where),
             "problem": None,
             "answer": answer(cells, self.lang),
             "tiles": self._tiles(cells),
@@ -148,7 +174,7 @@ class Board:
 
     def words(self) -> dict[str, str]:
         """Return the words of the page that do not depend on the selection."""
-        keys = ("filters.title", "tiles.title", "reading.title", "page.lost")
+        keys = ("filters.title", "tiles.title", "reading.title", "page.lost", "page.stray")
         words = {key: say(key, self.lang) for key in keys}
         words["filters.hint"] = say("filters.hint", self.lang, most=self._most_words())
         words["notice"] = say("synthetic", self.lang) if self.release.manifest.get("synthetic") else ""
@@ -164,20 +190,20 @@ class Board:
     def _most_words(self) -> str:
         return say(f"number.{self._most}", self.lang) if 1 <= self._most <= 4 else str(self._most)
 
-    def _problem(self, chosen: Mapping[str, str]) -> dict[str, Any]:
-        picked = [(name, value) for name, value in chosen.items() if value != "*"]
-        remove = [
-            {
-                "filter": name,
-                "label": say(
+    def _undeclared(self) -> dict[str, Any]:
+        """Return the words for a combination that is not declared, and for leaving out each value of each filter."""
+        remove = {
+            name: {
+                value: say(
                     "filters.remove",
                     self.lang,
                     filter=say(f"filter.{name}", self.lang).lower(),
                     value=self._label(name, value),
-                ),
+                )
+                for value in self._values(name)
             }
-            for name, value in picked
-        ]
+            for name in FILTERS
+        }
         return {"text": say("filters.undeclared", self.lang, most=self._most_words()), "remove": remove}
 
     def _tiles(self, cells: Mapping[str, Cells]) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Where plotly keeps its script, for pages that load it once."""
+"""Plotly's script for pages that load it once: a partial bundle with the trace types that the figures use."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from importlib.resources import files
 
 
 def plotly_script() -> bytes:
-    """Return plotly's own JavaScript, as the installed package carries it."""
-    return files("plotly").joinpath("package_data", "plotly.min.js").read_bytes()
+    """Return the JavaScript of Plotly as ``pages/build-plotly.mjs`` bundled it."""
+    return files("nbanalytics").joinpath("pages", "plotly.partial.min.js").read_bytes()

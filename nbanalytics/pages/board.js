@@ -1,5 +1,6 @@
 // The board's page. It shows what it is given (every word and number is text already) and says which selection it wants.
-// `model` is any object with get, set, save_changes, on and send: a Jupyter widget in the live edition.
+// `model` is any object with get, set, save_changes, on and send: a Jupyter widget in a notebook, and in the served
+// editions the Model of page.js, whose scripts follow this one in the same file.
 
 const make = (tag, attributes = {}, ...children) => {
   const node = document.createElement(tag);
@@ -111,9 +112,9 @@ function fillSection(parts, view, draw) {
   if (!view.empty) draw(parts.chart, view.figure);
 }
 
-function drawer(model) {
+function drawer(model, lang) {
   const wanted = new Map();
-  const config = { displayModeBar: false, scrollZoom: false, doubleClick: false, showTips: false, locale: "sv" };
+  const config = { displayModeBar: false, scrollZoom: false, doubleClick: false, showTips: false, locale: lang };
   const paint = async (node) => {
     const library = await plotly(model);
     const figure = wanted.get(node);
@@ -147,10 +148,11 @@ function drawer(model) {
 
 function render({ model, el }) {
   const page = model.get("page");
-  const charts = drawer(model);
+  const charts = drawer(model, page.lang);
   const sections = new Map(page.sections.map((id) => [id, section(id)]));
   const answer = make("p", { class: "nba-answer" });
   const where = make("p", { class: "nba-where", role: "status" });
+  const stray = make("p", { class: "nba-stray", role: "status", hidden: true }, page.words["page.stray"]);
   const problem = make("div", { class: "nba-problem", role: "alert", hidden: true });
   const tiles = make("dl", { class: "nba-tiles", "aria-label": page.words["tiles.title"] });
   const words = make("div", { class: "nba-reading-text" });
@@ -171,7 +173,7 @@ function render({ model, el }) {
     waiting = setTimeout(() => showProblem({ text: page.words["page.lost"], remove: [] }), 15000);
   };
   const { bar, selects } = filterBar(page, choose);
-  const root = make("div", { class: "nba-board", lang: page.lang }, answer, bar, where, problem, results);
+  const root = make("div", { class: "nba-board", lang: page.lang }, answer, bar, stray, where, problem, results);
   if (page.words.notice) root.prepend(make("p", { class: "nba-notice" }, page.words.notice));
 
   const showProblem = (trouble) => {
@@ -192,6 +194,7 @@ function render({ model, el }) {
   const show = () => {
     clearTimeout(waiting);
     const view = model.get("view");
+    stray.hidden = !model.get("stray");
     for (const [id, value] of Object.entries(view.selection)) if (selects[id]) selects[id].value = value;
     where.textContent = view.where;
     showProblem(view.problem);
@@ -215,6 +218,7 @@ function render({ model, el }) {
   show();
   model.on("lost", () => {
     clearTimeout(waiting);
+    root.setAttribute("aria-busy", "false");
     showProblem({ text: page.words["page.lost"], remove: [] });
   });
   model.on("change:view", show);

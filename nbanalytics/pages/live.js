@@ -1,36 +1,49 @@
 // A page of the live edition: draws what came with the page at once, then asks its kernel for each new selection.
 // It speaks just as much of Jupyter's messages as that takes: updates of one widget's state over one websocket.
 
-const script = document.querySelector("script[data-nba-kernel]");
-const { nbaKernel: kernel, base, board: address } = script.dataset;
+const CLOCK = 12000; // a kernel that has not answered by then is taken for dead
 
-class Connection {
-  constructor() {
+const keyOf = (selection) => JSON.stringify(Object.entries(selection).sort());
+
+class Kernel {
+  constructor(page) {
+    const script = page.querySelector("script[data-nba-kernel]");
+    Object.assign(this, { id: script.dataset.nbaKernel, base: script.dataset.base });
     this.session = crypto.randomUUID?.() ?? String(Math.random()).slice(2);
-    this.models = new Map();
-    this.queue = [];
-    this.socket = null;
-  }
-
-  open() {
-    const url = new URL(`${base}api/kernels/${kernel}/channels?session_id=${this.session}`, location.href);
+    this.asked = new Map();
+    const url = new URL(`${this.base}api/kernels/${this.id}/channels?session_id=${this.session}`, location.href);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     this.socket = new WebSocket(url);
-    this.socket.addEventListener("open", () => {
-      for (const text of this.queue.splice(0)) this.socket.send(text);
+    this.opened = new Promise((done, failed) => {
+      this.socket.addEventListener("open", done, { once: true });
+      this.socket.addEventListener("close", failed, { once: true });
     });
-    this.socket.addEventListener("message", ({ data }) => {
-      if (typeof data !== "string") return;
-      const message = JSON.parse(data);
-      if (message.msg_type === "comm_msg" && message.content.data.method === "update") {
-        this.models.get(message.content.comm_id)?.receive(message.content.data.state);
-      }
-      if (message.msg_type === "status" && message.content.execution_state === "dead") this.lost();
-    });
-    this.socket.addEventListener("close", () => this.lost());
+    this.opened.catch(() => {});
+    this.socket.addEventListener("message", ({ data }) => this.hear(data));
+    this.socket.addEventListener("close", () => this.end());
   }
 
-  send(comm, state) {
+  hear(data) {
+    if (typeof data !== "string") return;
+    const { msg_type: kind, content } = JSON.parse(data);
+    if (kind === "status" && ["dead", "restarting"].includes(content.execution_state)) this.end();
+    const view = kind === "comm_msg" && content.data.method === "update" ? content.data.state.view : null;
+    const question = this.asked.get(content.comm_id);
+    if (!view || question?.key !== keyOf(view.selection)) return; // another question's answer comes too late
+    this.asked.delete(content.comm_id);
+    question.done(view);
+  }
+
+  end() {
+    this.dead = true;
+    for (const { failed } of this.asked.values()) failed(new Error("the kernel is gone"));
+    this.asked.clear();
+    this.socket.close();
+  }
+
+  async view(comm, selection) {
+    if (this.dead) throw new Error("the kernel is gone");
+    await this.opened;
     const header = {
       msg_id: `${this.session}-${performance.now()}`,
       msg_type: "comm_msg",
@@ -39,44 +52,67 @@ class Connection {
       version: "5.3",
       date: new Date().toISOString(),
     };
-    const content = { comm_id: comm, data: { method: "update", state, buffer_paths: [] } };
-    const text = JSON.stringify({ header, parent_header: {}, metadata: {}, content, channel: "shell", buffers: [] });
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(text);
-    else if (this.socket.readyState === WebSocket.CONNECTING) this.queue.push(text);
-    else this.lost();
-  }
-
-  lost() {
-    for (const model of this.models.values()) model.tell("lost");
+    const content = { comm_id: comm, data: { method: "update", state: { selection }, buffer_paths: [] } };
+    return new Promise((done, failed) => {
+      this.asked.get(comm)?.failed(new Error("another view was asked for"));
+      this.asked.set(comm, { key: keyOf(selection), done, failed });
+      setTimeout(() => failed(new Error("the kernel does not answer")), CLOCK);
+      this.socket.send(JSON.stringify({ header, parent_header: {}, metadata: {}, content, channel: "shell", buffers: [] }));
+    });
   }
 }
 
-class Model {
-  constructor(connection, comm, state) {
-    Object.assign(this, { connection, comm, state, changed: {}, listeners: new Map() });
-    connection.models.set(comm, this);
+let kernel = new Kernel(document);
+const mountsOf = (page) => [...page.querySelectorAll("[data-nba-model]")];
+const stateOf = (mount) => JSON.parse(mount.querySelector("script").textContent);
+let comms = mountsOf(document).map((mount) => mount.dataset.nbaModel);
+const editions = mountsOf(document).map((mount) => stateOf(mount).page.edition);
+
+// Kernels end when they have been idle, or by accident. The page fetches itself again, and with it comes a new one. If
+// it reads another release by now, the whole page is shown anew: never half of each.
+async function renew() {
+  const answer = await fetch(location.pathname, { cache: "no-store" });
+  if (!answer.ok) throw new Error("there is no kernel to be had");
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const mounts = mountsOf(page);
+  if (mounts.some((mount, rank) => stateOf(mount).page.edition !== editions[rank])) location.reload();
+  comms = mounts.map((mount) => mount.dataset.nbaModel);
+  kernel = new Kernel(page);
+}
+
+class LiveModel extends Model {
+  constructor(state, rank) {
+    super(state);
+    Object.assign(this, { rank, known: { [keyOf(state.selection)]: state.view } });
   }
-  get(name) { return this.state[name]; }
-  set(name, value) { this.state[name] = value; this.changed[name] = value; }
-  save_changes() { this.connection.send(this.comm, this.changed); this.changed = {}; }
-  on(event, listener) { this.listeners.set(event, [...(this.listeners.get(event) ?? []), listener]); }
-  send() {}
-  tell(event) { for (const listener of this.listeners.get(event) ?? []) listener(); }
-  receive(state) {
-    Object.assign(this.state, state);
-    for (const name of Object.keys(state)) this.tell(`change:${name}`);
+  async ask(selection) {
+    const key = keyOf(selection);
+    this.failed = false;
+    try {
+      this.known[key] ??= await this.view(selection);
+      if (key === keyOf(this.state.selection)) this.show(this.known[key]);
+    } catch {
+      if (key !== keyOf(this.state.selection)) return;
+      this.failed = true;
+      this.tell("lost");
+    }
+  }
+
+  async view(selection) {
+    const asked = kernel;
+    try {
+      return await asked.view(comms[this.rank], selection);
+    } catch (trouble) {
+      if (!asked.dead && keyOf(selection) !== keyOf(this.state.selection)) throw trouble;
+      if (asked === kernel) {
+        asked.end();
+        await renew();
+      }
+      return kernel.view(comms[this.rank], selection);
+    }
   }
 }
 
-const connection = new Connection();
-connection.open();
-addEventListener("pagehide", () => navigator.sendBeacon(`${base}voila/api/shutdown/${kernel}`));
+addEventListener("pagehide", () => navigator.sendBeacon(`${kernel.base}voila/api/shutdown/${kernel.id}`));
 addEventListener("pageshow", (event) => event.persisted && location.reload());
-
-const { default: board } = await import(new URL(address, location.href));
-for (const mount of document.querySelectorAll("[data-nba-model]")) {
-  const state = JSON.parse(mount.querySelector("script").textContent);
-  const model = new Model(connection, mount.dataset.nbaModel, state);
-  mount.replaceChildren();
-  board.render({ model, el: mount });
-}
+mountPages((state, mount) => new LiveModel(state, mountsOf(document).indexOf(mount)));

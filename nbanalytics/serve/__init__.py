@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from nbanalytics.errors import ReleaseError
-from nbanalytics.serve.dashboards import Dashboard, dashboards_folder, find_dashboards
+from nbanalytics.export import Dashboard, dashboards_folder, find_dashboards, open_verified
 
-__all__ = ["Dashboard", "dashboards_folder", "default_release", "find_dashboards", "serve"]
+__all__ = ["LIVE_LIMIT", "Dashboard", "dashboards_folder", "default_release", "find_dashboards", "serve"]
+
+#: Viewers of pages with a kernel at the same time; a kernel takes some 40 MB.
+LIVE_LIMIT = 60
 
 
 def _to_stdout(line: str) -> None:
@@ -27,6 +29,8 @@ def serve(
     port: int | None = None,
     open_browser: bool = False,
     announce: Callable[[str], None] = _to_stdout,
+    live_limit: int = LIVE_LIMIT,
+    dashboards: str | Path | None = None,
 ) -> None:
     """Serve the dashboards of a release on 127.0.0.1 until interrupted.
 
@@ -40,6 +44,10 @@ def serve(
         Whether to open the gallery in the default browser.
     announce
         Called with each line for the user, the address among them.
+    live_limit
+        How many pages with a kernel may be open at the same time; further visitors are led to the static pages.
+    dashboards
+        Folder of the dashboards; the project's own when left out.
 
     Raises
     ------
@@ -48,16 +56,10 @@ def serve(
     NbanalyticsError
         If the port is taken.
     """
-    from nbanalytics.release import read_release
-
     folder = Path(release) if release is not None else default_release()
-    try:
-        opened = read_release(folder)
-    except (OSError, ValueError, KeyError) as fault:
-        raise ReleaseError(
-            f"the release in {folder} cannot be read ({fault}); build it anew with 'nbanalytics release'"
-        ) from fault
+    opened = open_verified(folder)
     # Voila and its server cost a second to import; a faulty release is told before that.
     from nbanalytics.serve.app import run
 
-    run(opened, folder, find_dashboards(), port, open_browser, announce)
+    listed = find_dashboards(Path(dashboards) if dashboards is not None else None)
+    run(opened, folder.resolve(), listed, port, open_browser, announce, live_limit)

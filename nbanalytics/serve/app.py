@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
@@ -15,36 +16,37 @@ from jupyter_server.utils import url_path_join
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
+from tornado.web import RequestHandler
 from traitlets.config import Config
 from voila.app import Voila
 from voila.paths import collect_static_paths, collect_template_paths
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from nbanalytics.errors import NbanalyticsError
-from nbanalytics.serve.assets import load_assets
-from nbanalytics.serve.dashboards import Dashboard
-from nbanalytics.serve.gallery import PAGES, gallery, missing_page
+from nbanalytics.export import Dashboard
+from nbanalytics.export.assets import PAGES
+from nbanalytics.export.gallery import POLICY
+from nbanalytics.export.site import PAGE_WORDS
+from nbanalytics.serve.forking import CAN_FORK, Splitters, Zygote
 from nbanalytics.serve.handlers import (
-    AssetHandler,
     DashboardHandler,
     FarewellHandler,
+    LastingHandler,
     MissingHandler,
     PageHandler,
 )
+from nbanalytics.serve.shelf import Shelf
 from nbanalytics.text import LANGUAGES, say
+from nbanalytics.widgets import RELEASE_VARIABLE
 
 if TYPE_CHECKING:
     from nbanalytics.release import Release
 
 ADDRESS, FIRST_PORT, TRIES = "127.0.0.1", 8866, 50
-RELEASE_VARIABLE = "NBANALYTICS_RELEASE"
 TEMPLATE = "nbanalytics"
-_HEATED = 2  # kernels kept ready for each dashboard; more would starve visitors on two cores
-_PAGE_WORDS = ("page.skip", "page.loading", "page.failed", "page.noscript", "gallery.back")
-_POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
-)
+_HEATED = 2  # pages kept ready for each dashboard; more would starve visitors on two cores
+_IDLE = 900  # seconds without a choice
+_POLICY = POLICY.format(own="'self'") + "; frame-ancestors 'self'"
 
 
 class ThisPython(KernelSpecManager):
@@ -79,7 +81,9 @@ def settings_for(folder: Path, dashboards: Sequence[Dashboard]) -> Config:
         "default": {"pool_size": 0},
         **{entry.path.name: {"pool_size": _HEATED} for entry in dashboards},
     }
-    config.MappingKernelManager = Config(cull_idle_timeout=300, cull_interval=60, cull_connected=False)
+    # A page whose kernel has ended gets another one when it asks for a view, so that even open tabs need not keep one.
+    config.MappingKernelManager = Config(cull_idle_timeout=_IDLE, cull_interval=60, cull_connected=True)
+    config.KernelRestarter.restart_limit = 0  # a kernel started anew would know nothing of its page
     if os.name == "posix":  # sockets in a folder of ours, not ports that others on the machine can reach
         config.KernelManager.transport = "ipc"
     return config
@@ -89,23 +93,64 @@ class DashboardServer(Voila):  # type: ignore[misc]
     """The server. Everything that Voila offers beyond its pages is left out."""
 
     def prepare_release(
-        self, release: Release, dashboards: Sequence[Dashboard], announce: Callable[[str], None]
+        self,
+        release: Release,
+        folder: Path,
+        dashboards: Sequence[Dashboard],
+        announce: Callable[[str], None],
+        live_limit: int,
     ) -> None:
         """Keep what the pages are made of."""
-        self._release, self._dashboards, self._announce = release, list(dashboards), announce
-        self._assets = load_assets()
+        self._folder, self._dashboards, self._announce, self._limit = folder, list(dashboards), announce, live_limit
+        self._changed = Event()
+        self._shelf = Shelf(folder, release, dashboards, on_change=self._changed.set)
+        self._splitters = Splitters.instance(parent=self)
+        self._describe(release)
+        self._load_kernels()
+
+    def _describe(self, release: Release) -> None:
+        site = self._shelf.site
         self.config.VoilaConfiguration.resources = {
             "nbanalytics": {
                 "title": str(release.manifest.get("title", "")),
-                "version": {name: asset.version for name, asset in self._assets.items()},
-                "words": {lang: {key: say(key, lang) for key in _PAGE_WORDS} for lang in LANGUAGES},
+                "names": site.names if site is not None else {},
+                "words": {lang: {key: say(key, lang) for key in PAGE_WORDS} for lang in LANGUAGES},
             }
         }
+
+    def _load_kernels(self) -> None:
+        """Load the release into the process that kernels are split off from; those that run keep the one they have."""
+        if not CAN_FORK:
+            return
+        if self._splitters.zygote is not None:
+            self._splitters.zygote.retire()
+        self._splitters.zygote = Zygote(self._folder)
+
+    def _renew(self) -> None:
+        """After a change of release, end the pages that were kept ready: they show the old one."""
+        site = self._shelf.site
+        if not self._changed.is_set() or site is None:
+            return
+        self._changed.clear()
+        self._describe(site.release)
+        self.voila_configuration.config.VoilaConfiguration.resources = self.config.VoilaConfiguration.resources
+        self._load_kernels()
+        for name, pool in list(self.kernel_manager._pools.items()):
+            self.kernel_manager._pools[name] = []
+            for task in pool:
+                IOLoop.current().add_callback(self._end_heated, task)
+            self.kernel_manager.fill_if_needed(delay=0, notebook_name=name)
+
+    async def _end_heated(self, task: Any) -> None:
+        held = await task
+        if held["kernel_id"] in self.kernel_manager:
+            await self.kernel_manager.shutdown_kernel(held["kernel_id"], now=True)
 
     def setup_template_dirs(self) -> None:
         """Find the template in this package and what it builds upon where Jupyter keeps it."""
         roots = [str(PAGES), *jupyter_path()]
         self.template_paths = collect_template_paths(["voila", "nbconvert"], TEMPLATE, prune=True, root_dirs=roots)
+        self.template_paths.append(str(PAGES))
         self.static_paths = collect_static_paths(["voila", "nbconvert"], TEMPLATE, prune=True, root_dirs=roots)
 
     def init_settings(self) -> dict[str, Any]:
@@ -121,26 +166,30 @@ class DashboardServer(Voila):  # type: ignore[misc]
             },
             "ws_ping_timeout": 30_000,
             "default_handler_class": MissingHandler,
-            "default_handler_args": {"page": self._missing},
+            "default_handler_args": {"shelf": self._shelf},
+            "log_function": self._log_request,
         }
 
     def init_handlers(self) -> list[Any]:
         """Return every address that is answered; all others get 404."""
         routes: list[tuple[Any, ...]] = [
-            ("/", PageHandler, {"page": self._gallery}),
-            (r"/assets/([a-z.]+)", AssetHandler, {"assets": self._assets}),
+            ("/", PageHandler, {"shelf": self._shelf, "name": "index.html"}),
+            (r"/((?:assets|data)/[a-z0-9./-]+)", LastingHandler, {"shelf": self._shelf}),
             (rf"/api/kernels/{_kernel_id_regex}/channels", VoilaKernelWebsocketHandler),
             (rf"/voila/api/shutdown/{_kernel_id_regex}", FarewellHandler),
         ]
-        shared = {
+        live = {
             "template_paths": self.template_paths,
             "config": self.config,
             "voila_configuration": self.voila_configuration,
+            "shelf": self._shelf,
+            "limit": self._limit,
+            "renew": self._renew,
         }
-        routes += [
-            (f"/{entry.slug}", DashboardHandler, {"notebook_path": entry.path.name, **shared})
-            for entry in self._dashboards
-        ]
+        for entry in self._dashboards:
+            routes.append((f"/live/{entry.slug}", DashboardHandler, _live(entry) | live))
+            if entry.edition == "static":
+                routes.append((f"/{entry.slug}", PageHandler, {"shelf": self._shelf, "name": f"{entry.slug}.html"}))
         return [(url_path_join(self.server_url, path), *rest) for path, *rest in routes]
 
     def start(self) -> None:
@@ -165,6 +214,7 @@ class DashboardServer(Voila):  # type: ignore[misc]
         server = HTTPServer(self.app)
         server.add_sockets(self._sockets)
         self._announce(f"http://{ADDRESS}:{self.port}{self.base_url}")
+        self._shelf.prepare()
         if self.open_browser:
             self.launch_browser()
         self.ioloop = IOLoop.current()
@@ -175,15 +225,18 @@ class DashboardServer(Voila):  # type: ignore[misc]
         finally:
             server.stop()
             self.stop()
+            if self._splitters.zygote is not None:
+                self._splitters.zygote.retire()
 
-    def _style(self) -> str:
-        return self._assets["nbanalytics.css"].version
+    def _log_request(self, handler: RequestHandler) -> None:
+        """Log that an answer failed, by the kind of its route: never who asked, nor for which selection."""
+        status = handler.get_status()
+        if status >= 500 and status != 503:
+            self.log.error("%s answered %d", type(handler).__name__, status)
 
-    def _gallery(self) -> str:
-        return gallery(self._release, self._dashboards, self.base_url, self._style())
 
-    def _missing(self) -> str:
-        return missing_page(str(self._release.manifest.get("title", "")), self.base_url, self._style())
+def _live(entry: Dashboard) -> dict[str, str]:
+    return {"notebook_path": entry.path.name, "slug": entry.slug}
 
 
 def run(
@@ -193,11 +246,12 @@ def run(
     port: int | None,
     open_browser: bool,
     announce: Callable[[str], None],
+    live_limit: int,
 ) -> None:
     """Start the server and serve until interrupted (see :func:`nbanalytics.serve.serve`)."""
     if not dashboards:
         raise NbanalyticsError("there is no dashboard to serve; reinstall nbanalytics with its dashboards")
-    os.environ[RELEASE_VARIABLE] = str(folder.resolve())
+    os.environ[RELEASE_VARIABLE] = str(folder)
     server = DashboardServer(
         config=settings_for(folder, dashboards),
         config_file_paths=[],
@@ -208,6 +262,6 @@ def run(
         open_browser=open_browser,
         log_level="ERROR",
     )
-    server.prepare_release(release, dashboards, announce)
+    server.prepare_release(release, folder, dashboards, announce, live_limit)
     server.initialize([])
     server.start()

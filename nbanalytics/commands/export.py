@@ -1,0 +1,30 @@
+"""``nbanalytics export``: the dashboards of a release as plain files."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Language(StrEnum):
+    """Language of the pages."""
+
+    SV = "sv"
+    EN = "en"
+
+
+def export(
+    release: Annotated[Path, typer.Argument(metavar="RELEASE", help="Folder of a release.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; an older site there is replaced whole.")],
+    lang: Annotated[Language, typer.Option(help="Language of the pages.")] = Language.SV,
+) -> None:
+    """Write the dashboards as plain files, for any web server, a folder or an e-mail: no kernel, the same filters."""
+    from nbanalytics.export import export as write
+
+    folder = write(release, out, lang.value)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files) / 1e6
+    typer.echo(f"{len(files)} files, {size:.1f} MB; open {out / 'index.html'}", err=True)

@@ -1,0 +1,58 @@
+"""The static edition: a release's dashboards as plain files, for any web server, a folder or an e-mail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbanalytics.errors import ReleaseError
+from nbanalytics.export.dashboards import Dashboard, dashboards_folder, find_dashboards
+from nbanalytics.export.site import Site
+from nbanalytics.export.write import write_site
+
+if TYPE_CHECKING:
+    from nbanalytics.release import Release
+
+__all__ = ["Dashboard", "Site", "dashboards_folder", "export", "find_dashboards", "open_verified", "write_site"]
+
+
+def open_verified(folder: Path) -> Release:
+    """Read a release; whatever is wrong with it is a :class:`~nbanalytics.errors.ReleaseError` in words."""
+    from nbanalytics.release import read_release
+
+    try:
+        return read_release(folder)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise ReleaseError(
+            f"the release in {folder} cannot be read ({fault}); build it anew with 'nbanalytics release'"
+        ) from fault
+
+
+def export(release: str | Path, out: str | Path, lang: str = "sv") -> Path:
+    """Write the static edition of a release.
+
+    Parameters
+    ----------
+    release
+        Folder of the release; it is read only if it is what was published.
+    out
+        Folder to write: new, empty, or an older site.
+    lang
+        ``"sv"`` or ``"en"``.
+
+    Returns
+    -------
+    Path
+        The folder, with ``index.html``, a page for each dashboard that needs no kernel, ``assets/`` and ``data/``.
+
+    Raises
+    ------
+    ReleaseError
+        If the release is missing, altered or of a newer version.
+    NbanalyticsError
+        If the folder holds something else, or the disk does not take the files; nothing is changed then.
+    """
+    from nbanalytics.export.gallery import FILE_POLICY
+
+    site = Site(open_verified(Path(release)), find_dashboards(), lang, policy=FILE_POLICY)
+    return write_site(site, out)

@@ -1,0 +1,143 @@
+"""Which notebooks are dashboards, and what their cells show: those in the dashboards' folder that say so themselves."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbanalytics.errors import NbanalyticsError
+from nbanalytics.widgets import BoardPage, giving
+
+if TYPE_CHECKING:
+    from nbanalytics.release import Release
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
+_TAKEN = ("assets", "data", "live", "api", "voila", "index", "en", "sv")
+EDITIONS = ("static", "live")
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A notebook that is shown to readers.
+
+    Attributes
+    ----------
+    slug
+        Its address.
+    path
+        The notebook.
+    metadata
+        The notebook's metadata.
+    edition
+        ``"static"`` if every view is known in advance, ``"live"`` if the page needs a kernel.
+    """
+
+    slug: str
+    path: Path
+    metadata: Mapping[str, Any]
+    edition: str
+
+    @property
+    def lang(self) -> str:
+        """Language that the notebook is written in."""
+        return str(self.metadata.get("lang", "sv"))
+
+    def words(self, key: str, lang: str = "sv") -> str:
+        """Return its ``title`` or ``description`` in a language, as far as the notebook has it."""
+        return str(_in_language(self.metadata, lang).get(key, self.metadata.get(key, self.slug)))
+
+    def cells(self, lang: str) -> Iterator[tuple[str, str]]:
+        """Give the kind and source of each cell; prose in a language as far as the notebook has it."""
+        for cell in json.loads(self.path.read_text(encoding="utf-8"))["cells"]:
+            written = "".join(cell["source"])
+            translated = _in_language(cell.get("metadata", {}), lang).get("source", "")
+            yield cell["cell_type"], "".join(translated) or written
+
+
+def _in_language(metadata: Mapping[str, Any], lang: str) -> Mapping[str, Any]:
+    found = metadata.get("nbanalytics", {}).get(lang, {})
+    return found if isinstance(found, Mapping) else {}
+
+
+def dashboards_folder() -> Path:
+    """Return the folder with the dashboards: in the installed package, or beside it in a clone."""
+    package = Path(__file__).parent.parent
+    inside = package / "dashboards"
+    return inside if inside.is_dir() else package.parent / "dashboards"
+
+
+def find_dashboards(folder: Path | None = None) -> list[Dashboard]:
+    """List the notebooks that are marked as dashboards.
+
+    Parameters
+    ----------
+    folder
+        Where to look, not deeper; the project's own dashboards when left out.
+
+    Returns
+    -------
+    list of Dashboard
+        In the order of the notebooks' names. A notebook is listed only if its metadata hold
+        ``"nbanalytics": {"dashboard": true}``; with ``"edition": "live"`` there it gets a kernel, otherwise it is
+        shown as static pages.
+    """
+    found = []
+    for path in sorted((folder or dashboards_folder()).glob("*.ipynb")):
+        metadata = json.loads(path.read_text(encoding="utf-8")).get("metadata", {})
+        ours = metadata.get("nbanalytics", {})
+        if ours.get("dashboard") is not True or not _SLUG.fullmatch(path.stem) or path.stem in _TAKEN:
+            continue
+        edition = str(ours.get("edition", "static"))
+        if edition not in EDITIONS:
+            raise NbanalyticsError(f"{path.name} names the edition {edition!r}; there are {', '.join(EDITIONS)}")
+        found.append(Dashboard(path.stem, path, metadata, edition))
+    return found
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a page: prose in Markdown, or a board."""
+
+    prose: str | None = None
+    page: BoardPage | None = None
+
+
+def parts_of(dashboard: Dashboard, release: Release, lang: str) -> list[Part]:
+    """Run a dashboard's few calls here, on a release that is open, and return what its cells show.
+
+    Parameters
+    ----------
+    dashboard
+        One whose edition is ``"static"``.
+    release
+        What its pages read.
+    lang
+        ``"sv"`` or ``"en"``.
+
+    Returns
+    -------
+    list of Part
+        In the order of the cells.
+    """
+    shown: list[Part] = []
+    names: dict[str, Any] = {"__name__": "__main__"}
+    with giving(release, lang):
+        for kind, source in dashboard.cells(lang):
+            if kind == "markdown":
+                shown.append(Part(prose=source))
+            elif kind == "code" and isinstance(value := _run(source, dashboard.path.name, names), BoardPage):
+                shown.append(Part(page=value))
+    return shown
+
+
+def _run(source: str, name: str, names: dict[str, Any]) -> Any:
+    """Run a cell as a notebook would, and return the value of its last line."""
+    tree = ast.parse(source, name)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, name, "exec"), names)
+    return eval(compile(ast.Expression(last.value), name, "eval"), names) if isinstance(last, ast.Expr) else None

@@ -1,0 +1,154 @@
+"""The static edition of a release: every file of it, the same for a web server and for a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+from nbanalytics import __version__
+from nbanalytics.export.assets import Asset, fingerprint, hashed, load_assets
+from nbanalytics.export.dashboards import Dashboard, parts_of
+from nbanalytics.export.gallery import gallery, page
+from nbanalytics.figures.board import Board
+from nbanalytics.text import say
+from nbanalytics.widgets import BoardPage
+
+if TYPE_CHECKING:
+    from nbanalytics.release import Release
+
+PAGE_WORDS = ("page.skip", "page.loading", "page.failed", "page.noscript", "gallery.back")
+Selection = Mapping[str, str]
+
+
+class Site:
+    """The files of a release's static edition in one language, by their address within the site.
+
+    A page holds the view that it opens with. The other views are in scripts beside it: all that choose one filter in
+    one, and those that choose more in one for each value of their first filter.
+
+    Parameters
+    ----------
+    release
+        A release.
+    dashboards
+        What to show; those that need a kernel are only listed if ``suffix`` is empty, where a server answers.
+    lang
+        ``"sv"`` or ``"en"``.
+    suffix
+        Ending of the pages' addresses: ``".html"`` in a folder, none on a server.
+    policy
+        What pages may load, if no server says so.
+
+    Attributes
+    ----------
+    pages : dict of str to Asset
+        The gallery ``index.html`` and the dashboards.
+    lasting : dict of str to Asset
+        Scripts, styles and views; a name never stands for other content.
+    """
+
+    def __init__(
+        self,
+        release: Release,
+        dashboards: Sequence[Dashboard],
+        lang: str = "sv",
+        suffix: str = ".html",
+        policy: str = "",
+    ) -> None:
+        self.release, self.lang, self._policy = release, lang, policy
+        assets = load_assets()
+        self.names = {name: hashed(name, asset) for name, asset in assets.items()}
+        self.lasting = {f"assets/{self.names[name]}": asset for name, asset in assets.items()}
+        static = [entry for entry in dashboards if entry.edition == "static"]
+        listed = static if suffix else list(dashboards)
+        index = gallery(release, listed, lang, style=self.names["nbanalytics.css"], suffix=suffix, policy=policy)
+        self.pages = {"index.html": _text("index.html", index)}
+        for entry in static:
+            self.pages[f"{entry.slug}.html"] = _text("page.html", self._dashboard(entry, suffix))
+
+    def files(self) -> Iterator[tuple[str, Asset]]:
+        """Give every file of the edition with its address; the live edition's script is none of them."""
+        yield from self.pages.items()
+        live = f"assets/{self.names['live.js']}"
+        yield from ((address, asset) for address, asset in self.lasting.items() if address != live)
+
+    def _dashboard(self, entry: Dashboard, suffix: str) -> str:
+        from nbconvert.filters import markdown2html
+
+        parts: list[dict[str, Any]] = []
+        for part in parts_of(entry, self.release, self.lang):
+            if part.page is not None:
+                parts.append({"prose": None, "state": self._state(part.page, f"{entry.slug}-{len(parts)}")})
+            else:
+                parts.append({"prose": Markup(markdown2html(part.prose or "")), "state": ""})
+        home = Markup('<a href="{}">{}</a>').format("index.html" if suffix else "./", say("gallery.back", self.lang))
+        return page(
+            "static.html.j2",
+            lang=self.lang,
+            root="",
+            names=self.names,
+            policy=self._policy,
+            title=entry.words("title", self.lang),
+            publication=str(self.release.manifest.get("title", "")),
+            right=home,
+            words={key: say(key, self.lang) for key in PAGE_WORDS},
+            parts=parts,
+        )
+
+    def _state(self, shown: BoardPage, name: str) -> Markup:
+        """Return a board's first state as JSON for its page, and add the scripts with its other views to the site."""
+        state = {"page": shown.page, "selection": shown.selection, "view": shown.view, "root": ""}
+        shown.close()
+        mark = fingerprint(str(self.release.manifest.get("checksum")).encode(), _json(state), __version__.encode())
+        folder = f"data/{mark}/{name}"
+        for store, selections in stores(shown.board).items():
+            address = f"{folder}/{store}"
+            self.lasting[f"{address}.js"] = Asset.named("views.js", _views(shown.board, address, selections))
+        return Markup(htmlsafe_json_dumps(state | {"data": folder}, dumps=_dumps))
+
+
+def stores(board: Board) -> dict[str, dict[str, Selection]]:
+    """Divide the views of a board among scripts.
+
+    Returns
+    -------
+    dict of str to dict
+        Name of each script: its views' keys (the place of each value in its filter) and selections. The view that the
+        page opens with is in none.
+    """
+    places = {
+        filter_["id"]: {option["value"]: place for place, option in enumerate(filter_["options"])}
+        for filter_ in board.filters()
+    }
+    found: dict[str, dict[str, Selection]] = {}
+    for selection in board.selections():
+        key = [places[name][selection[name]] for name in places]
+        chosen = [(rank, place) for rank, place in enumerate(key) if place]
+        if chosen:
+            name = "one" if len(chosen) == 1 else "{}-{}".format(*chosen[0])
+            found.setdefault(name, {})[".".join(map(str, key))] = selection
+    return found
+
+
+def _views(board: Board, address: str, selections: Mapping[str, Selection]) -> Callable[[], bytes]:
+    def make() -> bytes:
+        views = {key: board.view(selection) for key, selection in selections.items()}
+        return b"nbanalyticsViews(%s, %s);\n" % (_json(address), _json(views))
+
+    return make
+
+
+def _text(name: str, text: str) -> Asset:
+    return Asset.named(name, text.encode)
+
+
+def _dumps(value: Any, **_settings: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _json(value: Any) -> bytes:
+    return _dumps(value).encode()

@@ -1,0 +1,66 @@
+"""Write a static edition to a folder: as a whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from pathlib import Path
+
+from nbanalytics.errors import NbanalyticsError
+from nbanalytics.export.site import Site
+
+MARK = "nbanalytics-site.txt"
+_SAYS = "Written by 'nbanalytics export', which replaces this folder as a whole.\n"
+
+
+def write_site(site: Site, folder: str | Path) -> Path:
+    """Write a site to a folder; an older site there is replaced only when the new one is complete.
+
+    Parameters
+    ----------
+    site
+        The static edition of a release.
+    folder
+        New, empty, or an older site; nothing else is overwritten.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    NbanalyticsError
+        If the folder holds something else, or the disk does not take the files; nothing is changed then.
+    """
+    target = Path(folder).absolute()
+    if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not (target / MARK).is_file())):
+        raise NbanalyticsError(
+            f"{target.name} holds something that 'nbanalytics export' did not write, so nothing was written. "
+            "Give a new or empty folder."
+        )
+    mark = uuid.uuid4().hex[:8]
+    fresh, old = target.with_name(f".{target.name}.{mark}.new"), target.with_name(f".{target.name}.{mark}.old")
+    try:
+        for address, asset in site.files():
+            path = fresh / address
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(asset.body)
+        (fresh / MARK).write_text(_SAYS, encoding="utf-8")
+        if target.exists():
+            target.rename(old)
+        try:
+            fresh.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
+    except OSError as fault:
+        raise NbanalyticsError(
+            f"the site could not be written to {target.name} ({fault.strerror}); what was there is untouched. "
+            "Check the disk and your rights to the folder, then try again."
+        ) from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    return target
