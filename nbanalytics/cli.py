@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nbanalytics.commands.export import export
 from nbanalytics.errors import NbanalyticsError
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ app = typer.Typer(
 
 #: What DuckDB may take of a national register at once; the rest waits on disk, and a laptop stays usable.
 MEMORY = "600MB"
+
+app.command()(export)
 
 RecordsPath = Annotated[Path, typer.Argument(metavar="PATH", help="Folder of records (CSV, Parquet or Excel).")]
 
