@@ -13,10 +13,20 @@ from hypothesis import strategies as st
 
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.intervals import wilson
-from nbanalytics.risk import brier_decomposition, calibration_table, compare_auc, measures, roc_curve
+from nbanalytics.risk import (
+    at_capacity,
+    brier_decomposition,
+    calibration_table,
+    compare_auc,
+    compare_models,
+    measures,
+    net_benefit_curve,
+    roc_curve,
+)
 from nbanalytics.risk.auc import delong, tied, weighted_auc, weighted_average_precision
 from nbanalytics.risk.bootstrap import draw, percentile_interval
 from nbanalytics.risk.calibration import calibration_fit
+from nbanalytics.risk.decision import flag_top
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
 with_reference = pytest.mark.skipif(not REFERENCE.exists(), reason="the reference folder is not at hand")
@@ -390,3 +400,62 @@ def test_intervals_cover_the_truth():
                 inside[name] += table.loc[name, "low"] <= true <= table.loc[name, "high"]
     for name, number in inside.items():
         assert 0.93 - 2 * sqrt(0.05 * 0.95 / 500) <= number / 500 <= 0.97 + 2 * sqrt(0.05 * 0.95 / 500), name
+
+
+def test_places_go_to_the_highest_scores_and_ties_are_shared():
+    y, p = [1, 0, 1, 0, 1, 0, 0, 0, 0, 0], [0.9, 0.8, 0.5, 0.5, 0.5, 0.5, 0.2, 0.1, 0.1, 0.1]
+    table = at_capacity(y, p, [0.2, 0.4, 1.0]).set_index(["capacity", "measure"])["value"]
+    # Two places: one hit. Two more among four equal ones with two cases: one hit expected.
+    assert table[0.2, "flagged"] == 2
+    assert table[0.2, "precision"] == pytest.approx(1 / 2)
+    assert table[0.2, "recall"] == pytest.approx(1 / 3)
+    assert table[0.4, "precision"] == pytest.approx(2 / 4)
+    assert table[0.4, "lift"] == pytest.approx(0.5 / 0.3)
+    assert table[0.4, "false_alarms_per_100"] == pytest.approx(50)
+    assert table[1.0, "recall"] == pytest.approx(1)
+    with pytest.raises(DataError, match="A capacity of 0 is no share"):
+        at_capacity(y, p, [0])
+
+
+@given(scored, st.integers(1, 10))
+def test_shared_places_are_the_mean_over_all_ways_to_settle_ties(pairs, tenths):
+    _, p = arrays(pairs)
+    flags = flag_top(p, tenths / 10, np.ones((1, len(p))))[0]
+    assert flags.sum() == pytest.approx(len(p) * tenths / 10)
+    for one in range(len(p)):
+        above = (p > p[one]).sum()
+        chance = (len(p) * tenths / 10 - above) / (p == p[one]).sum()
+        assert flags[one] == pytest.approx(min(max(chance, 0), 1))
+
+
+def test_net_benefit_stands_between_nobody_and_everybody():
+    y, p = simulated()
+    table = net_benefit_curve(y, p, [0.1, 0.3]).set_index(["threshold", "strategy"])["value"]
+    flagged = p >= 0.3
+    by_hand = (y[flagged].sum() - (1 - y[flagged]).sum() * 0.3 / 0.7) / len(y)
+    assert table[0.3, "model"] == pytest.approx(by_hand)
+    assert table[0.3, "everybody"] == pytest.approx(y.mean() - (1 - y.mean()) * 0.3 / 0.7)
+    assert table[0.3, "nobody"] == 0
+    from_measures = measures(y, p, threshold=0.3)
+    assert value(from_measures, "net_benefit") == pytest.approx(by_hand)
+
+
+def test_differences_between_models_are_paired():
+    y, p = simulated(500)
+    rng = np.random.default_rng(0)
+    close = np.clip(p + rng.normal(0, 0.01, len(p)), 0.001, 0.999)
+    table = compare_models(y, {"model": p, "nearly": close, "half": np.full(len(p), 0.5)})
+    rows = table.set_index(["model", "measure"])
+    own = measures(y, close).set_index("measure")
+    for name in ("auc", "brier", "average_precision", "calibration_slope"):
+        assert rows.loc[("nearly", name), "value"] == pytest.approx(own.loc[name, "value"])
+        row = rows.loc["nearly", name]
+        assert row["difference_high"] - row["difference_low"] < 0.3 * (row["high"] - row["low"]), name
+    assert rows.loc["model", ["difference", "difference_low"]].isna().all(axis=None)
+    pair = compare_auc(y, {"nearly": close, "model": p}).iloc[0]
+    assert tuple(rows.loc[("nearly", "auc"), ["difference", "difference_low", "difference_high"]]) == pytest.approx(
+        tuple(pair[["difference", "low", "high"]])
+    )
+    assert np.isnan(rows.loc[("half", "calibration_slope"), "value"])
+    with pytest.raises(DataError, match="no model third to compare with"):
+        compare_models(y, {"model": p}, reference="third")

@@ -12,8 +12,17 @@ from typing import Any
 _HOMES = {
     "nbanalytics.risk.auc": ("compare_auc", "roc_curve"),
     "nbanalytics.risk.calibration": ("brier_decomposition", "calibration_table"),
+    "nbanalytics.risk.capacity": ("at_capacity", "net_benefit_curve"),
+    "nbanalytics.risk.comparing": ("compare_models",),
+    "nbanalytics.risk.leakage": ("feature_aucs", "refuse_leakage"),
     "nbanalytics.risk.measuring": ("measures",),
+    "nbanalytics.risk.asof": ("OwnFeature", "as_of"),
+    "nbanalytics.risk.assemble": ("dataset",),
+    "nbanalytics.risk.at_risk": ("EXITS", "periods_at_risk"),
     "nbanalytics.risk.data": ("RiskData",),
+    "nbanalytics.risk.validation": ("Validation", "validate"),
+    "nbanalytics.risk.feature_table": ("FAMILIES", "Features", "features"),
+    "nbanalytics.risk.outcomes": ("OUTCOMES", "Outcome", "outcome"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)

@@ -115,6 +115,16 @@ def auc_interval(y: Floats, p: Floats, clusters: Any = None, level: float = 0.95
     return value, max(low, 0.0), min(high, 1.0)
 
 
+def auc_difference(
+    auc: Floats, covariance: Floats, first: int, second: int, level: float = 0.95
+) -> tuple[float, float, float, float]:
+    """Difference of two of the AUCs of :func:`delong`, low, high and z; only the difference where none varies."""
+    difference = float(auc[first] - auc[second])
+    variance = float(covariance[first, first] + covariance[second, second] - 2 * covariance[first, second])
+    error = sqrt(variance) if variance > 1e-15 else nan
+    return difference, *mean_interval(difference, error, level=level), difference / error
+
+
 def compare_auc(y: Any, scores: Mapping[str, Any], clusters: Any = None, level: float = 0.95) -> pd.DataFrame:
     """Test whether models that scored the same students differ in AUC, pair by pair.
 
@@ -162,11 +172,7 @@ def compare_auc(y: Any, scores: Mapping[str, Any], clusters: Any = None, level: 
     rows = []
     for first in range(len(names)):
         for second in range(first + 1, len(names)):
-            difference = float(auc[first] - auc[second])
-            variance = float(covariance[first, first] + covariance[second, second] - 2 * covariance[first, second])
-            error = sqrt(variance) if variance > 1e-15 else nan
-            z = difference / error
-            low, high = mean_interval(difference, error, level=level)
+            difference, low, high, z = auc_difference(auc, covariance, first, second, level)
             p_value = 2 * NormalDist().cdf(-abs(z)) if z == z else nan
             pair = (names[first], names[second], float(auc[first]), float(auc[second]))
             rows.append((*pair, difference, low, high, z, p_value))

@@ -1,0 +1,146 @@
+"""What scores give when there are places for a share of the students, or when a threshold is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbanalytics.risk.auc import tied
+from nbanalytics.risk.bootstrap import Statistic, draw, percentile_interval
+from nbanalytics.risk.decision import counted, flag_at, flag_top, net_benefit, rates
+from nbanalytics.risk.scores import Floats, labels_of, outcomes_of, probabilities_of, same_length
+
+CAPACITIES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
+THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+
+
+def at_capacity(
+    y: Any,
+    p: Any,
+    capacities: Sequence[float] = CAPACITIES,
+    *,
+    clusters: Any = None,
+    draws: int = 200,
+    random_state: int = 0,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Say what the students with the highest scores hold, when there are places for so many.
+
+    Parameters
+    ----------
+    y : sequence of bool or of 0 and 1
+        Outcomes.
+    p : sequence of float
+        Probabilities; where scores are equal the last places are shared in equal parts, as if by lot.
+    capacities : sequence of float
+        Places as shares of the students, above 0 and up to 1.
+    clusters, draws, random_state, level
+        As for :func:`nbanalytics.risk.measures`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``capacity, measure, value, low, high``: ``flagged`` (students), ``precision`` (share of the flagged that are
+        cases), ``recall`` (share of the cases that are flagged), ``lift`` (precision against the share of cases among
+        all) and ``false_alarms_per_100`` flagged; percentile bootstrap, of whole clusters where they are given.
+
+    Raises
+    ------
+    DataError
+        If outcomes or scores cannot be used, or a capacity is no share.
+
+    Examples
+    --------
+    >>> table = at_capacity([1, 0, 0, 1, 0, 0, 0, 0], [.9, .8, .3, .3, .2, .2, .1, .1], [0.25, 0.375])
+    >>> table.pivot(index="capacity", columns="measure", values="value")[["flagged", "precision", "recall", "lift"]]
+    measure   flagged  precision  recall  lift
+    capacity
+    0.250         2.0        0.5    0.50   2.0
+    0.375         3.0        0.5    0.75   2.0
+    """
+    outcome, scores = outcomes_of(y), probabilities_of(p)
+    same_length(outcome, scores)
+    drawn = draw(len(outcome), clusters, draws, random_state)
+    rows: list[tuple[float, str, float, float, float]] = []
+    for capacity in capacities:
+        compute = capacity_statistic(outcome, scores, capacity)
+        resampled = drawn.evaluate(compute)
+        rows.append((capacity, "flagged", capacity * len(outcome), np.nan, np.nan))
+        for name, value in compute(np.ones((1, len(outcome)))).items():
+            rows.append((capacity, name, float(value[0]), *percentile_interval(resampled[name], level)))
+    return pd.DataFrame(rows, columns=["capacity", "measure", "value", "low", "high"])
+
+
+def capacity_statistic(y: Floats, scores: Floats, capacity: float) -> Statistic:
+    """Make the function that computes precision, recall, lift and false alarms at a capacity for rows of weights."""
+    ties = tied(scores)
+
+    def compute(weights: Floats) -> dict[str, Floats]:
+        found = rates(counted(y, flag_top(scores, capacity, weights, ties), weights))
+        return {
+            "precision": found["ppv"],
+            "recall": found["tpr"],
+            "lift": found["lift"],
+            "false_alarms_per_100": found["false_alarms_per_100"],
+        }
+
+    return compute
+
+
+def net_benefit_curve(
+    y: Any,
+    p: Any,
+    thresholds: Sequence[float] = THRESHOLDS,
+    *,
+    clusters: Any = None,
+    draws: int = 200,
+    random_state: int = 0,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Weigh hits against false alarms over thresholds, beside flagging everybody and nobody.
+
+    Parameters
+    ----------
+    y, p, clusters, draws, random_state, level
+        As for :func:`nbanalytics.risk.measures`.
+    thresholds : sequence of float
+        From this probability on a student is flagged; 0 to below 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``threshold, strategy, value, low, high``: the net benefit per student of the ``model``, of flagging
+        ``everybody`` and of flagging ``nobody`` (0).
+
+    Notes
+    -----
+    Vickers and Elkin (2006), Medical Decision Making 26: 565-574.
+
+    Examples
+    --------
+    >>> net_benefit_curve([1, 0, 0, 1, 0], [.9, .6, .1, .7, .2], [0.5])[["threshold", "strategy", "value"]]
+       threshold   strategy  value
+    0        0.5      model    0.2
+    1        0.5  everybody   -0.2
+    2        0.5     nobody    0.0
+    """
+    outcome, scores = outcomes_of(y), probabilities_of(p)
+    same_length(outcome, scores)
+    schools = None if clusters is None else labels_of(clusters, len(outcome), "clusters")
+    drawn = draw(len(outcome), schools, draws, random_state)
+    rows: list[tuple[float, str, float, float, float]] = []
+    for threshold in thresholds:
+        for strategy, flags in (("model", flag_at(scores, threshold)), ("everybody", np.ones_like(scores))):
+            compute = _benefit(outcome, flags, threshold)
+            value = float(compute(np.ones((1, len(outcome))))["net_benefit"][0])
+            interval = percentile_interval(drawn.evaluate(compute)["net_benefit"], level)
+            rows.append((threshold, strategy, value, *interval))
+        rows.append((threshold, "nobody", 0.0, 0.0, 0.0))
+    return pd.DataFrame(rows, columns=["threshold", "strategy", "value", "low", "high"])
+
+
+def _benefit(y: Floats, flags: Floats, threshold: float) -> Statistic:
+    return lambda weights: {"net_benefit": net_benefit(counted(y, flags, weights), threshold)}

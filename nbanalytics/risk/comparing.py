@@ -1,0 +1,127 @@
+"""Models that scored the same students, side by side: measures and their paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbanalytics.errors import DataError
+from nbanalytics.risk.auc import auc_difference, auc_interval, delong
+from nbanalytics.risk.bootstrap import Draws, draw, percentile_interval
+from nbanalytics.risk.capacity import capacity_statistic
+from nbanalytics.risk.measuring import statistic
+from nbanalytics.risk.scores import Floats, labels_of, outcomes_of, probabilities_of, same_length
+
+COLUMNS = ("model", "measure", "value", "low", "high", "difference", "difference_low", "difference_high")
+
+
+def compare_models(
+    y: Any,
+    scores: Mapping[str, Any],
+    reference: str | None = None,
+    capacity: float = 0.1,
+    *,
+    clusters: Any = None,
+    draws: int = 200,
+    random_state: int = 0,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Measure several models on the same students, and the paired difference of each from one of them.
+
+    Every bootstrap draw resamples the same students or schools for all models, so that what the models share cancels
+    in a difference.
+
+    Parameters
+    ----------
+    y : sequence of bool or of 0 and 1
+        Outcomes.
+    scores : mapping of str to sequence of float
+        Probabilities by name of the model.
+    reference : str, optional
+        The model to compare with; the first by default.
+    capacity : float
+        Places as a share of the students, for precision, recall, lift and false alarms.
+    clusters, draws, random_state, level
+        As for :func:`nbanalytics.risk.measures`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per model and measure: ``model, measure, value, low, high`` and ``difference, difference_low,
+        difference_high``, the model minus the reference; missing for the reference itself. Measures are those of
+        :func:`nbanalytics.risk.measures` and ``precision, recall, lift, false_alarms_per_100`` at the capacity.
+        What cannot be computed for a model (calibration of equal scores) is missing.
+
+    Raises
+    ------
+    DataError
+        If outcomes or scores cannot be used, or there is no such reference.
+
+    Notes
+    -----
+    AUC: DeLong et al. (1988), with clusters Obuchowski (1997), paired; the others a percentile bootstrap.
+
+    Examples
+    --------
+    >>> y = [0, 0, 1, 1, 0, 1, 0, 1]
+    >>> scores = {"flag": [.2, .2, .2, .6, .2, .6, .6, .6], "model": [.1, .2, .5, .7, .3, .8, .6, .9]}
+    >>> table = compare_models(y, scores, draws=50)
+    >>> table[table["measure"] == "auc"][["model", "value", "difference"]].round(3)
+       model  value  difference
+    0   flag  0.750         NaN
+    10  model 0.938       0.188
+    """
+    outcome = outcomes_of(y)
+    arrays = {name: probabilities_of(values, name) for name, values in scores.items()}
+    for name, array in arrays.items():
+        same_length(outcome, array, name)
+    base = reference if reference is not None else next(iter(arrays), None)
+    if base not in arrays:
+        raise DataError(
+            f"There is no model {base} to compare with. Choose among: {', '.join(arrays) or 'none at all'}."
+        )
+    schools = None if clusters is None else labels_of(clusters, len(outcome), "clusters")
+    drawn = draw(len(outcome), schools, draws, random_state)
+    values, resampled = {}, {}
+    for name, array in arrays.items():
+        values[name], resampled[name] = _evaluate(outcome, array, capacity, drawn)
+    auc = _auc_rows(outcome, arrays, base, schools, level)
+    rows: list[tuple[Any, ...]] = []
+    for name in arrays:
+        for measure, value in values[name].items():
+            if measure == "auc":
+                rows.append((name, measure, *auc[name]))
+                continue
+            apart = [np.nan] * 3
+            if name != base:
+                # Two infinite log losses have no difference.
+                with np.errstate(invalid="ignore"):
+                    difference = resampled[name][measure] - resampled[base][measure]
+                    apart = [np.subtract(value, values[base][measure]), *percentile_interval(difference, level)]
+            rows.append((name, measure, value, *percentile_interval(resampled[name][measure], level), *apart))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _evaluate(y: Floats, p: Floats, capacity: float, drawn: Draws) -> tuple[dict[str, float], dict[str, Floats]]:
+    """Compute every measure of one model for the sample and for each draw."""
+    score, placed = statistic(y, p), capacity_statistic(y, p, capacity)
+    everybody = np.ones((1, len(y)))
+    value = {name: float(found[0]) for name, found in {**score(everybody), **placed(everybody)}.items()}
+    return value, drawn.evaluate(lambda weights: {**score(weights), **placed(weights)})
+
+
+def _auc_rows(
+    y: Floats, arrays: Mapping[str, Floats], base: str, schools: Any, level: float
+) -> dict[str, Sequence[float]]:
+    names = list(arrays)
+    auc, covariance = delong(y, np.array(list(arrays.values())), schools)
+    rows: dict[str, Sequence[float]] = {}
+    for place, name in enumerate(names):
+        apart = (np.nan,) * 3
+        if name != base:
+            apart = auc_difference(auc, covariance, place, names.index(base), level)[:3]
+        rows[name] = (*auc_interval(y, arrays[name], schools, level), *apart)
+    return rows
