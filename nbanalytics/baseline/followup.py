@@ -1,0 +1,265 @@
+"""Follow-up against the zero value: the change, and how large a change would be without any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import nan, sqrt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbanalytics.baseline.measured import ABSENCE, GROUPS, MEASURES, in_group, measured
+from nbanalytics.errors import DataError
+from nbanalytics.intervals import mean_interval, newcombe, wilson
+from nbanalytics.persons import split_groups
+from nbanalytics.records import StudentRecords
+from nbanalytics.results import Shown
+
+#: Columns of the table after those of ``by``.
+COLUMNS = (
+    *("group", "measure", "n_zero", "zero", "n_later", "later", "change", "low", "high"),
+    *("chance_low", "chance_high", "beyond_chance", "status"),
+)
+
+
+@dataclass(frozen=True, repr=False)
+class FollowUp(Shown):
+    """Later values beside the zero values.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        The columns of ``by``, then ``group, measure`` as in :class:`nbanalytics.baseline.Baseline`;
+
+        - ``n_zero, zero, n_later, later``: students and value at either occasion (shares 0 to 1, absence in per cent);
+        - ``change`` with its 95 % interval ``low, high``;
+        - ``chance_low, chance_high``: where 95 of 100 changes would lie if nothing but chance were at work;
+        - ``beyond_chance``: whether the change lies outside; missing without an estimate;
+        - ``status``: ``ok`` or ``too_few``.
+    settings : mapping
+        ``design`` (``same_students`` or ``different_students``), ``zero, later, by, min_students``.
+    students : int
+        Students at the zero occasion who are in the comparison.
+    """
+
+    table: pd.DataFrame
+    settings: Mapping[str, Any]
+    students: int
+
+    def _words(self) -> str:
+        who = {"same_students": "the same students", "different_students": "different students"}
+        return (
+            f"Follow-up of {self.settings['later']} against the zero value of {self.settings['zero']}, "
+            f"{who[self.settings['design']]}: {self.students} at the zero value"
+        )
+
+
+def follow_up(
+    records: StudentRecords, zero: str, later: str, by: Sequence[str] = (), min_students: int = 5
+) -> FollowUp:
+    """Compare the same students at a later term with their own zero value.
+
+    Parameters
+    ----------
+    records : StudentRecords
+    zero, later : str
+        Declared terms, such as ``"6VT"`` and ``"9VT"``.
+    by : sequence of str
+        Columns of the students table.
+    min_students : int
+        Nothing is estimated for fewer.
+
+    Returns
+    -------
+    FollowUp
+        Of each measure, students with a value at both occasions.
+
+    Notes
+    -----
+    Shares: Newcombe's interval for paired shares (1998, Statistics in Medicine 17: 2635-2650, method 10); by chance
+    alone as many go up as down, so that the change has variance *(b + c)/n²* (McNemar 1947). Means: Student's t of the
+    differences. Students chosen for a low zero value rise without any work: see
+    :func:`nbanalytics.baseline.expected_return`.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> result = follow_up(simulate(seed=1, cohorts=[2018]).records, "6VT", "9VT")
+    >>> row = result.table.iloc[0]
+    >>> f"{row['n_zero']} students: {row['zero']:.3f} to {row['later']:.3f}"
+    '313 students: 0.827 to 0.802'
+    """
+    before, after = measured(records, zero, by), measured(records, later)
+    values = [name for name in MEASURES if name in before.columns and name in after.columns]
+    both = before.merge(after[["student_id", *values]], on="student_id", suffixes=("", "_later"))
+    settings = {"design": "same_students", "zero": zero, "later": later, "by": tuple(by), "min_students": min_students}
+    rows = []
+    for place, part in split_groups(both, by):
+        for group, measure, chosen in _cells(part, values):
+            pairs = chosen[[measure, f"{measure}_later"]].dropna().to_numpy(float)
+            found = _paired(pairs[:, 0], pairs[:, 1], measure, min_students)
+            rows.append({**place, "group": group, "measure": measure, **found})
+    return FollowUp(_table(rows, by), settings, len(both))
+
+
+def follow_up_cohorts(
+    records: StudentRecords,
+    term: str,
+    zero: Sequence[int],
+    later: Sequence[int],
+    by: Sequence[str] = (),
+    min_students: int = 5,
+) -> FollowUp:
+    """Compare later cohorts in a term with the cohorts that gave the zero value: other students, the same term.
+
+    Parameters
+    ----------
+    records : StudentRecords
+    term : str
+        A declared term, such as ``"9VT"``.
+    zero, later : sequence of int
+        Cohorts, none in both.
+    by, min_students
+        As for :func:`follow_up`.
+
+    Returns
+    -------
+    FollowUp
+        Students without any grade count as not having reached, as in :func:`nbanalytics.baseline.baseline`.
+
+    Raises
+    ------
+    DataError
+        If a cohort is in both, or not in the records.
+
+    Notes
+    -----
+    Shares: Newcombe's interval (1998, Statistics in Medicine 17: 873-890, method 10), and by chance the variance of a
+    common share. Means: Welch's t. Cohorts differ for reasons besides any work, so that a change beyond chance
+    tells that something differs and not what.
+    """
+    if twice := sorted(set(zero) & set(later)):
+        raise DataError(f"Cohort {', '.join(map(str, twice))} is in both zero and later. Name it in one of them.")
+    before, after = (measured(records.cohort(list(cohorts)), term, by) for cohorts in (zero, later))
+    values = [name for name in MEASURES if name in before.columns and name in after.columns]
+    named = [", ".join(map(str, cohorts)) for cohorts in (zero, later)]
+    settings = {"design": "different_students", "zero": named[0], "later": named[1], "by": tuple(by), "term": term}
+    both = pd.concat([before.assign(_later=False), after.assign(_later=True)], ignore_index=True)
+    rows = []
+    for place, part in split_groups(both, by):
+        for group, measure, chosen in _cells(part, values):
+            known = chosen[measure] if measure == ABSENCE else chosen[measure].fillna(0.0)
+            early, late = (known[chosen["_later"] == when].dropna().to_numpy(float) for when in (False, True))
+            found = _independent(early, late, measure, min_students)
+            rows.append({**place, "group": group, "measure": measure, **found})
+    return FollowUp(_table(rows, by), {**settings, "min_students": min_students}, len(before))
+
+
+def paired_difference(both: int, first: int, second: int, neither: int) -> tuple[float, float]:
+    """95 % interval of the later share minus the earlier one, of the same students.
+
+    Parameters
+    ----------
+    both, first, second, neither : int
+        Students who reached at both occasions, at the first only, at the second only, at neither.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper bound.
+
+    Notes
+    -----
+    Newcombe, R. G. (1998), Statistics in Medicine 17: 2635-2650, method 10: the score intervals of the two shares put
+    together with the correlation between them, corrected for continuity.
+
+    Examples
+    --------
+    >>> [round(bound, 3) for bound in paired_difference(1, 7, 1, 12)]
+    [-0.507, -0.026]
+    """
+    n = both + first + second + neither
+    now, then = (both + second), (both + first)
+    (low_1, high_1), (low_2, high_2) = wilson(now, n), wilson(then, n)
+    product = now * (n - now) * then * (n - then)
+    cross = float(both * neither - first * second)
+    cross = max(cross - n / 2, 0.0) if cross > 0 else cross
+    phi = cross / sqrt(product) if product else 0.0
+    share_1, share_2 = now / n, then / n
+    down_1, up_1, down_2, up_2 = share_1 - low_1, high_1 - share_1, share_2 - low_2, high_2 - share_2
+    change = share_1 - share_2
+    return (
+        change - sqrt(max(down_1**2 - 2 * phi * down_1 * up_2 + up_2**2, 0.0)),
+        change + sqrt(max(up_1**2 - 2 * phi * up_1 * down_2 + down_2**2, 0.0)),
+    )
+
+
+def _cells(part: pd.DataFrame, values: Sequence[str]) -> list[tuple[str, str, pd.DataFrame]]:
+    groups = ((group, in_group(part, group)) for group in GROUPS)
+    return [(group, measure, chosen) for group, chosen in groups if chosen is not None for measure in values]
+
+
+def _table(rows: list[dict[str, Any]], by: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=[*by, *COLUMNS]).astype({"beyond_chance": "boolean"})
+
+
+def _paired(before: np.ndarray, after: np.ndarray, measure: str, min_students: int) -> dict[str, Any]:
+    n = len(before)
+    if n < max(min_students, 2):
+        return _too_few(n, n)
+    change = float((after - before).mean())
+    if measure == ABSENCE:
+        error = float((after - before).std(ddof=1)) / sqrt(n)
+        low, high = mean_interval(change, error, n - 1)
+        margin = high - change
+    else:
+        first, second = int(((before == 1) & (after == 0)).sum()), int(((before == 0) & (after == 1)).sum())
+        both = int(((before == 1) & (after == 1)).sum())
+        low, high = paired_difference(both, first, second, n - first - second - both)
+        margin = mean_interval(0.0, sqrt(first + second) / n)[1]
+    return _row(n, before, n, after, (low, high), margin)
+
+
+def _independent(before: np.ndarray, after: np.ndarray, measure: str, min_students: int) -> dict[str, Any]:
+    n, m = len(before), len(after)
+    if min(n, m) < max(min_students, 2):
+        return _too_few(n, m)
+    change = float(after.mean() - before.mean())
+    if measure == ABSENCE:
+        parts = np.array([before.var(ddof=1) / n, after.var(ddof=1) / m])
+        error = sqrt(float(parts.sum()))
+        freedom = float(parts.sum() ** 2 / (parts**2 / [n - 1, m - 1]).sum()) if error else float(n + m - 2)
+        low, high = mean_interval(change, error, freedom)
+        margin = high - change
+    else:
+        low, high = newcombe(int(after.sum()), m, int(before.sum()), n)
+        common = float(before.sum() + after.sum()) / (n + m)
+        margin = mean_interval(0.0, sqrt(common * (1 - common) * (1 / n + 1 / m)))[1]
+    return _row(n, before, m, after, (low, high), margin)
+
+
+def _row(
+    n: int, before: np.ndarray, m: int, after: np.ndarray, interval: tuple[float, float], margin: float
+) -> dict[str, Any]:
+    zero, later = float(before.mean()), float(after.mean())
+    change = later - zero
+    return {
+        "n_zero": n,
+        "zero": zero,
+        "n_later": m,
+        "later": later,
+        "change": change,
+        "low": interval[0],
+        "high": interval[1],
+        "chance_low": -margin,
+        "chance_high": margin,
+        "beyond_chance": bool(abs(change) > margin),
+        "status": "ok",
+    }
+
+
+def _too_few(n: int, m: int) -> dict[str, Any]:
+    empty = dict.fromkeys(COLUMNS[2:-2], nan)
+    return {**empty, "n_zero": n, "n_later": m, "beyond_chance": None, "status": "too_few"}
