@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from nbanalytics import cli
 from nbanalytics.readers import read_records
 from nbanalytics.records import StudentRecords
 
@@ -28,3 +31,20 @@ def sample() -> StudentRecords:
 def karlskoga(sample: StudentRecords) -> StudentRecords:
     """The cohort of 2018, which reproduces Karlskoga's published counts."""
     return sample.cohort(2018)
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in this process; returns status, stdout and stderr, what libraries write included."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["nbanalytics", *map(str, arguments)])
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+        out = capfd.readouterr()
+        return status, out.out, out.err
+
+    return call

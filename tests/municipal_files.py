@@ -96,3 +96,119 @@ def absence_file(records, numbers, term):
         shares = (f"{value:.1f} %".replace(".", ",") for value in (valid, invalid))
         lines.append(";".join([f"{number[:8]}-{number[8:]}", name, *shares]))
     return "\r\n".join(lines) + "\r\n"
+
+
+def absence_rows(absences, period, shown="text"):
+    """The cells of an absence list, class by class, and which of them a workbook shows as per cent.
+
+    ``absences`` are identity number, class, valid and invalid absence in per cent; ``shown`` says how: as ``"text"``
+    (12,5 %), as ``"share"`` (0.125 in a cell of per cent) or as ``"number"``.
+    """
+    rows, percent = [["Frånvarorapport", None, None, None], [f"Period: {period}", None, None, None]], set()
+    for school_class in dict.fromkeys(absence[1] for absence in absences):
+        rows += [[None] * 4, [f"Klass: {school_class}", None, None, None]]
+        rows.append(["Personnummer", "Namn", "Giltig frånvaro", "Ogiltig frånvaro"])
+        for place, (number, own, *values) in enumerate(absences):
+            if own == school_class:
+                percent |= {(len(rows), column) for column in (2, 3) if shown == "share"}
+                name = f"{FIRST_NAMES[place % 4]} {LAST_NAMES[place % 4]}"
+                rows.append([f"{number[:8]}-{number[8:]}", name, *(shown_absence(value, shown) for value in values)])
+        rows.append(["Summa", None, None, None])
+    return rows, percent
+
+
+def shown_absence(value, shown):
+    """One cell of an absence list."""
+    if value is None or shown == "number":
+        return value
+    return value / 100 if shown == "share" else f"{value} %".replace(".", ",")
+
+
+SIGNS = {"suppressed": "..", "not_applicable": ".", "approx_100": "~100"}
+GROUPS = {"all": "Totalt", "girls": "Flickor", "boys": "Pojkar"}
+MEASURE_NAMES = {
+    "eligible_vocational": "Andel (%) behöriga till yrkesprogram",
+    "merit_value_17": "Genomsnittligt meritvärde (17)",
+    "passed_all": "Andel (%) som uppnått kunskapskraven i alla ämnen",
+}
+
+
+def statistics_rows(values, space=" ", above=2, two_rows=True):
+    """The cells of an export of official statistics per school.
+
+    ``values`` are school, municipality, school year, group, measure, and a number or a status; ``space`` stands
+    between thousands, ``above`` is how many rows stand above the header, which has two rows or one.
+    """
+    columns = list(dict.fromkeys((measure, group) for _, _, _, group, measure, _ in values))
+    keys, width = ["Skola", "Skol-enhetskod", "Skolkommun", "Kommun-kod"], len(columns) + 5
+    rows = [["Grundskolan - Slutbetyg årskurs 9"], [f"Valt läsår: {values[0][2]}"], *[["Samtliga"]] * above, []]
+    if two_rows:
+        rows.append([*[None] * 4, *(MEASURE_NAMES[measure] for measure, _ in columns)])
+        rows.append([*keys, *(GROUPS[group] for _, group in columns)])
+    else:
+        rows.append([*keys, *(f"{MEASURE_NAMES[measure]}, {GROUPS[group].lower()}" for measure, group in columns)])
+    for school, place in dict.fromkeys(value[:2] for value in values):
+        said = {(measure, group): value for own, _, _, group, measure, value in values if own == school}
+        cells = [swedish(said[column], space) for column in columns]
+        rows.append([f"Skola {school}", school, f"Kommun {place}", place, *cells])
+    rows += [[], ["Källa: Skolverket"], [".. = uppgiften bygger på färre än 10 elever"]]
+    return [[*row, *[None] * (width - len(row))] for row in rows]
+
+
+def swedish(value, space):
+    """A number as an export has it, or the sign of a status."""
+    if isinstance(value, str):
+        return SIGNS[value]
+    whole, _, tenths = f"{value:,.1f}".partition(".")
+    return f"{whole.replace(',', space)},{tenths}"
+
+
+def ss12000_entities(records, numbers, terms):
+    """Pages of persons, grades and attendance of simulated pupils in some terms, by kind."""
+    spring = {term: 9 - int(term[0]) for term in terms}
+    cohort = records.students.set_index("student_id")["cohort"]
+
+    def day(student, term):
+        return (
+            f"{cohort[student] - spring[term]}-06-01"
+            if term[1:] == "VT"
+            else f"{cohort[student] - spring[term] - 1}-12-01"
+        )
+
+    persons = [
+        {
+            "id": f"id-{student}",
+            "givenName": FIRST_NAMES[0],
+            "familyName": LAST_NAMES[0],
+            "civicNo": {"value": numbers[student], "nationality": "SE"},
+            "enrolments": [{"schoolType": "GR", "schoolYear": 9, "startDate": f"{year - 1}-08-18"}],
+        }
+        for student, year in cohort.items()
+    ]
+    own = records.grades[records.grades["term"].isin(terms) & records.grades["grade"].isin([*"ABCDEF", "-"])]
+    grades = [
+        {
+            "student": {"id": f"id-{student}"},
+            "gradeValue": grade,
+            "subjectCode": subject,
+            "schoolYear": int(term[0]),
+            "semester": term[1:],
+            "registeredDate": day(student, term),
+        }
+        for student, term, subject, grade in own[["student_id", "term", "subject", "grade"]].itertuples(index=False)
+    ]
+    absent = records.absence[records.absence["term"].isin(terms)].dropna(subset=["valid", "invalid"])
+    attendance = [
+        {
+            "student": {"id": f"id-{student}"},
+            "isReported": True,
+            "plannedMinutes": 1000,
+            "attendanceMinutes": 1000 - round(10 * valid) - round(10 * invalid),
+            "validAbsenceMinutes": round(10 * valid),
+            "invalidAbsenceMinutes": round(10 * invalid),
+            "_embedded": {"calendarEvent": {"id": "e", "startTime": f"{day(student, term)}T08:00:00+01:00"}},
+        }
+        for student, term, valid, invalid in absent[["student_id", "term", "valid", "invalid"]].itertuples(index=False)
+    ]
+    parts = {"persons": persons, "grades": grades, "attendances": attendance}
+    return {kind: {"data": entities, "pageToken": None} for kind, entities in parts.items()}

@@ -9,28 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nbanalytics import cli
 from nbanalytics.readers import read_records, write_records
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
 KARLSKOGA = {"1 and 2": 236, "3 and 4": 39, "5": 15, "6": 23}
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Run the command line in this process; returns status, stdout and stderr."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["nbanalytics", *map(str, arguments)])
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as stop:
-            status = stop.code or 0
-        out = capsys.readouterr()
-        return status, out.out, out.err
-
-    return call
 
 
 @pytest.fixture(scope="session")

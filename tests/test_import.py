@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 
 import pandas as pd
 import pytest
@@ -17,7 +16,6 @@ from municipal_files import (
     pupil,
 )
 
-from nbanalytics import cli
 from nbanalytics.cohorts import classify
 from nbanalytics.readers import read_records
 from nbanalytics.readers.merge import merge_reads, merge_with_findings
@@ -25,23 +23,6 @@ from nbanalytics.readers.municipal import read_files
 from nbanalytics.readers.pseudonyms import Key, read_key
 
 KEY = Key(b"0123456789abcdef0123456789abcdef")
-
-
-@pytest.fixture
-def run(capfd, monkeypatch):
-    """Run the command line in this process; returns status, stdout and stderr."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["nbanalytics", *map(str, arguments)])
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as stop:
-            status = stop.code or 0
-        out = capfd.readouterr()
-        return status, out.out, out.err
-
-    return call
 
 
 @pytest.fixture(scope="session")

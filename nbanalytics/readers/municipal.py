@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbanalytics.errors import DataError
 from nbanalytics.readers.findings import fatal
+from nbanalytics.readers.grid import read_grids
+from nbanalytics.readers.raw import UnreadableError
 from nbanalytics.readers.report import FileReport
 
 if TYPE_CHECKING:
@@ -128,10 +130,18 @@ def _read_one(path: Path, key: Key, mapping: Any) -> FileRead:
         what = f"the file cannot be opened ({error.strerror})"
         return unreadable(path, "unknown", what, "Check that it is there and may be read.")
     if not name:
-        what = "the content is of no format that is known here"
-        return unreadable(path, "unknown", what, f"Known are: {_KNOWN}. See docs/.")
+        return unreadable(path, "unknown", *_why_unknown(path))
     options = {"mapping": mapping} if mapping is not None and name == "absence_list" else {}
     return _guarded(path, name, path, {"key": key, **options})
+
+
+def _why_unknown(path: Path) -> tuple[str, str]:
+    """Return what is wrong with a file that no format knows, and the remedy: most are damaged, not strange."""
+    try:
+        read_grids(path, len)
+    except UnreadableError as error:
+        return error.what, error.remedy
+    return "the content is of no format that is known here", f"Known are: {_KNOWN}. See docs/."
 
 
 def _guarded(path: Path, name: str, what_to_read: Any, options: dict[str, Any]) -> FileRead:

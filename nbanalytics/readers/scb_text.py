@@ -51,7 +51,8 @@ class Text:
                     block = plain_ends(block)
                     _refuse_no_text(block)
                     told = said_delimiter(block)[1] if line == 1 else 0
-                    yield block[told:], line + (told > 0)
+                    if block[told:]:
+                        yield block[told:], line + (told > 0)
                     line += block.count(b"\n")
                     rest = rest[end:]
                 if len(rest) > _LONGEST_LINE + BLOCK:

@@ -139,8 +139,11 @@ def _measure_of(name: str) -> tuple[str, str, str]:
     if compared(rest) in known:
         return known[compared(rest)], "all", year
     parts = re.split(r"[\s,;:()–]+", rest)
-    found = {groups[compared(part)] for part in parts if compared(part) in groups}
-    if len(found) != 1:
-        return "", "all", year
-    bare = compared(" ".join(part for part in parts if compared(part) not in groups))
-    return known.get(bare, ""), found.pop(), year
+    places = [place for place, part in enumerate(parts) if compared(part) in groups]
+    for place in places:
+        # "i alla ämnen, flickor": only one of its words is the group.
+        measure = known.get(compared(" ".join(parts[:place] + parts[place + 1 :])), "")
+        if measure:
+            return measure, groups[compared(parts[place])], year
+    found = {groups[compared(parts[place])] for place in places}
+    return "", found.pop() if len(found) == 1 else "all", year
