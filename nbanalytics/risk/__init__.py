@@ -21,8 +21,17 @@ _HOMES = {
     "nbanalytics.risk.at_risk": ("EXITS", "periods_at_risk"),
     "nbanalytics.risk.data": ("RiskData",),
     "nbanalytics.risk.validation": ("Validation", "validate"),
+    "nbanalytics.risk.auditing": ("Audit", "audit"),
+    "nbanalytics.risk.sensitive": ("SensitiveComparison", "with_and_without"),
     "nbanalytics.risk.feature_table": ("FAMILIES", "Features", "features"),
     "nbanalytics.risk.outcomes": ("OUTCOMES", "Outcome", "outcome"),
+    "nbanalytics.risk.design": ("Design",),
+    "nbanalytics.risk.logit": ("Logit",),
+    "nbanalytics.risk.hazard": ("CompetingHazards", "Hazard", "HazardClassifier", "expand"),
+    "nbanalytics.risk.mixed": ("MixedLogit",),
+    "nbanalytics.risk.boosting": ("Boosting",),
+    "nbanalytics.risk.rules": ("AbcRule", "BaseRate", "PriorGrade", "SchoolRate"),
+    "nbanalytics.risk.rungs": ("RUNGS", "ladder"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)

@@ -1,0 +1,251 @@
+"""Whom a model errs about: error rates, precision, calibration and AUC by group, with intervals, or a refusal."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from nbanalytics.errors import DataError, EstimationWarning
+from nbanalytics.results import Shown
+from nbanalytics.risk.auc import auc_interval
+from nbanalytics.risk.bootstrap import Draws, Statistic, draw, percentile_interval
+from nbanalytics.risk.data import RiskData
+from nbanalytics.risk.grouping import CROSS, grouped_statistic, refusal, with_attributes
+from nbanalytics.risk.measuring import MIN_CLUSTERS
+from nbanalytics.risk.scores import Floats
+from nbanalytics.risk.validation import Validation
+
+COLUMNS = (
+    *("at", "model", "attribute", "group", "n", "cases", "threshold", "measure", "value", "low", "high"),
+    *("difference", "difference_low", "difference_high", "status"),
+)
+
+
+@dataclass(frozen=True, repr=False)
+class Audit(Shown):
+    """How models treat groups of students.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per prediction point, model, group, threshold and measure:
+
+        - ``at, model, attribute`` (``all``, a column, or columns crossed), ``group``;
+        - ``n``: students; ``cases``: those with the outcome, missing for refused groups;
+        - ``threshold``: missing for measures of the scores themselves;
+        - ``measure``: ``auc, average_precision, brier, log_loss, calibration_slope, calibration_in_the_large``, and at
+          each threshold ``flagged_share, tpr, fnr, fpr, ppv, false_alarms_per_100``;
+        - ``value, low, high``;
+        - ``difference, difference_low, difference_high``: the group minus all students, paired;
+        - ``status``: ``ok``, or in words why the group is refused, in its single row.
+    settings : mapping
+        ``by, thresholds, min_students, min_cases, draws, random_state``.
+    """
+
+    table: pd.DataFrame
+    settings: Mapping[str, Any]
+
+    @property
+    def refused(self) -> pd.DataFrame:
+        """The groups that were refused: ``at, model, attribute, group, n, status``."""
+        rows = self.table[self.table["status"] != "ok"]
+        return rows[["at", "model", "attribute", "group", "n", "status"]].reset_index(drop=True)
+
+    def _words(self) -> str:
+        groups = self.table[["at", "model", "attribute", "group"]].drop_duplicates()
+        return (
+            f"Audit of {self.table['model'].nunique()} models by {', '.join(self.settings['by'])}: "
+            f"{len(groups)} groups, {len(self.refused)} refused as too small"
+        )
+
+
+def audit(
+    validation: Validation,
+    students: RiskData | pd.DataFrame,
+    by: Sequence[str] = ("sex", "newly_arrived", "school_id"),
+    crossed: bool = True,
+    thresholds: Sequence[float] = (0.1, 0.2, 0.3),
+    models: Sequence[str] | None = None,
+    min_students: int = 30,
+    min_cases: int = 5,
+    draws: int = 200,
+    random_state: int = 0,
+    level: float = 0.95,
+) -> Audit:
+    """Measure models by group on the predictions of a validation.
+
+    Parameters
+    ----------
+    validation : Validation
+        Predictions of students that the models had not learnt from.
+    students : RiskData or pandas.DataFrame
+        ``student_id`` and the columns of ``by``; sensitive attributes are used here and nowhere else.
+    by : sequence of str
+        Attributes; ``school_id`` is that of the validation.
+    crossed : bool
+        Whether to cross them two by two.
+    thresholds : sequence of float
+        Students with at least this probability count as flagged.
+    models : sequence of str, optional
+        Models to audit, all by default.
+    min_students, min_cases : int
+        A group with fewer students, or fewer with or without the outcome, is refused.
+    draws, random_state, level
+        Of the bootstrap, as for :func:`nbanalytics.risk.measures`.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    DataError
+        If an attribute, a model or a student is not there.
+
+    Warns
+    -----
+    EstimationWarning
+        If fewer than five schools are resampled.
+
+    Notes
+    -----
+    Whole schools are resampled; where every group of an attribute lies inside one school, students are, and the
+    comparison is between these very schools. AUC has DeLong's interval (Obuchowski's for schools). Error rates by
+    group: Hardt, Price and Srebro (2016); with different base rates, precision, false positives and misses cannot all
+    be equal (Chouldechova 2017, Big Data 5: 153-163).
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"student_id": range(80), "cohort": 2021, "school_id": list("ABCDE") * 16, "model": "m",
+    ...                      "fold": "2021", "y": [1, 0, 0, 0] * 20, "p": np.linspace(.1, .6, 80), "at": "6VT"})
+    >>> found = Validation(rows, pd.DataFrame(), {"models": ("m",), "at": ("6VT",), "outcome": "lost"})
+    >>> sex = pd.DataFrame({"student_id": range(80), "sex": ["girl"] * 40 + ["boy"] * 36 + [None] * 4})
+    >>> table = audit(found, sex, by=["sex"], thresholds=[0.3]).table
+    >>> table[table["measure"].isin(["fpr"]) | (table["status"] != "ok")][["group", "n", "cases", "value", "status"]]
+          group   n  cases     value                                status
+    9       all  80   20.0    0.6                                  ok
+    21      boy  36    9.0    1.0                                  ok
+    33     girl  40   10.0    0.2                                  ok
+    36  missing   4    NaN    NaN  refused: 4 students, fewer than 30
+    """
+    table = students.table if isinstance(students, RiskData) else students
+    names = [name for name in by if name != "school_id"]
+    absent = [name for name in ["student_id", *names] if name not in table]
+    absent += [name for name in models or () if name not in validation.models]
+    if absent:
+        raise DataError(
+            f"There is no {', '.join(absent)}. Columns of students: {', '.join(map(str, table.columns))}; "
+            f"models: {', '.join(validation.models)}."
+        )
+    attributes = [(name,) for name in by] + (list(combinations(by, 2)) if crossed else [])
+    rows: list[dict[str, Any]] = []
+    few = False
+    plans = [(at, model) for at in validation.settings["at"] for model in models or validation.models]
+    for at, model in tqdm(plans, desc="auditing", unit="model", delay=2, leave=False, disable=None):
+        part = validation.table.query("at == @at and model == @model").reset_index(drop=True)
+        part = with_attributes(part, table[["student_id", *names]])
+        one = _ModelAudit(part, thresholds, (min_students, min_cases), draws, random_state, level)
+        few |= one.by_school.clusters < MIN_CLUSTERS
+        rows += [{"at": at, "model": model, **row} for row in one.rows(attributes)]
+    if few:
+        warnings.warn(
+            f"Fewer than {MIN_CLUSTERS} schools are resampled: intervals are rough. Add schools, or read the groups of "
+            "single schools, which resample students.",
+            EstimationWarning,
+            stacklevel=2,
+        )
+    settings = {
+        "by": tuple(by),
+        "thresholds": tuple(thresholds),
+        "min_students": min_students,
+        "min_cases": min_cases,
+        "draws": draws,
+        "random_state": random_state,
+    }
+    return Audit(pd.DataFrame(rows, columns=list(COLUMNS)), settings)
+
+
+@dataclass(frozen=True)
+class _ModelAudit:
+    """The audit of one model at one prediction point."""
+
+    part: pd.DataFrame
+    thresholds: Sequence[float]
+    limits: tuple[int, int]
+    draws: int
+    random_state: int
+    level: float
+
+    @property
+    def by_school(self) -> Draws:
+        return draw(len(self.part), self.part["school_id"], self.draws, self.random_state)
+
+    def rows(self, attributes: Sequence[tuple[str, ...]]) -> list[dict[str, Any]]:
+        by_school, by_student = self.by_school, draw(len(self.part), None, self.draws, self.random_state)
+        everybody = np.arange(len(self.part))
+        schools = self.part["school_id"].to_numpy()
+        all_by_school, all_by_student = self._resample(everybody, by_school), self._resample(everybody, by_student)
+        found = self._group({"attribute": "all", "group": "all"}, everybody, all_by_school, None, schools)
+        for names in attributes:
+            labels = self.part[names[0]].to_numpy(dtype=object)
+            for name in names[1:]:
+                labels = labels + CROSS + self.part[name].to_numpy(dtype=object)
+            groups = {label: np.flatnonzero(labels == label) for label in sorted(set(labels))}
+            nested = all(len(set(schools[inside])) == 1 for inside in groups.values())
+            drawn, every = (by_student, all_by_student) if nested else (by_school, all_by_school)
+            clusters = None if nested else schools
+            for label, inside in groups.items():
+                head = {"attribute": CROSS.join(names), "group": label}
+                y = self.part["y"].to_numpy(dtype=float)[inside]
+                status = refusal(y, *self.limits)
+                if status != "ok":
+                    found.append({**head, "n": len(inside), "status": status})
+                    continue
+                resampled = self._resample(inside, drawn.of(inside))
+                found += self._group(head, inside, resampled, every, clusters)
+        return found
+
+    def _compute(self, inside: Any) -> Statistic:
+        part = self.part.iloc[inside]
+        return grouped_statistic(part["y"].to_numpy(dtype=float), part["p"].to_numpy(dtype=float), self.thresholds)
+
+    def _resample(self, inside: Any, drawn: Draws) -> tuple[dict[str, float], dict[str, Floats]]:
+        compute = self._compute(inside)
+        value = {name: float(found[0]) for name, found in compute(np.ones((1, len(inside)))).items()}
+        return value, drawn.evaluate(compute)
+
+    def _group(self, head: dict[str, Any], inside: Any, own: Any, every: Any, clusters: Any) -> list[dict[str, Any]]:
+        values, resampled = own
+        part = self.part.iloc[inside]
+        y, p = part["y"].to_numpy(dtype=float), part["p"].to_numpy(dtype=float)
+        rows = []
+        for key, value in values.items():
+            threshold, _, measure = key.rpartition(" ")
+            low, high = percentile_interval(resampled[key], self.level)
+            if measure == "auc":
+                _, low, high = auc_interval(y, p, None if clusters is None else clusters[inside], self.level)
+            row = {
+                **head,
+                "n": len(inside),
+                "cases": int(y.sum()),
+                "threshold": float(threshold) if threshold else np.nan,
+                "measure": measure,
+                "value": value,
+                "low": low,
+                "high": high,
+                "status": "ok",
+            }
+            if every is not None:
+                with np.errstate(invalid="ignore"):  # two infinite log losses have no difference
+                    apart = resampled[key] - every[1][key]
+                    row["difference"] = np.subtract(value, every[0][key])
+                row["difference_low"], row["difference_high"] = percentile_interval(apart, self.level)
+            rows.append(row)
+        return rows

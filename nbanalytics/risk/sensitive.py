@@ -1,0 +1,151 @@
+"""What it changes if models may use sensitive attributes: fitted with and without them, compared student by student."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbanalytics.results import Shown
+from nbanalytics.risk.auc import auc_difference, delong
+from nbanalytics.risk.bootstrap import draw, percentile_interval
+from nbanalytics.risk.data import RiskData
+from nbanalytics.risk.grouping import grouped_statistic, refusal, with_attributes
+from nbanalytics.risk.validation import validate
+
+COLUMNS = (
+    *("at", "model", "attribute", "group", "n", "threshold", "measure", "without", "with"),
+    *("difference", "low", "high", "status"),
+)
+
+
+@dataclass(frozen=True, repr=False)
+class SensitiveComparison(Shown):
+    """Models fitted with and without sensitive attributes.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per prediction point, model, group, threshold and measure: ``at, model, attribute, group, n, threshold,
+        measure``; ``without`` and ``with`` the attributes; ``difference, low, high``: with minus without, paired;
+        ``status``: ``ok``, or in words why a group is refused. Groups and measures are those of
+        :func:`nbanalytics.risk.audit`, not crossed.
+    settings : mapping
+        ``attributes, scheme, thresholds, min_students, min_cases, draws, random_state``.
+    """
+
+    table: pd.DataFrame
+    settings: Mapping[str, Any]
+
+    def _words(self) -> str:
+        return f"Models with {', '.join(self.settings['attributes'])} as features against the same models without"
+
+
+def with_and_without(
+    data: RiskData,
+    build: Callable[[RiskData], Mapping[str, Any]],
+    attributes: Sequence[str] | None = None,
+    scheme: str = "cohorts",
+    thresholds: Sequence[float] = (0.1, 0.2, 0.3),
+    min_students: int = 30,
+    min_cases: int = 5,
+    draws: int = 200,
+    random_state: int = 0,
+    level: float = 0.95,
+) -> SensitiveComparison:
+    """Fit models with and without sensitive attributes and compare them for all students and by group.
+
+    Parameters
+    ----------
+    data : RiskData
+    build : callable
+        Gives models by name for data, so that they can take up the features that are added.
+    attributes : sequence of str, optional
+        Sensitive columns of the data; all of them by default.
+    scheme : str
+        Of :func:`nbanalytics.risk.validate`.
+    thresholds, min_students, min_cases, draws, random_state, level
+        As for :func:`nbanalytics.risk.audit`.
+
+    Returns
+    -------
+    SensitiveComparison
+
+    Raises
+    ------
+    DataError
+        As :func:`nbanalytics.risk.validate`, or if there is no such attribute.
+
+    Notes
+    -----
+    Leaving an attribute out does not make a model blind to it: other features can stand for it. Both differences are
+    worth reading: in how well the model ranks, and in whom it errs about (Kleinberg et al. 2018, AEA Papers and
+    Proceedings 108: 22-27). AUC: paired DeLong test for schools; others a paired bootstrap of schools.
+
+    Examples
+    --------
+    ``with_and_without(data, lambda data: {"logit": make_logit(data.features)}).table``
+    """
+    names = tuple(attributes) if attributes is not None else data.sensitive
+    more = data.with_sensitive(names)
+    without, including = validate(data, build(data), scheme), validate(more, build(more), scheme)
+    rows: list[dict[str, Any]] = []
+    for model in without.models:
+        part = without.table[without.table["model"] == model].reset_index(drop=True)
+        twin = including.table[including.table["model"] == model].reset_index(drop=True)
+        part = with_attributes(part.assign(p_with=twin["p"]), data.table[["student_id", *names]])
+        groups = [("all", "all", np.arange(len(part)))]
+        groups += [
+            (name, label, np.flatnonzero(part[name] == label)) for name in names for label in sorted(set(part[name]))
+        ]
+        for attribute, group, inside in groups:
+            head = {"at": data.at, "model": model, "attribute": attribute, "group": group, "n": len(inside)}
+            status = refusal(part["y"].to_numpy(dtype=float)[inside], min_students, min_cases)
+            if status != "ok":
+                rows.append({**head, "status": status})
+                continue
+            found = _differences(part, inside, thresholds, draws, random_state, level)
+            rows += [{**head, **row, "status": "ok"} for row in found]
+    settings = {
+        "attributes": names,
+        "scheme": scheme,
+        "thresholds": tuple(thresholds),
+        "min_students": min_students,
+        "min_cases": min_cases,
+        "draws": draws,
+        "random_state": random_state,
+    }
+    return SensitiveComparison(pd.DataFrame(rows, columns=list(COLUMNS)), settings)
+
+
+def _differences(
+    part: pd.DataFrame, inside: Any, thresholds: Sequence[float], draws: int, random_state: int, level: float
+) -> list[dict[str, Any]]:
+    """Measure both fits on the same students and the same draws of schools."""
+    drawn = draw(len(part), part["school_id"], draws, random_state).of(inside)
+    y, schools = part["y"].to_numpy(dtype=float)[inside], part["school_id"].to_numpy()[inside]
+    both = [part[name].to_numpy(dtype=float)[inside] for name in ("p", "p_with")]
+    once = np.ones((1, len(inside)))
+    values = [{name: float(v[0]) for name, v in grouped_statistic(y, p, thresholds)(once).items()} for p in both]
+    resampled = [drawn.evaluate(grouped_statistic(y, p, thresholds)) for p in both]
+    rows = []
+    for key in values[0]:
+        threshold, _, measure = key.rpartition(" ")
+        low, high = percentile_interval(resampled[1][key] - resampled[0][key], level)
+        if measure == "auc":
+            _, low, high, _ = auc_difference(*delong(y, np.array(both), schools), 1, 0, level)
+        rows.append(
+            {
+                "threshold": float(threshold) if threshold else np.nan,
+                "measure": measure,
+                "without": values[0][key],
+                "with": values[1][key],
+                "difference": values[1][key] - values[0][key],
+                "low": low,
+                "high": high,
+            }
+        )
+    return rows
