@@ -11,6 +11,10 @@ class DataError(NbanalyticsError):
     """The data cannot be used as they are."""
 
 
+class LeakageError(DataError):
+    """A feature was not known yet at the prediction point."""
+
+
 class GradingError(NbanalyticsError):
     """A grade scale or an eligibility rule does not exist, is malformed or does not fit the cohort."""
 

@@ -48,6 +48,8 @@ class RiskData(Shown):
         Students without a row: ``cohort, reason, students``.
     settings : mapping
         What else was chosen.
+    periods : pandas.DataFrame, optional
+        For outcomes with a date, the person-periods after ``at``: see :func:`nbanalytics.risk.periods_at_risk`.
 
     Examples
     --------
@@ -70,11 +72,12 @@ class RiskData(Shown):
     gap_years: int = 0
     left_out: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["cohort", "reason", "students"]))
     settings: Mapping[str, Any] = field(default_factory=dict)
+    periods: pd.DataFrame | None = None
 
     @property
     def X(self) -> pd.DataFrame:
-        """``school_id`` and the features, for scikit-learn; every model picks the columns that it uses."""
-        return self.table[["school_id", *self.features]]
+        """``school_id`` and the features by ``student_id``; a model picks the columns that it uses."""
+        return self.table.set_index("student_id")[["school_id", *self.features]]
 
     @property
     def y(self) -> NDArray[np.int64]:

@@ -1,0 +1,122 @@
+"""Discrete-time hazards with a logit or a complementary log-log link, on person-periods."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from nbanalytics.errors import DataError
+from nbanalytics.risk.binomial import LINKS, Link, clustered_covariance, fit_binomial, inverse_link, separated
+from nbanalytics.risk.coefficients import Estimates, chosen_errors, estimates_table
+from nbanalytics.risk.design import checked_outcome, feature_names
+from nbanalytics.risk.logit import say_separated
+
+Floats = NDArray[np.float64]
+
+
+class Hazard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """The chance of an event in each term, given that it has not happened before.
+
+    Parameters
+    ----------
+    link : "logit" or "cloglog"
+        The complementary log-log link makes the coefficients those of a proportional hazards model in continuous time.
+    penalty : float
+        Ridge penalty on standardised coefficients; 0 is maximum likelihood, and only that has intervals.
+
+    Attributes
+    ----------
+    terms_ : list of str
+        ``t=1, t=2, ...`` and the columns of ``X``; steps without an event are not among them, their hazard is 0.
+    coefficients_, deviance_, separated_, covariance_, clustered_
+        As of :class:`nbanalytics.risk.Logit`.
+
+    Notes
+    -----
+    ``X`` has one row per person-period, with ``t``; ``y`` is the event. The likelihood of the person-periods is that of
+    a binomial model with one intercept for each step (Singer and Willett 2003, ch. 10-12; Allison 1982).
+
+    Examples
+    --------
+    >>> X = pd.DataFrame({"t": [1, 1, 1, 1, 2, 2, 2]})
+    >>> model = Hazard().fit(X, [1, 0, 0, 0, 1, 0, 0])
+    >>> model.predict_proba(pd.DataFrame({"t": [1, 2]}))[:, 1].round(3).tolist()
+    [0.25, 0.333]
+    """
+
+    def __init__(self, link: Link = "logit", penalty: float = 0.0) -> None:
+        self.link = link
+        self.penalty = penalty
+
+    def fit(self, X: pd.DataFrame, y: ArrayLike) -> Hazard:
+        """Fit on person-periods; the column ``school_id`` of ``X``, if it is there, holds the clusters."""
+        if self.link not in LINKS:
+            raise DataError(f"There is no link {self.link!r}. Choose among: {', '.join(LINKS)}.")
+        outcome = checked_outcome(y, len(X))
+        self.classes_ = np.array([0, 1])
+        steps = steps_of(X)
+        events = np.bincount(steps, outcome)
+        self.last_step_ = int(steps.max())
+        self.steps_ = [step for step in np.unique(steps).tolist() if events[step] > 0]
+        self.columns_ = feature_names(X)
+        self.terms_ = [*(f"t={step}" for step in self.steps_), *self.columns_]
+        # A step without an event has hazard 0, whatever the rest: its rows say nothing of the coefficients.
+        used = np.isin(steps, self.steps_)
+        design, outcome = self._design(X[used], steps[used]), outcome[used]
+        fit = fit_binomial(design, outcome, self.link, self.penalty)
+        unbounded = separated(fit, design) if self.penalty == 0 else np.zeros(len(self.terms_), dtype=bool)
+        self.separated_ = [name for name, found in zip(self.terms_, unbounded, strict=True) if found]
+        say_separated(self.separated_, len(X))
+        self.coefficients_, self.covariance_, self.deviance_ = fit.coefficients, fit.covariance, fit.deviance
+        self.rows_ = len(X)
+        schools = X["school_id"].to_numpy()[used] if "school_id" in X else np.zeros(len(outcome))
+        self.clusters_ = len(pd.unique(schools))
+        self.clustered_ = None
+        if self.penalty == 0 and self.clusters_ > 1 and not self.separated_:
+            self.clustered_ = clustered_covariance(fit, design, outcome, schools, self.link)
+        return self
+
+    def predict_proba(self, X: pd.DataFrame) -> Floats:
+        """Return the chance of no event and of an event in each person-period."""
+        check_is_fitted(self, "coefficients_")
+        steps = steps_of(X)
+        if steps.max(initial=0) > self.last_step_:
+            raise DataError(
+                f"X goes to step {steps.max()}, but the model was fitted on {self.last_step_} steps: the horizon lies "
+                "past the data. Choose an earlier horizon, or fit on students who were followed as long."
+            )
+        hazards = inverse_link(self._design(X, steps) @ self.coefficients_, self.link)
+        hazards = np.where(np.isin(steps, self.steps_), hazards, 0.0)
+        return np.column_stack([1 - hazards, hazards])
+
+    def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
+        """Return 1 where the chance is at least one half."""
+        return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
+
+    def coefficients(self, level: float = 0.95, errors: str | None = None) -> Estimates:
+        """Coefficients, and odds ratios (logit) or hazard ratios (cloglog), as ``Logit.coefficients``."""
+        check_is_fitted(self, "coefficients_")
+        if self.penalty > 0:
+            raise DataError("A model with a penalty has no honest intervals. Fit it with penalty=0 for these.")
+        kind = chosen_errors(errors if self.clustered_ is not None or self.clusters_ < 2 else "model", self.clusters_)
+        covariance = self.covariance_ if kind == "model" or self.clustered_ is None else self.clustered_
+        what = "Odds ratios of hazards" if self.link == "logit" else "Hazard ratios"
+        settings = {"errors": kind, "level": level, "rows": self.rows_, "clusters": self.clusters_, "what": what}
+        status = ["separated" if name in self.separated_ else "ok" for name in self.terms_]
+        return estimates_table(self.terms_, self.coefficients_, covariance, settings, status, ratios=True)
+
+    def _design(self, X: pd.DataFrame, steps: NDArray[np.int64]) -> Floats:
+        columns = X[self.columns_].to_numpy(dtype=float)
+        if np.isnan(columns).any():
+            raise DataError("X has missing values. Put Design before the model in a Pipeline: it fills and marks them.")
+        return np.column_stack([steps[:, None] == np.array(self.steps_), columns]).astype(float)
+
+
+def steps_of(X: pd.DataFrame) -> NDArray[np.int64]:
+    """Return the step of each person-period."""
+    if "t" not in X:
+        raise DataError("X has no column t, the step of a person-period (1, 2, ...). Make X with expand().")
+    return X["t"].to_numpy(dtype=np.int64)

@@ -1,0 +1,173 @@
+"""Logistic regression with odds ratios, average marginal effects, and errors clustered by school."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from nbanalytics.errors import DataError, EstimationWarning
+from nbanalytics.risk.binomial import clustered_covariance, fit_binomial, separated
+from nbanalytics.risk.coefficients import Estimates, chosen_errors, estimates_table, marginal_effects
+from nbanalytics.risk.design import checked_outcome, feature_names
+
+Floats = NDArray[np.float64]
+INTERCEPT = "intercept"
+
+
+class Logit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Logistic regression by maximum likelihood, the last step of a pipeline that begins with ``Design``.
+
+    Parameters
+    ----------
+    penalty : float
+        Ridge penalty on standardised coefficients; 0 is maximum likelihood, and only that has intervals.
+
+    Attributes
+    ----------
+    terms_ : list of str
+        ``intercept`` and the columns of ``X``.
+    coefficients_ : ndarray
+    deviance_ : float
+    separated_ : list of str
+        Terms without a finite estimate.
+    covariance_, clustered_ : ndarray
+        Of the coefficients: from the information, and clustered by school (where there are two schools and no penalty).
+
+    Notes
+    -----
+    Clustered errors are the sandwich of statsmodels and of R's ``vcovCL``: see
+    :func:`nbanalytics.risk.binomial.clustered_covariance`. Marginal effects: the delta method (Bartus 2005, *Stata
+    Journal* 5, 309-329, for features of 0 and 1).
+
+    Examples
+    --------
+    >>> X = pd.DataFrame({"school_id": ["A", "A", "B", "B"] * 3, "late": [0, 0, 0, 1] * 3})
+    >>> model = Logit().fit(X, [0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 1])
+    >>> model.coefficients(errors="model").table[["term", "estimate", "status"]].round(3)
+            term  estimate status
+    0  intercept    -1.253     ok
+    1       late     1.946     ok
+    """
+
+    def __init__(self, penalty: float = 0.0) -> None:
+        self.penalty = penalty
+
+    def fit(self, X: pd.DataFrame, y: ArrayLike) -> Logit:
+        """Fit; the column ``school_id`` of ``X``, if it is there, holds the clusters."""
+        outcome = checked_outcome(y, len(X))
+        self.classes_ = np.array([0, 1])
+        self.terms_ = [INTERCEPT, *feature_names(X)]
+        design = self._design(X)
+        fit = fit_binomial(design, outcome, penalty=self.penalty)
+        unbounded = separated(fit, design) if self.penalty == 0 else np.zeros(len(self.terms_), dtype=bool)
+        self.separated_ = [name for name, found in zip(self.terms_, unbounded, strict=True) if found]
+        say_separated(self.separated_, len(X))
+        self.coefficients_, self.deviance_, self.rows_ = fit.coefficients, fit.deviance, len(X)
+        self.covariance_ = fit.covariance
+        schools = X["school_id"].to_numpy() if "school_id" in X else np.zeros(len(X))
+        self.clusters_ = len(pd.unique(schools))
+        self.clustered_ = None
+        if self.penalty == 0 and self.clusters_ > 1 and not self.separated_:
+            self.clustered_ = clustered_covariance(fit, design, outcome, schools)
+        self.effects_, self.derivatives_ = marginal_effects(design, fit.coefficients, range(1, len(self.terms_)))
+        return self
+
+    def decision_function(self, X: pd.DataFrame) -> Floats:
+        """Return log odds."""
+        check_is_fitted(self, "coefficients_")
+        return np.asarray(self._design(X) @ self.coefficients_)
+
+    def predict_proba(self, X: pd.DataFrame) -> Floats:
+        """Return the probabilities of 0 and 1."""
+        happens = 1 / (1 + np.exp(-self.decision_function(X)))
+        return np.column_stack([1 - happens, happens])
+
+    def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
+        """Return 1 where the probability is at least one half."""
+        return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
+
+    def coefficients(self, level: float = 0.95, errors: str | None = None) -> Estimates:
+        """Log odds and odds ratios with intervals.
+
+        Parameters
+        ----------
+        level : float
+        errors : "school", "model" or None
+            Clustered by school, or from the information; by default by school where there are two schools.
+
+        Raises
+        ------
+        DataError
+            If the model has a penalty.
+        """
+        settings, covariance = self._errors(level, errors, "Odds ratios")
+        return estimates_table(
+            self.terms_, self.coefficients_, covariance, settings, self._status(self.terms_), ratios=True
+        )
+
+    def marginal_effects(self, level: float = 0.95, errors: str | None = None) -> Estimates:
+        """Average marginal effects: the change of the probability per unit of a feature, or from 0 to 1.
+
+        Parameters and raises as in :meth:`coefficients`.
+        """
+        settings, covariance = self._errors(level, errors, "Average marginal effects")
+        of_effects = self.derivatives_ @ covariance @ self.derivatives_.T
+        terms = self.terms_[1:]
+        return estimates_table(terms, self.effects_, of_effects, settings, self._status(terms), ratios=False)
+
+    def statsmodels(self, X: pd.DataFrame, y: ArrayLike) -> Any:
+        """Return the same model as statsmodels results, clustered by school, for its summary, tests and diagnostics.
+
+        Parameters
+        ----------
+        X, y
+            Those of :meth:`fit`.
+
+        Returns
+        -------
+        statsmodels.genmod.generalized_linear_model.GLMResultsWrapper
+        """
+        from statsmodels.genmod.families import Binomial
+        from statsmodels.genmod.generalized_linear_model import GLM
+
+        check_is_fitted(self, "coefficients_")
+        design = pd.DataFrame(self._design(X), columns=self.terms_)
+        model = GLM(checked_outcome(y, len(X)), design, family=Binomial())
+        if self.clusters_ < 2:
+            return model.fit(start_params=self.coefficients_)
+        groups = pd.factorize(X["school_id"])[0]
+        return model.fit(start_params=self.coefficients_, cov_type="cluster", cov_kwds={"groups": groups})
+
+    def _errors(self, level: float, errors: str | None, what: str) -> tuple[dict[str, Any], Floats]:
+        check_is_fitted(self, "coefficients_")
+        if self.penalty > 0:
+            raise DataError("A model with a penalty has no honest intervals. Fit it with penalty=0 for these.")
+        kind = chosen_errors(errors if self.clustered_ is not None or self.clusters_ < 2 else "model", self.clusters_)
+        settings = {"errors": kind, "level": level, "rows": self.rows_, "clusters": self.clusters_, "what": what}
+        return settings, self.covariance_ if kind == "model" or self.clustered_ is None else self.clustered_
+
+    def _status(self, terms: list[str]) -> list[str]:
+        return ["separated" if name in self.separated_ else "ok" for name in terms]
+
+    def _design(self, X: pd.DataFrame) -> Floats:
+        columns = X[self.terms_[1:]].to_numpy(dtype=float)
+        if np.isnan(columns).any():
+            raise DataError("X has missing values. Put Design before the model in a Pipeline: it fills and marks them.")
+        return np.column_stack([np.ones(len(X)), columns])
+
+
+def say_separated(terms: list[str], rows: int) -> None:
+    """Warn of coefficients without a finite estimate."""
+    if terms:
+        warnings.warn(
+            f"{', '.join(terms)}: all or none of the {rows} rows with it have the outcome (separation), so there is no "
+            "finite estimate and no interval. Leave it out, join it with another, or use a penalty (penalty=1).",
+            EstimationWarning,
+            stacklevel=3,
+        )
