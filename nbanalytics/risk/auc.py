@@ -45,7 +45,12 @@ def weighted_auc(y: Floats, weights: Floats, ties: Tied) -> Floats:
     >>> weighted_auc(y, np.ones((1, 4)), tied(scores))
     array([0.875])
     """
-    cases, others = ties.sums(weights * y), ties.sums(weights * (1 - y))
+    return won_pairs(weights * y, weights * (1 - y), ties)
+
+
+def won_pairs(case_weights: Floats, other_weights: Floats, ties: Tied) -> Floats:
+    """Share of pairs, weighted, in which the case has the higher score, ties half; for every row of weights."""
+    cases, others = ties.sums(case_weights), ties.sums(other_weights)
     below = np.cumsum(others, axis=1) - others
     won = (cases * (below + others / 2)).sum(axis=1)
     return ratio(won, cases.sum(axis=1) * others.sum(axis=1))

@@ -66,6 +66,15 @@ def flag_top(scores: Floats, share: float, weights: Floats, ties: Tied | None = 
     return flags
 
 
+def flag_top_within(scores: Floats, share: float, weights: Floats, strata: Any) -> Floats:
+    """Give the places as :func:`flag_top` does, the same share in each stratum: every cohort has its own budget."""
+    flags = np.zeros_like(weights)
+    for stratum in np.unique(strata):
+        inside = np.flatnonzero(strata == stratum)
+        flags[:, inside] = flag_top(scores[inside], share, weights[:, inside])
+    return flags
+
+
 def counted(y: Floats, flags: Floats, weights: Floats) -> dict[str, Floats]:
     """Count hits, false alarms, misses and correct rejections for every row of weights."""
     flagged = weights * flags

@@ -1,0 +1,61 @@
+"""Published flags and models, to draw one's own point among them."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+
+
+def published_flags() -> pd.DataFrame:
+    """Give the sensitivity and specificity of published flags of later dropout.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per flag: ``study, flag, kind`` (attendance, behaviour, course performance, growth model, ...),
+        ``grade`` (in which the flag was seen), ``students``, ``base_rate`` (share that dropped out), ``precision,
+        sensitivity, specificity``, and ``fpr``, 1 - specificity.
+
+    Notes
+    -----
+    A selection from the 110 flags of Bowers, Sprott and Taff (2013), The High School Journal 96(2): 77-100. They are of
+    dropout from upper secondary school in North America: a yardstick for orders of magnitude, not for Swedish
+    eligibility.
+
+    Examples
+    --------
+    >>> flags = published_flags()
+    >>> flags.loc[flags["study"].str.startswith("Muth"), ["flag", "sensitivity", "fpr"]].to_numpy().tolist()
+    [['growth mixture model of mathematics tests', 0.896, 0.068]]
+    """
+    flags = pd.DataFrame(_published()["flags"])
+    return flags.assign(fpr=(1 - flags["specificity"]).round(3))
+
+
+def published_aucs() -> pd.DataFrame:
+    """Give published areas under the ROC curve by horizon.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``study, country, outcome, data`` (what was known), ``horizon_years`` (from the last data to the usual end of
+        what is foreseen), ``auc, source``.
+
+    Examples
+    --------
+    >>> published_aucs()[["country", "horizon_years", "auc"]]
+       country  horizon_years    auc
+    0  Finland           6.00  0.610
+    1  Finland           3.00  0.650
+    2  Denmark           0.25  0.965
+    """
+    return pd.DataFrame(_published()["models"])
+
+
+@cache
+def _published() -> dict[str, Any]:
+    return tomllib.loads(files(__package__).joinpath("yardstick.toml").read_text(encoding="utf-8"))
