@@ -19,12 +19,13 @@ from typing import Any
 from nbanalytics.readers.encoding import DELIMITERS, as_utf8, refuse_open_quote, said_delimiter
 from nbanalytics.readers.raw import UnreadableError, cell_text
 from nbanalytics.readers.workbook import UNVALUED, is_old, opened
+from nbanalytics.readers.workbook_parts import MOST_CELLS
 
 #: A list or a table of statistics is a thousand times smaller; each cell of a larger file would become an object.
 MOST_BYTES = 100_000_000
 MOST_COLUMNS = 20_000
-#: In how many rows the delimiter is looked for.
-_FIRST_ROWS = 200
+#: In how many rows, and cells of each, the delimiter is looked for.
+_FIRST_ROWS, _FIRST_CELLS = 200, 200
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\ufeff"))
 
 Cells = list[str]
@@ -140,11 +141,16 @@ def _csv_grid(path: Path, data: bytes, score: Callable[[Sequence[str]], int]) ->
     text, first = text[line:], 2 if said else 1
     refuse_open_quote(text, first - 1)
     body = text.decode()
-    delimiter = said or _delimiter(body, score)
-    if max(line.count(delimiter) for line in body.split("\n")) >= MOST_COLUMNS:
+    # Before the delimiter is looked for: in a million cells that would take minutes.
+    if any(line.count(mark) >= MOST_COLUMNS for line in body.split("\n") for mark in {*DELIMITERS, *said}):
         raise UnreadableError(f"a row has more than {MOST_COLUMNS:,} cells", "Check that it is the right file.")
+    delimiter = said or _delimiter(body, score)
+    if body.count(delimiter) + body.count("\n") > MOST_CELLS:
+        raise UnreadableError(f"the file has more than {MOST_CELLS:,} cells", "Check that it is the right file.")
     assumed = (f"encoding {encoding}", f"delimiter {DELIMITERS.get(delimiter, delimiter)}")
     rows = [[tidy_cell(cell) for cell in row] for row in _parsed(body, delimiter)]
+    if not any(map(any, rows)):
+        raise UnreadableError("the file is empty", "Export it again.")
     return Grid(path.name, "csv", rows, first, assumed=assumed)
 
 
@@ -154,7 +160,7 @@ def _delimiter(body: str, score: Callable[[Sequence[str]], int]) -> str:
     scores = {}
     for delimiter in DELIMITERS:
         try:
-            rows = [[tidy_cell(cell) for cell in row] for row in _parsed(start, delimiter)]
+            rows = [[tidy_cell(cell) for cell in row[:_FIRST_CELLS]] for row in _parsed(start, delimiter)]
         except UnreadableError:
             rows = []
         scores[delimiter] = (max((score(row) for row in rows), default=0), sum(len(row) for row in rows))
