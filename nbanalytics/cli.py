@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nbanalytics.commands.export import export
+from nbanalytics.commands.terminal import tell, waiting
+from nbanalytics.commands.verify import verify
 from nbanalytics.errors import NbanalyticsError
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ app = typer.Typer(
 MEMORY = "600MB"
 
 app.command()(export)
+app.command()(verify)
 
 RecordsPath = Annotated[Path, typer.Argument(metavar="PATH", help="Folder of records (CSV, Parquet or Excel).")]
 
@@ -127,19 +127,31 @@ def release(
     title: Annotated[str | None, typer.Option(help="Title; by default made of the records' name.")] = None,
     created: Annotated[str | None, typer.Option(help="Date as YYYY-MM-DD; by default today.")] = None,
     policy: Annotated[Path | None, typer.Option(help="A policy in TOML, stricter than the default.")] = None,
+    declare: Annotated[Path | None, typer.Option(help="What the release says (TOML); by default all.")] = None,
+    known: Annotated[Path | None, typer.Option(help="CSV of counts that are public already.")] = None,
+    ledger: Annotated[Path | None, typer.Option(help="File of what was published before; made if missing.")] = None,
 ) -> None:
-    """Make the closed set of protected tables that the board's dashboards read."""
+    """Make the closed set of protected tables that the board's dashboards read; written only if an attack fails."""
     from nbanalytics.disclosure import Policy, read_policy
     from nbanalytics.readers import open_records
-    from nbanalytics.release import build_release, write_release
+    from nbanalytics.release.build import build_release
+    from nbanalytics.release.declared import read_declared
+    from nbanalytics.release.known import read_known
+    from nbanalytics.release.publish import publish_release
+    from nbanalytics.release.report import ReleaseReport
 
     chosen = read_policy(policy) if policy is not None else Policy()
+    contents = read_declared(declare) if declare is not None else None
+    public = read_known(known) if known is not None else None
     with waiting("reading records"):
         records = open_records(path, memory_limit=MEMORY)
     with waiting("building the release") as step:
-        built = build_release(records, chosen, title=title, created=created, progress=step)
-    write_release(built, out)
-    tell(f"{built!r} in {out}")
+        built = build_release(
+            records, chosen, title=title, created=created, progress=step, contents=contents, known=public
+        )
+    with waiting("attacking the release") as step:
+        attacked = publish_release(built, out, ledger, step)
+    tell(f"{ReleaseReport.read(built.manifest)}\n{attacked.text()}\nwritten to {out}")
 
 
 @app.command()
@@ -201,33 +213,6 @@ def _in_words(summary: dict[str, Any]) -> str:
     lines += [f"    of group 6, {name:<6} {count:>6}" for name, count in summary["subgroups"].items()]
     lines += [f"  no group {count:>7}  {reason}" for reason, count in summary["unclassified"].items()]
     return "\n".join(lines)
-
-
-def tell(words: str) -> None:
-    """Say something to the person at the terminal, apart from the result."""
-    typer.echo(words, err=True)
-
-
-@contextmanager
-def waiting(doing: str) -> Iterator[Any]:
-    """Show what is being done and for how long, on a terminal only; yields a function that names the next step."""
-    from tqdm import tqdm
-
-    done = Event()
-    with tqdm(bar_format="{desc} … {elapsed}", leave=False, disable=None, file=sys.stderr, delay=1) as line:
-        line.set_description_str(doing)
-
-        def tick() -> None:
-            while not done.wait(0.5):
-                line.refresh()
-
-        clock = Thread(target=tick, daemon=True)
-        clock.start()
-        try:
-            yield lambda words: line.set_description_str(f"{doing}: {words}")
-        finally:
-            done.set()
-            clock.join()
 
 
 def main() -> None:

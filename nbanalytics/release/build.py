@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbanalytics.disclosure import Policy, SystemBuilder, protect
+from nbanalytics.disclosure import CellSystem, Policy, SystemBuilder, protect
+from nbanalytics.disclosure.cells import Ids
 from nbanalytics.errors import DisclosureError
 from nbanalytics.records import StudentRecords
 from nbanalytics.release.cube import Cube, crossings, to_rows
 from nbanalytics.release.declared import Declared, standard
+from nbanalytics.release.known import known_cells, known_entries
 from nbanalytics.release.links import Cubes, Link, add_links, links_of, unpublished_cubes
 from nbanalytics.release.manifest import describe
 from nbanalytics.release.means import mean_rows
 from nbanalytics.release.model import FILTERS, NOT_APPLICABLE, OK, SUPPRESSED, Release
 from nbanalytics.release.persons import Persons, persons_of
+from nbanalytics.release.report import report_rows
 from nbanalytics.release.tables import count_tables, number_cells
 
 Progress = Callable[[str], None]
@@ -33,6 +36,7 @@ def build_release(
     created: str | None = None,
     progress: Progress | None = None,
     contents: Declared | None = None,
+    known: pd.DataFrame | None = None,
 ) -> Release:
     """Make the closed set of aggregate cells that a board may see.
 
@@ -52,6 +56,8 @@ def build_release(
         Told in words what is being done.
     contents : Declared, optional
         Which filters, tables and measures; by default all, see :func:`nbanalytics.release.declared.read_declared`.
+    known : DataFrame, optional
+        Cells that the public knows already, see :func:`nbanalytics.release.known.read_known`: they stay visible.
 
     Returns
     -------
@@ -79,8 +85,14 @@ def build_release(
         )
     builder = SystemBuilder()
     cubes, links = numbered_cells(builder, persons, policy, contents)
-    system = builder.build()
+    public = known_cells(known, cubes) if known is not None else np.empty(0, dtype=np.int64)
+    system = _with_known(builder.build(), public)
     protection = protect(system, tell)
+    if protection.hidden[public].any():
+        raise DisclosureError(
+            f"{int(protection.hidden[public].sum())} of {len(public)} known cells would have to be hidden to protect "
+            "others. Cross fewer filters, or leave out the table with cells that follow from what is known."
+        )
     tell("protecting means")
     rows = {key: _count_rows(cube, protection.hidden) for key, cube in cubes.items() if cube.published}
     rows |= mean_rows(persons, cubes, protection.hidden, policy, contents)
@@ -93,7 +105,22 @@ def build_release(
     secondary = int((protection.hidden & ~protection.primary).sum())
     hidden = {"counts": int((~system.virtual).sum()), "counts_primary": int(protection.primary.sum()),
               "counts_secondary": secondary}  # fmt: skip
-    return describe(records, persons, tables, cubes, links, policy, contents, title, date, hidden)
+    facts = {
+        "hidden": hidden,
+        "known": [] if known is None else known_entries(known),
+        "report": report_rows(cubes, protection.hidden),
+    }
+    return describe(records, persons, tables, cubes, links, policy, contents, title, date, facts)
+
+
+def _with_known(system: CellSystem, known: Ids) -> CellSystem:
+    """Let cells be that the public knows: they are not hidden for what they say, and last of all to protect others."""
+    if not len(known):
+        return system
+    primary, guarded, costs = system.primary.copy(), system.guarded.copy(), system.costs.copy()
+    primary[known] = guarded[known] = False
+    costs[known] = system.costs.sum() + 1
+    return replace(system, primary=primary, guarded=guarded, costs=costs)
 
 
 def numbered_cells(

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from nbanalytics.disclosure.knowledge import Knowledge
+from nbanalytics.errors import ReleaseError
 from nbanalytics.release.model import ALL, FILTERS, OK, Release
 
 #: The column of a frame of cells that holds their numbers.
-_ID = "_cell"
+CELL = "_cell"
+UNPUBLISHED = "unpublished"
 Frames = Mapping[tuple[str, str], pd.DataFrame]
 
 
@@ -41,11 +43,21 @@ class Published:
     releases: Sequence[Release]
     changed: tuple[str, ...]
 
+    @property
+    def not_looked_at(self) -> NDArray[np.int64]:
+        """Cells that no table shows, and those that the public had known before the release."""
+        cells = []
+        for release, frames in zip(self.releases, self.frames, strict=True):
+            for (table, measure), frame in frames.items():
+                known = _known_before(release, table, measure, frame)
+                cells.append(frame.loc[(frame["status"] == UNPUBLISHED) | known, CELL].to_numpy())
+        return np.unique(np.concatenate(cells)).astype(np.int64)
+
     def words(self, cell: int) -> str:
         """Return a cell's table and place in words; never a value."""
         for release, frames in zip(self.releases, self.frames, strict=True):
             for (table, measure), frame in frames.items():
-                row = frame[frame[_ID] == cell]
+                row = frame[frame[CELL] == cell]
                 if len(row):
                     return place_words(release, table, measure, row.iloc[0])
         return f"cell {cell}"
@@ -70,7 +82,15 @@ def knowledge_of(releases: Sequence[Release]) -> Published:
     ------
     DisclosureError
         On use of its bounds, if the published numbers contradict the sums.
+    ReleaseError
+        If a manifest does not hold every sum.
     """
+    for release in releases:
+        if "unpublished" not in release.manifest:
+            raise ReleaseError(
+                f"The release of {release.manifest.get('created')} is of version {release.manifest.get('version')}, "
+                "whose manifest does not hold every sum, so it cannot be attacked. Make it anew: 'nbanalytics release'."
+            )
     frames = [dict(_frames(release)) for release in releases]
     changed = _changed(releases, frames)
     numbers = _number_cells(releases, frames, changed)
@@ -78,7 +98,7 @@ def knowledge_of(releases: Sequence[Release]) -> Published:
     for held in frames:
         for frame in held.values():
             shown = frame["status"] == OK
-            values[frame.loc[shown, _ID]] = frame.loc[shown, "value"]
+            values[frame.loc[shown, CELL]] = frame.loc[shown, "value"]
     sums = [entry for release, held in zip(releases, frames, strict=True) for entry in _sums(release, held)]
     return Published(Knowledge(_matrix(sums, numbers), values), frames, releases, changed)
 
@@ -103,10 +123,22 @@ def _frames(release: Release) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
     for name, dimensions in release.manifest["unpublished"].items():
         places = pd.DataFrame(list(product(*dimensions.values())), columns=list(dimensions))
         frame = every.merge(places, how="cross") if dimensions else every
-        yield (name, "students"), frame.reset_index(drop=True).assign(value=np.nan, status="unpublished")
+        yield (name, "students"), frame.reset_index(drop=True).assign(value=np.nan, status=UNPUBLISHED)
 
 
-def _keys(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series[str]:
+def _known_before(release: Release, table: str, measure: str, frame: pd.DataFrame) -> pd.Series[bool]:
+    """Mark the rows that the manifest says to be official statistics."""
+    found = pd.Series(False, index=frame.index)
+    for known in release.manifest.get("known", ()):
+        if (known["table"], known["measure"]) == (table, measure):
+            same = pd.Series(True, index=frame.index)
+            for name in _dimensions(frame):
+                same &= frame[name] == known["at"].get(name, ALL)
+            found |= same
+    return found
+
+
+def keys_of(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series[str]:
     """Return one text for each row that tells its values in some columns."""
     key = pd.Series("", index=frame.index, dtype=object)
     for column in columns:
@@ -115,7 +147,7 @@ def _keys(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series[str]:
 
 
 def _dimensions(frame: pd.DataFrame) -> list[str]:
-    return [name for name in frame.columns if name not in ("measure", "value", "status", _ID, "_key")]
+    return [name for name in frame.columns if name not in ("measure", "value", "status", CELL, "_key")]
 
 
 def _students(release: Release, frame: pd.DataFrame) -> pd.Series[str]:
@@ -134,7 +166,7 @@ def _changed(releases: Sequence[Release], frames: Sequence[Frames]) -> tuple[str
     for release, held in zip(releases, frames, strict=True):
         for (table, measure), frame in held.items():
             part = frame[frame["status"] == OK]
-            key = f"{table}|{measure}" + _keys(part, _dimensions(part)) + _students(release, part)
+            key = f"{table}|{measure}" + keys_of(part, _dimensions(part)) + _students(release, part)
             shown.append(pd.DataFrame({"key": key, "cohort": part["cohort"], "value": part["value"]}))
     every = pd.concat(shown)
     differing = every[every.groupby("key")["value"].transform("nunique") > 1]
@@ -148,13 +180,13 @@ def _number_cells(releases: Sequence[Release], frames: Sequence[Frames], changed
     parts: list[pd.DataFrame] = []
     for number, (release, held) in enumerate(zip(releases, frames, strict=True)):
         for (table, measure), frame in held.items():
-            key = f"{table}|{measure}" + _keys(frame, _dimensions(frame)) + "|" + _students(release, frame)
+            key = f"{table}|{measure}" + keys_of(frame, _dimensions(frame)) + "|" + _students(release, frame)
             keys.append(key.where(~frame["cohort"].isin(changed), key + f"|{number}"))
             parts.append(frame)
     codes, every = pd.factorize(pd.concat(keys))
     start = 0
     for frame in parts:
-        frame[_ID] = codes[start : start + len(frame)]
+        frame[CELL] = codes[start : start + len(frame)]
         start += len(frame)
     return len(every)
 
@@ -168,21 +200,23 @@ def _sums(release: Release, frames: Frames) -> Iterator[Sums]:
         entry = release.manifest["tables"].get(table)
         over = entry["measures"][measure]["sums_over"] if entry else FILTERS
         for dimension in over:
-            yield _margins(frame, dimension)
+            yield margins_of(frame, dimension)
     for link in release.manifest["links"]:
-        yield _link(frames, link)
+        yield sum_of_link(frames, link)
 
 
-def _margins(frame: pd.DataFrame, dimension: str) -> Sums:
+def margins_of(frame: pd.DataFrame, dimension: str) -> Sums:
+    """Return the sums over a dimension of a frame."""
     others = [name for name in _dimensions(frame) if name != dimension]
     whole = frame[dimension] == ALL
-    key = _keys(frame, others)
-    totals = pd.Series(frame[_ID][whole].to_numpy(), index=key[whole])
+    key = keys_of(frame, others)
+    totals = pd.Series(frame[CELL][whole].to_numpy(), index=key[whole])
     rows = totals.index.get_indexer(pd.Index(key[~whole]))
-    return _numbered(totals.to_numpy(), rows, frame[_ID][~whole].to_numpy())
+    return _numbered(totals.to_numpy(), rows, frame[CELL][~whole].to_numpy())
 
 
-def _link(frames: Frames, link: Mapping[str, Any]) -> Sums:
+def sum_of_link(frames: Frames, link: Mapping[str, Any]) -> Sums:
+    """Return the sums of a link, one for each selection that every table of it holds."""
     total = _term(frames, link["total"])
     parts = [_term(frames, part) for part in link["parts"]]
     there = total.index
@@ -200,7 +234,7 @@ def _term(frames: Frames, term: Sequence[Any]) -> pd.Series[int]:
     for name, value in at.items():
         kept &= (frame[name] == value).to_numpy()
     part = frame[kept]
-    return pd.Series(part[_ID].to_numpy(), index=pd.Index(_keys(part, FILTERS)))
+    return pd.Series(part[CELL].to_numpy(), index=pd.Index(keys_of(part, FILTERS)))
 
 
 def _numbered(totals: NDArray[Any], rows: NDArray[Any], cells: NDArray[Any]) -> Sums:

@@ -155,8 +155,10 @@ def _droppoints(persons: Persons) -> Iterator[Link]:
     terms = persons.terms[1:]
     for term, later in pairwise(terms):
         yield Link(at("at_risk", term), (at("at_risk", later), at("lost", term), at("censored", term)))
+    if terms:
+        yield Link(at("at_risk", terms[-1]), (at("lost", terms[-1]), at("censored", terms[-1])))
     start = persons.terms[0]
-    if start not in persons.stages:
+    if not terms or start not in persons.stages:
         return
     eligible = Term("states", at={"stage": start, "state": ELIGIBLE})
     yield Link(eligible, (at("at_risk", terms[0]), Term(NEVER_AGAIN)))

@@ -92,7 +92,7 @@ def describe(
     contents: Declared,
     title: str | None,
     created: str,
-    hidden: Mapping[str, int],
+    facts: Mapping[str, Any],
 ) -> Release:
     """Write the manifest to the tables of a release; see :func:`nbanalytics.release.build_release`."""
     declaration = records.declaration
@@ -120,7 +120,9 @@ def describe(
         "tables": {name: _entry(name, table, contents) for name, table in tables.items()},
         "unpublished": _unpublished(cubes),
         "links": [link.as_dict() for link in links],
-        "hidden": {"cells": sum(map(len, tables.values())), "suppressed": suppressed, **hidden},
+        "hidden": {"cells": sum(map(len, tables.values())), "suppressed": suppressed, **facts["hidden"]},
+        "known": facts["known"],
+        "report": facts["report"],
         "checksums": {f"tables/{name}.csv": checksum(table_bytes(table, name)) for name, table in tables.items()},
     }
     manifest["checksum"] = manifest_checksum(manifest)

@@ -1,0 +1,38 @@
+"""What commands say to the person at the terminal, apart from their result."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Any
+
+import typer
+
+
+def tell(words: str) -> None:
+    """Say something to the person at the terminal, apart from the result."""
+    typer.echo(words, err=True)
+
+
+@contextmanager
+def waiting(doing: str) -> Iterator[Any]:
+    """Show what is being done and for how long, on a terminal only; yields a function that names the next step."""
+    from tqdm import tqdm
+
+    done = Event()
+    with tqdm(bar_format="{desc} … {elapsed}", leave=False, disable=None, file=sys.stderr, delay=1) as line:
+        line.set_description_str(doing)
+
+        def tick() -> None:
+            while not done.wait(0.5):
+                line.refresh()
+
+        clock = Thread(target=tick, daemon=True)
+        clock.start()
+        try:
+            yield lambda words: line.set_description_str(f"{doing}: {words}")
+        finally:
+            done.set()
+            clock.join()

@@ -1,0 +1,36 @@
+"""``nbanalytics verify``: attack published releases with nothing but what is in their folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nbanalytics.commands.terminal import waiting
+
+
+def verify(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RELEASE…", help="Folders of releases; several are stacked.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Weaknesses and counts as JSON.")] = False,
+    seconds: Annotated[float, typer.Option(min=0.0, help="How long tables are searched for.")] = 60.0,
+) -> None:
+    """Tell what an outsider can compute of the hidden cells of one or more releases, taken together.
+
+    Exit status: 0 if nothing was found, 1 if there are weaknesses or a folder is no release as it was published.
+    """
+    from nbanalytics.release.files import read_release
+    from nbanalytics.release.verify import verify as attack
+
+    with waiting("attacking") as step:
+        found = attack([read_release(folder) for folder in folders], step, seconds)
+    if as_json:
+        weaknesses = found.table.to_dict("records")
+        said = {"holds": found.holds, "weaknesses": weaknesses, **found.settings, "counts": dict(found.counts)}
+        typer.echo(json.dumps(said, ensure_ascii=False))
+    else:
+        typer.echo(found.text())
+    raise typer.Exit(0 if found.holds else 1)
