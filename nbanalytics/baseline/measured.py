@@ -111,8 +111,8 @@ def _of_term(
     if with_core:
         students["core_and_five"] = _met(replace(kept, declaration=replace(kept.declaration, rule=CORE_RULE)), term)
     students[ABSENCE] = _absence(kept, term)
-    away = _away(students, moves, records.declaration.terms, term) & students["eligible"].isna()
-    return students[~away].drop(columns=moves).assign(term=term).reset_index()
+    gone = away(students, moves, records.declaration.terms, term) & students["eligible"].isna()
+    return students[~gone].drop(columns=moves).assign(term=term).reset_index()
 
 
 def _is_early(records: StudentRecords, term: str) -> bool:
@@ -145,10 +145,11 @@ def _absence(records: StudentRecords, term: str) -> pd.Series:
     return pd.Series(table["total"].to_numpy(float), index=table["student_id"])
 
 
-def _away(students: pd.DataFrame, moves: Sequence[str], terms: Sequence[str], term: str) -> pd.Series:
+def away(students: pd.DataFrame, moves: Sequence[str], terms: Sequence[str], term: str) -> pd.Series:
+    """Whether each student had not come yet in a term or had left, by the columns of ``moves`` that are there."""
     places, now = {name: place for place, name in enumerate(terms)}, terms.index(term)
-    away = pd.Series(False, index=students.index)
+    gone = pd.Series(False, index=students.index)
     for name in moves:
         place = students[name].map(places)
-        away |= (place > now) if name == "moved_in" else (place < now)
-    return away
+        gone |= (place > now) if name == "moved_in" else (place < now)
+    return gone

@@ -1,0 +1,43 @@
+"""The municipality's report: beside nation and peers, SALSA, a funnel of schools, and the workbook kept today."""
+
+from __future__ import annotations
+
+from nbanalytics.municipality.compare import Comparison, Trends, compare, own_values, trends
+from nbanalytics.municipality.funnel import Funnel, funnel, funnel_limits
+from nbanalytics.municipality.names import SchoolNames, school_names
+from nbanalytics.municipality.official import from_kolada, from_skolverket, national_values
+from nbanalytics.municipality.salsa import Salsa, salsa, salsa_expected
+from nbanalytics.municipality.student_views import all_passed_view, eligibility_view, merit_view
+from nbanalytics.municipality.subject_views import control_view, grades_view, national_tests_view, points_view
+from nbanalytics.municipality.view import View
+from nbanalytics.municipality.workbook import names_of, workbook_views, write_workbook
+
+__all__ = [
+    "Comparison",
+    "Funnel",
+    "Salsa",
+    "SchoolNames",
+    "Trends",
+    "View",
+    "all_passed_view",
+    "compare",
+    "control_view",
+    "eligibility_view",
+    "from_kolada",
+    "from_skolverket",
+    "funnel",
+    "funnel_limits",
+    "grades_view",
+    "merit_view",
+    "names_of",
+    "national_tests_view",
+    "national_values",
+    "own_values",
+    "points_view",
+    "salsa",
+    "salsa_expected",
+    "school_names",
+    "trends",
+    "workbook_views",
+    "write_workbook",
+]

@@ -1,0 +1,240 @@
+"""The municipality beside the nation and its peers, year by year and as a trend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import nan, sqrt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbanalytics.baseline.measured import in_group
+from nbanalytics.errors import DataError
+from nbanalytics.intervals import mean_interval, wilson
+from nbanalytics.municipality.leavers import leavers
+from nbanalytics.municipality.official import MEASURES, NATION
+from nbanalytics.persons import split_groups
+from nbanalytics.records import StudentRecords
+from nbanalytics.results import Shown
+
+#: The municipality itself, among the places.
+OWN = "own"
+_GROUPS = ("all", "girls", "boys")
+#: The columns of :func:`nbanalytics.municipality.leavers` behind each measure.
+_COLUMNS = dict(zip(MEASURES, ("eligible", "merit_value", "all_passed"), strict=True))
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
+    """A municipality's values beside official ones.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per year, group, measure and place: ``year, group, measure, place`` (``own``, ``nation``, or a code),
+        ``name, n`` (own students only), ``value`` (per cent, or points), ``low, high`` (95 %, own values only),
+        ``difference`` (own less this place's) with ``difference_low, difference_high``, and ``status``.
+    settings : mapping
+        ``name, term, rule, places, min_students``.
+    students : int
+        The municipality's own.
+    """
+
+    table: pd.DataFrame
+    settings: Mapping[str, Any]
+    students: int
+
+    def _words(self) -> str:
+        others = ", ".join(self.settings["places"])
+        return f"{self.settings['name'] or 'The municipality'} ({self.students} students) beside {others}"
+
+
+@dataclass(frozen=True, repr=False)
+class Trends(Shown):
+    """Change per year.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        ``group, measure, place``: ``own``, another place, or ``own - place`` for the difference; ``years`` used,
+        ``first`` and ``last`` of them, ``slope`` per year (percentage points, or points) with its 95 % interval ``low,
+        high``, and ``status``: ``ok`` or ``too_few`` years.
+    settings : mapping
+    """
+
+    table: pd.DataFrame
+    settings: Mapping[str, Any]
+
+    def _words(self) -> str:
+        return f"Change per year of {self.settings['name'] or 'the municipality'} and of those beside it"
+
+
+def own_values(records: StudentRecords, min_students: int = 10) -> pd.DataFrame:
+    """Compute the municipality's own values as the official statistics define them.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        Students and grades; each cohort's declared end term is used.
+    min_students : int
+        Nothing is estimated for fewer.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``year`` (cohort), ``group, measure, n, value, low, high, status``. Shares in per cent of all who got or should
+        have got grades; the mean merit value (17) is of those with at least one pass.
+
+    Notes
+    -----
+    Skolverket's definitions; intervals by Wilson (1927) and Student's t. A municipality's year 9 is everybody there
+    was: the interval speaks of what such a year may bring, not of pupils who were not asked.
+    """
+    table = leavers(records)
+    rows = []
+    for place, part in split_groups(table, ["cohort"]):
+        for group in _GROUPS:
+            chosen = in_group(part, group)
+            if chosen is None:
+                continue
+            for measure, column in _COLUMNS.items():
+                found = _own(chosen, column, min_students)
+                rows.append({"year": int(place["cohort"]), "group": group, "measure": measure, **found})
+    return pd.DataFrame(rows)
+
+
+def compare(
+    records: StudentRecords, official: pd.DataFrame, places: Sequence[str] = (NATION,), min_students: int = 10
+) -> Comparison:
+    """Set a municipality's own values beside official values of the same years.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        The municipality's.
+    official : pandas.DataFrame
+        From :func:`national_values`, :func:`from_skolverket` or :func:`from_kolada`, or several of them put together.
+    places : sequence of str
+        The places to set beside it, as in the column ``place``.
+    min_students : int
+        Nothing is estimated for fewer of its own.
+
+    Returns
+    -------
+    Comparison
+        Only years, groups and measures that the municipality has too. An official value is a count of everybody and
+        taken as it is, so that a difference is as uncertain as the municipality's own value.
+
+    Raises
+    ------
+    DataError
+        If a place has no value.
+
+    Examples
+    --------
+    >>> from nbanalytics.municipality import national_values
+    >>> from nbanalytics.simulate import simulate
+    >>> beside = compare(simulate(seed=1, cohorts=[2018]).records, national_values()).table
+    >>> beside.loc[beside["group"].eq("all") & beside["measure"].eq("eligible_vocational"), "value"].round(1).tolist()
+    [80.2, 84.4]
+    """
+    unknown = [place for place in places if place not in set(official["place"])]
+    if unknown:
+        known = ", ".join(sorted(set(official["place"]))[:20])
+        raise DataError(f"The official values have no place {', '.join(unknown)}. Choose among: {known}.")
+    own = own_values(records, min_students)
+    key = ["year", "group", "measure"]
+    name = records.declaration.name
+    mine = own.assign(place=OWN, name=name)
+    others = official[official["place"].isin(list(places))].merge(
+        own[[*key, "value", "low", "high"]], on=key, suffixes=("", "_own")
+    )
+    for column in ("difference", "difference_low", "difference_high"):
+        bound = {"difference": "value_own", "difference_low": "low", "difference_high": "high"}[column]
+        others[column] = others[bound] - others["value"]
+    others = others.drop(columns=["value_own", "low", "high", "source"])
+    table = pd.concat([mine, others], ignore_index=True)
+    rank = table["place"].map({place: number for number, place in enumerate([OWN, *places])})
+    order = table.assign(
+        _rank=rank, _measure=table["measure"].map(MEASURES.index), _group=table["group"].map(_GROUPS.index)
+    )
+    table = order.sort_values(["_measure", "_group", "year", "_rank"], ignore_index=True)
+    columns = [*key, "place", "name", "n", "value", "low", "high", "difference", "difference_low", "difference_high"]
+    declared = records.declaration
+    return Comparison(
+        table=table[[*columns, "status"]].astype({"n": "Int64"}),
+        settings={
+            "name": name,
+            "term": declared.end,
+            "rule": declared.rule,
+            "places": tuple(places),
+            "min_students": min_students,
+        },
+        students=int(own.loc[own["group"].eq("all") & own["measure"].eq(MEASURES[0]), "n"].sum()),
+    )
+
+
+def trends(comparison: Comparison, least_years: int = 4) -> Trends:
+    """Fit a straight line through the years of each place, and through the differences.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    least_years : int
+        Nothing is estimated from fewer years, nor from fewer than 3.
+
+    Returns
+    -------
+    Trends
+
+    Notes
+    -----
+    Least squares with Student's t of the years' own spread around the line, so that what sets one cohort apart from the
+    next counts as chance. Few years give wide intervals: that is what they know.
+    """
+    table = comparison.table
+    rows = []
+    for (measure, group), part in table.groupby(["measure", "group"], sort=False):
+        for place, values in part.groupby("place", sort=False):
+            line = _line(values["year"], values["value"], least_years)
+            rows.append({"group": group, "measure": measure, "place": place, **line})
+            if place != OWN:
+                line = _line(values["year"], values["difference"], least_years)
+                rows.append({"group": group, "measure": measure, "place": f"{OWN} - {place}", **line})
+    return Trends(pd.DataFrame(rows), {**comparison.settings, "least_years": least_years})
+
+
+def _own(chosen: pd.DataFrame, column: str, min_students: int) -> dict[str, Any]:
+    if column == "merit_value":
+        values = chosen.loc[chosen["n_passed"] > 0, column].astype(float)
+        n = len(values)
+        if n < max(min_students, 2):
+            return _too_few(n)
+        mean = float(values.mean())
+        low, high = mean_interval(mean, float(values.std()) / sqrt(n), n - 1)
+        return {"n": n, "value": mean, "low": low, "high": high, "status": "ok"}
+    n, reached = len(chosen), int(chosen[column].sum())
+    if n < max(min_students, 1):
+        return _too_few(n)
+    low, high = wilson(reached, n)
+    return {"n": n, "value": 100 * reached / n, "low": 100 * low, "high": 100 * high, "status": "ok"}
+
+
+def _too_few(n: int) -> dict[str, Any]:
+    return {"n": n, "value": nan, "low": nan, "high": nan, "status": "too_few"}
+
+
+def _line(years: pd.Series, values: pd.Series, least_years: int) -> dict[str, Any]:
+    known = values.notna()
+    x, y = years[known].to_numpy(float), values[known].to_numpy(float)
+    span = {"years": len(x), "first": int(x.min()) if len(x) else None, "last": int(x.max()) if len(x) else None}
+    if len(x) < max(least_years, 3) or np.ptp(x) == 0:
+        return {**span, "slope": nan, "low": nan, "high": nan, "status": "too_few"}
+    centred = x - x.mean()
+    slope = float(centred @ y / (centred @ centred))
+    residual = y - y.mean() - slope * centred
+    error = sqrt(float(residual @ residual) / (len(x) - 2) / float(centred @ centred))
+    low, high = mean_interval(slope, error, len(x) - 2)
+    return {**span, "slope": slope, "low": low, "high": high, "status": "ok"}

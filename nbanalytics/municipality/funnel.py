@@ -1,0 +1,143 @@
+"""A funnel of schools: how far a school's share may lie from the common one by its size alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import nan
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbanalytics.errors import DataError
+from nbanalytics.municipality.leavers import leavers
+from nbanalytics.records import StudentRecords
+from nbanalytics.results import Shown
+
+#: Control limits, by the names of their columns.
+LIMITS = {"95": 0.95, "998": 0.998}
+#: Measures that are shares, with the column of the leavers behind them.
+SHARES = {"eligible_vocational": "eligible", "passed_all": "all_passed"}
+
+
+@dataclass(frozen=True, repr=False)
+class Funnel(Shown):
+    """Schools' shares with control limits; in the order of the schools, no ranking.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        The columns of ``by``; ``n`` students, ``count``, ``value`` (0 to 1), ``low_95, high_95, low_998, high_998`` at
+        that size; ``position``: ``within``, ``outside_95`` or ``outside_998``; missing with ``status`` ``too_few``.
+    limits : pandas.DataFrame
+        The funnel itself: ``n`` and the four limits, for every size up to the largest school's.
+    settings : mapping
+        ``measure, target`` (the common share) and ``by``.
+    students : int
+    """
+
+    table: pd.DataFrame
+    limits: pd.DataFrame
+    settings: Mapping[str, Any]
+    students: int
+
+    def _words(self) -> str:
+        outside = self.table["position"].isin(["outside_95", "outside_998"]).sum()
+        return (
+            f"{len(self.table)} schools around {self.settings['target']:.1%} ({self.settings['measure']}): {outside} "
+            f"outside the 95 % limits, where chance alone puts about {0.05 * len(self.table):.1f}"
+        )
+
+
+def funnel(
+    records: StudentRecords,
+    measure: str = "eligible_vocational",
+    by: Sequence[str] = ("school_id",),
+    target: float | None = None,
+    min_students: int = 10,
+) -> Funnel:
+    """Place schools in a funnel.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        Students and grades.
+    measure : str
+        ``eligible_vocational`` (by the declared rule) or ``passed_all``.
+    by : sequence of str
+        Columns that make a point, ``school_id`` or ``school_id`` and ``cohort``.
+    target : float, optional
+        The common share, 0 to 1; by default that of all students together.
+    min_students : int
+        Smaller schools have no point.
+
+    Returns
+    -------
+    Funnel
+
+    Raises
+    ------
+    DataError
+        If the measure or a column is not there, or the target is not between 0 and 1.
+
+    Notes
+    -----
+    Exact binomial limits, smoothed between counts: Spiegelhalter (2005), Statistics in Medicine 24: 1185-1202, section
+    A.1.1. A school outside differs by more than chance among pupils alike; composition is not taken away.
+    """
+    if measure not in SHARES:
+        raise DataError(f"There is no funnel of {measure!r}. Choose one of {', '.join(SHARES)}.")
+    people = leavers(records)
+    absent = [name for name in by if name not in people.columns]
+    if absent:
+        raise DataError(f"The leavers have no column {', '.join(absent)}. Choose among {', '.join(people.columns)}.")
+    reached = people[SHARES[measure]].astype(int)
+    counted = people.assign(count=reached).groupby(list(by), dropna=False)["count"].agg(["size", "sum"]).reset_index()
+    table = counted.rename(columns={"size": "n", "sum": "count"})
+    common = float(reached.mean()) if target is None else target
+    if not 0 < common < 1:
+        raise DataError(f"The common share is {common:g}; a funnel needs one between 0 and 1. Give a target.")
+    sizes = zip(table["n"].tolist(), table["count"].tolist(), strict=True)
+    rows = [_place(n, count, common, min_students) for n, count in sizes]
+    return Funnel(
+        table=pd.concat([table, pd.DataFrame(rows)], axis=1),
+        limits=pd.DataFrame(
+            [{"n": n, **funnel_limits(n, common)} for n in range(min_students, int(table["n"].max()) + 1)]
+        ),
+        settings={"measure": measure, "target": common, "by": tuple(by), "min_students": min_students},
+        students=len(people),
+    )
+
+
+def funnel_limits(n: int, target: float) -> dict[str, float]:
+    """Control limits of a share of ``n`` around a target: ``low_95, high_95, low_998, high_998``.
+
+    Examples
+    --------
+    >>> {name: round(value, 3) for name, value in funnel_limits(100, 0.8).items()}
+    {'low_95': 0.714, 'high_95': 0.87, 'low_998': 0.663, 'high_998': 0.909}
+    """
+    from scipy.special import bdtr
+
+    counts = np.arange(n + 1)
+    below = bdtr(counts, n, target)
+    found = {}
+    for name, level in LIMITS.items():
+        tail = (1 - level) / 2
+        for side, probability in (("low", tail), ("high", 1 - tail)):
+            # The first count to reach the probability, moved back by the part of its step that was not needed.
+            count = int(np.searchsorted(below, probability))
+            step = below[count] - (below[count - 1] if count else 0.0)
+            smooth = count - (below[count] - probability) / step
+            found[f"{side}_{name}"] = float(min(max(smooth / n, 0.0), 1.0))
+    return found
+
+
+def _place(n: int, count: int, target: float, min_students: int) -> dict[str, Any]:
+    if n < max(min_students, 1):
+        empty = dict.fromkeys([f"{side}_{name}" for name in LIMITS for side in ("low", "high")], nan)
+        return {"value": nan, **empty, "position": None, "status": "too_few"}
+    limits, value = funnel_limits(n, target), count / n
+    outside = [name for name in LIMITS if not limits[f"low_{name}"] <= value <= limits[f"high_{name}"]]
+    return {"value": value, **limits, "position": f"outside_{outside[-1]}" if outside else "within", "status": "ok"}

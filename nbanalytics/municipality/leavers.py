@@ -1,0 +1,90 @@
+"""One row per student at the end of a term: what the report and the workbook count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import narwhals as nw
+import pandas as pd
+
+from nbanalytics.baseline.measured import away
+from nbanalytics.eligibility import merit_value
+from nbanalytics.frames import collect, open_frame
+from nbanalytics.grading import STRECK, passed_expr, points_expr
+from nbanalytics.persons import column_names, only_cohorts, refuse_absent
+from nbanalytics.progression.pairs import courses
+from nbanalytics.records import StudentRecords
+
+#: Columns of the students table that are carried along where they are there.
+CARRIED = ("school_id", "sex", "newly_arrived", "immigration", "parents_education")
+
+
+def leavers(records: StudentRecords, term: str | None = None, rules: Sequence[str] = ()) -> pd.DataFrame:
+    """Sum up each student's grades in a term.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        Students and grades.
+    term : str, optional
+        By default the declared end term.
+    rules : sequence of str
+        Further rules of eligibility by name; each must hold for every cohort.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per student with a grade or mark in the term, and per student without who had not moved:
+        ``student_id, cohort``, what is known of ``school_id, sex, newly_arrived, immigration, parents_education``;
+        ``swedish_course``; ``eligible`` by the declared rule and a column for each of ``rules``; ``mean_points`` over
+        comparable subjects; ``merit_value`` and ``n_passed``; ``all_passed``: at least one pass, and neither a fail nor
+        streck. Of a student without grades ``merit_value`` and ``mean_points`` are missing, the rest is not reached.
+    """
+    term = term or records.declaration.end
+    parts = [_graded(records, term)]
+    for rule in rules:
+        other = replace(records, declaration=replace(records.declaration, rule=rule))
+        met = collect(open_frame(other.results([term])).select("student_id", nw.col("eligible").alias(rule)))
+        parts.append(met.set_index("student_id"))
+    graded = pd.concat(parts, axis=1)
+    frame = open_frame(records.students)
+    names = column_names(frame)
+    refuse_absent(frame, ["student_id", "cohort"], "students")
+    moves = [name for name in ("moved_in", "moved_out") if name in names]
+    wanted = ["student_id", "cohort", *(name for name in CARRIED if name in names), *moves]
+    students = collect(frame.select(*wanted)).set_index("student_id")
+    table = students.join(graded, how="left")
+    table = table[table["n_passed"].notna() | ~away(table, moves, records.declaration.terms, term)]
+    yes_or_no = ["eligible", "all_passed", *rules]
+    table[yes_or_no] = table[yes_or_no].eq(True).fillna(False).astype(bool)
+    table["swedish_course"] = table["swedish_course"].fillna("none")
+    table["n_passed"] = table["n_passed"].fillna(0).astype(int)
+    return table.drop(columns=moves).reset_index().sort_values(["cohort", "student_id"], ignore_index=True)
+
+
+def grades_of(records: StudentRecords, term: str) -> pd.DataFrame:
+    """Return the grades and marks of a term with ``cohort``, ``points`` and ``passed``, each by its cohort's scale."""
+    parts = []
+    for grading, cohorts in records.gradings():
+        grades = only_cohorts(open_frame(records.grades), records, cohorts).filter(nw.col("term") == term)
+        scored = grades.with_columns(points=points_expr(grading.scale), passed=passed_expr(grading.scale))
+        parts.append(collect(scored.select("student_id", "subject", "grade", "points", "passed")))
+    people = collect(open_frame(records.students).select("student_id", "cohort"))
+    return pd.concat(parts, ignore_index=True).merge(people, on="student_id")
+
+
+def _graded(records: StudentRecords, term: str) -> pd.DataFrame:
+    results = collect(open_frame(records.results([term])).select("student_id", "eligible", "mean_points"))
+    parts = []
+    for grading, cohorts in records.gradings():
+        grades = only_cohorts(open_frame(records.grades), records, cohorts).filter(nw.col("term") == term)
+        merit = collect(open_frame(merit_value(nw.to_native(grades), grading)).drop("term"))
+        # The course of the term itself: it starts and ends where it is asked for.
+        course = collect(courses(grades, grading, term, term))
+        parts.append(merit.merge(course, on="student_id", how="left"))
+    grades = grades_of(records, term)
+    failed = (grades["points"].notna() & ~grades["passed"].astype(bool)) | (grades["grade"] == STRECK)
+    any_failed = failed.groupby(grades["student_id"]).any()
+    table = pd.concat(parts).merge(results, on="student_id").set_index("student_id")
+    return table.assign(all_passed=(table["n_passed"] > 0) & ~any_failed.reindex(table.index).fillna(True).astype(bool))

@@ -1,0 +1,159 @@
+"""Official values beside which a municipality is set: typed, from Skolverket's files, or from Kolada."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+
+from nbanalytics.errors import DataError
+from nbanalytics.readers.kolada import NATION as KOLADA_NATION
+
+#: Columns of a table of official values.
+COLUMNS = ("place", "name", "year", "group", "measure", "value", "status", "source")
+#: Measures that a municipality's own records give too, in the words of the Skolverket reader; shares in per cent.
+MEASURES = ("eligible_vocational", "merit_value_17", "passed_all")
+NATION = "nation"
+#: Kolada's indicators that mean the same.
+KOLADA_MEASURES = {"N15428": "eligible_vocational", "N15436": "eligible_vocational", "N15507": "merit_value_17"}
+
+
+@cache
+def official_data() -> dict[str, Any]:
+    """Return what ``official.toml`` holds."""
+    return tomllib.loads(files("nbanalytics.municipality").joinpath("official.toml").read_text(encoding="utf-8"))
+
+
+def national_values() -> pd.DataFrame:
+    """Return the nation's values that come with the package, each with its source.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``place`` (``nation``), ``name, year`` (of leaving), ``group`` (all, girls, boys), ``measure`` (see
+        ``MEASURES``), ``value`` (per cent, or points), ``status, source``.
+
+    Examples
+    --------
+    >>> values = national_values()
+    >>> values.loc[values["year"].eq(2018) & values["group"].eq("all"), ["measure", "value"]].to_records(index=False)
+    rec.array([('eligible_vocational',  84.4), ('merit_value_17', 228.7),
+               ('passed_all',  75.6)],
+              dtype=[('measure', 'O'), ('value', '<f8')])
+    """
+    source = official_data()["source"]["compilation"]
+    rows = [
+        (NATION, "Riket", int(year), entry.get("group", "all"), entry["measure"], float(value), "ok", source)
+        for entry in official_data()["nation"]
+        for year, value in entry["values"].items()
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def from_skolverket(statistics: pd.DataFrame, owner: str = "all") -> pd.DataFrame:
+    """Turn a municipality export of Skolverket's statistics into official values.
+
+    Parameters
+    ----------
+    statistics : pandas.DataFrame
+        The table ``statistics`` of :func:`nbanalytics.readers.skolverket.read_skolverket`.
+    owner : str
+        Which owner's schools where the file tells: ``all, municipal, independent``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of :func:`national_values`; ``place`` is the municipality's code. A school year such as
+        ``2017/18`` becomes the year of leaving. Suppressed values stay missing with their status.
+
+    Raises
+    ------
+    DataError
+        If no row is of a municipality, or a place has two values of a measure, group and year.
+    """
+    whole = statistics[statistics["school_id"].eq("") & statistics["school"].eq("") & statistics["subject"].eq("")]
+    whole = whole[whole["owner"].isin(["", owner]) & whole["measure"].isin(MEASURES)]
+    if whole.empty:
+        raise DataError(
+            "The statistics hold no municipality's value of "
+            f"{', '.join(MEASURES)} (owner {owner!r}). Take an export per municipality."
+        )
+    table = pd.DataFrame(
+        {
+            "place": whole["municipality_id"].where(whole["municipality_id"] != "", whole["municipality"]),
+            "name": whole["municipality"],
+            "year": whole["year"].map(_year_of_leaving),
+            **{column: whole[column] for column in ("group", "measure", "value", "status")},
+            "source": "Skolverket",
+        }
+    )
+    return _one_each(table.reset_index(drop=True))
+
+
+def from_kolada(
+    values: pd.DataFrame, measures: Mapping[str, str] | None = None, names: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Turn values of the Kolada client into official values.
+
+    Parameters
+    ----------
+    values : pandas.DataFrame
+        From :meth:`nbanalytics.readers.kolada.Kolada.values`.
+    measures : mapping of str to str, optional
+        Measure by indicator; by default those that this project speaks of.
+    names : mapping of str to str, optional
+        Names by municipality code, from :meth:`nbanalytics.readers.kolada.Kolada.municipalities`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of :func:`national_values`; the code ``0000`` becomes ``nation``. Kolada's period is the year of
+        leaving. Values that Kolada withholds are missing, with its word as status.
+
+    Raises
+    ------
+    DataError
+        If no indicator has a measure, or two indicators give one measure.
+    """
+    wanted = KOLADA_MEASURES if measures is None else measures
+    chosen = values[values["kpi"].isin(list(wanted))]
+    if chosen.empty:
+        raise DataError(f"None of the values is of {', '.join(wanted)}. Name the measure of each indicator.")
+    names = {KOLADA_NATION: "Riket", **(names or {})}
+    table = pd.DataFrame(
+        {
+            "place": chosen["municipality"].where(chosen["municipality"] != KOLADA_NATION, NATION),
+            "name": chosen["municipality"].map(names).fillna(chosen["municipality"]),
+            "year": chosen["period"],
+            "group": chosen["gender"],
+            "measure": chosen["kpi"].map(dict(wanted)),
+            "value": chosen["value"],
+            "status": chosen["status"].where(chosen["value"].isna(), "ok"),
+            "source": "Kolada",
+        }
+    )
+    return _one_each(table.reset_index(drop=True))
+
+
+def _year_of_leaving(text: str) -> int:
+    found = re.fullmatch(r"(\d{4})(?:/(\d{2,4}))?", text.strip())
+    if not found:
+        raise DataError("A row of the statistics has no school year such as 2017/18. Give it when reading: year='…'.")
+    return int(found[1]) + (found[2] is not None)
+
+
+def _one_each(table: pd.DataFrame) -> pd.DataFrame:
+    key = ["place", "year", "group", "measure"]
+    twice = table.drop_duplicates().duplicated(key, keep=False)
+    if twice.any():
+        rows = ", ".join(str(row + 1) for row in twice.to_numpy().nonzero()[0][:5])
+        raise DataError(
+            f"{int(twice.sum())} rows give a place more than one value of a measure, group and year (rows {rows} of "
+            "those used). Keep one owner or one indicator."
+        )
+    return table.drop_duplicates().sort_values(["measure", "group", "place", "year"], ignore_index=True)

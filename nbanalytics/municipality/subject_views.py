@@ -1,0 +1,163 @@
+"""Views of subjects: points, the distribution of grades, national tests, and a control of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import nan
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from nbanalytics.errors import DataError
+from nbanalytics.frames import collect, open_frame
+from nbanalytics.grading import STRECK
+from nbanalytics.municipality.leavers import grades_of, leavers
+from nbanalytics.municipality.view import BREAKDOWNS, DIMENSIONS, View, divided, mean, share, view
+from nbanalytics.records import StudentRecords
+
+#: Marks of the grade files, besides streck.
+MARKS = ("adapted", "not_taught", "not_graded", "no_grades")
+
+
+def points_view(
+    records: StudentRecords,
+    breakdowns: Sequence[Sequence[str]] = BREAKDOWNS,
+    term: str | None = None,
+    min_students: int = 5,
+) -> View:
+    """Mean grade points by subject.
+
+    Returns
+    -------
+    View
+        ``subject, n`` (grades), ``mean_points`` with its 95 % interval ``low, high`` (Student's t) and ``status``.
+        Parameters as for :func:`merit_view`.
+    """
+
+    def sums(part: pd.DataFrame) -> dict[str, Any]:
+        return mean("mean_points", part["points"].dropna().astype(float), min_students)
+
+    return _of_subjects("points", records, breakdowns, term, min_students, sums)
+
+
+def grades_view(
+    records: StudentRecords,
+    breakdowns: Sequence[Sequence[str]] = BREAKDOWNS,
+    term: str | None = None,
+    min_students: int = 5,
+) -> View:
+    """Distribution of grades by subject.
+
+    Returns
+    -------
+    View
+        ``subject``; a column for each grade of the scale, the best first, and ``streck``; ``n`` of them in all;
+        ``count`` passed, ``share, low, high`` (Wilson) and ``status``. Parameters as for :func:`merit_view`.
+    """
+    scales = [grading.scale for grading, _ in records.gradings()]
+    grades = list(dict.fromkeys(grade for scale in scales for grade in reversed(scale.order)))
+
+    def sums(part: pd.DataFrame) -> dict[str, Any]:
+        counts = part["grade"].value_counts()
+        held = {grade: int(counts.get(grade, 0)) for grade in grades} | {"streck": int(counts.get(STRECK, 0))}
+        n = sum(held.values())
+        return {**held, "n": n, **share(int(part["passed"].sum()), n, min_students)}
+
+    return _of_subjects("grades", records, breakdowns, term, min_students, sums)
+
+
+def national_tests_view(
+    records: StudentRecords,
+    breakdowns: Sequence[Sequence[str]] = ((), ("school_id",)),
+    term: str | None = None,
+    min_students: int = 5,
+) -> View:
+    """Grades against national tests, by subject and school.
+
+    Returns
+    -------
+    View
+        ``subject, n`` (students with both), ``above, same, below`` (the grade against the test), ``share_above`` with
+        its 95 % interval ``low, high`` (Wilson), ``share_below`` and ``status``. Parameters as for :func:`merit_view`.
+
+    Raises
+    ------
+    DataError
+        If the records hold no tests.
+    """
+    if records.tests is None:
+        raise DataError("The records hold no national tests. Add the table tests (student_id, term, subject, grade).")
+    term = term or records.declaration.end
+    tests = open_frame(records.tests).filter(nw.col("term") == term)
+    taken = collect(tests.select("student_id", "subject", "grade"))
+    steps = {
+        cohort: {grade: step for step, grade in enumerate(grading.scale.order)}
+        for grading, cohorts in records.gradings()
+        for cohort in cohorts
+    }
+    both = _subject_rows(records, term).merge(taken, on=["student_id", "subject"], suffixes=("", "_test"))
+    places = [steps[cohort] for cohort in both["cohort"]]
+    for column in ("grade", "grade_test"):
+        both[f"_{column}"] = [order.get(grade, nan) for order, grade in zip(places, both[column], strict=True)]
+    both["_step"] = both["_grade"] - both["_grade_test"]
+    rows = []
+    for place, part in divided(both[both["_step"].notna()], breakdowns):
+        for subject, steps_of in part.groupby("subject")["_step"]:
+            above, below, n = int((steps_of > 0).sum()), int((steps_of < 0).sum()), len(steps_of)
+            found = share(above, n, min_students)
+            counts = {"n": n, "above": above, "same": n - above - below, "below": below}
+            shares = {"share_above": found["share"], "low": found["low"], "high": found["high"]}
+            share_below = below / n if found["status"] == "ok" else nan
+            last = {"share_below": share_below, "status": found["status"]}
+            rows.append({**place, "subject": subject, **counts, **shares, **last})
+    return view("tests", records, term, min_students, rows, both["student_id"].nunique())
+
+
+def control_view(records: StudentRecords, term: str | None = None) -> View:
+    """Count what stands in each subject, as a control of the data.
+
+    Returns
+    -------
+    View
+        ``cohort, subject, students`` who got or should have got grades; ``graded, streck``, the marks ``adapted,
+        not_taught, not_graded, no_grades``, and ``nothing``: the rest. They add up to ``students``.
+    """
+    term = term or records.declaration.end
+    people, rows = leavers(records, term), []
+    grades = grades_of(records, term)
+    for cohort, part in people.groupby("cohort"):
+        own = grades[grades["cohort"] == cohort]
+        for subject in sorted(own["subject"].unique()):
+            held = own[own["subject"] == subject]
+            marks = held.loc[held["points"].isna(), "grade"].value_counts()
+            counts = {"graded": int(held["points"].notna().sum()), "streck": int(marks.get(STRECK, 0))}
+            counts |= {mark: int(marks.get(mark, 0)) for mark in MARKS}
+            nothing = len(part) - sum(counts.values())
+            rows.append({"cohort": cohort, "subject": subject, "students": len(part), **counts, "nothing": nothing})
+    return view("control", records, term, 1, rows, len(people))
+
+
+def _of_subjects(
+    name: str,
+    records: StudentRecords,
+    breakdowns: Sequence[Sequence[str]],
+    term: str | None,
+    min_students: int,
+    sums: Callable[[pd.DataFrame], dict[str, Any]],
+) -> View:
+    term = term or records.declaration.end
+    table = _subject_rows(records, term)
+    rows = [
+        {**place, "subject": subject, **sums(held)}
+        for place, part in divided(table, breakdowns)
+        for subject, held in part.groupby("subject")
+    ]
+    return view(name, records, term, min_students, rows, table["student_id"].nunique())
+
+
+def _subject_rows(records: StudentRecords, term: str) -> pd.DataFrame:
+    people = leavers(records, term)
+    return grades_of(records, term).merge(
+        people[["student_id", *(name for name in DIMENSIONS if name in people)]], on="student_id"
+    )

@@ -1,0 +1,204 @@
+"""The workbook: all views together, and writing them to Excel with their definitions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pandas as pd
+
+from nbanalytics.errors import DataError
+from nbanalytics.frames import collect, open_frame
+from nbanalytics.municipality.student_views import all_passed_view, eligibility_view, merit_view
+from nbanalytics.municipality.subject_views import control_view, grades_view, national_tests_view, points_view
+from nbanalytics.municipality.view import View, words
+from nbanalytics.records import StudentRecords
+
+#: Number formats of Excel by column; whole numbers otherwise.
+_SHARES = ("share", "share_above", "share_below")
+_DECIMALS = ("merit_value", "mean_points")
+_BOUNDS = ("low", "high")
+#: A sheet's name in Excel has at most so many characters, and none of these.
+_MOST_CHARACTERS, _FORBIDDEN = 31, set("[]:*?/\\")
+
+
+def workbook_views(records: StudentRecords, term: str | None = None, min_students: int = 5) -> tuple[View, ...]:
+    """Make every view of the workbook, the control first; that of national tests only where there are any.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> [view.name for view in workbook_views(simulate(seed=1, cohorts=[2018]).records)]
+    ['control', 'merit', 'points', 'grades', 'all_passed', 'eligibility', 'tests']
+    """
+    made = [control_view(records, term)]
+    for make in (merit_view, points_view, grades_view, all_passed_view, eligibility_view):
+        made.append(make(records, term=term, min_students=min_students))
+    if records.tests is not None:
+        made.append(national_tests_view(records, term=term, min_students=min_students))
+    return tuple(made)
+
+
+def write_workbook(
+    views: Sequence[View],
+    path: str | Path,
+    lang: str = "sv",
+    schools: Mapping[str, str] | None = None,
+    subjects: Mapping[str, str] | None = None,
+) -> None:
+    """Write views to an Excel workbook: a sheet for each, and one with definitions and sources.
+
+    Parameters
+    ----------
+    views : sequence of View
+        From :func:`workbook_views`, or any of them.
+    path : str or Path
+        An .xlsx file; one that exists is replaced, and left as it was if anything fails.
+    lang : str
+        ``"sv"`` or ``"en"``: names of sheets, headings and definitions.
+    schools, subjects : mapping of str to str, optional
+        Names to write instead of codes; see :func:`names_of`.
+
+    Raises
+    ------
+    DataError
+        If there is no view, two have the same name, the language is unknown, or the file cannot be written.
+
+    Notes
+    -----
+    Text is written as text: a name that begins with ``=`` is a name and no formula. A value that is missing is an empty
+    cell with the reason in the column of the status. The workbook is for work within the municipality; it is not
+    protected as a release is.
+    """
+    if not views or len({one.name for one in views}) < len(views):
+        raise DataError("Give at least one view, and each once.")
+    if lang not in ("sv", "en"):
+        raise DataError(f"There are no words in the language {lang!r}. Choose 'sv' or 'en'.")
+    from openpyxl import Workbook
+
+    names = {"school_id": dict(schools or {}), "subject": dict(subjects or {})}
+    book = Workbook()
+    book.remove(book.active)
+    for one in views:
+        sheet = book.create_sheet(_sheet_name(words()["view"][one.name]["sheet"][lang]))
+        _fill(sheet, _in_words(one.table, lang, names), lang, {"n": _kind_of_bounds(one.table)})
+    sheet = book.create_sheet(_sheet_name(words()["sheet"]["definitions"][lang]))
+    _fill(sheet, _definitions(views, lang), lang, {})
+    _save(book, Path(path))
+
+
+def names_of(records: StudentRecords, lang: str = "sv") -> dict[str, dict[str, str]]:
+    """Return names of schools and subjects, as :func:`write_workbook` takes them.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> names = names_of(simulate(seed=1, cohorts=[2018]).records)
+    >>> names["schools"]["S1"], names["subjects"]["MA"]
+    ('Kvarnviksskolan', 'Matematik')
+    """
+    subjects = records.declaration.catalogue.subjects.values()
+    schools: dict[str, str] = {}
+    if records.schools is not None:
+        table = collect(open_frame(records.schools).select("school_id", "name"))
+        schools = {str(code): str(name) for code, name in zip(table["school_id"], table["name"], strict=True)}
+    return {
+        "schools": schools,
+        "subjects": {subject.code: subject.sv if lang == "sv" else subject.en for subject in subjects},
+    }
+
+
+def _sheet_name(text: str) -> str:
+    return "".join(" " if letter in _FORBIDDEN else letter for letter in text)[:_MOST_CHARACTERS]
+
+
+def _kind_of_bounds(table: pd.DataFrame) -> str:
+    return "share" if "share" in table.columns or "share_above" in table.columns else "decimal"
+
+
+def _in_words(table: pd.DataFrame, lang: str, names: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """Put words for codes in the columns that hold words."""
+    known = {code: entry[lang] for code, entry in words()["word"].items()}
+    shown = table.copy()
+    for column in shown.columns[[kind == "object" or str(kind).startswith("str") for kind in shown.dtypes]]:
+        own = {**known, **names.get(column, {})} if column != "subject" else names["subject"]
+        shown[column] = [own.get(str(value), value) for value in shown[column]]
+    return shown
+
+
+def _definitions(views: Sequence[View], lang: str) -> pd.DataFrame:
+    rows = []
+    for one in views:
+        entry, settings = words()["view"][one.name], one.settings
+        based = {"sv": "{records}, {term}, {n} elever", "en": "{records}, {term}, {n} students"}[lang]
+        rows.append(
+            {
+                "sheet": _sheet_name(entry["sheet"][lang]),
+                "title": entry["title"][lang],
+                "definition": entry["definition"][lang],
+                "source": entry["source"],
+                "based_on": based.format(records=settings["records"], term=settings["term"], n=one.students),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _fill(sheet: Any, table: pd.DataFrame, lang: str, bounds: Mapping[str, str]) -> None:
+    from openpyxl.styles import Alignment, Font, PatternFill
+    from openpyxl.utils import get_column_letter
+    from openpyxl.utils.exceptions import IllegalCharacterError
+
+    headings = words()["column"]
+    sheet.freeze_panes = "A2"
+    for number, column in enumerate(table.columns, start=1):
+        head = sheet.cell(1, number, headings.get(column, {}).get(lang, str(column)))
+        head.data_type = "s"
+        head.font, head.fill = Font(bold=True), PatternFill("solid", fgColor="DDE6EE")
+        head.alignment = Alignment(wrap_text=True, vertical="top")
+        wide = column in ("title", "definition", "source", "based_on")
+        longest = max((len(str(value)) for value in table[column].head(200)), default=0)
+        sheet.column_dimensions[get_column_letter(number)].width = 60 if wide else min(max(longest + 2, 11), 44)
+        shape = _format(column, bounds.get("n", ""))
+        try:
+            for row, value in enumerate(table[column], start=2):
+                _write_cell(sheet.cell(row, number), value, shape, wide)
+        except IllegalCharacterError:
+            raise DataError(
+                f"Column {column} has a character that Excel cannot hold. Take it away in the records."
+            ) from None
+    sheet.auto_filter.ref = sheet.dimensions
+
+
+def _format(column: str, bounds: str) -> str:
+    if column in _SHARES or (column in _BOUNDS and bounds == "share"):
+        return "0.0%"
+    return "0.0" if column in (*_DECIMALS, *_BOUNDS) else "0"
+
+
+def _write_cell(cell: Any, value: Any, shape: str, wrap: bool) -> None:
+    from openpyxl.styles import Alignment
+
+    if pd.isna(value) or value == "":
+        return
+    if isinstance(value, str):
+        cell.value = value
+        cell.data_type = "s"  # text that begins with = is text, not a formula
+        if wrap:
+            cell.alignment = Alignment(wrap_text=True, vertical="top")
+        return
+    cell.value, cell.number_format = value.item() if hasattr(value, "item") else value, shape
+
+
+def _save(book: Any, path: Path) -> None:
+    part = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        book.save(part)
+        os.replace(part, path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise DataError(f"{path} cannot be written ({error.strerror}). Choose another place.") from None
