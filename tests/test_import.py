@@ -221,3 +221,63 @@ def test_files_of_the_same_name_are_told_apart(tmp_path):
     assert len({read.report.file for read in reads}) == 2
     assert reads[0].tables["students"].equals(reads[1].tables["students"])
     assert not re.fullmatch(r"\d+", reads[0].tables["students"]["student_id"][0])
+
+
+def test_a_kill_or_a_full_disk_leaves_the_old_folder(files, run, tmp_path, monkeypatch):
+    out, key = tmp_path / "records", tmp_path / "key"
+    assert run("import", files, "--key", key, "--out", out)[0] == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    class Killed(BaseException):
+        """What no handler of errors catches."""
+
+    def kill(*_, **__):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pyarrow.parquet.write_table", full)
+        status, _, stderr = run("import", files / "year9.txt", "--key", key, "--out", out)
+        assert status == 1
+        assert "No space left on device" in stderr
+        patched.setattr("pyarrow.parquet.write_table", kill)
+        with pytest.raises(Killed):
+            run("import", files / "year9.txt", "--key", tmp_path / "fresh", "--out", out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["key", "records"]
+
+
+def test_a_mapping_makes_a_list_of_what_no_format_knows(numbers, run, tmp_path):
+    one, *_ = numbers.values()
+    path = tmp_path / "list.csv"
+    path.write_text(f"sep=;\nID;Borta;Olovligt\n{one};12,5;0,5\n", encoding="utf-8")
+    assert run("check", path)[0] == 2
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('[columns]\nstudent = "ID"\nvalid = "Borta"\ninvalid = "Olovligt"\n[file]\nterm = "7HT"\n')
+    status, stdout, stderr = run("check", path, "--mapping", mapping, "--json")
+    assert status == 0, stderr
+    (entry,) = json.loads(stdout)
+    assert (entry["format"], entry["rows"], entry["read"]) == ("absence-list", 2, 1)
+    refuse_leaks(numbers, stdout, stderr)
+
+
+def test_swapped_columns_list_every_row_as_rejected(run, tmp_path):
+    rows = [pupil(9, identity_number(place, "girl")) for place in range(4)]
+    rows = [row | {"PersonNr": row["Fornamn"], "Fornamn": row["PersonNr"]} for row in rows]
+    (tmp_path / "grades.txt").write_text(as_text(rows), encoding="utf-8")
+    status, stdout, _ = run("check", tmp_path / "grades.txt", "--json")
+    (entry,) = json.loads(stdout)
+    assert status == 2
+    assert (entry["rows"], entry["read"], [one["row"] for one in entry["rejected"]]) == (4, 0, [1, 2, 3, 4])
+    assert "PersonNr (column 4)" in entry["rejected"][0]["reason"]
+
+
+def test_rows_that_are_no_data_are_in_the_list_of_rejected_rows(files, run, tmp_path):
+    path = files / "absence7HT.csv"
+    run("check", path, "--rejected", tmp_path / "rejected.csv")
+    listed = (tmp_path / "rejected.csv").read_text(encoding="utf-8").splitlines()[1:]
+    entry = json.loads(run("check", path, "--json")[1])[0]
+    assert len(listed) == len(entry["rejected"]) == 3
+    assert listed[0] == "absence7HT.csv,1,,not data: preamble"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -347,3 +348,15 @@ def test_any_answer_is_understood_or_refused(server: Server, answer: Any) -> Non
         for question in (asking.municipalities, lambda: asking.values(["N15428"], ["1883"])):
             with suppress(DataError):
                 question()
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=60) | JSON.map(lambda content: json.dumps(content).encode()))
+def test_whatever_stands_in_the_cache_is_asked_for_again(server: Server, content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as cache:
+        expected = client(server, cache=cache, timeout=10.0)[0].kpi(["N15428"])
+        (stored,) = Path(cache).iterdir()
+        stored.write_bytes(content)
+        server.asked.clear()
+        assert client(server, cache=cache, timeout=10.0)[0].kpi(["N15428"]).equals(expected)
+        assert server.asked

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
+from workbooks import xls, xlsx
 
 from nbanalytics.declaration import Declaration, parse_declaration
 from nbanalytics.errors import DataError
@@ -198,6 +199,19 @@ def test_excel(tmp_path: Path, form: str) -> None:
     assert triples(records) == [("101", "6VT", "SV", "C"), ("102", "6VT", "MA", "F"), ("102", "6VT", "SV", "E")]
     assert records.absence["valid"].tolist() == [12.5, 3.5]
     assert records.support["start"].tolist() == ["2017-09-01"]
+
+
+def test_cells_that_excel_shows_as_per_cent_are_read_as_they_are_shown(tmp_path: Path) -> None:
+    folder(tmp_path, {"students.csv": STUDENTS, "grades.csv": LONG})
+    student = STUDENTS.splitlines()[1].split(",")[0]
+    rows = [["student_id", "term", "valid", "invalid"], [student, "7HT", 0.125, 1.5], [student, "7VT", 0.07, 0.5]]
+    for name, content in (("absence.xlsx", xlsx), ("absence.xls", xls)):
+        (tmp_path / name).write_bytes(content(rows, percent={(1, 2), (2, 2)}))
+        records = read_records(tmp_path)
+        assert records.absence["valid"].tolist() == [12.5, 7.0]
+        assert records.absence["invalid"].tolist() == [1.5, 0.5]
+        assert any("2 cells that Excel shows as per cent" in t for t in check_records(tmp_path).files[2].assumed)
+        (tmp_path / name).unlink()
 
 
 def test_row_numbers_of_a_sheet_are_those_that_excel_shows(tmp_path: Path) -> None:
