@@ -77,7 +77,7 @@ def _exits(records: StudentRecords, found: pd.DataFrame, steps: list[str]) -> pd
     graded: Any = records.grades.assign(cohort=records.grades["student_id"].map(cohort))
     seen = set(graded[["cohort", "term"]].drop_duplicates().itertuples(index=False, name=None))
     happened = [pair in seen for pair in zip(gone["cohort"], gone["term"], strict=True)]
-    gone = gone[happened]
+    gone = gone[np.array(happened, dtype=bool)]
     moved: set[Any] = set()
     if "moved_out" in records.students:
         moved = set(records.students.loc[records.students["moved_out"].notna(), "student_id"])
