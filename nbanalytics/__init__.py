@@ -37,11 +37,23 @@ _HOMES = {
     "nbanalytics.eligibility": ("merit_value", "term_results"),
     "nbanalytics.flows": ("eligibility_flow", "share_eligible", "student_states"),
     "nbanalytics.grading": ("default_catalogue",),
+    "nbanalytics.indicators": ("read_indicators",),
     "nbanalytics.progression": ("match_rate",),
     "nbanalytics.readers": ("check_records", "read_records", "scan_records", "write_records"),
     "nbanalytics.records": ("StudentRecords",),
     "nbanalytics.release": ("build_release", "read_release", "write_release"),
     "nbanalytics.simulate": ("write_sample",),
+    "nbanalytics.support": (
+        "caseload",
+        "coverage",
+        "follow_theory",
+        "handover",
+        "kaa_outcomes",
+        "prevention_levels",
+        "read_theory",
+        "support_outcome",
+        "time_to_support",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)

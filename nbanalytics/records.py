@@ -24,7 +24,7 @@ class StudentRecords:
     ----------
     students, grades : dataframe
         Required. Any kind narwhals takes; the columns are in :data:`nbanalytics.schema.TABLES`.
-    absence, tests, outcomes, support, schools : dataframe, optional
+    absence, tests, outcomes, support, schools, followups : dataframe, optional
         What else is known.
     declaration : Declaration
         Scale, rule, terms and stages.
@@ -44,6 +44,8 @@ class StudentRecords:
     outcomes: Any = None
     support: Any = None
     schools: Any = None
+    followups: Any = None
+    screening: Any = None
     declaration: Declaration = field(default_factory=Declaration)
 
     def cohorts(self) -> list[int]:

@@ -114,5 +114,24 @@ TABLES: dict[str, Table] = {
             ),
             key=("student_id", "kind", "start"),
         ),
+        Table(
+            "followups",
+            (
+                _STUDENT,
+                Column("date", "date"),
+                Column("status", values=("work", "study", "activity", "unknown")),
+            ),
+            key=("student_id", "date"),
+        ),
+        Table(
+            "screening",
+            (
+                _STUDENT,
+                Column("term", "term"),
+                Column("question"),
+                Column("answer", values=("yes", "no", "unknown")),
+            ),
+            key=("student_id", "term", "question"),
+        ),
     )
 }

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 
 from nbanalytics.errors import DataError
 from nbanalytics.readers import CheckReport, check_records, read_records, read_with_report
+from nbanalytics.schema import TABLES
 
 STUDENTS = "student_id,cohort\nP1,2018\nP2,2018\n"
 GRADES = "student_id,term,subject,grade\nP1,6VT,SV,C\nP1,9VT,SV,C\nP2,6VT,SV,B\nP2,9VT,SV,A\n"
@@ -179,8 +180,7 @@ CASES: dict[str, tuple[Mapping[str, str], list[str]]] = {
         },
         [
             "absense.csv: no table of this name. Did you mean absence.csv? Rename it.",
-            "elever.csv: no table of this name. The tables are students, schools, grades, absence, tests, outcomes, "
-            "support.",
+            f"elever.csv: no table of this name. The tables are {', '.join(TABLES)}.",
             "students.csv: column school_id: the school is not in schools (1 row: 3). "
             "Add it there; until then it is shown by its identifier.",
             "grades.csv: column subject: passes in both SV and SVA in one term (2 rows: 2, 6). They count as one pass.",

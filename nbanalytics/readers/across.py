@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nbanalytics.readers.findings import Finding, fatal, no_rows
+from nbanalytics.readers.support_rules import support_periods
 from nbanalytics.readers.tables import Tables, quoted
 from nbanalytics.schema import TABLES
 
@@ -95,12 +96,6 @@ def _moves(tables: Tables) -> Iterator[Finding]:
         yield from tables.findings("grades", "term", sql, told, "remark")
 
 
-def _support_dates(tables: Tables) -> Iterator[Finding]:
-    if tables.has("support", "start", "end"):
-        sql = 'SELECT row, NULL AS value FROM support WHERE "end" < "start"'
-        yield from tables.findings("support", "end", sql, ("support ends before it starts", "Mend one of the dates."))
-
-
 def _both_alternates(tables: Tables) -> Iterator[Finding]:
     """Passes in two subjects of which a pupil reads one (SV and SVA)."""
     if not (tables.has("grades") and tables.has("students", "student_id")):
@@ -169,7 +164,7 @@ def _ends_of_cohorts(tables: Tables) -> Iterator[Finding]:
 
 ACROSS = (
     _moves,
-    _support_dates,
+    support_periods,
     _both_alternates,
     _unknown_schools,
     _identity_numbers,

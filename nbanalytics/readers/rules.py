@@ -14,7 +14,7 @@ from nbanalytics.readers.words import grade_words
 from nbanalytics.schema import TABLES, Column
 
 #: Raise this when a rule changes, so that folders checked before are checked anew.
-RULES_VERSION = 1
+RULES_VERSION = 2
 
 
 def check_tables(tables: Tables, progress: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> list[Finding]:

@@ -13,11 +13,13 @@ from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
 from nbanalytics.records import StudentRecords
 from nbanalytics.simulate import karlskoga, tables
+from nbanalytics.simulate.kaa import draw_followups
 from nbanalytics.simulate.model import Population, draw_population
 from nbanalytics.simulate.outcomes import Texts, draw_outcomes
 from nbanalytics.simulate.parameters import PARAMETERS, Parameters
+from nbanalytics.simulate.screening import SCREENED, draw_screening
 from nbanalytics.simulate.students import N_TERMS, Schools, draw_schools
-from nbanalytics.simulate.support import draw_coaching, draw_support
+from nbanalytics.simulate.support import draw_coaching, draw_support, draw_upper_secondary
 from nbanalytics.simulate.truth import hazard_table, truth_table
 
 #: Seed of the sample that comes with the project; its cohorts happen to lie near the national shares.
@@ -181,15 +183,33 @@ def _records(
         outcomes.insert(0, "student_id", own)
         parts["outcomes"].append(outcomes.loc[population.background.left == N_TERMS - 1])
         parts["support"].append(draw_support(rng, population, own))
+        later = np.random.default_rng([seed, year, 4])
+        parts["support"].append(draw_upper_secondary(later, population, own, outcomes, as_of))
     coaching = draw_coaching(np.random.default_rng([seed, 3]), list(populations.values()), list(ids.values()))
     parts["support"].append(coaching)
+    students = tables.combine(parts["students"], ["cohort", "student_id"])
+    known = tables.combine(parts["outcomes"], ["student_id"])
+    cohort_of = students.set_index("student_id")["cohort"]
+    followups = draw_followups(np.random.default_rng([seed, 5]), known, cohort_of, as_of)
     return StudentRecords(
-        students=tables.combine(parts["students"], ["cohort", "student_id"]),
+        students=students,
         grades=tables.combine(parts["grades"], ["student_id", "term", "subject"]),
         absence=tables.combine(parts["absence"], ["student_id", "term"]),
         tests=tables.combine(parts["tests"], ["student_id", "term", "subject"]),
-        outcomes=tables.combine(parts["outcomes"], ["student_id"]),
+        outcomes=known,
         support=tables.combine(parts["support"], ["student_id", "start", "kind"]),
         schools=tables.schools_table(schools),
+        screening=_screening(seed, populations, ids),
+        followups=tables.combine([followups], ["student_id", "date"]) if len(followups) else None,
         declaration=DECLARATION,
     )
+
+
+def _screening(seed: int, populations: dict[int, Population], ids: dict[int, Texts]) -> pd.DataFrame | None:
+    """Answers of the cohorts that were screened, from a stream of their own; none if none of them is here."""
+    parts = [
+        draw_screening(np.random.default_rng([seed, year, 71]), populations[year], ids[year])
+        for year in SCREENED
+        if year in populations
+    ]
+    return tables.combine(parts, ["student_id", "term", "question"]) if parts else None

@@ -35,7 +35,7 @@ def write_sample(folder: str | Path, seed: int = DEFAULT_SEED, **settings: Any) 
     Simulation
         What was written: ``records.toml``, ``students.csv``, ``schools.csv``, ``grades.csv`` (wide: one row per
         student and term, one column per subject), ``absence.csv``, ``tests.csv``, ``outcomes.csv``,
-        ``support.csv``, ``truth/truth.csv``, ``truth/hazards.csv`` and ``README.md``.
+        ``support.csv``, ``followups.csv``, ``truth/truth.csv``, ``truth/hazards.csv`` and ``README.md``.
 
     Raises
     ------

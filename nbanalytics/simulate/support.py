@@ -17,13 +17,16 @@ USUAL_COHORT = 318
 
 
 def draw_support(rng: np.random.Generator, population: Population, ids: Texts) -> pd.DataFrame:
-    """Draw the support that a cohort's schools gave: one row per pupil, kind and school year."""
+    """Draw the support that a cohort's schools gave: one row per pupil, kind and school year.
+
+    Nobody gets support before coming: what begins in the autumn waits for the pupils who arrive in spring.
+    """
     cohort = population.background.cohort
     parts = []
     before = np.zeros(len(ids), dtype=bool)
     for year in range(4):
         here = population.seen[:, 2 * year + 1]
-        grades = population.grades[:, 2 * year]
+        grades = population.grades[np.arange(len(ids)), _known(population, year)]
         fails = (grades[:, CORE] <= 0).sum(axis=1)
         chance = np.select([fails == 0, fails == 1], [0.01, 0.40], 0.65)
         if year == 1:  # the transition: what year 6 gave seldom goes on, and little is begun anew
@@ -38,7 +41,20 @@ def draw_support(rng: np.random.Generator, population: Population, ids: Texts) -
         parts.append(_rows(rng, ids[homework], "homework_club", "universal", "school", cohort, year))
         plan = here & _absent(population, year) & (rng.random(len(ids)) < (0.2 if year == 1 else 0.55))
         parts.append(_rows(rng, ids[plan], "attendance_plan", "indicated", "student_health_team", cohort, year))
-    return pd.concat(parts, ignore_index=True)
+    return _not_before(pd.concat(parts, ignore_index=True), pd.Series(_first_days(population), index=ids))
+
+
+def draw_upper_secondary(
+    rng: np.random.Generator, population: Population, ids: Texts, outcomes: pd.DataFrame, as_of: int
+) -> pd.DataFrame:
+    """Draw the mentors of the first autumn in upper secondary school; those of the latest autumn have no end yet."""
+    cohort = population.background.cohort
+    introductory = outcomes["programme_kind"].eq("introductory").to_numpy()
+    national = outcomes["programme_kind"].isin(["preparatory", "vocational"]).to_numpy()
+    chance = np.select([introductory, national & (_need(population, 3) > 1.5)], [0.45, 0.15], 0.0)
+    given = (rng.random(len(ids)) < chance) & (cohort <= as_of)
+    rows = _rows(rng, ids[given], "mentor", "indicated", "upper_secondary_school", cohort, 4)
+    return rows.assign(end=None) if cohort == as_of else rows
 
 
 def draw_coaching(rng: np.random.Generator, populations: list[Population], ids: list[Texts]) -> pd.DataFrame:
@@ -55,7 +71,10 @@ def draw_coaching(rng: np.random.Generator, populations: list[Population], ids: 
                 need.append(_need(population, year)[here])
         if names:
             parts.append(_coached(rng, np.concatenate(names), np.concatenate(need), autumn))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
+    if not parts:
+        return pd.DataFrame(columns=COLUMNS)
+    arrivals = [pd.Series(_first_days(p), index=own) for p, own in zip(populations, ids, strict=True)]
+    return _not_before(pd.concat(parts, ignore_index=True), pd.concat(arrivals))
 
 
 def _coached(rng: np.random.Generator, ids: Texts, need: Floats, autumn: int) -> pd.DataFrame:
@@ -85,16 +104,41 @@ def _coached(rng: np.random.Generator, ids: Texts, need: Floats, autumn: int) ->
     )
 
 
+def _first_days(population: Population) -> Texts:
+    """First day of the term in which each pupil came; a day before all support for those here from the start."""
+    b = population.background
+    days = [
+        f"{b.cohort - 4 + term // 2 + term % 2}-{'01-10' if term % 2 else '08-15'}" if term else "0000"
+        for term in b.arrived
+    ]
+    return np.array(days, dtype=object)
+
+
+def _not_before(rows: pd.DataFrame, first_days: pd.Series) -> pd.DataFrame:
+    """Move the start of what begins before the pupil came to the first day here."""
+    first = rows["student_id"].map(first_days)
+    return rows.assign(start=rows["start"].where(rows["start"] >= first, first))
+
+
 def _need(population: Population, year: int) -> Floats:
-    """How much a pupil seems to need the coach: absence and missing eligibility in the autumn."""
-    absence = population.absence.total[:, 2 * year]
-    return np.minimum(absence, 60) / 12 + 1.2 * ~population.eligible[:, 2 * year]
+    """How much a pupil seems to need the coach: absence and missing eligibility when the school year begins."""
+    who, known = np.arange(len(population.ability)), _known(population, year)
+    absence = population.absence.total[who, known]
+    return np.minimum(absence, 60) / 12 + 1.2 * ~population.eligible[who, known]
 
 
 def _absent(population: Population, year: int) -> Bools:
     onset: Ints = population.absence.onset
-    began = (onset != NEVER) & (onset <= 2 * year)
-    return np.asarray(began & (population.absence.total[:, 2 * year] > 12))
+    known = _known(population, year)
+    began = (onset != NEVER) & (onset <= known)
+    return np.asarray(began & (population.absence.total[np.arange(len(onset)), known] > 12))
+
+
+def _known(population: Population, year: int) -> Ints:
+    """Term that a school knows of a pupil when the school year begins: last spring, if the pupil was here then."""
+    autumn = 2 * year
+    before = population.seen[:, autumn - 1] if year else np.zeros(len(population.ability), dtype=bool)
+    return np.where(before, autumn - 1, autumn)
 
 
 def _rows(

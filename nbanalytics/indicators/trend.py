@@ -1,0 +1,95 @@
+"""How common each signal is, term by term."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from nbanalytics.frames import open_frame
+from nbanalytics.indicators.declared import UNKNOWN
+from nbanalytics.indicators.follow import Indicators
+from nbanalytics.intervals import wilson
+from nbanalytics.persons import refuse_absent
+from nbanalytics.results import Shown
+
+
+@dataclass(frozen=True, repr=False)
+class IndicatorTrend(Shown):
+    """Share of students with the signal of each indicator, by term.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        The columns of ``by``, then ``indicator, kind, term``; ``signals`` of ``known`` students, ``unknown`` ones
+        apart; ``share`` of the known with a 95 % score interval ``low, high`` (Wilson 1927), missing where nobody
+        is known.
+    settings : mapping
+        ``by`` and ``terms``.
+    students : int
+    """
+
+    table: pd.DataFrame
+    settings: Mapping[str, Any]
+    students: int
+
+    def _words(self) -> str:
+        return f"Share with each signal in {', '.join(self.settings['terms'])}, {self.students} students"
+
+
+def trend(found: Indicators, by: Sequence[str] = (), students: Any = None) -> IndicatorTrend:
+    """Count the signals of each indicator term by term.
+
+    Parameters
+    ----------
+    found : Indicators
+        From :func:`indicators`.
+    by : sequence of str
+        Columns to divide by: ``cohort``, or columns of ``students``.
+    students : dataframe, optional
+        Students table with ``student_id`` and the columns of ``by``.
+
+    Returns
+    -------
+    IndicatorTrend
+
+    Raises
+    ------
+    DataError
+        If a column of ``by`` is not there.
+
+    Examples
+    --------
+    >>> from nbanalytics.indicators import indicators
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2018]).records
+    >>> trend(indicators(records, ["6VT", "7VT"])).table.loc[0, ["indicator", "term", "known"]].tolist()
+    ['absence', '6VT', 304]
+    """
+    by, table = list(by), found.table
+    further = [column for column in by if column not in table]
+    if further and students is not None:
+        own = open_frame(students)
+        refuse_absent(own, further, "students")
+        table = table.merge(own.select("student_id", *further).to_pandas(), on="student_id", how="left")
+    refuse_absent(open_frame(table), by, "of indicators")
+    counted = table.assign(
+        known=(table["signal"] != UNKNOWN).astype("int64"),
+        unknown=(table["signal"] == UNKNOWN).astype("int64"),
+        signals=(table["signal"] == table["kind"]).astype("int64"),
+    )
+    keys = [*by, "indicator", "kind", "term"]
+    rows = counted.groupby(keys, sort=False, dropna=False)[["signals", "known", "unknown"]].sum().reset_index()
+    bounds = [wilson(int(signals), int(known)) for signals, known in zip(rows["signals"], rows["known"], strict=True)]
+    rows = rows.assign(
+        share=rows["signals"] / rows["known"].where(rows["known"] > 0),
+        low=[low for low, _ in bounds],
+        high=[high for _, high in bounds],
+    )
+    place = {term: number for number, term in enumerate(found.settings["terms"])}
+    rank = {name: number for number, name in enumerate(found.settings["indicators"])}
+    order = rows.assign(_rank=rows["indicator"].map(rank), _place=rows["term"].map(place))
+    table = order.sort_values([*by, "_rank", "_place"]).drop(columns=["_rank", "_place"]).reset_index(drop=True)
+    return IndicatorTrend(table, {"by": tuple(by), "terms": found.settings["terms"]}, found.students)

@@ -1,0 +1,105 @@
+"""What became of those in the municipality's activity responsibility (KAA), over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from nbanalytics.errors import DataError
+from nbanalytics.frames import collect
+from nbanalytics.records import StudentRecords
+from nbanalytics.results import Shown
+from nbanalytics.support.coverage import with_share
+
+STATUSES = ("work", "study", "activity", "unknown")
+#: Work and studies together: gone on.
+GONE_ON = "work_or_study"
+_DAYS_A_MONTH = 30.44
+
+
+@dataclass(frozen=True, repr=False)
+class KaaOutcomes(Shown):
+    """To work or studies, in the activity still, or unknown; by months since entry.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row for each ``month`` and ``status`` (``work_or_study``, of these ``work`` and ``study``; ``activity``;
+        ``unknown``): ``students``, of ``followed``, ``share`` with its 95 % score interval ``low, high``.
+    settings : mapping
+        ``months``, ``within`` days, ``until``: the last date in the table.
+    students : int
+        Participants.
+    """
+
+    table: pd.DataFrame
+    settings: Mapping[str, Any]
+    students: int
+
+    def _words(self) -> str:
+        return f"{self.students} participants followed by months since entry, up to {self.settings['until']}"
+
+
+def kaa_outcomes(
+    records: StudentRecords, months: Sequence[int] = (0, 3, 6, 9, 12, 18, 24), within: int = 45
+) -> KaaOutcomes:
+    """Follow those who entered the activity.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        With the table ``followups``; a participant's first row is the entry.
+    months : sequence of int
+        Months since entry to report.
+    within : int
+        The status at a month is that of the nearest follow-up no more than so many days away.
+
+    Returns
+    -------
+    KaaOutcomes
+
+    Raises
+    ------
+    DataError
+        If there is no such table, or it holds nobody.
+
+    Notes
+    -----
+    ``followed`` are those for whom the month has come, by the last date in the table. One of them without a follow-up
+    near the month is ``unknown``, just as one whose follow-up says so: an unanswered call is no success.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"student_id": ["P1", "P1", "P2", "P2"],
+    ...                      "date": ["2022-09-01", "2023-09-05", "2022-09-01", "2023-09-01"],
+    ...                      "status": ["activity", "work", "activity", "activity"]})
+    >>> found = kaa_outcomes(StudentRecords(students=None, grades=None, followups=rows), months=[12])
+    >>> found.table[["status", "students"]].to_records(index=False).tolist()
+    [('work_or_study', 1), ('work', 1), ('study', 0), ('activity', 1), ('unknown', 0)]
+    """
+    if records.followups is None:
+        raise DataError("The records have no follow-up of those in the activity. Add the table followups.")
+    table = collect(records.followups)
+    if table.empty:
+        raise DataError("The table followups holds nobody. Add a row for each participant and follow-up.")
+    table = table.assign(date=pd.to_datetime(table["date"].astype("str")))
+    until = table["date"].max()
+    days = (table["date"] - table.groupby("student_id")["date"].transform("min")).dt.days
+    entry = table.groupby("student_id")["date"].min()
+    rows = []
+    for month in months:
+        due = round(month * _DAYS_A_MONTH)
+        followed = entry[(until - entry).dt.days >= due].index
+        near = table.assign(off=(days - due).abs())
+        near = near[near["student_id"].isin(followed) & (near["off"] <= within)]
+        status = near.sort_values(["off", "date"]).groupby("student_id")["status"].first()
+        counts = status.reindex(followed).fillna("unknown").value_counts()
+        numbers = {name: int(counts.get(name, 0)) for name in STATUSES}
+        numbers = {GONE_ON: numbers["work"] + numbers["study"], **numbers}
+        rows += [(month, name, number, len(followed)) for name, number in numbers.items()]
+    counted = pd.DataFrame(rows, columns=["month", "status", "students", "followed"])
+    settings = {"months": tuple(months), "within": within, "until": until.date().isoformat()}
+    return KaaOutcomes(with_share(counted, "students", "followed"), settings, students=len(entry))

@@ -1,0 +1,204 @@
+"""A theory of change as a small file, and what was measured of it: plan and values on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nbanalytics.errors import DataError
+from nbanalytics.indicators import Indicator, indicators, read_indicators, trend
+from nbanalytics.indicators.declared import UNKNOWN, check_keys, read_toml
+from nbanalytics.intervals import mean_interval
+from nbanalytics.records import StudentRecords
+from nbanalytics.results import Shown
+
+#: With fewer students known in both terms, no change is estimated.
+MIN_STUDENTS = 10
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a theory of change.
+
+    Attributes
+    ----------
+    need, activity, expected : str
+        What is the matter, what is done about it, and what is expected of that.
+    indicator : str
+        By which declared indicator it is measured.
+    who, when : str
+        Who does it, and when.
+    baseline : str
+        The term of the zero value.
+    follow : tuple of str
+        Terms in which it is measured again, all after the baseline.
+    """
+
+    need: str
+    activity: str
+    expected: str
+    indicator: str
+    who: str
+    when: str
+    baseline: str
+    follow: tuple[str, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class TheoryOfChange(Shown):
+    """Plan and measured values side by side.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row for each step and term: ``step`` (number), ``need, activity, expected, who, when``, ``indicator,
+        kind``, ``term`` and ``role`` (``baseline``, ``follow``); ``share`` of the ``known`` students who have the
+        signal, with a 95 % interval ``low, high``; ``change`` since the baseline among the students known in both
+        terms, ``change_low, change_high``, missing for fewer than ten; and ``direction``: ``as_expected`` (a risk
+        falls, a protection rises), ``against``, or ``open`` while the interval holds 0.
+    settings : mapping
+        ``title``.
+    students : int
+    """
+
+    table: pd.DataFrame
+    settings: Mapping[str, Any]
+    students: int
+
+    def _words(self) -> str:
+        return f"{self.settings['title']}: plan and measured values, {self.students} students"
+
+
+def read_theory(path: str | Path, declared: Sequence[Indicator] | None = None) -> tuple[str, tuple[Step, ...]]:
+    """Read a theory of change.
+
+    Parameters
+    ----------
+    path : path
+        A TOML file with ``title`` and a ``[[step]]`` for each line, see ``docs/support.md``.
+    declared : sequence of Indicator, optional
+        Indicators that the steps may name; by default the list of the house.
+
+    Returns
+    -------
+    title : str
+    steps : tuple of Step
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, a key is missing or means nothing, or an indicator is not declared.
+    """
+    name, data = Path(path).name, read_toml(path)
+    strange = sorted(set(data) - {"title", "step"})
+    if strange or not isinstance(data.get("step"), list):
+        found = f" It also holds {', '.join(strange)}." if strange else ""
+        raise DataError(f"{name} does not hold a title and a list of [[step]] and nothing else.{found} Mend it.")
+    known = [one.name for one in (read_indicators() if declared is None else declared)]
+    steps = tuple(
+        _step(entry, f"{name}, [[step]] number {place}", known) for place, entry in enumerate(data["step"], 1)
+    )
+    return str(data.get("title", name)), steps
+
+
+def _step(entry: Any, where: str, known: Sequence[str]) -> Step:
+    check_keys(entry, Step, where)
+    if not isinstance(entry["follow"], list) or not entry["follow"]:
+        raise DataError(f'{where}: follow is not a list of terms. Write it as ["7VT", "8VT"].')
+    if entry["indicator"] not in known:
+        close = get_close_matches(str(entry["indicator"]), known, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Declared: {', '.join(known)}."
+        raise DataError(f"{where}: the indicator {entry['indicator']!r} is not declared. {hint}")
+    return Step(**{**entry, "follow": tuple(entry["follow"])})
+
+
+def follow_theory(
+    theory: tuple[str, Sequence[Step]], records: StudentRecords, declared: Sequence[Indicator] | None = None
+) -> TheoryOfChange:
+    """Show each step of a theory of change beside what was measured of its indicator.
+
+    Parameters
+    ----------
+    theory : tuple
+        From :func:`read_theory`.
+    records : StudentRecords
+        Of the students whom the work was for: ``records.cohort(2019)``, ``records.only(...)``.
+    declared : sequence of Indicator, optional
+
+    Returns
+    -------
+    TheoryOfChange
+
+    Raises
+    ------
+    DataError
+        If a term is not in the records or does not come after the baseline, or the table that an indicator needs is
+        not there.
+
+    Notes
+    -----
+    The interval of a change is that of the mean of the students' own changes (0, 1 or -1), by Student's *t*. A change
+    is not an effect: others may have changed as much.
+    """
+    title, steps = theory
+    declared = tuple(read_indicators() if declared is None else declared)
+    order = records.declaration.terms
+    parts = []
+    students = 0
+    for place, step in enumerate(steps, 1):
+        _check_terms(step, place, order)
+        wanted = [one for one in declared if one.name == step.indicator]
+        found = indicators(records, [step.baseline, *step.follow], wanted)
+        students = max(students, found.students)
+        shares = trend(found).table.drop(columns=["signals", "unknown"])
+        _refuse_unasked(step, place, set(shares["term"]))
+        plan = {key: value for key, value in asdict(step).items() if key not in ("baseline", "follow", "indicator")}
+        rows = shares.assign(step=place, **plan)
+        rows["role"] = ["baseline" if term == step.baseline else "follow" for term in rows["term"]]
+        changes = pd.DataFrame([_change(found.table, step.baseline, term) for term in rows["term"]], index=rows.index)
+        parts.append(rows.join(changes))
+    columns = ["step", "need", "activity", "expected", "who", "when", "indicator", "kind", "term", "role"]
+    estimates = ["known", "share", "low", "high", "change", "change_low", "change_high", "direction"]
+    table = pd.concat(parts, ignore_index=True)[[*columns, *estimates]]
+    return TheoryOfChange(table, {"title": title}, students)
+
+
+def _change(table: pd.DataFrame, baseline: str, term: str) -> dict[str, Any]:
+    """Change of the share with the signal among students known in both terms."""
+    nothing: dict[str, Any] = {"change": None, "change_low": None, "change_high": None, "direction": ""}
+    if term == baseline:
+        return nothing
+    known = table[table["signal"] != UNKNOWN].assign(
+        has=lambda rows: (rows["signal"] == rows["kind"]).astype("float64")
+    )
+    first, then = (known[known["term"] == when].set_index("student_id")["has"] for when in (baseline, term))
+    change = (then - first).dropna()
+    if len(change) < MIN_STUDENTS:
+        return nothing
+    mean = float(change.mean())
+    low, high = mean_interval(mean, float(change.std(ddof=1)) / len(change) ** 0.5, len(change) - 1)
+    wanted = -1 if table["kind"].iloc[0] == "risk" else 1
+    direction = "open" if low <= 0 <= high else "as_expected" if mean * wanted > 0 else "against"
+    return {"change": mean, "change_low": low, "change_high": high, "direction": direction}
+
+
+def _check_terms(step: Step, place: int, order: Sequence[str]) -> None:
+    strange = [term for term in (step.baseline, *step.follow) if term not in order]
+    if strange:
+        raise DataError(f"Step {place} names the term {', '.join(strange)}. The records have: {', '.join(order)}.")
+    if any(order.index(term) <= order.index(step.baseline) for term in step.follow):
+        raise DataError(f"Step {place} is followed up before its baseline {step.baseline} or in it. Name later terms.")
+
+
+def _refuse_unasked(step: Step, place: int, asked: set[str]) -> None:
+    absent = [term for term in (step.baseline, *step.follow) if term not in asked]
+    if absent:
+        raise DataError(
+            f"Step {place}: the indicator {step.indicator!r} has no value in {', '.join(absent)}. Choose terms in "
+            "which it is asked; a change since the term before has none in the first term."
+        )
