@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.disclosure import CellSystem, Policy, SystemBuilder, protect
-from nbanalytics.disclosure.cells import Ids
+from nbanalytics.disclosure.cells import Ids, Mask
 from nbanalytics.errors import DisclosureError
 from nbanalytics.records import StudentRecords
 from nbanalytics.release.cube import Cube, crossings, to_rows
 from nbanalytics.release.declared import Declared, standard
+from nbanalytics.release.guards import guard_complements, loose_unions
 from nbanalytics.release.known import known_cells, known_entries
 from nbanalytics.release.links import Cubes, Link, add_links, links_of, unpublished_cubes
 from nbanalytics.release.manifest import describe
@@ -26,6 +27,8 @@ from nbanalytics.release.report import report_rows
 from nbanalytics.release.tables import count_tables, number_cells
 
 Progress = Callable[[str], None]
+#: How often the tables are gone through to hide what nested selections leave over.
+_ROUNDS = 8
 
 
 def build_release(
@@ -87,29 +90,26 @@ def build_release(
     cubes, links = numbered_cells(builder, persons, policy, contents)
     public = known_cells(known, cubes) if known is not None else np.empty(0, dtype=np.int64)
     system = _with_known(builder.build(), public)
-    protection = protect(system, tell)
-    if protection.hidden[public].any():
+    hidden = _protected(system, cubes, policy, tell)
+    if hidden[public].any():
         raise DisclosureError(
-            f"{int(protection.hidden[public].sum())} of {len(public)} known cells would have to be hidden to protect "
+            f"{int(hidden[public].sum())} of {len(public)} known cells would have to be hidden to protect "
             "others. Cross fewer filters, or leave out the table with cells that follow from what is known."
         )
     tell("protecting means")
-    rows = {key: _count_rows(cube, protection.hidden) for key, cube in cubes.items() if cube.published}
-    rows |= mean_rows(persons, cubes, protection.hidden, policy, contents)
+    rows = {key: _count_rows(cube, hidden) for key, cube in cubes.items() if cube.published}
+    rows |= mean_rows(persons, cubes, hidden, policy, contents)
     rows |= _share_rows(rows, contents)
     tables = {
         name: _table(declared.dimensions, [part for (table, _), part in rows.items() if table == name])
         for name, declared in contents.tables.items()
         if any(table == name for table, _ in rows)
     }
-    secondary = int((protection.hidden & ~protection.primary).sum())
-    hidden = {"counts": int((~system.virtual).sum()), "counts_primary": int(protection.primary.sum()),
-              "counts_secondary": secondary}  # fmt: skip
-    facts = {
-        "hidden": hidden,
-        "known": [] if known is None else known_entries(known),
-        "report": report_rows(cubes, protection.hidden),
-    }
+    secondary = hidden & ~system.primary & ~system.virtual
+    tally = {"counts": int((~system.virtual).sum()), "counts_primary": int(system.primary.sum()),
+             "counts_secondary": int(secondary.sum())}  # fmt: skip
+    entries = [] if known is None else known_entries(known)
+    facts = {"hidden": tally, "known": entries, "report": report_rows(cubes, hidden)}
     return describe(records, persons, tables, cubes, links, policy, contents, title, date, facts)
 
 
@@ -142,7 +142,24 @@ def numbered_cells(
                 builder.add_margins(ids, number)
     links = links_of(persons, cubes)
     add_links(builder, cubes, links)
+    guard_complements(builder, cubes, links, policy)
     return cubes, links
+
+
+def _protected(system: CellSystem, cubes: Cubes, policy: Policy, tell: Progress) -> Mask:
+    """Choose what to hide; and more, until no few students are left over of any selection either."""
+    wanted = system.primary
+    for _ in range(_ROUNDS):
+        hidden = protect(replace(system, primary=wanted), tell).hidden
+        more = loose_unions(cubes, hidden, policy)
+        if not len(more):
+            return hidden
+        wanted = hidden.copy()
+        wanted[more] = True
+    raise DisclosureError(
+        f"{len(more)} sums of hidden cells stay smaller than {policy.min_cell}, so nothing is published. Cross fewer "
+        "filters, or take cohorts or schools together."
+    )
 
 
 def _date(created: str | None) -> str:

@@ -106,20 +106,19 @@ def links_of(persons: Persons, cubes: Cubes) -> tuple[Link, ...]:
 def add_links(builder: SystemBuilder, cubes: Cubes, links: Sequence[Link]) -> None:
     """Add the sums to a system whose cells are numbered; a selection that lacks one of the cells has no sum."""
     for link in links:
-        total, whole = _ids(cubes, link.total)
-        parts = []
-        for term in link.parts:
-            ids, complete = _ids(cubes, term)
-            parts.append(ids)
-            whole = whole & complete
+        total = ids_at(cubes, link.total)
+        parts = [ids_at(cubes, part) for part in link.parts]
+        whole = total >= 0
+        for part, ids in zip(link.parts, parts, strict=True):
+            # An unpublished cell that is not there is 0.
+            whole &= (ids >= 0) | (not cubes[part.table, part.measure].published)
         builder.add_sums(np.where(whole, total, -1), parts)
 
 
-def _ids(cubes: Cubes, term: Term) -> tuple[Ids, Mask]:
-    """Numbers of the cells of a term, and where they can be summed: an unpublished cell that is not there is 0."""
+def ids_at(cubes: Cubes, term: Term) -> Ids:
+    """Return the numbers of the cells of a term, by filter; -1 where it is not declared."""
     cube = cubes[term.table, term.measure]
-    ids: Ids = np.asarray(cube.at(cube.ids, **term.at), dtype=np.int64)
-    return ids, (ids >= 0) | (not cube.published)
+    return np.asarray(cube.at(cube.ids, **term.at), dtype=np.int64)
 
 
 def _groups(persons: Persons) -> Iterator[Link]:

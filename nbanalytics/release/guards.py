@@ -1,0 +1,104 @@
+"""What no cell shows and still must not be known: few students outside an outcome, few left over of a selection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from nbanalytics.disclosure import Policy, SystemBuilder
+from nbanalytics.disclosure.cells import Ids, Mask, Values
+from nbanalytics.release.cube import Cube
+from nbanalytics.release.links import Cubes, Link, Term, ids_at
+from nbanalytics.release.model import FILTERS
+
+
+def guard_complements(builder: SystemBuilder, cubes: Cubes, links: Sequence[Link], policy: Policy) -> None:
+    """Add to a system the students outside an outcome, where they are few: nobody must know that they are few.
+
+    Parameters
+    ----------
+    builder : SystemBuilder
+        With all cells of ``cubes`` numbered.
+    cubes, links
+        The counts, and the sums between tables.
+    policy : Policy
+    """
+    values = _values(cubes)
+    for totals, parts in _outcomes(cubes, links):
+        there = (totals >= 0) & (parts >= 0)
+        outside = np.where(there, values[totals] - values[parts], 0)
+        few = there & (outside > 0) & (outside < policy.min_cell)
+        ids = builder.add_cells(outside, few, guarded=few, virtual=True)
+        whole = np.where(few, totals, -1)
+        builder.add_sums(whole, [parts, ids])
+
+
+def _values(cubes: Cubes) -> Values:
+    """Counts by the number of their cell."""
+    values = np.zeros(1 + max(int(cube.ids.max(initial=-1)) for cube in cubes.values()))
+    for cube in cubes.values():
+        values[cube.ids[cube.declared]] = cube.counts[cube.declared]
+    return values
+
+
+def _outcomes(cubes: Cubes, links: Sequence[Link]) -> Iterator[tuple[Ids, Ids]]:
+    """Cells with the size of a population, and cells with an outcome of it, of the same shape."""
+    for cube in cubes.values():
+        for number in range(len(FILTERS), len(cube.axes)):
+            if cube.published and cube.axes[number].total:
+                moved = np.moveaxis(cube.ids, number, 0)
+                yield np.broadcast_to(moved[0], moved[1:].shape), moved[1:]
+    for link in links:
+        if len(link.parts) > 1 and all(cubes[term.table, term.measure].published for term in (link.total, *link.parts)):
+            parts = np.stack([ids_at(cubes, part) for part in link.parts])
+            yield np.broadcast_to(ids_at(cubes, link.total), parts.shape), parts
+    yield from _subjects(cubes)
+
+
+def _subjects(cubes: Cubes) -> Iterator[tuple[Ids, Ids]]:
+    """Subjects among those who lost in a term; a student may have several, so they are no sum."""
+    if ("lost_subjects", "students") not in cubes or ("droppoints", "lost") not in cubes:
+        return
+    subjects = cubes["lost_subjects", "students"]
+    for (term,) in subjects.axes[len(FILTERS)].values:
+        parts = np.moveaxis(subjects.at(subjects.ids, term=term), -1, 0)
+        totals = ids_at(cubes, Term("droppoints", "lost", {"term": term}))
+        yield np.broadcast_to(totals, parts.shape), np.asarray(parts, dtype=np.int64)
+
+
+def loose_unions(cubes: Cubes, hidden: Mask, policy: Policy) -> Ids:
+    """Find what else to hide so that no few students are left over when the shown parts of a selection are taken away.
+
+    "3 in the two other schools together" says it of a group that no filter gives, but that everybody knows.
+
+    Returns
+    -------
+    int array
+        For each such sum the smallest shown part that makes enough of them together, else the total.
+    """
+    found = [
+        _more_to_hide(cube, number, hidden, policy)
+        for cube in cubes.values()
+        if cube.published
+        for number in range(len(FILTERS))
+        if cube.axes[number].values
+    ]
+    return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
+
+
+def _more_to_hide(cube: Cube, number: int, hidden: Mask, policy: Policy) -> Ids:
+    ids, counts = (np.moveaxis(array, number, 0).reshape(len(cube.axes[number].places), -1) for array in
+                   (cube.ids, cube.counts))  # fmt: skip
+    closed = np.where(ids >= 0, hidden[ids], False)
+    left = (counts[1:] * closed[1:]).sum(axis=0)
+    there = (ids >= 0).all(axis=0) & ~closed[0] & (closed[1:].sum(axis=0) > 1)
+    loose = np.flatnonzero(there & (left > 0) & (left < policy.min_cell))
+    chosen = []
+    for line in loose:
+        enough = np.flatnonzero(
+            ~closed[1:, line] & (counts[1:, line] + left[line] >= policy.min_cell) & (counts[1:, line] > 0)
+        )
+        place = 1 + enough[np.argmin(counts[1 + enough, line])] if len(enough) else 0
+        chosen.append(ids[place, line])
+    return np.array(chosen, dtype=np.int64)
