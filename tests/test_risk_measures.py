@@ -195,7 +195,7 @@ def test_the_auc_is_that_of_all_pairs_and_delong_that_of_plain_loops(pairs):
     y, p = arrays(pairs)
     auc, covariance = delong(y, p[None, :])
     assert auc[0] == pytest.approx(brute_force_auc(y, p))
-    assert weighted_auc(y, np.ones((1, len(y))), tied(p))[0] == pytest.approx(auc[0])
+    assert weighted_auc(y, np.ones((1, len(y))), [tied(p)])[0] == pytest.approx(auc[0])
     cases, others = p[y == 1], p[y == 0]
     won_by = [np.mean([(case > other) + (case == other) / 2 for other in others]) for case in cases]
     lost_to = [np.mean([(case > other) + (case == other) / 2 for case in cases]) for other in others]
@@ -212,10 +212,31 @@ def test_weights_are_the_same_as_repeated_students(pairs, chance):
     if not 0 < many_y.sum() < len(many_y):
         return
     once = np.ones((1, len(many_y)))
-    for measure in (weighted_auc, weighted_average_precision):
-        assert measure(y, weights, tied(p)) == pytest.approx(measure(many_y, once, tied(many_p)))
+    ranks, many_ranks = tied(p), tied(many_p)
+    assert weighted_auc(y, weights, [ranks]) == pytest.approx(weighted_auc(many_y, once, [many_ranks]))
+    precision = weighted_average_precision(y, weights, ranks)
+    assert precision == pytest.approx(weighted_average_precision(many_y, once, many_ranks))
     for weighted, repeated in zip(calibration_fit(y, p, weights), calibration_fit(many_y, many_p, once), strict=True):
         assert weighted == pytest.approx(repeated, rel=1e-6, abs=1e-8, nan_ok=True)
+
+
+def test_within_folds_only_students_of_a_fold_are_compared():
+    y, p = simulated(300)
+    folds = np.arange(300) % 3
+    # Scores that tell nothing but the fold.
+    constant = np.array([0.1, 0.2, 0.3])[folds]
+    auc, covariance = delong(y.astype(float), np.array([p, constant]), strata=folds)
+    parts = [folds == fold for fold in range(3)]
+    pairs = np.array([y[part].sum() * (1 - y[part]).sum() for part in parts])
+    own = np.array([brute_force_auc(y[part], p[part]) for part in parts])
+    assert auc == pytest.approx([own @ pairs / pairs.sum(), 0.5])
+    variances = [delong(y[part].astype(float), p[part][None, :])[1][0, 0] for part in parts]
+    assert covariance[0, 0] == pytest.approx((pairs / pairs.sum()) ** 2 @ variances, rel=0.03)
+    assert covariance[1, 1] == pytest.approx(0, abs=1e-20)
+    compared = compare_models(y, {"model": p, "rate": constant}, folds=folds, draws=20).set_index(["model", "measure"])
+    assert compared.loc[("model", "auc"), "value"] == pytest.approx(auc[0])
+    assert compared.loc[("rate", "auc"), "value"] == pytest.approx(0.5)
+    assert compared.loc[("rate", "lift"), "value"] == pytest.approx(1)
 
 
 def test_whole_schools_widen_the_interval_and_single_students_do_not():

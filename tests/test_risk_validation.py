@@ -117,6 +117,33 @@ def test_several_prediction_points_come_with_their_own_features_and_gaps():
         found.wide("7VT")
 
 
+def test_models_can_be_built_for_each_prediction_point():
+    early, late = made_data(), made_data(at="9HT", gap_years=1)
+
+    def models(data):
+        more = {"late": logit("absence")} if data.at == "9HT" else {}
+        return {"points": logit("points"), **more}
+
+    found = validate([early, late], models)
+    assert found.models == ("points", "late")
+    assert "late" not in found.wide("6VT")
+    assert "late" in found.wide("9HT")
+    assert found.compare(draws=20).groupby("at")["model"].unique().map(list).to_dict() == {
+        "6VT": ["points"],
+        "9HT": ["points", "late"],
+    }
+
+
+def test_a_base_rate_ranks_nobody_though_it_differs_between_folds():
+    from nbanalytics.risk import BaseRate
+
+    found = validate(made_data(), {"base_rate": BaseRate(), "points": logit("points")})
+    assert found.table.loc[found.table["model"] == "base_rate", "p"].nunique() > 1
+    table = found.compare(draws=20).set_index(["model", "measure"])["value"]
+    assert table["base_rate", "auc"] == pytest.approx(0.5)
+    assert table["base_rate", "lift"] == pytest.approx(1, abs=0.02)
+
+
 def test_the_result_shows_itself():
     found = validate(made_data(), {"logit": logit("points")})
     assert "Predictions of not_eligible by 1 models for 600 students in 5 left-out cohorts; 3 cohorts" in repr(found)

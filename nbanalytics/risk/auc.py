@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
 from typing import Any
@@ -26,34 +26,45 @@ class Tied:
         return np.asarray(np.add.reduceat(values[:, self.order], self.starts, axis=1))
 
 
-def tied(scores: Floats) -> Tied:
-    """Order scores and find their ties."""
-    order = np.argsort(scores, kind="stable")
+def tied(scores: Floats, rows: Any = None) -> Tied:
+    """Order scores, all or those of some rows, and find their ties."""
+    rows = np.arange(len(scores)) if rows is None else rows
+    order = rows[np.argsort(scores[rows], kind="stable")]
     ordered = scores[order]
     return Tied(order, np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]))
 
 
-def weighted_auc(y: Floats, weights: Floats, ties: Tied) -> Floats:
+def tied_within(scores: Floats, strata: Any = None) -> list[Tied]:
+    """Order the scores of each stratum by itself; of all students without strata."""
+    if strata is None:
+        return [tied(scores)]
+    return [tied(scores, np.flatnonzero(strata == stratum)) for stratum in np.unique(strata)]
+
+
+def weighted_auc(y: Floats, weights: Floats, parts: Sequence[Tied]) -> Floats:
     """Area under the ROC curve for every row of weights; missing where a class has no weight.
 
     The share of pairs of a case and another student in which the case has the higher score, ties counted half (Hanley
-    and McNeil 1982).
+    and McNeil 1982). With several parts only pairs within a part are compared.
 
     Examples
     --------
     >>> y, scores = np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.1, 0.3, 0.3, 0.8])
-    >>> weighted_auc(y, np.ones((1, 4)), tied(scores))
+    >>> weighted_auc(y, np.ones((1, 4)), [tied(scores)])
     array([0.875])
     """
-    return won_pairs(weights * y, weights * (1 - y), ties)
+    return won_pairs(weights * y, weights * (1 - y), parts)
 
 
-def won_pairs(case_weights: Floats, other_weights: Floats, ties: Tied) -> Floats:
+def won_pairs(case_weights: Floats, other_weights: Floats, parts: Sequence[Tied]) -> Floats:
     """Share of pairs, weighted, in which the case has the higher score, ties half; for every row of weights."""
-    cases, others = ties.sums(case_weights), ties.sums(other_weights)
-    below = np.cumsum(others, axis=1) - others
-    won = (cases * (below + others / 2)).sum(axis=1)
-    return ratio(won, cases.sum(axis=1) * others.sum(axis=1))
+    won, pairs = np.zeros(len(case_weights)), np.zeros(len(case_weights))
+    for ties in parts:
+        cases, others = ties.sums(case_weights), ties.sums(other_weights)
+        below = np.cumsum(others, axis=1) - others
+        won += (cases * (below + others / 2)).sum(axis=1)
+        pairs += cases.sum(axis=1) * others.sum(axis=1)
+    return ratio(won, pairs)
 
 
 def weighted_average_precision(y: Floats, weights: Floats, ties: Tied) -> Floats:
@@ -64,7 +75,7 @@ def weighted_average_precision(y: Floats, weights: Floats, ties: Tied) -> Floats
     return ratio((cases * np.nan_to_num(precision)).sum(axis=1), cases.sum(axis=1))
 
 
-def delong(y: Floats, scores: Floats, clusters: Any = None) -> tuple[Floats, Floats]:
+def delong(y: Floats, scores: Floats, clusters: Any = None, strata: Any = None) -> tuple[Floats, Floats]:
     """AUC of several scores of the same students, with their covariance matrix.
 
     Parameters
@@ -73,6 +84,8 @@ def delong(y: Floats, scores: Floats, clusters: Any = None) -> tuple[Floats, Flo
     scores : array, shape (models, students)
     clusters : sequence, optional
         The school of each student. Students of a school may then resemble each other.
+    strata : sequence, optional
+        Only pairs within a stratum are compared, such as the fold whose model gave the scores.
 
     Returns
     -------
@@ -83,7 +96,8 @@ def delong(y: Floats, scores: Floats, clusters: Any = None) -> tuple[Floats, Flo
     Notes
     -----
     DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44: 837-845; with clusters Obuchowski (1997), Biometrics 53:
-    567-578, which is the former when every cluster is one student.
+    567-578, which is the former when every cluster is one student. With strata the AUC is the share of all pairs
+    within strata, and the shares of pairs count as given.
 
     Examples
     --------
@@ -92,27 +106,41 @@ def delong(y: Floats, scores: Floats, clusters: Any = None) -> tuple[Floats, Flo
     ([0.875], [[0.03125]])
     """
     place = np.arange(len(y)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-    case = y == 1
-    models = [_placements(case, row) for row in scores]
-    auc = np.array([of_cases.mean() for of_cases, _ in models])
-    case_sums = _by_cluster([of_cases for of_cases, _ in models], place[case], auc, place.max() + 1)
-    other_sums = _by_cluster([of_others for _, of_others in models], place[~case], auc, place.max() + 1)
-    m, n = case.sum(), (~case).sum()
-    with_cases, with_others = len(np.unique(place[case])), len(np.unique(place[~case]))
-    everybody = place.max() + 1
+    strata = np.zeros(len(y)) if strata is None else strata
+    parts = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+    parts = [rows for rows in parts if 0 < y[rows].sum() < len(rows)]
+    used = np.concatenate(parts) if parts else np.zeros(0, dtype=int)
+    m, n = y[used].sum(), (1 - y[used]).sum()
+    pairs = sum(y[rows].sum() * (1 - y[rows]).sum() for rows in parts)
+    auc = np.zeros(len(scores)) if parts else np.full(len(scores), nan)
+    deviations = np.zeros((2, *scores.shape))
+    for rows in parts:
+        case, other = rows[y[rows] == 1], rows[y[rows] == 0]
+        share = len(case) * len(other) / pairs
+        for model, score in enumerate(scores):
+            of_cases, of_others = _placements(score[case], score[other])
+            own = of_cases.mean()
+            auc[model] += share * own
+            deviations[0, model, case] = (of_cases - own) * share * m / len(case)
+            deviations[1, model, other] = (of_others - own) * share * n / len(other)
+    everybody = len(np.unique(place))
+    with_cases, with_others = len(np.unique(place[used][y[used] == 1])), len(np.unique(place[used][y[used] == 0]))
     if min(with_cases, with_others) < 2:
         return auc, np.full((len(auc), len(auc)), nan)
+    cases, others = (np.array([np.bincount(place, weights=row) for row in kind]) for kind in deviations)
     covariance = (
-        with_cases / (with_cases - 1) * (case_sums @ case_sums.T) / m**2
-        + with_others / (with_others - 1) * (other_sums @ other_sums.T) / n**2
+        with_cases / (with_cases - 1) * (cases @ cases.T) / m**2
+        + with_others / (with_others - 1) * (others @ others.T) / n**2
     )
-    crossed = everybody / (everybody - 1) * (case_sums @ other_sums.T) / (m * n)
+    crossed = everybody / (everybody - 1) * (cases @ others.T) / (m * n)
     return auc, covariance + crossed + crossed.T
 
 
-def auc_interval(y: Floats, p: Floats, clusters: Any = None, level: float = 0.95) -> tuple[float, float, float]:
+def auc_interval(
+    y: Floats, p: Floats, clusters: Any = None, level: float = 0.95, strata: Any = None
+) -> tuple[float, float, float]:
     """AUC with DeLong's interval, cut at 0 and 1; no interval where the variance is 0 or not known."""
-    auc, covariance = delong(y, p[None, :], clusters)
+    auc, covariance = delong(y, p[None, :], clusters, strata)
     value, variance = float(auc[0]), float(covariance[0, 0])
     if not variance > 0:
         return value, nan, nan
@@ -215,15 +243,9 @@ def roc_curve(y: Any, p: Any) -> pd.DataFrame:
     )
 
 
-def _placements(case: Any, scores: Floats) -> tuple[Floats, Floats]:
+def _placements(cases: Floats, others: Floats) -> tuple[Floats, Floats]:
     """For each case the share of others below it, for each other the share of cases above it, ties half."""
-    of_cases, of_others = np.sort(scores[case]), np.sort(scores[~case])
-    lower = np.searchsorted(of_others, scores[case], "left") + np.searchsorted(of_others, scores[case], "right")
-    upper = np.searchsorted(of_cases, scores[~case], "left") + np.searchsorted(of_cases, scores[~case], "right")
-    return lower / (2 * max(len(of_others), 1)), 1 - upper / (2 * max(len(of_cases), 1))
-
-
-def _by_cluster(placements: list[Floats], place: Any, auc: Floats, clusters: int) -> Floats:
-    """Sum the deviations of placements from the AUC within each cluster, shape (models, clusters)."""
-    deviations = [values - mean for values, mean in zip(placements, auc, strict=True)]
-    return np.array([np.bincount(place, weights=values, minlength=clusters) for values in deviations])
+    sorted_cases, sorted_others = np.sort(cases), np.sort(others)
+    lower = np.searchsorted(sorted_others, cases, "left") + np.searchsorted(sorted_others, cases, "right")
+    upper = np.searchsorted(sorted_cases, others, "left") + np.searchsorted(sorted_cases, others, "right")
+    return lower / (2 * len(others)), 1 - upper / (2 * len(cases))

@@ -147,7 +147,9 @@ def audit(
     attributes = [(name,) for name in by] + (list(combinations(by, 2)) if crossed else [])
     rows: list[dict[str, Any]] = []
     few = False
+    fitted = set(zip(validation.table["at"], validation.table["model"], strict=True))
     plans = [(at, model) for at in validation.settings["at"] for model in models or validation.models]
+    plans = [plan for plan in plans if plan in fitted]
     for at, model in tqdm(plans, desc="auditing", unit="model", delay=2, leave=False, disable=None):
         part = validation.table.query("at == @at and model == @model").reset_index(drop=True)
         part = with_attributes(part, table[["student_id", *names]])
@@ -214,7 +216,8 @@ class _ModelAudit:
 
     def _compute(self, inside: Any) -> Statistic:
         part = self.part.iloc[inside]
-        return grouped_statistic(part["y"].to_numpy(dtype=float), part["p"].to_numpy(dtype=float), self.thresholds)
+        y, p = part["y"].to_numpy(dtype=float), part["p"].to_numpy(dtype=float)
+        return grouped_statistic(y, p, self.thresholds, part["fold"].to_numpy(dtype=object))
 
     def _resample(self, inside: Any, drawn: Draws) -> tuple[dict[str, float], dict[str, Floats]]:
         compute = self._compute(inside)
@@ -230,7 +233,8 @@ class _ModelAudit:
             threshold, _, measure = key.rpartition(" ")
             low, high = percentile_interval(resampled[key], self.level)
             if measure == "auc":
-                _, low, high = auc_interval(y, p, None if clusters is None else clusters[inside], self.level)
+                schools, folds = None if clusters is None else clusters[inside], part["fold"].to_numpy(dtype=object)
+                _, low, high = auc_interval(y, p, schools, self.level, folds)
             row = {
                 **head,
                 "n": len(inside),

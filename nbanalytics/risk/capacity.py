@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbanalytics.risk.auc import tied
 from nbanalytics.risk.bootstrap import Statistic, draw, percentile_interval
-from nbanalytics.risk.decision import counted, flag_at, flag_top, net_benefit, rates
+from nbanalytics.risk.decision import counted, flag_at, flag_top_within, net_benefit, rates
 from nbanalytics.risk.scores import Floats, labels_of, outcomes_of, probabilities_of, same_length
 
 CAPACITIES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
@@ -74,12 +73,15 @@ def at_capacity(
     return pd.DataFrame(rows, columns=["capacity", "measure", "value", "low", "high"])
 
 
-def capacity_statistic(y: Floats, scores: Floats, capacity: float) -> Statistic:
-    """Make the function that computes precision, recall, lift and false alarms at a capacity for rows of weights."""
-    ties = tied(scores)
+def capacity_statistic(y: Floats, scores: Floats, capacity: float, strata: Any = None) -> Statistic:
+    """Make the function that computes precision, recall, lift and false alarms at a capacity for rows of weights.
+
+    With strata each has places for the same share of its students.
+    """
+    strata = np.zeros(len(y)) if strata is None else strata
 
     def compute(weights: Floats) -> dict[str, Floats]:
-        found = rates(counted(y, flag_top(scores, capacity, weights, ties), weights))
+        found = rates(counted(y, flag_top_within(scores, capacity, weights, strata), weights))
         return {
             "precision": found["ppv"],
             "recall": found["tpr"],

@@ -25,6 +25,7 @@ def compare_models(
     capacity: float = 0.1,
     *,
     clusters: Any = None,
+    folds: Any = None,
     draws: int = 200,
     random_state: int = 0,
     level: float = 0.95,
@@ -44,6 +45,9 @@ def compare_models(
         The model to compare with; the first by default.
     capacity : float
         Places as a share of the students, for precision, recall, lift and false alarms.
+    folds : sequence, optional
+        The fold, or cohort, of each student: the AUC then compares students of a fold only, and each fold has its own
+        places. Without, a base rate that differs between folds would seem to rank students.
     clusters, draws, random_state, level
         As for :func:`nbanalytics.risk.measures`.
 
@@ -84,11 +88,12 @@ def compare_models(
             f"There is no model {base} to compare with. Choose among: {', '.join(arrays) or 'none at all'}."
         )
     schools = None if clusters is None else labels_of(clusters, len(outcome), "clusters")
+    strata = None if folds is None else labels_of(folds, len(outcome), "folds")
     drawn = draw(len(outcome), schools, draws, random_state)
     values, resampled = {}, {}
     for name, array in arrays.items():
-        values[name], resampled[name] = _evaluate(outcome, array, capacity, drawn)
-    auc = _auc_rows(outcome, arrays, base, schools, level)
+        values[name], resampled[name] = _evaluate(outcome, array, capacity, drawn, strata)
+    auc = _auc_rows(outcome, arrays, base, schools, strata, level)
     rows: list[tuple[Any, ...]] = []
     for name in arrays:
         for measure, value in values[name].items():
@@ -105,23 +110,25 @@ def compare_models(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _evaluate(y: Floats, p: Floats, capacity: float, drawn: Draws) -> tuple[dict[str, float], dict[str, Floats]]:
+def _evaluate(
+    y: Floats, p: Floats, capacity: float, drawn: Draws, strata: Any
+) -> tuple[dict[str, float], dict[str, Floats]]:
     """Compute every measure of one model for the sample and for each draw."""
-    score, placed = statistic(y, p), capacity_statistic(y, p, capacity)
+    score, placed = statistic(y, p, strata=strata), capacity_statistic(y, p, capacity, strata)
     everybody = np.ones((1, len(y)))
     value = {name: float(found[0]) for name, found in {**score(everybody), **placed(everybody)}.items()}
     return value, drawn.evaluate(lambda weights: {**score(weights), **placed(weights)})
 
 
 def _auc_rows(
-    y: Floats, arrays: Mapping[str, Floats], base: str, schools: Any, level: float
+    y: Floats, arrays: Mapping[str, Floats], base: str, schools: Any, strata: Any, level: float
 ) -> dict[str, Sequence[float]]:
     names = list(arrays)
-    auc, covariance = delong(y, np.array(list(arrays.values())), schools)
+    auc, covariance = delong(y, np.array(list(arrays.values())), schools, strata)
     rows: dict[str, Sequence[float]] = {}
     for place, name in enumerate(names):
         apart = (np.nan,) * 3
         if name != base:
             apart = auc_difference(auc, covariance, place, names.index(base), level)[:3]
-        rows[name] = (*auc_interval(y, arrays[name], schools, level), *apart)
+        rows[name] = (*auc_interval(y, arrays[name], schools, level, strata), *apart)
     return rows

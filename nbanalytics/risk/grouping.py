@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -18,9 +19,9 @@ ERROR_RATES = ("flagged_share", "tpr", "fnr", "fpr", "ppv", "false_alarms_per_10
 CROSS = " × "
 
 
-def grouped_statistic(y: Floats, p: Floats, thresholds: Sequence[float]) -> Statistic:
+def grouped_statistic(y: Floats, p: Floats, thresholds: Sequence[float], folds: Any) -> Statistic:
     """Make the function that computes scores' measures, and error rates named ``<threshold> <measure>``."""
-    score = statistic(y, p)
+    score = statistic(y, p, strata=folds)
     flags = {threshold: flag_at(p, threshold) for threshold in thresholds}
 
     def compute(weights: Floats) -> dict[str, Floats]:

@@ -104,7 +104,7 @@ class _Course:
             risk = self._risk[:, t - 1]
             brier = ratio(of_cases @ (1 - risk) ** 2 + of_free @ risk**2, weights.sum(axis=1))
             brier = np.where(of_cases.sum(axis=1) + of_free.sum(axis=1) > 0, brier, nan)
-            found[f"auc {t}"] = won_pairs(of_cases, of_free, self._ties[t - 1])
+            found[f"auc {t}"] = won_pairs(of_cases, of_free, [self._ties[t - 1]])
             found[f"brier {t}"] = brier
             scores.append(brier)
         found["integrated_brier"] = np.mean(scores, axis=0)

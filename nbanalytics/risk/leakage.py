@@ -88,7 +88,7 @@ def feature_aucs(data: RiskData) -> pd.DataFrame:
         y = data.y[there].astype(float)
         auc = nan
         if 0 < y.sum() < len(y):
-            auc = float(weighted_auc(y, np.ones((1, len(y))), tied(values[there]))[0])
+            auc = float(weighted_auc(y, np.ones((1, len(y))), [tied(values[there])])[0])
         direction = -1 if auc < 0.5 else 1
         rows.append((name, data.known.get(name), max(auc, 1 - auc), direction, len(y), int(y.sum())))
     columns = ["feature", "known", "auc", "direction", "students", "cases"]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.intervals import mean_interval
-from nbanalytics.risk.auc import auc_interval, tied, weighted_auc, weighted_average_precision
+from nbanalytics.risk.auc import auc_interval, tied, tied_within, weighted_auc, weighted_average_precision
 from nbanalytics.risk.bootstrap import Draws, Statistic, draw, percentile_interval
 from nbanalytics.risk.calibration import calibration_fit, log_losses, squared_errors, weighted_mean
 from nbanalytics.risk.decision import COUNTS, SHARES, counted, flag_at, rates, share_interval
@@ -186,15 +186,20 @@ def part_measures(
     return rows, reasons
 
 
-def statistic(y: Floats, p: Floats, threshold: float | None = None, calibrate: bool = True) -> Statistic:
-    """Make the function that computes every measure for rows of weights; without the costly calibration on demand."""
-    ties = tied(p)
+def statistic(
+    y: Floats, p: Floats, threshold: float | None = None, calibrate: bool = True, strata: Any = None
+) -> Statistic:
+    """Make the function that computes every measure for rows of weights; without the costly calibration on demand.
+
+    With strata the AUC compares students within a stratum only.
+    """
+    ties, parts = tied(p), tied_within(p, strata)
     squares, logs = squared_errors(y, p), log_losses(y, p)
     flags = None if threshold is None else flag_at(p, threshold)
 
     def compute(weights: Floats) -> dict[str, Floats]:
         found = {
-            "auc": weighted_auc(y, weights, ties),
+            "auc": weighted_auc(y, weights, parts),
             "average_precision": weighted_average_precision(y, weights, ties),
             "brier": weighted_mean(squares, weights),
             "log_loss": weighted_mean(logs, weights),

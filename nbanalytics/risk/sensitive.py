@@ -128,15 +128,16 @@ def _differences(
     drawn = draw(len(part), part["school_id"], draws, random_state).of(inside)
     y, schools = part["y"].to_numpy(dtype=float)[inside], part["school_id"].to_numpy()[inside]
     both = [part[name].to_numpy(dtype=float)[inside] for name in ("p", "p_with")]
-    once = np.ones((1, len(inside)))
-    values = [{name: float(v[0]) for name, v in grouped_statistic(y, p, thresholds)(once).items()} for p in both]
-    resampled = [drawn.evaluate(grouped_statistic(y, p, thresholds)) for p in both]
+    folds, once = part["fold"].to_numpy(dtype=object)[inside], np.ones((1, len(inside)))
+    compute = [grouped_statistic(y, p, thresholds, folds) for p in both]
+    values = [{name: float(value[0]) for name, value in statistic(once).items()} for statistic in compute]
+    resampled = [drawn.evaluate(statistic) for statistic in compute]
     rows = []
     for key in values[0]:
         threshold, _, measure = key.rpartition(" ")
         low, high = percentile_interval(resampled[1][key] - resampled[0][key], level)
         if measure == "auc":
-            _, low, high, _ = auc_difference(*delong(y, np.array(both), schools), 1, 0, level)
+            _, low, high, _ = auc_difference(*delong(y, np.array(both), schools, folds), 1, 0, level)
         rows.append(
             {
                 "threshold": float(threshold) if threshold else np.nan,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,8 @@ class Validation(Shown):
         Returns
         -------
         pandas.DataFrame
-            One row per student: ``student_id, cohort, school_id, fold, y`` and a column of probabilities per model.
+            One row per student: ``student_id, cohort, school_id, fold, y`` and a column of probabilities per model that
+            was fitted there.
 
         Raises
         ------
@@ -66,7 +67,7 @@ class Validation(Shown):
         rows = self.table[self.table["at"] == point]
         keys = ["student_id", "cohort", "school_id", "fold", "y"]
         spread = rows.pivot(index=keys, columns="model", values="p").reset_index()
-        return spread[[*keys, *self.models]].rename_axis(columns=None)
+        return spread[[*keys, *(name for name in self.models if name in spread)]].rename_axis(columns=None)
 
     def compare(
         self, reference: str | None = None, capacity: float = 0.1, draws: int = 200, random_state: int = 0
@@ -81,13 +82,14 @@ class Validation(Shown):
         parts = []
         for at in self.settings["at"]:
             rows = self.wide(at)
-            scores = {name: rows[name] for name in self.models}
+            scores = {name: rows[name] for name in self.models if name in rows}
             table = compare_models(
                 rows["y"],
                 scores,
                 reference,
                 capacity,
                 clusters=rows["school_id"],
+                folds=rows["fold"],
                 draws=draws,
                 random_state=random_state,
             )
@@ -106,7 +108,7 @@ class Validation(Shown):
 
 def validate(
     data: RiskData | Sequence[RiskData],
-    models: Mapping[str, Any],
+    models: Mapping[str, Any] | Callable[[RiskData], Mapping[str, Any]],
     scheme: str = "cohorts",
     min_cases: int = 10,
     terms: Sequence[str] | None = None,
@@ -122,8 +124,9 @@ def validate(
     ----------
     data : RiskData, or a sequence of them
         One prediction point, or several.
-    models : mapping of str to estimator
-        Estimators as scikit-learn's, by name: ``fit(X, y)`` and ``predict_proba(X)``.
+    models : mapping of str to estimator, or callable
+        Estimators as scikit-learn's, by name: ``fit(X, y)`` and ``predict_proba(X)``; or a function that gives them for
+        data, such as :func:`nbanalytics.risk.ladder`, since prediction points have other features.
     scheme : str
         - ``cohorts``: each cohort is predicted by models fitted on the cohorts whose outcomes were observed when its
           features came to be, ``gap_years`` earlier or more (non-overlapping leave-future-out);
@@ -165,16 +168,20 @@ def validate(
     [0.5]
     """
     points = [data] if isinstance(data, RiskData) else list(data)
-    _refuse(points, models, scheme)
+    _refuse(points, scheme)
     for point in points:
         refuse_leakage(point, terms, suspicious_auc)
+    built = {point.at: models(point) if callable(models) else models for point in points}
+    names = tuple(dict.fromkeys(name for of_point in built.values() for name in of_point))
+    if not names:
+        raise DataError("There is nothing to validate. Give at least one model.")
     plans = [(point, *fold) for point in points for fold in _folds(point, scheme)]
     parts, folds = [], []
     for point, fold, train, test in tqdm(plans, desc="validating", unit="fold", delay=2, leave=False, disable=None):
         status = _status(point, train, scheme, min_cases)
         folds.append(_describe(point, fold, train, test, status))
         if status == "ok":
-            parts += [_predict(point, fold, train, test, name, model) for name, model in models.items()]
+            parts += [_predict(point, fold, train, test, name, model) for name, model in built[point.at].items()]
     table = pd.DataFrame(folds)
     if not parts:
         raise DataError(
@@ -183,7 +190,7 @@ def validate(
         )
     settings = {
         "scheme": scheme,
-        "models": tuple(models),
+        "models": names,
         "at": tuple(point.at for point in points),
         "outcome": points[0].outcome,
         "observed_at": points[0].observed_at,
@@ -192,14 +199,14 @@ def validate(
     return Validation(pd.concat(parts, ignore_index=True)[list(COLUMNS)], table, settings)
 
 
-def _refuse(points: Sequence[RiskData], models: Mapping[str, Any], scheme: str) -> None:
+def _refuse(points: Sequence[RiskData], scheme: str) -> None:
     if scheme not in SCHEMES:
         raise DataError(
             f"There is no scheme {scheme!r}. Choose among: {', '.join(SCHEMES)}; a random split is not on offer, since "
             "neighbours would tell on each other."
         )
-    if not points or not models:
-        raise DataError("There is nothing to validate. Give at least one RiskData and one model.")
+    if not points:
+        raise DataError("There is nothing to validate. Give at least one RiskData.")
     if len({point.at for point in points}) < len(points):
         raise DataError("Two of the data have the same prediction point. Give one for each.")
     if scheme == "schools" and any(_HISTORY in point.features for point in points):

@@ -119,6 +119,9 @@ def value_of_prediction(
     if absent:
         raise DataError(f"{', '.join(absent)} was not validated. Choose among: {', '.join(validation.models)}.")
     rows = validation.wide(at)
+    unfitted = [name for name in (model, *against) if name not in rows]
+    if unfitted:
+        raise DataError(f"{', '.join(unfitted)} was not fitted at {at}. Choose another prediction point.")
     y = outcomes_of(rows["y"])
     cohorts = rows["cohort"].to_numpy()
     drawn = draw(len(rows), rows["school_id"], draws, random_state)
