@@ -25,6 +25,7 @@ _HOMES = {
     "nbanalytics.risk.value": ("PredictionValue", "value_of_prediction"),
     "nbanalytics.risk.leads": ("lead_time",),
     "nbanalytics.risk.hazard_measuring": ("hazard_measures",),
+    "nbanalytics.risk.hazard_validation": ("HazardValidation", "validate_hazards"),
     "nbanalytics.risk.yardstick": ("published_aucs", "published_flags"),
     "nbanalytics.risk.sensitive": ("SensitiveComparison", "with_and_without"),
     "nbanalytics.risk.feature_table": ("FAMILIES", "Features", "features"),

@@ -154,12 +154,14 @@ def clustered_covariance(
     Liang, K.-Y. and Zeger, S. L. (1986), *Biometrika* 73, 13-22; Cameron, A. C. and Miller, D. L. (2015), *Journal of
     Human Resources* 50, 317-372.
     """
-    n, p = design.shape
+    n, p = len(design), int((np.diag(fit.covariance) > 0).sum())
     codes, found = pd.factorize(clusters)
     eta = np.clip(design @ fit.coefficients, *_BOUNDS[link])
     mu = inverse_link(eta, link)
     residual = (y - mu) * slope(eta, link) / (mu * (1 - mu))
-    scores = np.column_stack([np.bincount(codes, residual * design[:, place], len(found)) for place in range(p)])
+    scores = np.column_stack(
+        [np.bincount(codes, residual * design[:, place], len(found)) for place in range(design.shape[1])]
+    )
     correction = len(found) / (len(found) - 1) * (n - 1) / (n - p)
     return np.asarray(correction * fit.covariance @ (scores.T @ scores) @ fit.covariance)
 

@@ -28,8 +28,8 @@ class Estimates(Shown):
     ----------
     table : pandas.DataFrame
         ``term``, ``estimate``, ``se``, ``low``, ``high``, ``p``; for coefficients ``ratio, ratio_low, ratio_high``
-        (odds ratios, or hazard ratios with the complementary log-log link); ``status``: ``ok``, or why there is no
-        interval.
+        (odds ratios, or hazard ratios with the complementary log-log link); ``status``: ``ok``; ``left_out``, if it
+        marks a few students who all or none have the outcome; ``separated``, if so for more.
     settings : mapping
         ``errors`` (``school`` or ``model``), ``level``, ``students``, ``clusters``, ``what``.
     """
@@ -50,13 +50,14 @@ def estimates_table(
     values: Floats,
     covariance: Floats,
     settings: Mapping[str, Any],
-    status: Sequence[str],
+    status: Sequence[str] | NDArray[np.object_],
     ratios: bool,
 ) -> Estimates:
     """Put estimates and their covariance in a table; clustered errors have a *t* with clusters - 1 degrees."""
     errors = np.sqrt(np.clip(np.diag(covariance), 0.0, None))
     ok = np.asarray(status) == "ok"
     errors = np.where(ok, errors, np.nan)
+    values = np.where(np.asarray(status) == "left_out", np.nan, values)
     clustered = settings["errors"] == "school"
     spread = stats.t(settings["clusters"] - 1) if clustered else stats.norm()
     half = spread.ppf(0.5 + settings["level"] / 2) * errors

@@ -51,8 +51,8 @@ class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     columns_ : list of str
         The columns made, indicators as ``<feature>_missing``.
     left_out_ : pandas.DataFrame
-        ``column, reason`` of those left out: all missing, (almost) constant, marking a few students with one
-        outcome, or a linear combination of earlier ones.
+        ``column, reason`` of those left out: all missing, (almost) constant, or a linear combination of
+        earlier ones.
 
     Examples
     --------
@@ -83,7 +83,6 @@ class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if empty:
             _say_empty(empty, len(names), len(X))
         numbers = X[names].astype(float)
-        outcome = None if y is None else np.asarray(y, dtype=float)
         self.medians_ = numbers.drop(columns=empty).median()
         missing = numbers.isna().sum()
         shown = (missing >= self.min_count) & (len(X) - missing >= self.min_count)
@@ -93,8 +92,6 @@ class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         for name in feature_names(filled):
             if len(filled) - int(filled[name].value_counts().iloc[0]) < self.min_count:
                 reasons[name] = f"fewer than {self.min_count} students differ from the others"
-            elif outcome is not None and self._one_sided(filled[name].to_numpy(), outcome):
-                reasons[name] = "all or none of the few students with it have the outcome"
         kept = [name for name in feature_names(filled) if name not in reasons]
         for name in aliased(filled[kept].to_numpy(), kept):
             reasons[name] = "a linear combination of the columns before it"
@@ -131,14 +128,6 @@ class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return list(self.columns)
         numbers = feature_names(X)
         return [name for name in numbers if not name.startswith(tuple(self.without))] or numbers
-
-    def _one_sided(self, column: Floats, outcome: Floats) -> bool:
-        """Whether a column of 0 and 1 marks few students, who all or none have the outcome: no finite estimate."""
-        if not np.isin(column, (0.0, 1.0)).all():
-            return False
-        few = min((0.0, 1.0), key=lambda value: int((column == value).sum()))
-        marked = outcome[column == few]
-        return len(marked) < 5 * self.min_count and marked.min() == marked.max()
 
     def _filled(self, X: pd.DataFrame) -> pd.DataFrame:
         numbers = X[list(self.medians_.index)].astype(float)

@@ -9,10 +9,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError
-from nbanalytics.risk.binomial import LINKS, Link, clustered_covariance, fit_binomial, inverse_link, separated
+from nbanalytics.risk.binomial import LINKS, Link, clustered_covariance, inverse_link
 from nbanalytics.risk.coefficients import Estimates, chosen_errors, estimates_table
 from nbanalytics.risk.design import checked_outcome, feature_names
-from nbanalytics.risk.logit import say_separated
+from nbanalytics.risk.estimable import FEW_STUDENTS, SEPARATED, fit_estimable, say_separated
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ class Hazard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     terms_ : list of str
         ``t=1, t=2, ...`` and the columns of ``X``; steps without an event are not among them, their hazard is 0.
-    coefficients_, deviance_, separated_, covariance_, clustered_
+    coefficients_, deviance_, status_, covariance_, clustered_
         As of :class:`nbanalytics.risk.Logit`.
 
     Notes
@@ -66,16 +66,15 @@ class Hazard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         # A step without an event has hazard 0, whatever the rest: its rows say nothing of the coefficients.
         used = np.isin(steps, self.steps_)
         design, outcome = self._design(X[used], steps[used]), outcome[used]
-        fit = fit_binomial(design, outcome, self.link, self.penalty)
-        unbounded = separated(fit, design) if self.penalty == 0 else np.zeros(len(self.terms_), dtype=bool)
-        self.separated_ = [name for name, found in zip(self.terms_, unbounded, strict=True) if found]
-        say_separated(self.separated_, len(X))
+        few = FEW_STUDENTS * self.last_step_
+        fit, self.status_ = fit_estimable(design, outcome, len(self.steps_), self.link, self.penalty, few)
+        say_separated(self.terms_, self.status_, len(X))
         self.coefficients_, self.covariance_, self.deviance_ = fit.coefficients, fit.covariance, fit.deviance
         self.rows_ = len(X)
         schools = X["school_id"].to_numpy()[used] if "school_id" in X else np.zeros(len(outcome))
         self.clusters_ = len(pd.unique(schools))
         self.clustered_ = None
-        if self.penalty == 0 and self.clusters_ > 1 and not self.separated_:
+        if self.penalty == 0 and self.clusters_ > 1 and SEPARATED not in self.status_:
             self.clustered_ = clustered_covariance(fit, design, outcome, schools, self.link)
         return self
 
@@ -105,8 +104,7 @@ class Hazard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         covariance = self.covariance_ if kind == "model" or self.clustered_ is None else self.clustered_
         what = "Odds ratios of hazards" if self.link == "logit" else "Hazard ratios"
         settings = {"errors": kind, "level": level, "rows": self.rows_, "clusters": self.clusters_, "what": what}
-        status = ["separated" if name in self.separated_ else "ok" for name in self.terms_]
-        return estimates_table(self.terms_, self.coefficients_, covariance, settings, status, ratios=True)
+        return estimates_table(self.terms_, self.coefficients_, covariance, settings, self.status_, ratios=True)
 
     def _design(self, X: pd.DataFrame, steps: NDArray[np.int64]) -> Floats:
         columns = X[self.columns_].to_numpy(dtype=float)

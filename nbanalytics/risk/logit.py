@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from nbanalytics.errors import DataError, EstimationWarning
-from nbanalytics.risk.binomial import clustered_covariance, fit_binomial, separated
+from nbanalytics.errors import DataError
+from nbanalytics.risk.binomial import clustered_covariance
 from nbanalytics.risk.coefficients import Estimates, chosen_errors, estimates_table, marginal_effects
 from nbanalytics.risk.design import checked_outcome, feature_names
+from nbanalytics.risk.estimable import SEPARATED, fit_estimable, say_separated
 
 Floats = NDArray[np.float64]
 INTERCEPT = "intercept"
@@ -34,8 +34,9 @@ class Logit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ``intercept`` and the columns of ``X``.
     coefficients_ : ndarray
     deviance_ : float
-    separated_ : list of str
-        Terms without a finite estimate.
+    status_ : ndarray of str
+        By term: ``ok``; ``left_out``, since it marks a few students who all or none have the outcome; ``separated``, of
+        which a warning tells.
     covariance_, clustered_ : ndarray
         Of the coefficients: from the information, and clustered by school (where there are two schools and no penalty).
 
@@ -64,16 +65,14 @@ class Logit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = np.array([0, 1])
         self.terms_ = [INTERCEPT, *feature_names(X)]
         design = self._design(X)
-        fit = fit_binomial(design, outcome, penalty=self.penalty)
-        unbounded = separated(fit, design) if self.penalty == 0 else np.zeros(len(self.terms_), dtype=bool)
-        self.separated_ = [name for name, found in zip(self.terms_, unbounded, strict=True) if found]
-        say_separated(self.separated_, len(X))
+        fit, self.status_ = fit_estimable(design, outcome, fixed=1, penalty=self.penalty)
+        say_separated(self.terms_, self.status_, len(X))
         self.coefficients_, self.deviance_, self.rows_ = fit.coefficients, fit.deviance, len(X)
         self.covariance_ = fit.covariance
         schools = X["school_id"].to_numpy() if "school_id" in X else np.zeros(len(X))
         self.clusters_ = len(pd.unique(schools))
         self.clustered_ = None
-        if self.penalty == 0 and self.clusters_ > 1 and not self.separated_:
+        if self.penalty == 0 and self.clusters_ > 1 and SEPARATED not in self.status_:
             self.clustered_ = clustered_covariance(fit, design, outcome, schools)
         self.effects_, self.derivatives_ = marginal_effects(design, fit.coefficients, range(1, len(self.terms_)))
         return self
@@ -107,9 +106,7 @@ class Logit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             If the model has a penalty.
         """
         settings, covariance = self._errors(level, errors, "Odds ratios")
-        return estimates_table(
-            self.terms_, self.coefficients_, covariance, settings, self._status(self.terms_), ratios=True
-        )
+        return estimates_table(self.terms_, self.coefficients_, covariance, settings, self.status_, ratios=True)
 
     def marginal_effects(self, level: float = 0.95, errors: str | None = None) -> Estimates:
         """Average marginal effects: the change of the probability per unit of a feature, or from 0 to 1.
@@ -119,7 +116,7 @@ class Logit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         settings, covariance = self._errors(level, errors, "Average marginal effects")
         of_effects = self.derivatives_ @ covariance @ self.derivatives_.T
         terms = self.terms_[1:]
-        return estimates_table(terms, self.effects_, of_effects, settings, self._status(terms), ratios=False)
+        return estimates_table(terms, self.effects_, of_effects, settings, self.status_[1:], ratios=False)
 
     def statsmodels(self, X: pd.DataFrame, y: ArrayLike) -> Any:
         """Return the same model as statsmodels results, clustered by school, for its summary, tests and diagnostics.
@@ -152,22 +149,8 @@ class Logit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         settings = {"errors": kind, "level": level, "rows": self.rows_, "clusters": self.clusters_, "what": what}
         return settings, self.covariance_ if kind == "model" or self.clustered_ is None else self.clustered_
 
-    def _status(self, terms: list[str]) -> list[str]:
-        return ["separated" if name in self.separated_ else "ok" for name in terms]
-
     def _design(self, X: pd.DataFrame) -> Floats:
         columns = X[self.terms_[1:]].to_numpy(dtype=float)
         if np.isnan(columns).any():
             raise DataError("X has missing values. Put Design before the model in a Pipeline: it fills and marks them.")
         return np.column_stack([np.ones(len(X)), columns])
-
-
-def say_separated(terms: list[str], rows: int) -> None:
-    """Warn of coefficients without a finite estimate."""
-    if terms:
-        warnings.warn(
-            f"{', '.join(terms)}: all or none of the {rows} rows with it have the outcome (separation), so there is no "
-            "finite estimate and no interval. Leave it out, join it with another, or use a penalty (penalty=1).",
-            EstimationWarning,
-            stacklevel=3,
-        )

@@ -18,10 +18,11 @@ from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.risk.binomial import fit_binomial
 from nbanalytics.risk.coefficients import Estimates, estimates_table
 from nbanalytics.risk.design import checked_outcome, feature_names
+from nbanalytics.risk.estimable import LEFT_OUT, fit_estimable, say_separated
 from nbanalytics.risk.logit import INTERCEPT
 
 Floats = NDArray[np.float64]
-#: Nodes of the quadrature; more change the likelihood in the eighth digit only.
+#: Nodes of the quadrature; more change the log-likelihood by less than a hundred-thousandth.
 NODES = 15
 #: Standard deviations of school intercepts, as logarithms: below the first, schools do not differ.
 _SMALLEST, _GREATEST = float(np.log(1e-3)), float(np.log(5.0))
@@ -40,6 +41,8 @@ class MixedLogit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     terms_ : list of str
     coefficients_ : ndarray
+    status_ : ndarray of str
+        By term, as of :class:`nbanalytics.risk.Logit`.
     school_sd_ : float
         Standard deviation of the schools' intercepts, in log odds.
     schools_ : pandas.DataFrame
@@ -76,9 +79,14 @@ class MixedLogit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 EstimationWarning,
                 stacklevel=2,
             )
-        problem = Marginal(self._design(X), outcome, codes, len(schools))
+        design = self._design(X)
+        self.status_ = fit_estimable(design, outcome, fixed=1)[1]
+        say_separated(self.terms_, self.status_, len(X))
+        kept = self.status_ != LEFT_OUT
+        problem = Marginal(design[:, kept], outcome, codes, len(schools))
         parameters, value = problem.maximise(_SMALLEST if len(schools) < _FEWEST_SCHOOLS else _GREATEST)
-        self.coefficients_, self.covariance_ = problem.in_units(parameters)
+        self.coefficients_, self.covariance_ = np.zeros(len(kept)), np.zeros((len(kept), len(kept)))
+        self.coefficients_[kept], self.covariance_[np.ix_(kept, kept)] = problem.in_units(parameters)
         self.school_sd_ = float(np.exp(parameters[-1]))
         self.log_likelihood_, self.rows_ = value, len(X)
         intercepts = self.school_sd_ * problem.modes(parameters)[0]
@@ -110,8 +118,7 @@ class MixedLogit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "clusters": len(self.schools_),
             "what": f"Odds ratios within schools (their sd {self.school_sd_:.2f})",
         }
-        status = ["ok"] * len(self.terms_)
-        return estimates_table(self.terms_, self.coefficients_, self.covariance_, settings, status, ratios=True)
+        return estimates_table(self.terms_, self.coefficients_, self.covariance_, settings, self.status_, ratios=True)
 
     def _design(self, X: pd.DataFrame) -> Floats:
         columns = X[self.terms_[1:]].to_numpy(dtype=float)
