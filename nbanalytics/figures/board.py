@@ -11,14 +11,8 @@ from dataclasses import asdict
 from itertools import product
 from typing import Any, Protocol
 
-import plotly.graph_objects as go
-
 from nbanalytics.errors import DisclosureError
-from nbanalytics.figures.droppoints import describe_drop_terms, drop_terms
-from nbanalytics.figures.flows import describe_flow_sankey, flow_sankey
-from nbanalytics.figures.groups import describe_groups_bar, groups_bar
-from nbanalytics.figures.subjects import describe_lost_subjects, lost_subjects
-from nbanalytics.figures.tables import TextTable, flows_table, groups_table, subjects_table, terms_table
+from nbanalytics.figures.sections import DRAW, plain
 from nbanalytics.text import (
     Cells,
     answer,
@@ -151,8 +145,9 @@ class Board:
             remove = [
                 {"filter": name, "label": ways["remove"].get(name, {}).get(value, "")} for name, value in picked.items()
             ]
-            empty: dict[str, Any] = {"where": "", "answer": "", "tiles": [], "sections": [], "reading": []}
-            return {"selection": chosen, "problem": {"text": ways["text"], "remove": remove}, **empty}
+            return _nothing(chosen, ways["text"], remove)
+        if not any(map(len, found.values())):
+            return _nothing(chosen, say("page.empty", self.lang), [])
         cells = dict.fromkeys(TABLES, Cells.none()) | found
         sections = [self._section(name, cells) for name in self.sections]
         where = selection_words(chosen, self.lang, self._names, self._values("cohort"))
@@ -241,14 +236,14 @@ class Board:
         return tiles
 
     def _section(self, name: str, cells: Mapping[str, Cells]) -> dict[str, Any]:
-        drawn = _DRAW[name](cells, self.lang, self._names)
+        drawn = DRAW[name](cells, self.lang, self._names)
         chart, alt, table, used = drawn
         title = say(f"{name}.title", self.lang)
         return {
             "id": name,
             "title": title,
             "lead": say(f"{name}.lead", self.lang),
-            "figure": _json(chart),
+            "figure": plain(chart),
             "alt": alt,
             "hidden": self._hidden(used),
             "table": asdict(table) | {"caption": say("table.show", self.lang, title=title.lower())},
@@ -269,39 +264,7 @@ class Board:
         )
 
 
-_Drawn = tuple[go.Figure, str, TextTable, list[Cells]]
-_Names = Mapping[str, Mapping[str, str]]
-
-
-def _groups(cells: Mapping[str, Cells], lang: str, names: _Names) -> _Drawn:
-    held = cells["groups"]
-    return groups_bar(held, lang), describe_groups_bar(held, lang), groups_table(held, lang), [held]
-
-
-def _flows(cells: Mapping[str, Cells], lang: str, names: _Names) -> _Drawn:
-    both = (cells["states"], cells["transitions"])
-    chart, alt = flow_sankey(*both, lang, names), describe_flow_sankey(*both, lang, names)
-    return chart, alt, flows_table(*both, lang, names), list(both)
-
-
-def _terms(cells: Mapping[str, Cells], lang: str, names: _Names) -> _Drawn:
-    held, terms = cells["droppoints"], names.get("term")
-    return drop_terms(held, lang, terms), describe_drop_terms(held, lang, terms), terms_table(held, lang, names), [held]
-
-
-def _subjects(cells: Mapping[str, Cells], lang: str, names: _Names) -> _Drawn:
-    held = cells["lost_subjects"]
-    chart, alt = lost_subjects(held, lang, names), describe_lost_subjects(held, lang, names)
-    return chart, alt, subjects_table(held, lang, names), [held]
-
-
-_DRAW = {"groups": _groups, "flows": _flows, "terms": _terms, "subjects": _subjects}
-
-
-def _json(chart: go.Figure) -> dict[str, Any]:
-    """Return a chart as plain JSON values, without the arrays and the template that plotly adds."""
-    import json
-
-    plain: dict[str, Any] = json.loads(chart.to_json())
-    plain["layout"].pop("template", None)
-    return plain
+def _nothing(chosen: Mapping[str, str], text: str, remove: list[dict[str, str]]) -> dict[str, Any]:
+    """Return the view of a selection that has nothing to show, and why."""
+    empty: dict[str, Any] = {"where": "", "answer": "", "tiles": [], "sections": [], "reading": []}
+    return {"selection": dict(chosen), "problem": {"text": text, "remove": remove}, **empty}

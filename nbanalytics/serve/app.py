@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
@@ -16,7 +16,7 @@ from jupyter_server.utils import url_path_join
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
-from tornado.web import RequestHandler
+from tornado.web import HTTPError, RequestHandler
 from traitlets.config import Config
 from voila.app import Voila
 from voila.paths import collect_static_paths, collect_template_paths
@@ -102,8 +102,8 @@ class DashboardServer(Voila):  # type: ignore[misc]
     ) -> None:
         """Keep what the pages are made of."""
         self._folder, self._dashboards, self._announce, self._limit = folder, list(dashboards), announce, live_limit
-        self._changed = Event()
-        self._shelf = Shelf(folder, release, dashboards, on_change=self._changed.set)
+        loop = IOLoop.current()
+        self._shelf = Shelf(folder, release, dashboards, on_change=lambda: loop.add_callback(self._renew))
         self._splitters = Splitters.instance(parent=self)
         self._describe(release)
         self._load_kernels()
@@ -129,9 +129,8 @@ class DashboardServer(Voila):  # type: ignore[misc]
     def _renew(self) -> None:
         """After a change of release, end the pages that were kept ready: they show the old one."""
         site = self._shelf.site
-        if not self._changed.is_set() or site is None:
+        if site is None:
             return
-        self._changed.clear()
         self._describe(site.release)
         self.voila_configuration.config.VoilaConfiguration.resources = self.config.VoilaConfiguration.resources
         self._load_kernels()
@@ -184,7 +183,6 @@ class DashboardServer(Voila):  # type: ignore[misc]
             "voila_configuration": self.voila_configuration,
             "shelf": self._shelf,
             "limit": self._limit,
-            "renew": self._renew,
         }
         for entry in self._dashboards:
             routes.append((f"/live/{entry.slug}", DashboardHandler, _live(entry) | live))
@@ -224,7 +222,8 @@ class DashboardServer(Voila):  # type: ignore[misc]
             self._announce("")
         finally:
             server.stop()
-            self.stop()
+            with suppress(HTTPError):  # a kernel that was just being started; it ends when its line to us does
+                self.stop()
             if self._splitters.zygote is not None:
                 self._splitters.zygote.retire()
 

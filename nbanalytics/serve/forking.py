@@ -12,9 +12,10 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 #: Splitting off is safe where a process with one thread may do so: on Linux.
 CAN_FORK = sys.platform == "linux"
@@ -27,8 +28,8 @@ class Line:
     stdin = stdout = stderr = None
 
     def __init__(self, end: socket.socket, pid: int) -> None:
-        self.pid, self.returncode = pid, None
-        self._end = end
+        self.pid, self._end = pid, end
+        self.returncode: int | None = None
 
     def poll(self) -> int | None:
         """Return None while the kernel lives."""
@@ -126,21 +127,22 @@ class Zygote:
         self.process.wait()
 
 
-class Splitting(LocalProvisioner):  # type: ignore[misc]
+class Splitting(LocalProvisioner):
     """Start a kernel by splitting it off; as an ordinary process where that fails."""
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Start the kernel, and return how it is reached."""
-        zygote = Splitters.instance().zygote
-        if zygote is not None:
-            line = await zygote.split(self.parent.connection_file, str(kwargs.get("cwd") or Path.cwd()))
+        zygote, manager = Splitters.instance().zygote, self.parent
+        if zygote is not None and manager is not None:
+            line = await zygote.split(manager.connection_file, str(kwargs.get("cwd") or Path.cwd()))
             if line is not None:
-                self.process, self.pid, self.pgid = line, line.pid, None
+                self.process = cast("Any", line)  # it has of Popen what a provisioner asks for
+                self.pid, self.pgid = line.pid, None
                 return self.connection_info
         return await super().launch_kernel(cmd, **kwargs)
 
 
-class Splitters(KernelProvisionerFactory):  # type: ignore[misc]
+class Splitters(KernelProvisionerFactory):
     """Provide every kernel of this server by :class:`Splitting`."""
 
     zygote: Zygote | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from jupyter_server.base.handlers import JupyterHandler
@@ -102,10 +101,10 @@ class MissingHandler(JupyterHandler):
 class DashboardHandler(TornadoVoilaHandler):  # type: ignore[misc]
     """Answer with one dashboard that has a kernel, whatever template or theme the address names."""
 
-    def initialize(self, shelf: Shelf, limit: int, slug: str, renew: Callable[[], None], **settings: Any) -> None:
+    def initialize(self, shelf: Shelf, limit: int, slug: str, **settings: Any) -> None:
         """Keep what decides whether there is room."""
         super().initialize(**settings)
-        self._shelf, self._limit, self._slug, self._renew = shelf, limit, slug, renew
+        self._shelf, self._limit, self._slug = shelf, limit, slug
 
     def get_argument(self, name: str, *args: Any, **named: Any) -> Any:
         """Return an argument of the address, but never one that chooses a template or theme."""
@@ -125,7 +124,6 @@ class DashboardHandler(TornadoVoilaHandler):  # type: ignore[misc]
             way = (f"{self.base_url}{self._slug}", "page.ordinary") if static else (self.base_url, "gallery.back")
             self._say(words_page("page.full.title", "page.full", *way, **look))
             return
-        self._renew()
         self._spare_heated_kernels()
         await super().get(path=None)
 

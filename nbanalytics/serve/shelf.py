@@ -42,7 +42,7 @@ class Shelf:
         self._folder, self._dashboards, self._on_change = folder, dashboards, on_change
         self._stamp = self._look()
         self._looked, self._missed = time.monotonic(), 0.0
-        self._lock = Lock()
+        self._busy = Lock()
         self._site: Site | None = Site(release, dashboards, suffix="")
         self._style = self._site.names["nbanalytics.css"]
         self._former: dict[str, Asset] = {}
@@ -51,12 +51,12 @@ class Shelf:
     def site(self) -> Site | None:
         """The site of the release as it is now; None if the release is missing or was altered."""
         now = time.monotonic()
-        if now - self._looked >= _LOOK and self._lock.acquire(blocking=False):
-            try:
-                self._looked = now
-                self._follow(now)
-            finally:
-                self._lock.release()
+        if now - self._looked >= _LOOK and not self._busy.locked():
+            self._looked = now
+            if (seen := self._look()) == self._stamp and self._site is not None:
+                self._missed = 0.0
+            else:  # nobody waits until another release is read
+                Thread(target=self._follow, args=(seen, now), daemon=True).start()
         return self._site
 
     def look(self, root: str) -> dict[str, str]:
@@ -89,25 +89,22 @@ class Shelf:
             return ()
         return tuple((name, found.st_mtime_ns, found.st_size) for name, found in stats)
 
-    def _follow(self, now: float) -> None:
-        seen = self._look()
-        if seen == self._stamp and self._site is not None:
-            self._missed = 0.0
-            return
-        try:
-            release = open_verified(self._folder)
-            if seen != self._look():
-                raise NbanalyticsError("the release changed while it was read")
-            site = Site(release, self._dashboards, suffix="")
-        except NbanalyticsError:
-            self._missed = self._missed or now
-            if now - self._missed >= _GRACE:
-                self._put(None)
-            return
-        self._stamp, self._missed = seen, 0.0
-        self._put(site)
+    def _follow(self, seen: Stamp, now: float) -> None:
+        with self._busy:
+            try:
+                release = open_verified(self._folder)
+                if seen != self._look():
+                    return  # it changed while it was read; the next look will tell
+                site = Site(release, self._dashboards, suffix="")
+            except NbanalyticsError:
+                self._missed = self._missed or now
+                if now - self._missed >= _GRACE:
+                    self._put(None)
+                return
+            self._stamp, self._missed = seen, 0.0
+            self._put(site)
+            self._on_change()
         self.prepare()
-        self._on_change()
 
     def _put(self, site: Site | None) -> None:
         if self._site is not None:

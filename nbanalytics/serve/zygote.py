@@ -67,7 +67,7 @@ def _become_kernel(asked: dict[str, Any], line: socket.socket) -> None:
     os.chdir(asked["cwd"])
     line.sendall(b"%d\n" % os.getpid())
     threading.Thread(target=_end_with_server, args=(line,), daemon=True).start()
-    app = IPKernelApp.instance()
+    app: Any = IPKernelApp.instance()
     app.initialize(["-f", asked["connection_file"], "--HistoryManager.enabled=False", "--quiet"])
     app.start()
     os._exit(0)

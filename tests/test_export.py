@@ -1,0 +1,217 @@
+"""The static edition: plain files with the same content as the live page, nothing from outside, written whole."""
+
+import ast
+import json
+import re
+from importlib import metadata
+from pathlib import Path
+
+import plotly
+import pytest
+from releases import HOSTILE, hostile_names, newer, one_cohort, released, without_rows, without_tables
+from typer.testing import CliRunner
+
+from nbanalytics.cli import app
+from nbanalytics.errors import NbanalyticsError, ReleaseError
+from nbanalytics.export import Site, export, find_dashboards, open_verified, write_site
+from nbanalytics.export.assets import PAGES, Asset
+from nbanalytics.export.gallery import FILE_POLICY
+from nbanalytics.export.site import stores
+from nbanalytics.figures.board import Board
+from nbanalytics.figures.script import plotly_script
+from nbanalytics.serve import default_release
+
+FIGURES = Path(plotly.__file__).parents[0]
+PACKAGE = Path(__file__).resolve().parents[1] / "nbanalytics"
+
+
+@pytest.fixture(scope="module")
+def release():
+    return open_verified(default_release())
+
+
+@pytest.fixture(scope="module")
+def site(release):
+    return Site(release, find_dashboards(), policy=FILE_POLICY)
+
+
+def state_of(page):
+    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def views_of(script):
+    name, views = re.fullmatch(r'nbanalyticsViews\("([^"]+)", (.*)\);\n', script, re.DOTALL).groups()
+    return name, json.loads(views)
+
+
+def test_the_page_opens_with_the_view_that_the_board_describes(site, release):
+    state = state_of(site.pages["board.html"].body.decode())
+    board = Board(release)
+    assert state["page"] == board.page()
+    assert state["view"] == json.loads(json.dumps(board.view(board.start())))
+
+
+def test_every_declared_selection_is_in_exactly_one_script(release):
+    board = Board(release)
+    keys = [key for found in stores(board).values() for key in found]
+    assert len(keys) == len(set(keys)) == len(list(board.selections())) - 1
+    sizes = [len(entry["options"]) - 1 for entry in board.filters()]
+    pairs = sum(one * other for place, one in enumerate(sizes) for other in sizes[:place])
+    assert len(keys) == sum(sizes) + pairs
+
+
+def test_a_script_holds_its_views_under_the_places_of_their_values(site, release):
+    board = Board(release)
+    address = next(address for address in site.lasting if address.endswith("/2-1.js"))
+    name, views = views_of(site.lasting[address].body.decode())
+    assert f"{name}.js" == address
+    assert set(views) == {"0.0.1.1", "0.0.1.2"}
+    chosen = {"sex": board.filters()[2]["options"][1]["value"], "newly_arrived": "no"}
+    assert board.filters()[3]["options"][2]["value"] == "no"
+    assert views["0.0.1.2"] == json.loads(json.dumps(board.view(chosen)))
+
+
+def test_pages_ask_for_nothing_from_outside_and_say_so(site):
+    for name, asset in site.pages.items():
+        page = asset.body.decode()
+        used = re.findall(r"(?:src|href|action)=[\"']?([^\"'\s>]+)", page)
+        assert used
+        assert [address for address in used if re.match(r"(?:[a-z]+:)?//", address)] == []
+        policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)[1]
+        assert "default-src &#39;none&#39;" in policy, name
+        assert "unsafe-eval" not in policy
+        assert "http" not in policy
+
+
+def test_every_file_that_a_page_names_is_there(site):
+    held = {address for address, _ in site.files()}
+    for asset in site.pages.values():
+        page = asset.body.decode()
+        named = re.findall(r"(?:src|href)=\"([^\"#:]+)\"", page)
+        assert named
+        assert set(named) <= held
+
+
+def test_the_site_in_english_has_english_pages(release):
+    page = Site(release, find_dashboards(), "en").pages["board.html"].body.decode()
+    assert '<html lang="en">' in page
+    assert state_of(page)["page"]["filters"][2]["label"] == "Sex"
+    assert "<h1" in page
+    assert "When do we lose them?" in page
+    assert "När tappar" not in page
+
+
+def test_a_file_of_the_same_name_has_the_same_content(release, tmp_path):
+    first, second = Site(release, find_dashboards()), Site(open_verified(default_release()), find_dashboards())
+    assert list(first.lasting) == list(second.lasting)
+    other = Site(open_verified(released(tmp_path / "one", one_cohort)), find_dashboards())
+    shared = set(first.lasting) & set(other.lasting)
+    assert {name.split("/")[0] for name in shared} == {"assets"}
+
+
+def test_hostile_names_do_not_leave_their_place(tmp_path):
+    hostile = Site(open_verified(released(tmp_path / "release", hostile_names)), find_dashboards())
+    for asset in hostile.pages.values():
+        page = asset.body.decode()
+        assert "<script>document" not in page
+        assert "<img src=x" not in page
+    state = state_of(hostile.pages["board.html"].body.decode())
+    assert state["page"]["filters"][1]["options"][1]["label"].startswith(HOSTILE)
+    for part in state["view"]["sections"]:
+        assert "<img" not in json.dumps(part["figure"])
+
+
+@pytest.mark.parametrize("change", [without_tables, without_rows])
+def test_an_empty_release_is_told_in_words(tmp_path, change):
+    empty = Site(open_verified(released(tmp_path / "release", change)), find_dashboards())
+    view = state_of(empty.pages["board.html"].body.decode())["view"]
+    assert "inga uppgifter" in view["problem"]["text"]
+    assert view["sections"] == view["tiles"] == []
+    assert b"nba-gallery" in empty.pages["index.html"].body
+
+
+def test_a_release_with_one_cohort_has_its_pages(tmp_path):
+    one = Site(open_verified(released(tmp_path / "release", one_cohort)), find_dashboards())
+    state = state_of(one.pages["board.html"].body.decode())
+    assert [option["value"] for option in state["page"]["filters"][0]["options"]] == ["*", "2018"]
+    assert "313" in state["view"]["tiles"][0]["value"]  # the cohort of the report, as the sample holds it
+
+
+def test_a_release_of_a_newer_version_is_refused(tmp_path):
+    folder = released(tmp_path / "release", newer)
+    with pytest.raises(ReleaseError, match="Upgrade nbanalytics"):
+        export(folder, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+class FewFiles:
+    """A site of two files, so that a test of writing need not draw every view."""
+
+    def __init__(self, *contents):
+        self._contents = contents
+
+    def files(self):
+        for place, content in enumerate(self._contents):
+            yield f"data/{place}.js", Asset.named("x.js", content)
+
+
+def broken():
+    raise OSError(28, "No space left on device")
+
+
+def test_an_older_site_is_replaced_whole_or_not_at_all(tmp_path):
+    folder = tmp_path / "site"
+    write_site(FewFiles(lambda: b"old", lambda: b"old"), folder)
+    with pytest.raises(NbanalyticsError, match="what was there is untouched"):
+        write_site(FewFiles(lambda: b"new", broken), folder)
+    assert (folder / "data" / "0.js").read_bytes() == b"old"
+    write_site(FewFiles(lambda: b"new"), folder)
+    assert (folder / "data" / "0.js").read_bytes() == b"new"
+    assert not (folder / "data" / "1.js").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
+    with pytest.raises(NbanalyticsError, match="did not write"):
+        write_site(FewFiles(lambda: b"new"), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_the_command_writes_a_site_and_says_where(tmp_path):
+    folder = released(tmp_path / "release", one_cohort)
+    done = CliRunner().invoke(app, ["export", str(folder), "--out", str(tmp_path / "site"), "--lang", "en"])
+    assert done.exit_code == 0, done.output
+    assert "index.html" in done.output
+    assert 'lang="en"' in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert sum(path.stat().st_size for path in (tmp_path / "site").rglob("*") if path.is_file()) < 4e6
+
+
+def traces_used():
+    """Every trace type that the figures name: classes of graph_objects, and ``type`` in a mapping."""
+    made = set()
+    for path in (PACKAGE / "figures").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            owner = node.value if isinstance(node, ast.Attribute) else None
+            if isinstance(owner, ast.Name) and owner.id == "go" and node.attr not in ("Figure", "Layout"):
+                made.add(node.attr.lower())
+    return made
+
+
+def test_the_bundle_holds_every_trace_that_the_figures_draw():
+    assert {"bar", "scatter", "sankey", "heatmap"} <= traces_used()
+    bundled = re.search(r"^traces: (.*)$", plotly_script().decode(), re.MULTILINE)[1].split()
+    assert traces_used() <= set(bundled)
+
+
+def test_the_bundle_says_what_it_is_and_fits_the_python_package():
+    script = plotly_script().decode()
+    banner = script[: script.index("*/")]
+    version = re.search(r"plotly\.js v(\d+)\.", banner)[1]
+    carried = (FIGURES / "package_data" / "plotly.min.js").read_text(encoding="utf-8")[:300]
+    assert version == re.search(r"plotly\.js v(\d+)\.", carried)[1], metadata.version("plotly")
+    assert "MIT License" in banner
+    assert "locales: sv" in banner
+    assert 'name:"sv"' in script
+    built = (PAGES / "build-plotly.mjs").read_text(encoding="utf-8")
+    assert re.search(r'PLOTLY = "([^"]+)"', built)[1] in banner
