@@ -6,15 +6,21 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from releases import hostile_names, one_cohort, released, without_tables
+
+from nbanalytics.export import export
+from nbanalytics.serve import default_release
 
 pytestmark = pytest.mark.browser
 
 CHARTS = 4
 READY = '.nba-board[aria-busy="false"]'
-START = "from nbanalytics.serve import serve; serve(port=0)"
+START = "import sys; from nbanalytics.serve import serve; serve(*sys.argv[1:2], port=0)"
+BOARDS = ["board", "live/board"]
 SIZES = {"wide": (1440, 900), "tablet": (768, 1024), "narrow": (360, 740)}
 SHOTS = Path(os.environ["NBANALYTICS_SHOTS"]) if "NBANALYTICS_SHOTS" in os.environ else None
 
@@ -30,12 +36,26 @@ def chromium():
     pytest.skip(message)
 
 
+@contextmanager
+def serving(*arguments):
+    with subprocess.Popen(
+        [sys.executable, "-c", START, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+    ) as run:
+        yield run.stdout.readline().strip()
+        run.send_signal(signal.SIGTERM)
+        run.wait(timeout=30)
+
+
 @pytest.fixture(scope="module")
 def server():
-    with subprocess.Popen([sys.executable, "-c", START], stdout=subprocess.PIPE, text=True) as process:
-        yield process.stdout.readline().strip()
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The static edition in a folder, as somebody has got it by e-mail."""
+    return export(default_release(), tmp_path_factory.mktemp("site") / "site").as_uri() + "/"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +74,7 @@ def visit(server, browser):
     """Open a page at a size; at the end nothing may have been asked from outside and the console must be clean."""
     contexts, asked, troubles = [], [], []
 
-    def go(path="", size="wide"):
+    def go(path="", size="wide", at=server):
         width, height = SIZES[size]
         context = browser.new_context(viewport={"width": width, "height": height}, locale="sv-SE")
         contexts.append(context)
@@ -64,13 +84,14 @@ def visit(server, browser):
             "console", lambda message: troubles.append(message.text) if message.type in ("error", "warning") else None
         )
         page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.goto(server + path)
+        page.goto(at + path)
         return page
 
     yield go
     for context in contexts:
         context.close()
-    outside = [url for url in asked if not url.startswith((server, "data:", "blob:", server.replace("http", "ws")))]
+    own = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:", "file:")
+    outside = [url for url in asked if not url.startswith(own)]
     assert outside == []
     assert troubles == []
 
@@ -110,9 +131,10 @@ def test_the_gallery_leads_to_the_board(visit):
     assert "behöriga i årskurs 6" in page.locator(".nba-answer").inner_text()
 
 
+@pytest.mark.parametrize("path", BOARDS)
 @pytest.mark.parametrize("label", ["Avgångsår", "Skola", "Kön", "Nyanländ"])
-def test_every_filter_changes_key_figures_and_charts(visit, label):
-    page = visit("board")
+def test_every_filter_changes_key_figures_and_charts(visit, label, path):
+    page = visit(path)
     wait_for_charts(page)
     before = shown(page)
     chosen = page.get_by_label(label)
@@ -128,8 +150,9 @@ def test_every_filter_changes_key_figures_and_charts(visit, label):
     assert page.locator(".nba-chart .main-svg").first.is_visible()
 
 
-def test_an_undeclared_combination_is_told_and_can_be_undone(visit):
-    page = visit("board")
+@pytest.mark.parametrize("path", BOARDS)
+def test_an_undeclared_combination_is_told_and_can_be_undone(visit, path):
+    page = visit(path)
     wait_for_charts(page)
     for label, rank in (("Avgångsår", 1), ("Skola", 1), ("Kön", 1)):
         choose(page, label, index=rank)
@@ -167,7 +190,7 @@ def test_the_filters_can_be_used_by_the_keyboard(visit):
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("path", ["", "board"])
+@pytest.mark.parametrize("path", ["", *BOARDS])
 def test_nothing_runs_over_the_edge(visit, path, size):
     page = visit(path, size)
     if path:
@@ -177,7 +200,7 @@ def test_nothing_runs_over_the_edge(visit, path, size):
     if SHOTS:
         SHOTS.mkdir(parents=True, exist_ok=True)
         page.wait_for_timeout(1000)
-        page.screenshot(path=SHOTS / f"{path or 'gallery'}-{size}.png", full_page=True)
+        page.screenshot(path=SHOTS / f"{path.replace('/', '-') or 'gallery'}-{size}.png", full_page=True)
 
 
 def test_no_text_of_a_chart_is_clipped(visit):
@@ -198,26 +221,127 @@ def test_no_text_of_a_chart_is_clipped(visit):
         assert clipped == [], size
 
 
-def running(kernel):
-    """Whether a process of this kernel is still there; its connection file bears the kernel's id."""
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if kernel in entry.read_text(errors="replace"):
-                return True
-        except OSError:  # the process ended meanwhile
-            continue
-    return False
+def where(page):
+    return page.locator(".nba-where").inner_text()
 
 
-@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc to see the processes")
-def test_a_closed_tab_leaves_no_kernel_behind(visit):
-    page = visit("board")
+def test_all_editions_show_the_same(visit, folder):
+    pages = [visit("board"), visit("live/board"), visit("board.html", at=folder)]
+    for page in pages:
+        wait_for_charts(page)
+        choose(page, "Kön", label="Flickor")
+        choose(page, "Avgångsår", label="2018")
+    tables = [
+        page.evaluate("[...document.querySelectorAll('.nba-board table')].map((t) => t.innerText)") for page in pages
+    ]
+    assert tables[0] == tables[1] == tables[2]
+    tiles = [page.locator(".nba-tiles").inner_text() for page in pages]
+    assert tiles[0] == tiles[1] == tiles[2]
+
+
+@pytest.mark.parametrize("edition", ["static", "live", "folder"])
+def test_a_link_to_a_filtered_view_opens_it_and_the_back_button_goes_back(visit, folder, edition):
+    address = {"static": ("board",), "live": ("live/board",), "folder": ("board.html",)}[edition][0]
+    at = {"at": folder} if edition == "folder" else {}
+    page = visit(f"{address}#cohort=2018&sex=girl", **at)
     wait_for_charts(page)
-    kernel = page.locator("script[data-nba-kernel]").get_attribute("data-nba-kernel")
-    assert running(kernel)
+    assert "avgångsår 2018, alla skolor, flickor" in where(page)
+    assert page.get_by_label("Kön").input_value() == "girl"
+    assert page.locator(".nba-board").get_attribute("data-views") == "1"  # nothing else was drawn before
+    choose(page, "Kön", label="Pojkar")
+    assert page.url.endswith("#cohort=2018&sex=boy")
+    views = page.locator(".nba-board").get_attribute("data-views")
+    page.go_back()
+    page.locator(f'.nba-board:not([data-views="{views}"])').wait_for()
+    assert "flickor" in where(page)
+    assert page.get_by_label("Kön").input_value() == "girl"
+
+
+@pytest.mark.parametrize("path", BOARDS)
+@pytest.mark.parametrize(
+    "hash_", ["#cohort=1899", "#colour=red&sex=girl", "#sex=%E0%A4%A", "#school=<img src=x onerror=alert(1)>"]
+)
+def test_a_filter_in_the_address_that_does_not_exist_is_told_safely(visit, path, hash_):
+    page = visit(path + hash_)
+    wait_for_charts(page)
+    assert "inte finns i den här publiceringen" in page.locator(".nba-stray").inner_text()
+    assert page.locator("img").count() == 0
+    choose(page, "Kön", label="Pojkar")
+    assert not page.locator(".nba-stray").is_visible()
+
+
+def test_the_way_past_the_header_keeps_the_filters(visit):
+    page = visit("board#sex=girl")
+    wait_for_charts(page)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+    assert page.url.endswith("#innehall")
+    assert page.get_by_label("Kön").input_value() == "girl"
+
+
+def test_hostile_names_are_shown_as_text_and_not_clipped(visit, tmp_path):
+    site = export(released(tmp_path / "release", hostile_names), tmp_path / "site").as_uri() + "/"
+    for size in SIZES:
+        page = visit("board.html#school=S1", size, at=site)
+        wait_for_charts(page)
+        assert page.title() == "När tappar vi dem?"
+        assert "<script>" in where(page)
+        assert page.locator("main script:not([type]), main img").count() == 0
+        assert overflow(page) <= 0
+
+
+def test_a_release_with_one_cohort_and_an_empty_one_are_shown_in_words(visit, tmp_path):
+    one = export(released(tmp_path / "one", one_cohort), tmp_path / "site").as_uri() + "/"
+    page = visit("board.html", at=one)
+    wait_for_charts(page)
+    assert "2018" in where(page)
+    empty = export(released(tmp_path / "empty", without_tables), tmp_path / "bare").as_uri() + "/"
+    page = visit("board.html", at=empty)
+    page.get_by_role("alert").wait_for()
+    assert "inga uppgifter" in page.get_by_role("alert").inner_text()
+
+
+def process_of(kernel):
+    """Find the process that holds a kernel's sockets; they bear its id."""
+    lines = Path("/proc/net/unix").read_text(encoding="utf-8").splitlines()
+    sockets = {f"socket:[{line.split()[6]}]" for line in lines if kernel in line}
+    for entry in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if os.readlink(entry) in sockets and entry.parts[2] != str(os.getpid()):
+                return int(entry.parts[2])
+        except OSError:  # the process ended meanwhile, or is another's
+            continue
+    return None
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/net/unix").exists(), reason="needs /proc to see the processes")
+
+
+def kernel_of(page):
+    return page.locator("script[data-nba-kernel]").get_attribute("data-nba-kernel")
+
+
+@needs_proc
+def test_a_killed_kernel_is_replaced_when_a_view_is_asked_for(visit):
+    page = visit("live/board")
+    wait_for_charts(page)
+    choose(page, "Kön", label="Flickor")
+    os.kill(process_of(kernel_of(page)), signal.SIGKILL)
+    choose(page, "Kön", label="Pojkar")
+    assert "pojkar" in where(page)
+    assert not page.locator(".nba-problem").is_visible()
+
+
+@needs_proc
+def test_a_closed_tab_leaves_no_kernel_behind(visit):
+    page = visit("live/board")
+    wait_for_charts(page)
+    kernel = kernel_of(page)
+    assert process_of(kernel)
     page.goto("about:blank")
     for _ in range(100):
-        if not running(kernel):
+        if process_of(kernel) is None:
             return
         page.wait_for_timeout(200)
     pytest.fail("the kernel of a closed page still runs")

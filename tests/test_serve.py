@@ -6,29 +6,42 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from releases import another_title, released
 
-from nbanalytics.errors import ReleaseError
+from nbanalytics.errors import NbanalyticsError, ReleaseError
 from nbanalytics.serve import default_release, find_dashboards, serve
 
 ROOT = Path(__file__).resolve().parents[1]
-START = "from nbanalytics.serve import serve; serve(port=0)"
+START = "import sys; from nbanalytics.serve import serve; serve(*sys.argv[1:2], port=0, live_limit={limit})"
+
+
+@contextmanager
+def running(*arguments, limit=60):
+    """Run a server; gives its address and process, and sees that it ends as it should."""
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-c", START.format(limit=limit), *map(str, arguments)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        address = process.stdout.readline().strip()
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
+        yield address, process
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
 
 
 @pytest.fixture(scope="module")
 def server():
     """Address of a running server with the sample's release."""
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen([sys.executable, "-c", START], stdout=subprocess.PIPE, text=True, env=environment) as process:
-        address = process.stdout.readline().strip()
-        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
+    with running() as (address, _):
         yield address
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
 
 
 def get(address, method="GET", headers=None):
@@ -46,41 +59,59 @@ def test_the_gallery_lists_the_dashboards_in_swedish(server):
     status, _, page = get(server)
     assert status == 200
     assert '<html lang="sv">' in page
-    assert "<main>" in page
+    assert "<main" in page
     for entry in find_dashboards():
-        assert f'href="/{entry.slug}"' in page
-        assert entry.title in page
-        assert entry.description in page
+        assert f'href="{entry.slug}"' in page
+        assert entry.words("title") in page
+        assert entry.words("description") in page
 
 
-def test_a_dashboard_answers_with_its_first_view_and_without_its_code(server):
-    status, headers, page = get(f"{server}board")
+@pytest.mark.parametrize("path", ["board", "live/board"])
+def test_a_dashboard_answers_with_its_first_view_and_without_its_code(server, path):
+    status, headers, page = get(f"{server}{path}")
     assert status == 200
     assert '<html lang="sv">' in page
     assert "<title>När tappar vi dem?</title>" in page
     assert "data-nba-model" in page
     assert "BoardPage(" not in page
     assert "script-src 'self'" in headers["Content-Security-Policy"]
+    assert ("data-nba-kernel" in page) == path.startswith("live")
 
 
-@pytest.mark.parametrize("path", ["", "board"])
+@pytest.mark.parametrize("path", ["", "board", "live/board"])
 def test_nothing_is_asked_from_outside(server, path):
     page = get(f"{server}{path}")[2]
     used = re.findall(r"(?:src|href|action)=[\"']?([^\"'\s>]+)", page)
     assert used
-    assert [address for address in used if not re.match(r"[/#]|data:", address)] == []
+    assert [address for address in used if re.match(r"(?:[a-z]+:)?//", address)] == []
     assert "https://" not in page
 
 
-def test_every_script_and_style_of_the_page_is_there_and_compressed(server):
-    page = get(f"{server}board")[2]
-    assets = set(re.findall(r"/(assets/[^\"]+)", page))
-    assert len(assets) == 4
+@pytest.mark.parametrize("path", ["board", "live/board"])
+def test_every_script_and_style_of_the_page_is_there_compressed_and_kept(server, path):
+    page = get(f"{server}{path}")[2]
+    assets = set(re.findall(r"\"/?(assets/[^\"]+)", page))
+    assert len(assets) == 3
     for name in assets:
         status, headers, _ = get(server + name, headers={"Accept-Encoding": "gzip"})
         assert status == 200
         assert headers["Content-Encoding"] == "gzip"
         assert "immutable" in headers["Cache-Control"]
+
+
+def test_the_views_of_the_static_page_are_there(server):
+    page = get(f"{server}board")[2]
+    folder = re.search(r'"data":"([^"]+)"', page)[1]
+    status, headers, script = get(f"{server}{folder}/2-1.js")
+    assert status == 200
+    assert script.startswith(f'nbanalyticsViews("{folder}/2-1", ')
+    assert "immutable" in headers["Cache-Control"]
+
+
+def test_who_has_a_page_already_is_told_so(server):
+    tag = get(f"{server}board")[1]["Etag"]
+    status, _, page = get(f"{server}board", headers={"If-None-Match": tag})
+    assert (status, page) == (304, "")
 
 
 @pytest.mark.parametrize(
@@ -98,6 +129,10 @@ def test_every_script_and_style_of_the_page_is_there_and_compressed(server):
         "api/kernels",
         "api/terminals",
         "release/manifest.json",
+        "live/other",
+        "live/board.ipynb",
+        "data/release/manifest.json",
+        "data/../release/manifest.json",
         "assets/board.py",
         "assets/../board.ipynb",
         "notebooks/01-cohort.ipynb",
@@ -113,13 +148,62 @@ def test_nothing_else_is_served(server, path):
 
 
 def test_a_template_or_theme_in_the_address_changes_nothing(server):
-    status, _, page = get(f"{server}board?template=nonexist&theme=dark")
+    status, _, page = get(f"{server}live/board?template=nonexist&theme=dark")
     assert status == 200
     assert "data-nba-model" in page
 
 
-def test_a_foreign_host_is_refused(server):
-    assert get(f"{server}board", headers={"Host": "evil.example"})[0] == 403
+@pytest.mark.parametrize("path", ["", "board", "live/board"])
+def test_a_foreign_host_is_refused(server, path):
+    assert get(f"{server}{path}", headers={"Host": "evil.example"})[0] == 403
+
+
+def test_a_full_server_says_so_and_leads_to_the_static_page():
+    with running(limit=0) as (address, process):
+        status, headers, page = get(f"{address}live/board?cohort=2018")
+        assert status == 503
+        assert headers["Retry-After"]
+        assert "fler besökare" in page
+        assert 'href="/board"' in page
+        assert get(f"{address}board")[0] == 200
+        process.send_signal(signal.SIGTERM)
+        assert "2018" not in process.stderr.read()  # nothing is told of what visitors asked for
+
+
+def eventually(condition, seconds=30):
+    """Wait for what happens within a while; the server looks at its release once a second."""
+    for _ in range(seconds * 5):
+        if condition():
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def test_a_release_that_is_replaced_is_shown_whole_and_the_old_one_to_those_who_have_it(tmp_path):
+    folder = released(tmp_path / "release")
+    with running(folder) as (address, _):
+        old = get(f"{address}board")[2]
+        views = re.search(r'"data":"([^"]+)"', old)[1]
+        released(folder, another_title)
+        assert eventually(lambda: "En annan publicering" in get(f"{address}board")[2])
+        assert re.search(r'"data":"([^"]+)"', get(f"{address}board")[2])[1] != views
+        assert get(f"{address}{views}/2-1.js")[0] == 200
+        assert "En annan publicering" in get(f"{address}live/board")[2]
+
+
+def test_a_release_that_is_altered_or_goes_missing_is_told_in_words_until_it_is_back(tmp_path):
+    folder = released(tmp_path / "release")
+    table = folder / "tables" / "groups.csv"
+    whole = table.read_bytes()
+    with running(folder) as (address, _):
+        assert get(f"{address}board")[0] == 200
+        table.write_bytes(whole.replace(b"2018", b"2019", 1))
+        assert eventually(lambda: get(f"{address}board")[0] == 503)
+        page = get(f"{address}live/board")[2]
+        assert "har ändrats på servern" in page
+        assert "groups.csv" not in page
+        table.write_bytes(whole)
+        assert eventually(lambda: get(f"{address}board")[0] == 200)
 
 
 def test_only_marked_notebooks_are_dashboards(tmp_path):
@@ -130,11 +214,16 @@ def test_only_marked_notebooks_are_dashboards(tmp_path):
     assert [entry.slug for entry in find_dashboards(tmp_path)] == ["shown"]
 
 
-def test_the_notebook_and_the_server_agree_on_where_the_release_is():
-    from nbanalytics.serve.app import RELEASE_VARIABLE
-    from nbanalytics.widgets import RELEASE_VARIABLE as READ
-
-    assert RELEASE_VARIABLE == READ
+def test_a_dashboard_says_whether_it_needs_a_kernel(tmp_path):
+    book = {"cells": [], "nbformat": 4, "nbformat_minor": 5, "metadata": {"nbanalytics": {"dashboard": True}}}
+    (tmp_path / "plain.ipynb").write_text(json.dumps(book), encoding="utf-8")
+    book["metadata"]["nbanalytics"]["edition"] = "live"
+    (tmp_path / "probing.ipynb").write_text(json.dumps(book), encoding="utf-8")
+    assert {entry.slug: entry.edition for entry in find_dashboards(tmp_path)} == {"plain": "static", "probing": "live"}
+    book["metadata"]["nbanalytics"]["edition"] = "printed"
+    (tmp_path / "wrong.ipynb").write_text(json.dumps(book), encoding="utf-8")
+    with pytest.raises(NbanalyticsError, match="printed"):
+        find_dashboards(tmp_path)
 
 
 def test_a_missing_release_is_refused_before_anything_starts(tmp_path):
