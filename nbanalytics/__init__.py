@@ -1,8 +1,8 @@
 """Grade progression research: cohorts, flows, drop points, and releases that a board can open.
 
 The public names are loaded when they are first used: a dashboard that reads a release pays for nothing else.
-A function that bears the name of its module (``flows.flows``, ``progression.progression``, ``simulate.simulate``) is
-imported from there.
+A function that bears the name of its module (``baseline.baseline``, ``flows.flows``, ``progression.progression``,
+``simulate.simulate``) is imported from there.
 """
 
 from __future__ import annotations
@@ -13,6 +13,19 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "nbanalytics.baseline": (
+        "baseline_from_form",
+        "expected_return",
+        "follow_up",
+        "follow_up_cohorts",
+        "individual_baseline",
+        "individual_from_form",
+        "regression_to_mean",
+        "screening_and_loss",
+        "screening_groups",
+        "screening_profile",
+        "screening_reliability",
+    ),
     "nbanalytics.cohorts": (
         "GroupRule",
         "SubgroupRule",
@@ -38,6 +51,7 @@ _HOMES = {
     "nbanalytics.flows": ("eligibility_flow", "share_eligible", "student_states"),
     "nbanalytics.grading": ("default_catalogue",),
     "nbanalytics.indicators": ("read_indicators",),
+    "nbanalytics.municipality": ("funnel", "national_values", "salsa", "trends", "workbook_views", "write_workbook"),
     "nbanalytics.progression": ("match_rate",),
     "nbanalytics.readers": ("check_records", "read_records", "scan_records", "write_records"),
     "nbanalytics.records": ("StudentRecords",),

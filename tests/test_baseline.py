@@ -21,6 +21,7 @@ from nbanalytics.baseline import (
 from nbanalytics.baseline.followup import paired_difference
 from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
+from nbanalytics.figures import describe_followup_dots, followup_dots, followup_table
 from nbanalytics.flows import flows, share_eligible
 from nbanalytics.readers.baseline_form import read_baseline_form, write_form
 from nbanalytics.readers.baseline_layout import COLUMNS
@@ -345,3 +346,29 @@ def test_too_few_chosen_are_refused():
         expected_return(range(20), range(20), [number < 9 for number in range(20)])
     with pytest.raises(DataError, match="no line can be drawn"):
         expected_return([0] * 10 + [1] * 10, range(20), [True] * 10 + [False] * 10)
+
+
+# ---------------------------------------------------------------- the figure
+
+
+def test_the_dots_are_the_follow_up_and_nobody_is_shown_who_is_too_few(karlskoga):
+    table = follow_up(karlskoga, "6VT", "9VT", min_students=20).table
+    chart = followup_dots(table, "eligible", "en")
+    chance, zero, later = chart.data
+    row = table[(table["group"] == "all") & (table["measure"] == "eligible")].iloc[0]
+    assert list(zero.y) == ["All", "Girls", "Boys", "Newly arrived"]
+    assert (zero.x[0], later.x[0]) == (row["zero"], row["later"])
+    assert later.error_x.array[0] == pytest.approx(row["high"] - row["change"])
+    assert chance.base[0] == pytest.approx(row["zero"] + row["chance_low"])
+    assert np.isnan(zero.x[3])
+    assert {trace.marker.symbol for trace in (zero, later)} == {"circle-open", "diamond"}
+    words = describe_followup_dots(table, "eligible", "en")
+    assert "All: from 82.7% to 80.2% (change -2.6%, -6.5% to +1.4%; chance alone gives ± 3.9%)" in words
+    assert "Newly arrived: from . to ." in words
+    written = followup_table(table, "absence", "sv")
+    assert written.rows[0][:3] == ["Alla", "6,9", "12,1"]
+    assert all(len(line) == len(written.columns) for line in written.rows)
+    with pytest.raises(ValueError, match="no measure 'merit'"):
+        followup_dots(table, "merit")
+    with pytest.raises(ValueError, match="choose one selection"):
+        followup_dots(follow_up(karlskoga, "6VT", "9VT", by=["sex"]).table)

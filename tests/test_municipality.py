@@ -11,6 +11,14 @@ from made import records_of
 from scipy import stats
 
 from nbanalytics.errors import DataError
+from nbanalytics.figures import (
+    describe_funnel_plot,
+    describe_years_beside,
+    funnel_plot,
+    funnel_table,
+    years_beside,
+    years_table,
+)
 from nbanalytics.municipality import (
     compare,
     from_kolada,
@@ -309,3 +317,38 @@ def test_the_reader_lists_a_school_with_two_names(tmp_path):
     (tmp_path / "schools.csv").write_text("school_id,name\nS1,Ekskolan\nS1,Nya Ekskolan\n")
     text = check_records(tmp_path).text()
     assert "the same school more than once, with different content (2 rows: 2, 3)" in text
+
+
+# ---------------------------------------------------------------- figures
+
+
+def test_the_funnel_shows_every_school_and_says_who_is_outside(karlskoga):
+    result = funnel(karlskoga)
+    chart = funnel_plot(result.table, result.limits, result.settings["target"], "en", {"S2": "B <school>"})
+    points = [x for trace in chart.data[4:] for x in trace.x]
+    assert sorted(points) == sorted(result.table["n"])
+    assert list(chart.data[0].y) == result.limits["low_95"].tolist()
+    assert "B &lt;school&gt;" in [text for trace in chart.data[4:] for text in trace.text or ()]
+    words = describe_funnel_plot(result.table, result.settings["target"], "en", {"S2": "B <school>"})
+    assert "B <school>" in words
+    assert "no ranking" in words
+    rows = funnel_table(result.table, "sv").rows
+    assert [row[0] for row in rows] == ["S1", "S2", "S3"]
+    empty = funnel(karlskoga, min_students=10**4)
+    assert funnel_table(empty.table).rows[0][2] == "."
+    assert "Utanför 95-procentsgränserna: ingen" in describe_funnel_plot(empty.table, 0.8)
+
+
+def test_the_years_are_drawn_beside_the_nation(sample):
+    table = compare(sample, national_values()).table
+    own, nation = years_beside(table, lang="sv").data
+    assert list(own.x) == sample.cohorts()
+    assert list(nation.y) == [84.4, 85.6, 86.2, 85.0, 85.2, 83.7, 84.1]
+    assert own.error_y.array[0] > 0
+    assert (nation.name, nation.line.dash, nation.marker.symbol) == ("Riket", "dash", "circle")
+    assert "Riket 2018: 84,4" in describe_years_beside(table)
+    written = years_table(table, lang="en")
+    assert written.columns == ["Leaving year", "Kvarnviken", "The nation"]
+    assert written.rows[1] == ["2019", "85.4", "."]
+    with pytest.raises(ValueError, match="has no 'merit' of 'all'"):
+        years_beside(table, "merit")

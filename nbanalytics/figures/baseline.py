@@ -1,0 +1,147 @@
+"""The follow-up against the zero value: two dots a group, with what chance alone may give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from nbanalytics.figures.style import ACCENT, GRID, INK, PALE, PLAIN, figure
+from nbanalytics.figures.tables import TextTable
+from nbanalytics.text import NOT_APPLICABLE, label, number, percent, say
+
+_POINTS = ("absence",)  # measures in per cent of the term; the others are shares from 0 to 1
+
+
+def followup_dots(table: pd.DataFrame, measure: str = "eligible", lang: str = "sv") -> go.Figure:
+    """Draw zero value and follow-up of each group.
+
+    Parameters
+    ----------
+    table
+        The table of a :class:`nbanalytics.baseline.FollowUp`, one selection of its ``by``: ``group, measure, zero,
+        later, low, high`` (of the change), ``chance_low, chance_high``.
+    measure
+        ``eligible``, ``core_and_five`` or ``absence``.
+    lang
+        ``"sv"`` or ``"en"``.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        A row per group: a ring at the zero value with a grey bar of what chance alone may give, and a dot at the
+        follow-up with the 95 % interval of the change. Groups too small for an estimate have no marks.
+
+    Raises
+    ------
+    ValueError
+        If the table does not hold the measure.
+    """
+    rows = _rows(table, measure)
+    names = [label("student_group", row["group"], lang) for row in rows]
+    hints = [_cell(row, measure, lang) for row in rows]
+    common: dict[str, Any] = {"y": names, "customdata": hints, "hovertemplate": "%{customdata}<extra></extra>"}
+    chance = go.Bar(
+        orientation="h",
+        base=[row["zero"] + row["chance_low"] for row in rows],
+        x=[row["chance_high"] - row["chance_low"] for row in rows],
+        width=0.34,
+        marker={"color": PALE},
+        name=say("followup.chance", lang),
+        **common,
+    )
+    zero = go.Scatter(
+        x=[row["zero"] for row in rows],
+        mode="markers",
+        marker={"symbol": "circle-open", "size": 13, "color": PLAIN, "line": {"width": 2.5}},
+        name=say("followup.zero", lang),
+        **common,
+    )
+    later = go.Scatter(
+        x=[row["later"] for row in rows],
+        mode="markers",
+        marker={"symbol": "diamond", "size": 11, "color": ACCENT},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [row["high"] - row["change"] for row in rows],
+            "arrayminus": [row["change"] - row["low"] for row in rows],
+            "color": INK,
+            "thickness": 1.5,
+        },
+        name=say("followup.later", lang),
+        **common,
+    )
+    return figure(
+        [chance, zero, later],
+        lang,
+        height=62 * max(len(rows), 1) + 120,
+        margin={"l": 8, "r": 16, "t": 8, "b": 8},
+        showlegend=True,
+        legend={"orientation": "h", "y": -0.28, "x": 0},
+        xaxis={
+            "title": {"text": label("official_measure", measure, lang)},
+            "tickformat": "" if measure in _POINTS else ".0%",
+            "fixedrange": True,
+            "gridcolor": GRID,
+            "zeroline": False,
+            "automargin": True,
+        },
+        yaxis={"autorange": "reversed", "type": "category", "fixedrange": True, "automargin": True, "ticks": ""},
+    )
+
+
+def describe_followup_dots(table: pd.DataFrame, measure: str = "eligible", lang: str = "sv") -> str:
+    """Say in a sentence what :func:`followup_dots` shows, for those who do not see it.
+
+    Parameters
+    ----------
+    table, measure, lang
+        As for :func:`followup_dots`.
+
+    Returns
+    -------
+    str
+        The text alternative: both values of each group, the change with its interval and what chance alone gives.
+    """
+    values = "; ".join(_cell(row, measure, lang) for row in _rows(table, measure))
+    return say("followup.alt", lang, measure=label("official_measure", measure, lang), values=values)
+
+
+def followup_table(table: pd.DataFrame, measure: str = "eligible", lang: str = "sv") -> TextTable:
+    """Write zero value, follow-up, change and what chance alone gives, group by group."""
+    rows = []
+    for row in _rows(table, measure):
+        words = _numbers(row, measure, lang)
+        change = f"{words['change']} ({words['low']} – {words['high']})"
+        name = label("student_group", row["group"], lang)
+        rows.append([name, words["zero"], words["later"], change, words["chance"]])
+    heads = ("student_group", "zero", "later", "change", "chance")
+    return TextTable([say(f"column.{key}", lang) for key in heads], rows)
+
+
+def _rows(table: pd.DataFrame, measure: str) -> list[dict[str, Any]]:
+    chosen = table[table["measure"] == measure]
+    if chosen.empty:
+        raise ValueError(f"the table has no measure {measure!r}; it has {', '.join(sorted(set(table['measure'])))}")
+    if chosen["group"].duplicated().any():
+        raise ValueError("the table has several rows for a group; choose one selection, such as one school")
+    return [{str(name): value for name, value in row.items()} for row in chosen.to_dict("records")]
+
+
+def _numbers(row: dict[str, Any], measure: str, lang: str) -> dict[str, str]:
+    def write(value: float, sign: bool = False) -> str:
+        if pd.isna(value):
+            return NOT_APPLICABLE
+        words = number(value, lang, 1) if measure in _POINTS else percent(value, lang, 1)
+        return f"+{words}" if sign and value > 0 else words
+
+    words = {name: write(row[name]) for name in ("zero", "later")}
+    words |= {name: write(row[name], sign=True) for name in ("change", "low", "high")}
+    return words | {"chance": "" if pd.isna(row["chance_high"]) else f"± {write(row['chance_high'])}"}
+
+
+def _cell(row: dict[str, Any], measure: str, lang: str) -> str:
+    name = label("student_group", row["group"], lang)
+    return say("followup.cell", lang, group=name, **_numbers(row, measure, lang))
