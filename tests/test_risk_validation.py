@@ -9,7 +9,8 @@ from made_risk import logit, made_data
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from nbanalytics.errors import DataError, LeakageError
-from nbanalytics.risk import feature_aucs, measures, refuse_leakage, validate
+from nbanalytics.risk import feature_aucs, measures, refuse_leakage, validate, validate_hazards
+from nbanalytics.risk.auc import delong
 
 
 def rows_of(X):
@@ -227,3 +228,50 @@ def test_a_school_history_is_no_feature_where_schools_are_left_out():
     assert isinstance(validate(data, {"logit": logit("points")}).table, pd.DataFrame)
     with pytest.raises(DataError, match="made of outcomes of the school that is left out"):
         validate(data, {"logit": logit("points")}, scheme="schools")
+
+
+class KnowsHazards(Spy):
+    """Gives everybody the share of the training students lost by each step, ranked by points."""
+
+    def __init__(self, periods=None):
+        self.periods = periods
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        rows = self.periods[self.periods["student_id"].isin(X.index)]
+        self.hazard_ = rows.groupby("t")["event"].mean().to_numpy()
+        return self
+
+    def predict_survival(self, X):
+        at_odds = np.exp(-(X["points"].to_numpy()[:, None] - 13) / 2)
+        return np.cumprod(1 / (1 + self.hazard_ * at_odds), axis=1)
+
+
+def with_periods(data):
+    """Give each student three steps, and a loss in the second for those with the outcome."""
+    rows = pd.DataFrame({"student_id": np.repeat(data.table["student_id"].to_numpy(), 3), "t": [1, 2, 3] * len(data)})
+    y = np.repeat(data.y, 3)
+    rows["event"] = ((y == 1) & (rows["t"] == 2)).astype(int)
+    rows["exit"] = np.where(rows["event"] == 1, "lost", "none")
+    return replace(data, periods=rows[(y == 0) | (rows["t"] < 3)])
+
+
+def test_hazards_are_validated_on_later_cohorts():
+    data = with_periods(made_data())
+    found = validate_hazards(data, {"by points": KnowsHazards(data.periods)}, draws=20)
+    assert sorted(found.predictions["cohort"].unique()) == [2019, 2020, 2021, 2022, 2023]
+    table = found.table.set_index(["measure", "t"])["value"]
+    rows = data.table[data.cohorts >= 2019]
+    folds, y = rows["cohort"].to_numpy(), rows["y"].to_numpy(dtype=float)
+    by_hand = delong(y, -rows["points"].to_numpy()[None, :], strata=folds)[0][0]
+    # All losses are in the second step: the order by points is that of the risk within a fold.
+    assert table["auc", 2] == pytest.approx(by_hand)
+    assert np.isnan(table["auc", 1])
+    assert "600 students not learnt from" in repr(found)
+
+
+def test_hazards_need_an_outcome_with_a_date():
+    with pytest.raises(DataError, match="has no date"):
+        validate_hazards(made_data(), {"by points": KnowsHazards()})
+    with pytest.raises(DataError, match="No fold can be predicted"):
+        validate_hazards(with_periods(made_data(cohorts=[2020])), {"by points": KnowsHazards()})

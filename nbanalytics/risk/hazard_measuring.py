@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import nan
 from typing import Any
 
@@ -10,17 +9,18 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError
-from nbanalytics.risk.auc import Tied, tied, won_pairs
+from nbanalytics.risk.auc import tied_within, won_pairs
 from nbanalytics.risk.bootstrap import draw, percentile_interval
-from nbanalytics.risk.scores import Floats, ratio
+from nbanalytics.risk.scores import Floats, labels_of, ratio
 
 
 def hazard_measures(
-    duration: Sequence[int],
-    event: Sequence[int],
+    duration: Any,
+    event: Any,
     risk: Any,
     *,
     clusters: Any = None,
+    folds: Any = None,
     draws: int = 200,
     random_state: int = 0,
     level: float = 0.95,
@@ -35,6 +35,8 @@ def hazard_measures(
         1: the event happened in that period; 0: censored, by moving as well.
     risk : array, shape (students, periods)
         Predicted probability that the event has happened by the end of period 1, 2, ...; a dataframe is taken, too.
+    folds : sequence, optional
+        The fold whose model gave the risks: only students of a fold are compared in the AUC.
     clusters, draws, random_state, level
         As for :func:`nbanalytics.risk.measures`.
 
@@ -71,7 +73,8 @@ def hazard_measures(
     4  NaN  integrated_brier  0.0863
     """
     periods, happened, risks = _checked(duration, event, risk)
-    course = _Course(periods, happened, risks)
+    strata = None if folds is None else labels_of(folds, len(periods), "folds")
+    course = _Course(periods, happened, risks, strata)
     values = {name: float(value[0]) for name, value in course.measure(np.ones((1, len(periods)))).items()}
     drawn = draw(len(periods), clusters, draws, random_state)
     intervals = {name: percentile_interval(found, level) for name, found in drawn.evaluate(course.measure).items()}
@@ -86,9 +89,9 @@ def hazard_measures(
 class _Course:
     """Durations, events and risks, measured for rows of weights."""
 
-    def __init__(self, periods: Any, event: Any, risk: Floats) -> None:
+    def __init__(self, periods: Any, event: Any, risk: Floats, strata: Any) -> None:
         self._periods, self._event, self._risk = periods, event, risk
-        self._ties: list[Tied] = [tied(column) for column in risk.T]
+        self._ties = [tied_within(column, strata) for column in risk.T]
 
     def measure(self, weights: Floats) -> dict[str, Floats]:
         in_sight = self._in_sight(weights)
@@ -104,7 +107,7 @@ class _Course:
             risk = self._risk[:, t - 1]
             brier = ratio(of_cases @ (1 - risk) ** 2 + of_free @ risk**2, weights.sum(axis=1))
             brier = np.where(of_cases.sum(axis=1) + of_free.sum(axis=1) > 0, brier, nan)
-            found[f"auc {t}"] = won_pairs(of_cases, of_free, [self._ties[t - 1]])
+            found[f"auc {t}"] = won_pairs(of_cases, of_free, self._ties[t - 1])
             found[f"brier {t}"] = brier
             scores.append(brier)
         found["integrated_brier"] = np.mean(scores, axis=0)

@@ -168,17 +168,17 @@ def validate(
     [0.5]
     """
     points = [data] if isinstance(data, RiskData) else list(data)
-    _refuse(points, scheme)
+    refuse_scheme(points, scheme)
     for point in points:
         refuse_leakage(point, terms, suspicious_auc)
     built = {point.at: models(point) if callable(models) else models for point in points}
     names = tuple(dict.fromkeys(name for of_point in built.values() for name in of_point))
     if not names:
         raise DataError("There is nothing to validate. Give at least one model.")
-    plans = [(point, *fold) for point in points for fold in _folds(point, scheme)]
+    plans = [(point, *fold) for point in points for fold in plan_folds(point, scheme)]
     parts, folds = [], []
     for point, fold, train, test in tqdm(plans, desc="validating", unit="fold", delay=2, leave=False, disable=None):
-        status = _status(point, train, scheme, min_cases)
+        status = fold_status(point, train, scheme, min_cases)
         folds.append(_describe(point, fold, train, test, status))
         if status == "ok":
             parts += [_predict(point, fold, train, test, name, model) for name, model in built[point.at].items()]
@@ -199,7 +199,8 @@ def validate(
     return Validation(pd.concat(parts, ignore_index=True)[list(COLUMNS)], table, settings)
 
 
-def _refuse(points: Sequence[RiskData], scheme: str) -> None:
+def refuse_scheme(points: Sequence[RiskData], scheme: str) -> None:
+    """Raise a DataError if there is nothing to validate, no such scheme, or the data do not suit it."""
     if scheme not in SCHEMES:
         raise DataError(
             f"There is no scheme {scheme!r}. Choose among: {', '.join(SCHEMES)}; a random split is not on offer, since "
@@ -216,7 +217,7 @@ def _refuse(points: Sequence[RiskData], scheme: str) -> None:
         )
 
 
-def _folds(data: RiskData, scheme: str) -> list[tuple[str, Any, Any]]:
+def plan_folds(data: RiskData, scheme: str) -> list[tuple[str, Any, Any]]:
     """Name the folds, with who is learnt from and who is predicted."""
     if scheme == "schools":
         return [(str(school), data.schools != school, data.schools == school) for school in np.unique(data.schools)]
@@ -226,7 +227,8 @@ def _folds(data: RiskData, scheme: str) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def _status(data: RiskData, train: Any, scheme: str, min_cases: int) -> str:
+def fold_status(data: RiskData, train: Any, scheme: str, min_cases: int) -> str:
+    """Say ``ok``, or in words why there is too little to learn from."""
     if not train.any():
         return "no cohort had its outcome observed by then" if scheme == "cohorts" else "no other school"
     cases = int(data.y[train].sum())
