@@ -120,7 +120,7 @@ def separated(fit: BinomialFit, design: Floats) -> NDArray[np.bool_]:
     """
     if fit.deviance < 1e-4:
         raise DataError(
-            f"The features tell the outcome of all {len(design)} students apart (perfect separation), so no "
+            f"The features tell the outcome of all {len(design)} rows apart (perfect separation), so no "
             "coefficient can be estimated. Look for a feature that is the outcome itself, use fewer features or more "
             "students, or a penalty (penalty=1)."
         )
@@ -146,8 +146,9 @@ def clustered_covariance(
     Returns
     -------
     ndarray, shape (p, p)
-        With the correction G/(G-1) * (n-1)/(n-p): ``cov_type="cluster"`` of statsmodels, and ``vcovCL`` with
-        ``type="HC1", cadjust=TRUE`` of R's sandwich.
+        With the expected information and the correction G/(G-1) * (n-1)/(n-p), as ``vcovCL`` of R's sandwich with
+        ``type="HC1", cadjust=TRUE``. With the logit it is also ``cov_type="cluster"`` of statsmodels, which for other
+        links takes the observed information.
 
     Notes
     -----

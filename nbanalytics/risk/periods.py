@@ -44,8 +44,9 @@ def expand(X: pd.DataFrame, periods: pd.DataFrame) -> tuple[pd.DataFrame, NDArra
     >>> expand(X, periods)[0]["absence_total"].tolist()
     [2.0, 9.0]
     """
-    place = pd.DataFrame({"student_id": X.index, "_row": np.arange(len(X))})
-    kept = place.merge(periods.drop(columns=["school_id"], errors="ignore"), on="student_id").sort_values(["_row", "t"])
+    place = pd.DataFrame({"student_id": X.index.astype(str), "_row": np.arange(len(X))})
+    rows = periods.drop(columns=["school_id"], errors="ignore").assign(student_id=periods["student_id"].astype(str))
+    kept = place.merge(rows, on="student_id").sort_values(["_row", "t"])
     made = X.iloc[kept["_row"].to_numpy()].copy()
     made.insert(0, "t", kept["t"].to_numpy())
     for name in VARYING:
