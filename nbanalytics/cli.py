@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nbanalytics.commands.export import export
+from nbanalytics.commands.template import template
+from nbanalytics.commands.handover import handover
 from nbanalytics.commands.terminal import tell, waiting
 from nbanalytics.commands.verify import verify
 from nbanalytics.errors import NbanalyticsError
@@ -32,6 +34,8 @@ app = typer.Typer(
 MEMORY = "600MB"
 
 app.command()(export)
+app.command()(template)
+app.command()(handover)
 app.command()(verify)
 
 RecordsPath = Annotated[Path, typer.Argument(metavar="PATH", help="Folder of records (CSV, Parquet or Excel).")]

@@ -426,3 +426,16 @@ CELL = st.none() | st.booleans() | st.integers(-10, 10**12) | st.floats(allow_na
 def test_any_cells_give_a_report(cells: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         tried(filled(Path(folder) / "form.xlsx", *cells))
+
+
+def test_the_command_writes_a_form_and_never_over_one(tmp_path: Path, run: Any) -> None:
+    path = tmp_path / "ekskolan.xlsx"
+    status, _, told = run("template", path, "--school", "Ekskolan", "--rows", 3)
+    assert status == 0
+    assert "3 rows" in told
+    assert openpyxl.load_workbook(path).sheetnames == ["Formulär", "Instruktion"]
+    filled = path.read_bytes()
+    status, _, told = run("template", path)
+    assert status == 1
+    assert "ekskolan.xlsx exists" in told
+    assert path.read_bytes() == filled
