@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nbanalytics.commands.export import export
-from nbanalytics.commands.template import template
 from nbanalytics.commands.handover import handover
+from nbanalytics.commands.template import template
 from nbanalytics.commands.terminal import tell, waiting
 from nbanalytics.commands.verify import verify
 from nbanalytics.errors import NbanalyticsError
