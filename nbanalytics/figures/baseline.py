@@ -81,7 +81,7 @@ def followup_dots(table: pd.DataFrame, measure: str = "eligible", lang: str = "s
         showlegend=True,
         legend={"orientation": "h", "y": -0.28, "x": 0},
         xaxis={
-            "title": {"text": label("official_measure", measure, lang)},
+            "title": {"text": label("official_measure", measure, lang), "font": {"size": 13}},
             "tickformat": "" if measure in _POINTS else ".0%",
             "fixedrange": True,
             "gridcolor": GRID,

@@ -14,6 +14,8 @@ from nbanalytics.text import NOT_APPLICABLE, label, number, percent, say
 
 #: Line and mark of each place, the municipality's own first: told by colour, dash and mark.
 _LOOKS = ((ACCENT, "solid", "diamond"), (BLUE, "dash", "circle"), (PURPLE, "dot", "square"), (GREY, "dashdot", "x"))
+#: More names than this would hide each other; the table and the text alternative have them.
+_MOST_NAMES = 4
 
 
 def funnel_plot(
@@ -39,7 +41,8 @@ def funnel_plot(
     Returns
     -------
     plotly.graph_objects.Figure
-        Points outside the 95 % limits stand out by colour, mark and label. No order of schools is drawn.
+        Points outside the 95 % limits stand out by colour and mark, and by name where they are few. No order of
+        schools is drawn.
     """
     lines = [
         go.Scatter(
@@ -58,6 +61,7 @@ def funnel_plot(
     for outside, colour, mark in ((False, PLAIN, "circle"), (True, ACCENT, "diamond")):
         shown = table[table["status"].eq("ok") & table["position"].ne("within").eq(outside)]
         words = [safe(_point(row, names)) for row in shown.to_dict("records")]
+        named = outside and len(words) <= _MOST_NAMES
         hints = [
             f"{name}: {percent(value, lang, 1)}, {n}"
             for name, value, n in zip(words, shown["value"], shown["n"], strict=True)
@@ -66,9 +70,10 @@ def funnel_plot(
             go.Scatter(
                 x=shown["n"].tolist(),
                 y=shown["value"].tolist(),
-                mode="markers+text" if outside else "markers",
-                text=words if outside else None,
-                textposition="top center",
+                mode="markers+text" if named else "markers",
+                text=words if named else None,
+                textposition=["top center" if place % 2 else "bottom center" for place in range(len(words))],
+                cliponaxis=False,
                 textfont={"size": 11, "color": INK},
                 marker={"color": colour, "symbol": mark, "size": 10},
                 customdata=hints,
@@ -97,7 +102,7 @@ def funnel_plot(
             }
         ],
         xaxis={
-            "title": {"text": say("funnel.students", lang)},
+            "title": {"text": say("funnel.students", lang), "font": {"size": 13}},
             "fixedrange": True,
             "gridcolor": GRID,
             "automargin": True,
@@ -206,7 +211,7 @@ def years_beside(
         legend={"orientation": "h", "y": -0.16, "x": 0},
         xaxis={"tickvals": years, "fixedrange": True, "gridcolor": GRID, "automargin": True, "tickformat": "d"},
         yaxis={
-            "title": {"text": label("official_measure", measure, lang)},
+            "title": {"text": label("official_measure", measure, lang), "font": {"size": 13}},
             "fixedrange": True,
             "gridcolor": GRID,
             "zeroline": False,
