@@ -120,7 +120,7 @@ def test_schools_are_compared_by_resampling_students(fair):
 def test_few_schools_warn():
     data = made_data(schools=3)
     found = validate(data, {"points": logit("points")})
-    with pytest.warns(EstimationWarning, match="Fewer than 5 schools"):
+    with pytest.warns(EstimationWarning, match="Only 3 schools are resampled"):
         audit(found, data, by=["sex"], draws=20)
 
 

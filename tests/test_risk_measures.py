@@ -465,7 +465,8 @@ def test_differences_between_models_are_paired():
     y, p = simulated(500)
     rng = np.random.default_rng(0)
     close = np.clip(p + rng.normal(0, 0.01, len(p)), 0.001, 0.999)
-    table = compare_models(y, {"model": p, "nearly": close, "half": np.full(len(p), 0.5)})
+    with pytest.warns(EstimationWarning, match="1 of 30 values are missing"):
+        table = compare_models(y, {"model": p, "nearly": close, "half": np.full(len(p), 0.5)})
     rows = table.set_index(["model", "measure"])
     own = measures(y, close).set_index("measure")
     for name in ("auc", "brier", "average_precision", "calibration_slope"):

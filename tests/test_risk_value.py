@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_risk import logit, made_data
 
-from nbanalytics.errors import DataError
+from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.risk import (
     Validation,
     hazard_measures,
@@ -44,7 +44,8 @@ def test_reached_students_are_those_counted_by_hand():
         school_id=list("AAAABBBBBB"),
         y=y,
     )
-    result = value_of_prediction(by_hand, "own", ["school"], budgets=[0.2, 0.4, 0.6])
+    with pytest.warns(EstimationWarning, match="Only 2 schools are resampled"):
+        result = value_of_prediction(by_hand, "own", ["school"], budgets=[0.2, 0.4, 0.6])
     table = result.table.set_index(["budget", "strategy"])
     assert table.loc[(0.2, "own"), ["places", "reached", "per_100_places"]].tolist() == [2, 2, 100]
     # Two places by lot among the four students of school A, two of them with the outcome.

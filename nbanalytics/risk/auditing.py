@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -12,13 +11,12 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from nbanalytics.errors import DataError, EstimationWarning
+from nbanalytics.errors import DataError
 from nbanalytics.results import Shown
 from nbanalytics.risk.auc import auc_interval
-from nbanalytics.risk.bootstrap import Draws, Statistic, draw, percentile_interval
+from nbanalytics.risk.bootstrap import Draws, Statistic, draw, percentile_interval, warn_weak
 from nbanalytics.risk.data import RiskData
 from nbanalytics.risk.grouping import CROSS, grouped_statistic, refusal, with_attributes
-from nbanalytics.risk.measuring import MIN_CLUSTERS
 from nbanalytics.risk.scores import Floats
 from nbanalytics.risk.validation import Validation
 
@@ -112,7 +110,7 @@ def audit(
     Warns
     -----
     EstimationWarning
-        If fewer than five schools are resampled.
+        If fewer than five schools are resampled, or a measure of a group has no value.
 
     Notes
     -----
@@ -146,7 +144,6 @@ def audit(
         )
     attributes = [(name,) for name in by] + (list(combinations(by, 2)) if crossed else [])
     rows: list[dict[str, Any]] = []
-    few = False
     fitted = set(zip(validation.table["at"], validation.table["model"], strict=True))
     plans = [(at, model) for at in validation.settings["at"] for model in models or validation.models]
     plans = [plan for plan in plans if plan in fitted]
@@ -154,15 +151,7 @@ def audit(
         part = validation.table.query("at == @at and model == @model").reset_index(drop=True)
         part = with_attributes(part, table[["student_id", *names]])
         one = _ModelAudit(part, thresholds, (min_students, min_cases), draws, random_state, level)
-        few |= one.by_school.clusters < MIN_CLUSTERS
         rows += [{"at": at, "model": model, **row} for row in one.rows(attributes)]
-    if few:
-        warnings.warn(
-            f"Fewer than {MIN_CLUSTERS} schools are resampled: intervals are rough. Add schools, or read the groups of "
-            "single schools, which resample students.",
-            EstimationWarning,
-            stacklevel=2,
-        )
     settings = {
         "by": tuple(by),
         "thresholds": tuple(thresholds),
@@ -171,7 +160,9 @@ def audit(
         "draws": draws,
         "random_state": random_state,
     }
-    return Audit(pd.DataFrame(rows, columns=list(COLUMNS)), settings)
+    found = pd.DataFrame(rows, columns=list(COLUMNS))
+    warn_weak(one.by_school, found.loc[found["status"] == "ok", "value"])
+    return Audit(found, settings)
 
 
 @dataclass(frozen=True)

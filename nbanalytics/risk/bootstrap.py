@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import nan
 from typing import Any
 
 import numpy as np
 
-from nbanalytics.errors import DataError
+from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.risk.scores import Floats, Places, labels_of
 
 #: Weights handled at once (draws times students): 16 MB keeps them in a processor's cache and memory small.
 _BLOCK = 2_000_000
+#: With fewer schools than this a bootstrap by school is rough.
+MIN_CLUSTERS = 5
 #: An interval needs at least this share of the draws to give a value.
 _USABLE = 0.9
 
@@ -92,6 +95,21 @@ def draw(students: int, clusters: Any = None, draws: int = 200, random_state: in
     number = int(place.max()) + 1
     rng = np.random.default_rng(random_state)
     return Draws(rng.multinomial(number, np.full(number, 1 / number), size=draws), place)
+
+
+def warn_weak(drawn: Draws, values: Iterable[float] = ()) -> None:
+    """Warn, for the caller's caller, of few schools to resample, and of values that could not be computed."""
+    said = []
+    if drawn.clusters < MIN_CLUSTERS:
+        said.append(f"Only {drawn.clusters} schools are resampled: intervals are rough. Add schools or cohorts.")
+    numbers = np.array(list(values), dtype=float)
+    if not np.isfinite(numbers).all():
+        said.append(
+            f"{int((~np.isfinite(numbers)).sum())} of {len(numbers)} values are missing or infinite: scores are equal, "
+            "exactly 0 or 1, or tell the classes apart without a mistake. measures() says which of a single model."
+        )
+    if said:
+        warnings.warn(" ".join(said), EstimationWarning, stacklevel=3)
 
 
 def percentile_interval(values: Floats, level: float = 0.95) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.risk.auc import auc_difference, auc_interval, delong
-from nbanalytics.risk.bootstrap import Draws, draw, percentile_interval
+from nbanalytics.risk.bootstrap import Draws, draw, percentile_interval, warn_weak
 from nbanalytics.risk.capacity import capacity_statistic
 from nbanalytics.risk.measuring import statistic
 from nbanalytics.risk.scores import Floats, labels_of, outcomes_of, probabilities_of, same_length
@@ -64,6 +64,11 @@ def compare_models(
     DataError
         If outcomes or scores cannot be used, or there is no such reference.
 
+    Warns
+    -----
+    EstimationWarning
+        If a measure of a model has no value, or fewer than five schools are resampled.
+
     Notes
     -----
     AUC: DeLong et al. (1988), with clusters Obuchowski (1997), paired; the others a percentile bootstrap.
@@ -107,6 +112,7 @@ def compare_models(
                     difference = resampled[name][measure] - resampled[base][measure]
                     apart = [np.subtract(value, values[base][measure]), *percentile_interval(difference, level)]
             rows.append((name, measure, value, *percentile_interval(resampled[name][measure], level), *apart))
+    warn_weak(drawn, (value for found in values.values() for value in found.values()))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.intervals import mean_interval
 from nbanalytics.risk.auc import auc_interval, tied, tied_within, weighted_auc, weighted_average_precision
-from nbanalytics.risk.bootstrap import Draws, Statistic, draw, percentile_interval
+from nbanalytics.risk.bootstrap import MIN_CLUSTERS, Draws, Statistic, draw, percentile_interval
 from nbanalytics.risk.calibration import calibration_fit, log_losses, squared_errors, weighted_mean
 from nbanalytics.risk.decision import COUNTS, SHARES, counted, flag_at, rates, share_interval
 from nbanalytics.risk.scores import Floats, labels_of, outcomes_of, probabilities_of, same_length
@@ -28,9 +28,8 @@ SCORE_MEASURES = (
     "calibration_in_the_large",
 )
 COLUMNS = ("group", "measure", "value", "low", "high")
-#: Below this nothing is estimated, and below so many schools a bootstrap by school is rough.
+#: Below this nothing is estimated.
 MIN_STUDENTS = 5
-MIN_CLUSTERS = 5
 _WEAK = {
     "too_few": f"fewer than {MIN_STUDENTS} students, nothing estimated; join groups",
     "one_class": "one class only, so that nothing tells how well scores or their level fit; join groups or take more "

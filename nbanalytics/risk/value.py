@@ -11,7 +11,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.results import Shown
-from nbanalytics.risk.bootstrap import Statistic, draw, percentile_interval
+from nbanalytics.risk.bootstrap import Statistic, draw, percentile_interval, warn_weak
 from nbanalytics.risk.decision import counted, flag_top_within
 from nbanalytics.risk.scores import Floats, outcomes_of, ratio
 from nbanalytics.risk.validation import Validation
@@ -97,6 +97,11 @@ def value_of_prediction(
     DataError
         If a model or the prediction point was not validated, or a budget is no share.
 
+    Warns
+    -----
+    EstimationWarning
+        If fewer than five schools are resampled.
+
     Notes
     -----
     The comparison is that of Perdomo, Britton, Hardt and Abebe (2023), *Difficult lessons on social prediction from
@@ -104,7 +109,7 @@ def value_of_prediction(
 
     Examples
     --------
-    >>> rows = pd.DataFrame({"student_id": range(8), "cohort": 2021, "school_id": list("AABBCCDD"), "fold": "2021",
+    >>> rows = pd.DataFrame({"student_id": range(8), "cohort": 2021, "school_id": list("AABCCDEF"), "fold": "2021",
     ...                      "y": [1, 0, 1, 0, 1, 0, 0, 0], "at": "6VT"})
     >>> own, school = [.9, .1, .8, .2, .7, .3, .2, .1], [.5, .5, .5, .5, .5, .5, .0, .0]
     >>> both = pd.concat([rows.assign(model="own", p=own), rows.assign(model="school", p=school)])
@@ -138,6 +143,7 @@ def value_of_prediction(
                 row["more"] = values[model]["per_100_places"] - values[name]["per_100_places"]
                 row["more_low"], row["more_high"] = percentile_interval(resampled[model] - resampled[name], level)
             parts.append(row)
+    warn_weak(drawn)
     settings = {
         "model": model,
         "against": tuple(against),
