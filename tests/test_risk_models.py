@@ -265,11 +265,11 @@ def test_the_marginal_likelihood_is_the_integral():
         fixed, sd = problem.z @ parameters[:-1], np.exp(parameters[-1])
         total = 0.0
         for school in range(5):
-            rows = codes == school
+            rows = problem.codes == school
 
             def integrand(u, rows=rows, fixed=fixed, sd=sd):
                 p = expit(fixed[rows] + sd * u)
-                return np.prod(np.where(y[rows] == 1, p, 1 - p)) * norm.pdf(u)
+                return np.prod(np.where(problem.y[rows] == 1, p, 1 - p)) * norm.pdf(u)
 
             total += np.log(quad(integrand, -9, 9, epsabs=0, epsrel=1e-10, limit=200)[0])
         value, gradient = problem.minus(parameters)
