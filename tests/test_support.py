@@ -331,3 +331,44 @@ def test_an_indicator_without_a_value_in_the_first_term(tmp_path, sample):
     (tmp_path / "theory.toml").write_text(changed, encoding="utf-8")
     with pytest.raises(DataError, match="has no value in 6HT"):
         follow_theory(read_theory(tmp_path / "theory.toml"), sample.cohort(2018))
+
+
+# ------------------------------------------------------------------ figures
+
+
+@pytest.mark.parametrize("lang", ["sv", "en"])
+def test_every_figure_has_its_table_and_words(sample, lang):
+    from nbanalytics.figures import support as figures
+    from nbanalytics.support import kaa_outcomes, support_outcome
+
+    found = indicators(sample, ["6VT", "7HT"])
+    load = caseload(sample, only=["youth_coach"]).table
+    covered = coverage(sample, found).table
+    kaa = kaa_outcomes(sample).table
+    unlike = support_outcome(sample, "7VT", "8VT").balance.query("outcome == 'points'")
+    drawn = figures.caseload_over_time(load, lang)
+    assert len(drawn.data) == 5
+    assert len({trace.line.dash for trace in drawn.data}) == 5  # not told apart by colour alone
+    assert max(drawn.data[0].y) == load[load["intensity"] == "*"]["students"].max()
+    assert len(figures.caseload_table(load, lang).rows) == load["month"].nunique()
+    assert str(load[load["intensity"] == "*"]["students"].max()) in figures.describe_caseload(load, lang)
+    assert list(figures.coverage_by_term(covered, lang).data[0].y) == covered["share"].tolist()
+    assert len(figures.coverage_table(covered, lang).rows) == 2
+    assert figures.describe_coverage(covered, lang).count("%") == 2
+    assert len(figures.love_plot(unlike, lang).data[1].x) == len(unlike)
+    assert figures.balance_table(unlike, lang).rows[0][0] == "points"  # the largest difference
+    assert "0" in figures.describe_love_plot(unlike, lang)
+    assert len(figures.kaa_shares(kaa, lang).data) == 4
+    assert "63" not in figures.describe_kaa(kaa, lang)
+    assert "70" in figures.describe_kaa(kaa, lang)
+    assert len(figures.kaa_table(kaa, lang).rows) == 7
+    for table in (figures.kaa_table(kaa, lang), figures.coverage_table(covered, lang)):
+        assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_a_term_without_signals_is_drawn_and_told(four):
+    from nbanalytics.figures import support as figures
+
+    covered = coverage(four, indicators(four, ["7HT"], only("core_missing"))).table
+    assert len(figures.coverage_by_term(covered).data[0].y) == 0
+    assert figures.coverage_table(covered).rows[0][-2:] == [".", "."]

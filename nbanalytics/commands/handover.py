@@ -1,0 +1,183 @@
+"""``nbanalytics handover``: a list for the receiving school, and a protected summary that others may see."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from nbanalytics.commands.terminal import tell, waiting
+from nbanalytics.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbanalytics.disclosure import Policy
+    from nbanalytics.support import Handover
+
+ALL = "*"
+
+
+class Language(StrEnum):
+    """Language of the list."""
+
+    SV = "sv"
+    EN = "en"
+
+
+def handover(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder of records (CSV, Parquet or Excel).")],
+    out: Annotated[Path, typer.Option(help="Excel file to write; only its owner may read it.")],
+    start: Annotated[str, typer.Option("--from", help="Last term of the stage: 6VT, or 9VT.")] = "6VT",
+    cohort: Annotated[int | None, typer.Option(help="Year in which the cohort leaves; by default the latest.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="A policy in TOML, stricter than the default.")] = None,
+    lang: Annotated[Language, typer.Option(help="Language of the list.")] = Language.SV,
+) -> None:
+    """List who carries support over a change of school, who loses it, and who is known to nobody.
+
+    The list names students by their identifiers and is for the staff concerned. The summary printed here is protected.
+    """
+    from nbanalytics.disclosure import Policy, read_policy
+    from nbanalytics.readers import read_records
+    from nbanalytics.support import handover as hand_over
+
+    chosen = read_policy(policy) if policy is not None else Policy()
+    with waiting("reading records"):
+        records = read_records(path)
+        records = records.cohort(records.cohorts()[-1] if cohort is None else cohort)
+    with waiting("setting support and signals side by side"):
+        result = hand_over(records, start)
+        summary = protected_summary(result, chosen)
+    write_list(result, out, lang.value)
+    typer.echo(_text(summary, lang.value))
+    tell(f"{len(result.receiving_list())} of {result.students} students in {out}; keep it among the staff concerned")
+
+
+def protected_summary(result: Handover, policy: Policy) -> pd.DataFrame:
+    """Count students by school and status, with what must not be known hidden.
+
+    Parameters
+    ----------
+    result : Handover
+    policy : Policy
+        Thresholds; the total of a school, and every sum, protects what is in it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``school`` (of years 7 to 9; ``*`` for all), ``status`` (``*`` for all), ``students``, missing where hidden,
+        and ``shown``, whether it is not.
+
+    Examples
+    --------
+    >>> from nbanalytics.disclosure import Policy
+    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.support import handover
+    >>> table = protected_summary(handover(simulate(seed=1, cohorts=[2018]).records), Policy())
+    >>> int(table.query("school == '*' and status == '*'")["students"].iloc[0])
+    313
+    """
+    import numpy as np
+    import pandas as pd
+
+    from nbanalytics.disclosure import Line, SystemBuilder, primary, protect
+    from nbanalytics.support.handover import STATUSES
+
+    school = "to" if result.settings["to"] != "upper_secondary" else "from_school"
+    named = result.table[school].fillna("?")
+    schools = [ALL, *sorted(named.unique())]
+    statuses = [ALL, *STATUSES]
+    # The rules ask for tables whose first axes are filters; the school is one, the status the outcome.
+    counts = np.zeros((1, 1, 1, len(schools), len(statuses)), dtype=np.int64)
+    np.add.at(counts[0, 0, 0], (named.map(schools.index), result.table["status"].map(statuses.index)), 1)
+    counts[..., 0, :] = counts.sum(axis=3)
+    counts[..., 0] = counts.sum(axis=4)
+    unfavourable = np.isin(statuses, ("known_to_nobody", "lost")).reshape(1, 1, 1, 1, -1)
+    total = counts[..., :1]
+    outcomes = Line(total, axis=4, unfavourable=unfavourable)
+    hidden, guarded = primary(counts, [total], [outcomes], policy)
+    # The total of a line is no outcome of it.
+    few = (counts > 0) & (counts < policy.min_group)
+    hidden[..., 0], guarded[..., 0] = few[..., 0], few[..., 0]
+    builder = SystemBuilder()
+    ids = builder.add_cells(counts, np.ones(counts.shape, dtype=bool), hidden, guarded)
+    builder.add_margins(ids, 3)
+    builder.add_margins(ids, 4)
+    secret = protect(builder.build()).hidden[ids][0, 0, 0]
+    rows = [
+        (place, status, int(counts[0, 0, 0, i, j]), not secret[i, j])
+        for i, place in enumerate(schools)
+        for j, status in enumerate(statuses)
+    ]
+    table = pd.DataFrame(rows, columns=["school", "status", "students", "shown"])
+    return table.assign(students=table["students"].astype("Int64").where(table["shown"]))
+
+
+def write_list(result: Handover, out: Path, lang: str) -> None:
+    """Write the list for the receiving school to an Excel file that only its owner may read; all of it or nothing.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written, or its name does not end in ``.xlsx``.
+    """
+    from nbanalytics.text import label, say
+
+    if out.suffix.lower() != ".xlsx":
+        raise DataError(f"{out.name} is no Excel file. End its name in .xlsx.")
+    told = result.receiving_list(lang)
+    told = told.assign(status=[label("handover", status, lang) for status in told["status"]])
+    heads = [say(f"handover.column.{name}", lang) for name in told]
+    book = _workbook(heads, told.fillna("").to_numpy().tolist(), say("handover.sheet", lang))
+    fresh = out.with_name(f".{out.name}.{uuid4().hex}")
+    try:
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            book.save(stream)
+        fresh.replace(out)
+    except OSError as error:
+        raise DataError(f"{out.name} cannot be written ({error.strerror}). Choose another place.") from None
+    finally:
+        with suppress(OSError):
+            fresh.unlink()
+
+
+def _workbook(heads: list[str], rows: list[list[str]], title: str) -> Any:
+    from openpyxl import Workbook
+    from openpyxl.styles import Font
+
+    book = Workbook()
+    sheet: Any = book.active
+    sheet.title = title
+    for number, row in enumerate([heads, *rows], 1):
+        for place, text in enumerate(row, 1):
+            cell = sheet.cell(number, place, str(text))
+            cell.data_type = "s"  # a word that begins with = is no formula
+            cell.font = Font(bold=number == 1)
+    for place, head in enumerate(heads, 1):
+        widest = max([len(head), *(len(str(row[place - 1])) for row in rows)])
+        sheet.column_dimensions[sheet.cell(1, place).column_letter].width = min(60, widest + 2)
+    sheet.freeze_panes = "A2"
+    return book
+
+
+def _text(summary: pd.DataFrame, lang: str) -> str:
+    from nbanalytics.text import SUPPRESSED, label, number, say
+
+    shown = summary.assign(
+        text=[
+            SUPPRESSED if not ok else number(int(n), lang)
+            for n, ok in zip(summary["students"], summary["shown"], strict=True)
+        ]
+    )
+    wide = shown.pivot(index="status", columns="school", values="text")
+    wide = wide.loc[summary["status"].unique(), summary["school"].unique()]
+    total = say("row.total", lang)
+    wide.index = [total if status == ALL else label("handover", status, lang) for status in wide.index]
+    wide.columns = [total if school == ALL else str(school) for school in wide.columns]
+    return str(wide.to_string())

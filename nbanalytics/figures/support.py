@@ -1,0 +1,297 @@
+"""Support for the staff concerned: caseload over time, coverage, balance of a comparison, and KAA outcomes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from nbanalytics.figures.style import (
+    BLUE,
+    GREY,
+    GRID,
+    INK,
+    ORANGE,
+    PALE,
+    PLAIN,
+    SKY,
+    VERMILLION,
+    figure,
+    safe,
+    wrapped,
+)
+from nbanalytics.figures.tables import TextTable
+from nbanalytics.text import NOT_APPLICABLE, label, number, percent, say
+
+#: Closest contact first; dashes tell the lines apart where colour does not.
+_INTENSITIES = {
+    "*": (INK, "solid"),
+    "weekly": (VERMILLION, "dash"),
+    "several_a_month": (ORANGE, "dashdot"),
+    "monthly": (BLUE, "longdash"),
+    "now_and_then": (GREY, "dot"),
+}
+_STATUSES = {"work": (BLUE, ""), "study": (SKY, "/"), "activity": (ORANGE, "x"), "unknown": (PALE, ".")}
+_TOLD = ("work_or_study", "activity", "unknown")
+_LEGEND: dict[str, Any] = {"showlegend": True, "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"}}
+_WIDE = {"l": 8, "r": 8, "t": 36, "b": 8}
+
+
+def caseload_over_time(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
+    """Draw how many students had active support, month by month and by intensity.
+
+    Parameters
+    ----------
+    table
+        ``month, intensity, students`` of one actor: rows of :class:`nbanalytics.support.Caseload`.
+    lang
+        ``"sv"`` or ``"en"``.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        A line for each intensity, and one for all.
+    """
+    traces = []
+    months = pd.Index(sorted(table["month"].unique()))
+    for code, (colour, dash) in _INTENSITIES.items():
+        own = table[table["intensity"] == code].groupby("month")["students"].sum()
+        if own.empty:
+            continue
+        name = label("intensity", code, lang)
+        values = own.reindex(months, fill_value=0)
+        line = {"color": colour, "dash": dash, "width": 2.5 if code == "*" else 1.8, "shape": "hv"}
+        shown = f"{name}, %{{x|%Y-%m}}: %{{y}}<extra></extra>"
+        traces.append(go.Scatter(x=months, y=values, mode="lines", name=name, line=line, hovertemplate=shown))
+    return figure(
+        traces,
+        lang,
+        height=360,
+        margin=_WIDE,
+        **_LEGEND,
+        xaxis={"type": "date", "fixedrange": True, "gridcolor": GRID, "automargin": True},
+        yaxis=_axis(say("support.axis.students", lang), rangemode="tozero"),
+    )
+
+
+def describe_caseload(table: pd.DataFrame, lang: str = "sv") -> str:
+    """Say in a sentence what :func:`caseload_over_time` shows; parameters as there."""
+    every = table[table["intensity"] == "*"].groupby("month")["students"].sum()
+    return say("support.caseload.alt", lang, most=number(every.max(), lang), month=str(every.idxmax())[:7])
+
+
+def caseload_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
+    """Write the months with their students by intensity."""
+    codes = [code for code in _INTENSITIES if code in set(table["intensity"])]
+    wide = table.pivot_table(index="month", columns="intensity", values="students", aggfunc="sum", fill_value=0)
+    rows = [[str(month)[:7], *(number(row[code], lang) for code in codes)] for month, row in wide.iterrows()]
+    return TextTable([say("column.month", lang), *(label("intensity", code, lang) for code in codes)], rows)
+
+
+def coverage_by_term(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
+    """Draw the share without support of students with a risk signal, term by term.
+
+    Parameters
+    ----------
+    table
+        ``term, share, low, high, with_signal, without_support``: the table of :class:`nbanalytics.support.Coverage`.
+    lang
+        ``"sv"`` or ``"en"``.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        A point with its 95 % interval for each term; no point where nobody has a signal.
+    """
+    known = table.dropna(subset=["share"])
+    points = go.Scatter(
+        x=[_term(term, lang) for term in known["term"]],
+        y=known["share"],
+        mode="markers",
+        marker={"size": 11, "color": BLUE},
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": known["high"] - known["share"],
+            "arrayminus": known["share"] - known["low"],
+            "color": PLAIN,
+            "thickness": 2,
+        },
+        customdata=_intervals(known, lang),
+        hovertemplate="%{x}: %{customdata}<extra></extra>",
+    )
+    return figure(
+        [points],
+        lang,
+        height=320,
+        margin=_WIDE,
+        xaxis={"type": "category", "fixedrange": True, "showgrid": False},
+        yaxis=_axis(say("support.axis.without", lang), range=[0, 1], tickformat=".0%"),
+    )
+
+
+def describe_coverage(table: pd.DataFrame, lang: str = "sv") -> str:
+    """Say in a sentence what :func:`coverage_by_term` shows; parameters as there."""
+    parts = [
+        f"{_term(term, lang)} {percent(share, lang) if pd.notna(share) else NOT_APPLICABLE}"
+        for term, share in zip(table["term"], table["share"], strict=True)
+    ]
+    return say("support.coverage.alt", lang, values=", ".join(parts))
+
+
+def coverage_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
+    """Write the terms with students with a signal, those without support, the share and its interval."""
+    rows = [
+        [
+            _term(row["term"], lang),
+            number(row["with_signal"], lang),
+            number(row["without_support"], lang),
+            percent(row["share"], lang, 1) if pd.notna(row["share"]) else NOT_APPLICABLE,
+            _interval(row, lang),
+        ]
+        for row in table.to_dict("records")
+    ]
+    return TextTable([say(f"column.{key}", lang) for key in ("term", "signal", "without", "share", "interval")], rows)
+
+
+def love_plot(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
+    """Draw how alike two groups are in what was known, before and after weighting (Love's plot).
+
+    Parameters
+    ----------
+    table
+        ``covariate, before, after`` of one outcome: rows of ``SupportOutcome.balance``.
+    lang
+        ``"sv"`` or ``"en"``.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Open circles before, filled squares after; the band is 0.1 standard deviations (Austin 2009).
+    """
+    ordered = table.reindex(table["before"].abs().sort_values().index)
+    names = [wrapped(safe(str(name)), 28) for name in ordered["covariate"]]
+    traces = []
+    for column, symbol, colour in (("before", "circle-open", VERMILLION), ("after", "square", BLUE)):
+        name = say(f"support.{column}", lang)
+        marker = {"size": 10, "symbol": symbol, "color": colour, "line": {"width": 2, "color": colour}}
+        shown = f"%{{y}}, {name}: %{{x:.2f}}<extra></extra>"
+        traces.append(
+            go.Scatter(x=ordered[column], y=names, mode="markers", name=name, marker=marker, hovertemplate=shown)
+        )
+    band = {"type": "rect", "xref": "x", "yref": "paper", "x0": -0.1, "x1": 0.1, "y0": 0, "y1": 1}
+    return figure(
+        traces,
+        lang,
+        height=26 * len(names) + 100,
+        margin=_WIDE,
+        **_LEGEND,
+        shapes=[{**band, "fillcolor": GRID, "line": {"width": 0}, "layer": "below"}],
+        xaxis=_axis(say("support.axis.difference", lang), zeroline=True, zerolinecolor=GREY),
+        yaxis={"type": "category", "fixedrange": True, "automargin": True, "gridcolor": GRID},
+    )
+
+
+def describe_love_plot(table: pd.DataFrame, lang: str = "sv") -> str:
+    """Say in a sentence what :func:`love_plot` shows; parameters as there."""
+    largest = {name: number(float(table[name].abs().max()), lang, 2) for name in ("before", "after")}
+    return say("support.balance.alt", lang, **largest)
+
+
+def balance_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
+    """Write the differences before and after weighting, the largest first."""
+    ordered = table.reindex(table["before"].abs().sort_values(ascending=False).index)
+    rows = [
+        [str(row["covariate"]), *(number(row[name], lang, 2) for name in ("before", "after"))]
+        for row in ordered.to_dict("records")
+    ]
+    return TextTable([say(key, lang) for key in ("column.covariate", "support.before", "support.after")], rows)
+
+
+def kaa_shares(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
+    """Draw where the participants are, by months since entry.
+
+    Parameters
+    ----------
+    table
+        ``month, status, students, followed, share``: the table of :class:`nbanalytics.support.KaaOutcomes`.
+    lang
+        ``"sv"`` or ``"en"``.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Stacked bars of shares, with the share written in each part that has room for it.
+    """
+    traces = []
+    months = sorted(table["month"].unique())
+    for code, (colour, pattern) in _STATUSES.items():
+        own = table[table["status"] == code].set_index("month").reindex(months)
+        name = label("kaa", code, lang)
+        words = [percent(share, lang) if share >= 0.06 else "" for share in own["share"].fillna(0)]
+        traces.append(
+            go.Bar(
+                x=[str(month) for month in months],
+                y=own["share"],
+                name=name,
+                text=words,
+                textposition="inside",
+                insidetextanchor="middle",
+                textfont={"color": INK if code != "work" else "#ffffff"},
+                marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": "#ffffff", "solidity": 0.15}},
+                customdata=own[["students", "followed"]].to_numpy(),
+                hovertemplate=f"{name}, %{{x}}: %{{customdata[0]}} / %{{customdata[1]}}<extra></extra>",
+            )
+        )
+    return figure(
+        traces,
+        lang,
+        height=380,
+        barmode="stack",
+        margin=_WIDE,
+        **_LEGEND,
+        xaxis=_axis(say("support.axis.months", lang), type="category", showgrid=False),
+        yaxis=_axis("", range=[0, 1], tickformat=".0%"),
+    )
+
+
+def describe_kaa(table: pd.DataFrame, lang: str = "sv") -> str:
+    """Say in a sentence what :func:`kaa_shares` shows; parameters as there."""
+    parts = []
+    for month, own in table.groupby("month"):
+        shares = own.set_index("status")["share"]
+        told = (f"{label('kaa', code, lang).lower()} {percent(shares[code], lang)}" for code in _TOLD)
+        parts.append(f"{say('support.month', lang, month=str(month))}: {', '.join(told)}")
+    return say("support.kaa.alt", lang, values="; ".join(parts))
+
+
+def kaa_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
+    """Write the shares with their intervals, by months since entry."""
+    codes = ("work_or_study", "work", "study", "activity", "unknown")
+    rows = []
+    for month, own in table.groupby("month"):
+        by_status = {row["status"]: row for row in own.to_dict("records")}
+        found = [by_status[code] for code in codes]
+        words = [f"{percent(row['share'], lang, 1)} ({_interval(row, lang)})" for row in found]
+        rows.append([str(month), number(found[0]["followed"], lang), *words])
+    heads = [say("support.axis.months", lang), say("column.students", lang)]
+    return TextTable([*heads, *(label("kaa", code, lang) for code in codes)], rows)
+
+
+def _axis(title: str, **more: Any) -> dict[str, Any]:
+    return {"title": {"text": title}, "fixedrange": True, "gridcolor": GRID, "automargin": True, **more}
+
+
+def _term(term: Any, lang: str) -> str:
+    return safe(label("term", term, lang))
+
+
+def _interval(row: Any, lang: str) -> str:
+    if pd.isna(row["low"]):
+        return NOT_APPLICABLE
+    return f"{percent(row['low'], lang, 1)}–{percent(row['high'], lang, 1)}"
+
+
+def _intervals(known: pd.DataFrame, lang: str) -> list[str]:
+    return [f"{percent(row['share'], lang, 1)} ({_interval(row, lang)})" for row in known.to_dict("records")]
