@@ -8,7 +8,7 @@ comma := ,
 EXTRAS := $(if $(shell command -v java),test$(comma)spark,test)
 PIP_FLAGS ?= --disable-pip-version-check --quiet
 
-.PHONY: help serve test test-slow lint notebooks sample release screenshot benchmark clean
+.PHONY: help serve test test-slow lint notebooks sample release screenshot plotly benchmark clean
 
 help:
 	@echo "make serve       install, build the sample release if it is missing, serve the dashboards on 127.0.0.1"
@@ -18,7 +18,8 @@ help:
 	@echo "make sample      simulate data/sample anew"
 	@echo "make release     build dashboards/release from data/sample"
 	@echo "make screenshot  render the picture in the README"
-	@echo "make benchmark   time the national register against SQL by hand"
+	@echo "make plotly      build the partial Plotly bundle of the pages anew (needs npm)"
+	@echo "make benchmark   time each part against what a user would pick instead"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -61,8 +62,16 @@ release: $(VENV)/.serve
 screenshot: $(VENV)/.test
 	$(BIN)/python docs/screenshot.py
 
+# Node and npm are needed for this one only: the result is committed.
+plotly:
+	node nbanalytics/pages/build-plotly.mjs
+
 benchmark: $(VENV)/.test
 	$(BIN)/python benchmarks/national.py
+	$(BIN)/python benchmarks/scb.py
+	$(BIN)/python benchmarks/disclosure.py
+	$(BIN)/python benchmarks/risk.py
+	$(BIN)/python benchmarks/dashboards.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
