@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made import records_of
+from made import ENGINES, in_engine, records_of
 
 from nbanalytics.errors import DataError
 from nbanalytics.indicators import indicators, read_indicators
@@ -130,6 +130,18 @@ def test_support_is_lost_at_the_transition_in_the_sample(sample):
     table = coverage(sample, indicators(sample)).table.set_index("term")
     assert table.loc["7HT", "low"] > table.loc["6VT", "high"]
     assert table.loc["7HT", "low"] > table.loc["8HT", "high"]
+
+
+@pytest.mark.parametrize("engine", [name for name in ENGINES if isinstance(name, str)])
+def test_any_engine_gives_the_same(four, engine):
+    from nbanalytics.support import handover
+
+    same = in_engine(four, engine)
+    found, expected = (indicators(records, "6VT") for records in (same, four))
+    pd.testing.assert_frame_equal(found.table, expected.table, check_dtype=False)
+    pd.testing.assert_frame_equal(coverage(same, found).table, coverage(four, expected).table, check_dtype=False)
+    assert handover(same).table["status"].tolist() == handover(four).table["status"].tolist()
+    assert caseload(same).table["students"].tolist() == caseload(four).table["students"].tolist()
 
 
 # ------------------------------------------------------------------ waiting time

@@ -188,7 +188,8 @@ def _kinds(table: pd.DataFrame, register: pd.DataFrame, spans: Mapping[int, tupl
     first, last = (both["cohort"].map({cohort: span[end] for cohort, span in spans.items()}) for end in (0, 1))
     both = both[(both["start"] <= last) & (both["end"] >= first)].sort_values("kind")
     kinds = both.drop_duplicates(["student_id", "kind"]).groupby("student_id")["kind"].agg(", ".join)
-    return table["student_id"].map(kinds).fillna("")
+    found = kinds.to_dict()
+    return pd.Series([found.get(student, "") for student in table["student_id"]], index=table.index, dtype="str")
 
 
 def _status(table: pd.DataFrame, at_least: int) -> pd.Series:
