@@ -150,7 +150,8 @@ def test_too_few_have_counts_and_no_estimate():
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_engine_gives_the_same_views(engine):
-    for make in (merit_view, grades_view, control_view):
+    # One view for Spark, which compiles for half a minute; all of them collect the same few columns.
+    for make in (merit_view,) if engine == "pyspark" else (merit_view, grades_view, control_view):
         same(make(in_engine(municipality(), engine)).table, make(municipality()).table)
 
 
