@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.disclosure import CellSystem, Policy, SystemBuilder, protect
-from nbanalytics.disclosure.cells import Ids, Mask
+from nbanalytics.disclosure.cells import Mask
 from nbanalytics.errors import DisclosureError
 from nbanalytics.records import StudentRecords
 from nbanalytics.release.cube import Cube, crossings, to_rows
 from nbanalytics.release.declared import Declared, standard
-from nbanalytics.release.guards import guard_complements, loose_unions
-from nbanalytics.release.known import known_cells, known_entries
+from nbanalytics.release.guards import guard_complements, loose_unions, narrowed
+from nbanalytics.release.known import known_cells, known_entries, known_mask
 from nbanalytics.release.links import Cubes, Link, add_links, links_of, unpublished_cubes
 from nbanalytics.release.manifest import describe
 from nbanalytics.release.means import mean_rows
@@ -27,8 +27,8 @@ from nbanalytics.release.report import report_rows
 from nbanalytics.release.tables import count_tables, number_cells
 
 Progress = Callable[[str], None]
-#: How often the tables are gone through to hide what nested selections leave over.
-_ROUNDS = 8
+#: How often the tables are gone through to hide what is left over or narrowed down.
+_ROUNDS = 12
 
 
 def build_release(
@@ -88,14 +88,11 @@ def build_release(
         )
     builder = SystemBuilder()
     cubes, links = numbered_cells(builder, persons, policy, contents)
-    public = known_cells(known, cubes) if known is not None else np.empty(0, dtype=np.int64)
-    system = _with_known(builder.build(), public)
-    hidden = _protected(system, cubes, policy, tell)
-    if hidden[public].any():
-        raise DisclosureError(
-            f"{int(hidden[public].sum())} of {len(public)} known cells would have to be hidden to protect "
-            "others. Cross fewer filters, or leave out the table with cells that follow from what is known."
-        )
+    system = builder.build()
+    public = np.zeros(len(system.values), dtype=bool)
+    if known is not None:
+        public = known_mask(system, known_cells(known, cubes))
+    hidden = _protected(system, cubes, policy, public, tell)
     tell("protecting means")
     rows = {key: _count_rows(cube, hidden) for key, cube in cubes.items() if cube.published}
     rows |= mean_rows(persons, cubes, hidden, policy, contents)
@@ -105,22 +102,12 @@ def build_release(
         for name, declared in contents.tables.items()
         if any(table == name for table, _ in rows)
     }
-    secondary = hidden & ~system.primary & ~system.virtual
-    tally = {"counts": int((~system.virtual).sum()), "counts_primary": int(system.primary.sum()),
-             "counts_secondary": int(secondary.sum())}  # fmt: skip
+    primary = hidden & system.primary
+    tally = {"counts": int((~system.virtual).sum()), "counts_primary": int(primary.sum()),
+             "counts_secondary": int((hidden & ~primary).sum())}  # fmt: skip
     entries = [] if known is None else known_entries(known)
     facts = {"hidden": tally, "known": entries, "report": report_rows(cubes, hidden)}
     return describe(records, persons, tables, cubes, links, policy, contents, title, date, facts)
-
-
-def _with_known(system: CellSystem, known: Ids) -> CellSystem:
-    """Let cells be that the public knows: they are not hidden for what they say, and last of all to protect others."""
-    if not len(known):
-        return system
-    primary, guarded, costs = system.primary.copy(), system.guarded.copy(), system.costs.copy()
-    primary[known] = guarded[known] = False
-    costs[known] = system.costs.sum() + 1
-    return replace(system, primary=primary, guarded=guarded, costs=costs)
 
 
 def numbered_cells(
@@ -146,18 +133,20 @@ def numbered_cells(
     return cubes, links
 
 
-def _protected(system: CellSystem, cubes: Cubes, policy: Policy, tell: Progress) -> Mask:
-    """Choose what to hide; and more, until no few students are left over of any selection either."""
-    wanted = system.primary
+def _protected(system: CellSystem, cubes: Cubes, policy: Policy, known: Mask, tell: Progress) -> Mask:
+    """Choose what to hide; and more, until few students are neither left over nor narrowed down."""
+    wanted = system.primary & ~known
     for _ in range(_ROUNDS):
-        hidden = protect(replace(system, primary=wanted), tell).hidden
-        more = loose_unions(cubes, hidden, policy)
+        hidden = protect(replace(system, primary=wanted), tell, policy, known if known.any() else None).hidden
+        more = np.union1d(loose_unions(cubes, hidden, policy), narrowed(system, hidden, policy))
+        more = more[~known[more]]
+        tell(f"hiding {len(more)} more")
         if not len(more):
             return hidden
         wanted = hidden.copy()
         wanted[more] = True
     raise DisclosureError(
-        f"{len(more)} sums of hidden cells stay smaller than {policy.min_cell}, so nothing is published. Cross fewer "
+        f"{len(more)} numbers smaller than {policy.min_cell} can still be told, so nothing is published. Cross fewer "
         "filters, or take cohorts or schools together."
     )
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbanalytics.disclosure.cells import Ids
+from nbanalytics.disclosure.cells import CellSystem, Ids, Mask
+from nbanalytics.disclosure.knowledge import Knowledge
 from nbanalytics.errors import DisclosureError
 from nbanalytics.release.cube import Cube
 from nbanalytics.release.links import Cubes
@@ -82,6 +83,13 @@ def known_cells(known: pd.DataFrame, cubes: Cubes) -> Ids:
             "the rows that are defined otherwise, or mend the records."
         )
     return np.array(found, dtype=np.int64)
+
+
+def known_mask(system: CellSystem, cells: Ids) -> Mask:
+    """Mark known cells, and those that are the same number by another name, or else follow from them alone."""
+    values = np.full(len(system.values), np.nan)
+    values[cells] = system.values[cells]
+    return Knowledge(system.matrix, values).fixed & ~system.virtual
 
 
 def known_entries(known: pd.DataFrame) -> list[dict[str, Any]]:

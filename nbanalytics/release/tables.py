@@ -200,7 +200,7 @@ def _baseline(persons: Persons, declared: Mask, n: Counts, policy: Policy) -> Co
     }
     long = pd.concat(
         [
-            table.assign(term=term, indicator=indicator, result=result.fillna("unknown"))
+            table.assign(term=term, indicator=indicator, result=result.astype("object").fillna("unknown"))
             for (term, indicator), result in columns.items()
         ]
     )
