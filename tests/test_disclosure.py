@@ -103,7 +103,7 @@ def test_policy_may_be_stricter():
         ({"min_cell": "5"}, "not a whole number"),
         ({"min_cell": True}, "not a whole number"),
         ({"min_grupp": 12}, "Did you mean 'min_group'"),
-        ({"zzz": 1}, "Known: min_cell, min_group, unfavourable"),
+        ({"zzz": 1}, "Known: min_cell, min_group, self_knowledge, unfavourable"),
         ({"unfavourable": ["x"]}, r"Write it as \[unfavourable\]"),
         ({"unfavourable": {"grupp": ["1"]}}, "Did you mean 'group'"),
         ({"unfavourable": {"group": "3"}}, "not a list"),
@@ -195,7 +195,7 @@ def test_nothing_hidden_if_nothing_is_small():
 def test_progress_is_told():
     told = []
     protect(system_of([[12, 3], [15, 25]]), told.append)
-    assert told[0].startswith("round 1: ")
+    assert told[-1].startswith("part 1 of 1: ")
 
 
 def test_primary_alone_protects_little():
@@ -224,7 +224,8 @@ def test_exact_attack_recovers_no_guarded_cell(array):
     assert not [cell for cell in found if system.guarded[cell]]
     assert not exposed(system, result.hidden).any()
     for equation in system.equations:
-        assert len(hidden_in(equation, result.hidden)) != 1
+        alone = hidden_in(equation, result.hidden)
+        assert len(alone) != 1 or not system.guarded[alone[0]]
 
 
 @settings(max_examples=25, deadline=None)
@@ -234,20 +235,3 @@ def test_exposed_finds_what_elimination_finds(array):
     found = {cell for cell in determined_exactly(system, system.primary) if system.guarded[cell]}
     # Exposed knows more: counts are not negative, so sums that leave nothing over tell zeros.
     assert found <= set(np.flatnonzero(exposed(system, system.primary)).tolist())
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_unhiding_a_needed_cell_is_noticed(seed):
-    """Of the secondary cells, those that matter are noticed when they are shown again."""
-    rng = np.random.default_rng(seed)
-    system = system_of(rng.multinomial(300, rng.dirichlet(np.ones(24))).reshape(3, 2, 4))
-    hidden = protect(system).hidden
-    noticed = 0
-    for cell in np.flatnonzero(hidden & ~system.primary):
-        weaker = hidden.copy()
-        weaker[cell] = False
-        assert bool(exposed(system, weaker).any()) >= bool(
-            [found for found in determined_exactly(system, weaker) if system.guarded[found]]
-        )
-        noticed += bool(exposed(system, weaker).any())
-    assert noticed

@@ -1,11 +1,12 @@
 """What may be published: the policy, the cells that must be hidden, and those hidden to protect them."""
 
-from nbanalytics.disclosure.attack import Bounds, bounds, determined
+from nbanalytics.disclosure.attack import Bounds, bounds, determined, exposed
 from nbanalytics.disclosure.cells import CellSystem, Equation, SystemBuilder
+from nbanalytics.disclosure.engine import Protection, protect, protect_sums, replay
 from nbanalytics.disclosure.knowledge import Knowledge, knowledge_of
 from nbanalytics.disclosure.policy import Policy, parse_policy, read_policy
 from nbanalytics.disclosure.primary import Line, primary
-from nbanalytics.disclosure.suppress import Protection, exposed, protect
+from nbanalytics.disclosure.rounding import round_small
 
 __all__ = [
     "Bounds",
@@ -23,5 +24,8 @@ __all__ = [
     "parse_policy",
     "primary",
     "protect",
+    "protect_sums",
     "read_policy",
+    "replay",
+    "round_small",
 ]

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nbanalytics.disclosure.cells import Ids, Mask, Values
-from nbanalytics.disclosure.knowledge import Knowledge, Part, parts_of
+from nbanalytics.disclosure.cells import CellSystem, Ids, Mask, Values
+from nbanalytics.disclosure.knowledge import Knowledge, Part, knowledge_of, parts_of
 from nbanalytics.disclosure.linear import Projection
 from nbanalytics.disclosure.propagation import TOLERANCE
 from nbanalytics.disclosure.solver import solve
 
-__all__ = ["Bounds", "Knowledge", "bounds", "determined"]
+__all__ = ["Bounds", "Knowledge", "bounds", "determined", "exposed"]
 
 
 def determined(knowledge: Knowledge) -> Mask:
@@ -31,6 +31,16 @@ def determined(knowledge: Knowledge) -> Mask:
     if not fixed.all():
         follows |= Projection(knowledge.matrix, fixed, ~fixed).determined()
     return follows & np.isnan(knowledge.values)
+
+
+def exposed(system: CellSystem, hidden: Mask) -> Mask:
+    """Tell which guarded cells that are not published have only one value that agrees with all that is published.
+
+    That a cell is zero because the cells of a sum leave nothing over is no exposure.
+    """
+    knowledge = knowledge_of(system, hidden)
+    follows: Mask = determined(knowledge) & system.guarded & (hidden | system.virtual)
+    return follows & ~(knowledge.fixed & (system.values == 0))
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,9 @@ class CellSystem:
         Cells that no table shows but that sums go through.
     costs : array
         What is lost when a cell is hidden; the engine hides the cheapest.
+    thresholds : array
+        What a guarded cell below it must be able to reach, in another table; ``nan`` for the smallest outcome of
+        the policy.
     matrix : sparse array, sums x cells
         1 for the total, -1 for each part: ``matrix @ values == 0``.
     """
@@ -50,12 +53,13 @@ class CellSystem:
     guarded: Mask
     virtual: Mask
     costs: Values
+    thresholds: Values
     matrix: sparse.csr_array
 
     @cached_property
-    def by_cell(self) -> sparse.csr_array:
-        """The sums turned around: a row for each cell, with the sums it is in."""
-        return sparse.csr_array(self.matrix.T)
+    def counts_only(self) -> bool:
+        """Whether all cells are whole numbers; sums of grade points and the like are not."""
+        return bool((self.values == np.round(self.values)).all())
 
     @cached_property
     def equations(self) -> tuple[Equation, ...]:
@@ -84,6 +88,7 @@ class SystemBuilder:
         primary: Mask | None = None,
         guarded: Mask | None = None,
         costs: Values | None = None,
+        thresholds: Values | None = None,
         virtual: bool = False,
     ) -> Ids:
         """Number the declared cells of a table.
@@ -99,6 +104,7 @@ class SystemBuilder:
             "primary": none if primary is None else primary,
             "guarded": none if guarded is None else guarded,
             "costs": values.astype(np.float64) if costs is None else costs,
+            "thresholds": np.full(values.shape, np.nan) if thresholds is None else thresholds,
             "virtual": np.full(values.shape, virtual),
         }
         ids = np.full(values.shape, -1, dtype=np.int64)

@@ -14,7 +14,7 @@ from typing import Any
 
 from nbanalytics.errors import DisclosureError
 
-_THRESHOLDS = ("min_group", "min_cell")
+_THRESHOLDS = ("min_group", "min_cell", "self_knowledge")
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,16 @@ class Policy:
         Smallest group of students that anything is said about.
     min_cell : int
         Smallest outcome of a group, and smallest complement of an outcome, that is shown if it is not 0.
+    self_knowledge : int
+        How many students of a cell may put together what they know of themselves, without being able to tell the
+        number in a hidden cell.
     unfavourable : mapping
         By outcome dimension, the outcomes that a group must not share as a whole.
 
     Raises
     ------
     DisclosureError
-        If a threshold is below the floor (10 and 5) or an unfavourable outcome of the default is missing.
+        If a threshold is below the floor (10, 5 and 1) or an unfavourable outcome of the default is missing.
 
     Examples
     --------
@@ -47,6 +50,7 @@ class Policy:
 
     min_group: int = 10
     min_cell: int = 5
+    self_knowledge: int = 1
     unfavourable: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _floor_outcomes())
 
     def __post_init__(self) -> None:
@@ -70,7 +74,7 @@ class Policy:
     def as_dict(self) -> dict[str, Any]:
         """Return the policy as it is written to a manifest."""
         outcomes = {dimension: list(values) for dimension, values in self.unfavourable.items()}
-        return {"min_group": self.min_group, "min_cell": self.min_cell, "unfavourable": outcomes}
+        return {**{name: getattr(self, name) for name in _THRESHOLDS}, "unfavourable": outcomes}
 
 
 def read_policy(path: str | Path) -> Policy:

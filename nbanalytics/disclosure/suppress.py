@@ -1,13 +1,11 @@
-"""Secondary suppression: hide further cells until no guarded cell follows from those that are left.
+"""Closing the sums of a large system: hide further cells until no guarded cell follows from those that are left.
 
-This is the simple engine: greedy, and proof against exact recovery by sums, not against narrow bounds. Its interface is
-:func:`protect` alone, from a :class:`CellSystem` to a :class:`Protection`, so that another engine can take its place.
+Greedy and fast; proof against exact recovery by any combination of sums, not against narrow bounds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,39 +20,20 @@ _AT_ONCE = 200
 _NEEDED, _ENTERS = 0.95, 1e-4
 
 
-@dataclass(frozen=True)
-class Protection:
-    """Which cells of a system are hidden.
-
-    Attributes
-    ----------
-    hidden : bool array
-        All hidden cells; virtual cells are not counted.
-    primary : bool array
-        Those hidden for what they say by themselves; the others protect them.
-    rounds : int
-        How often the whole system was looked through.
-    """
-
-    hidden: Mask
-    primary: Mask
-    rounds: int
-
-
-def protect(system: CellSystem, progress: Callable[[str], None] | None = None) -> Protection:
-    """Choose what to hide beside the primary cells.
+def close(system: CellSystem, progress: Callable[[str], None]) -> Mask:
+    """Choose what to hide beside the primary cells, so that nothing guarded follows exactly.
 
     Parameters
     ----------
     system : CellSystem
-    progress : callable, optional
+    progress : callable
         Told in words how far it has come.
 
     Returns
     -------
-    Protection
-        After it, no sum of shown cells holds exactly one hidden cell, and no guarded cell has only one value that
-        agrees with all sums.
+    bool array
+        The hidden cells. After it, no sum of shown cells holds exactly one hidden cell, and no guarded cell has only
+        one value that agrees with all sums.
 
     Notes
     -----
@@ -69,19 +48,9 @@ def protect(system: CellSystem, progress: Callable[[str], None] | None = None) -
         _close_lines(system, hidden)
         # The less is published, the less follows from it: only what was given away before can be so still.
         targets = _break_combinations(system, hidden, targets)
-        if progress is not None:
-            progress(f"round {rounds}: {int(hidden.sum())} of {int((~system.virtual).sum())} cells hidden")
+        progress(f"round {rounds}: {int(hidden.sum())} of {int((~system.virtual).sum())} cells hidden")
         if not targets.any():
-            return Protection(hidden=hidden, primary=system.primary, rounds=rounds)
-
-
-def exposed(system: CellSystem, hidden: Mask) -> Mask:
-    """Tell which hidden, guarded cells have only one value that agrees with all sums and all that is published.
-
-    That a cell is zero because a larger group's published cell is zero is no exposure.
-    """
-    found = _given_away(system, ~hidden & ~system.virtual, system.guarded & hidden)
-    return _mask(found[1], len(hidden)) if found else np.zeros_like(hidden)
+            return hidden
 
 
 def _close_lines(system: CellSystem, hidden: Mask) -> None:

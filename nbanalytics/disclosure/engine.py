@@ -1,0 +1,206 @@
+"""The suppression engine: hide further cells until other tables exist that deny what the primary cells would say.
+
+Each guarded cell has goals (:mod:`nbanalytics.disclosure.goals`). The engine looks for *witnesses*: changes of the
+true table that keep all sums and lead to another possible table in which the cell is where the goal wants it. The
+cells that a witness changes have to be hidden, and nothing else has: what no witness changes is published, and each
+witness agrees with all of it. So the search for what to hide and the proof that it is enough are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from nbanalytics.disclosure.cells import CellSystem, Ids, Mask, Values
+from nbanalytics.disclosure.goals import Goals, goals_of, goals_of_sums
+from nbanalytics.disclosure.moves import blocks_of
+from nbanalytics.disclosure.policy import Policy
+from nbanalytics.disclosure.propagation import TOLERANCE
+from nbanalytics.disclosure.search import Search
+from nbanalytics.disclosure.suppress import close
+from nbanalytics.errors import DisclosureError
+
+Progress = Callable[[str], None]
+#: Cells beyond which a system is closed greedily unless it is asked to be thorough.
+LARGE = 3000
+
+
+@dataclass(frozen=True)
+class Protection:
+    """Which cells of a system are hidden, and the tables that show it is enough.
+
+    Attributes
+    ----------
+    hidden : bool array
+        All hidden cells; virtual cells are not counted.
+    primary : bool array
+        Those hidden for what they say by themselves; the others protect them.
+    goals : Goals
+        What has to be shown of the guarded cells.
+    witnesses : sparse array, witnesses x cells
+        How each witness differs from the true table. It belongs to those who hold the true table, and is no part
+        of what is published.
+    shown_by : int array
+        For each goal, the witness that reaches it; -1 if none was looked for.
+    known : bool array
+        Cells that the public had before, and that are shown whatever they say.
+    """
+
+    hidden: Mask
+    primary: Mask
+    goals: Goals
+    witnesses: sparse.csr_array
+    shown_by: Ids
+    known: Mask
+
+
+def protect(
+    system: CellSystem,
+    progress: Progress | None = None,
+    policy: Policy | None = None,
+    known: Mask | None = None,
+    thorough: bool = False,
+) -> Protection:
+    """Choose what to hide beside the primary cells of a system of counts.
+
+    Parameters
+    ----------
+    system : CellSystem
+    progress : callable, optional
+        Told in words how far it has come.
+    policy : Policy, optional
+        Thresholds that the goals are made of.
+    known : bool array, optional
+        Cells that the public has already, such as official statistics: never hidden, and part of what is known.
+    thorough : bool
+        Look for witnesses in a system of more than ``LARGE`` cells, too; that takes minutes.
+
+    Returns
+    -------
+    Protection
+        Every goal is reached by a witness: a table of whole numbers that are not negative, that has the same sums
+        and the same published cells. A large system is closed against exact recovery only, without witnesses, and so
+        is one with other numbers than counts, see :func:`protect_sums`.
+
+    Raises
+    ------
+    DisclosureError
+        If a goal is out of reach however much is hidden, because of what the public knows already.
+    """
+    goals = goals_of(system, policy or Policy())
+    large = len(system.values) > LARGE and not thorough
+    if known is None and (large or not system.counts_only):
+        hidden = close(system, _teller(progress, ""))
+        nothing = sparse.csr_array((0, len(hidden)))
+        unknown = np.zeros(len(hidden), dtype=bool)
+        return Protection(hidden, system.primary, goals, nothing, np.full(len(goals.cells), -1), unknown)
+    return _protected(system, goals, np.full(len(system.values), np.inf), True, known, progress)
+
+
+def protect_sums(
+    system: CellSystem,
+    upper: Values,
+    share: float = 0.1,
+    progress: Progress | None = None,
+    known: Mask | None = None,
+) -> Protection:
+    """Choose which sums of a measure to hide: those of small groups, and others until none can be narrowed down.
+
+    Parameters
+    ----------
+    system : CellSystem
+        Sums (grade points, merit values, hours) by group; the number of students is taken to be known.
+    upper : array
+        The largest that each sum can be: students times the largest value. The least is 0.
+    share : float
+        For each guarded sum there is another set of sums that agrees with those published, in which it is off by
+        at least this share of ``upper``.
+    progress, known
+        As in :func:`protect`.
+
+    Returns
+    -------
+    Protection
+
+    Raises
+    ------
+    DisclosureError
+        If a sum cannot be protected.
+    """
+    goals = goals_of_sums(system, share * upper)
+    return _protected(system, goals, upper, False, known, progress)
+
+
+def replay(system: CellSystem, protection: Protection) -> list[str]:
+    """Check a protection by arithmetic alone: no solver, nothing taken on trust.
+
+    Parameters
+    ----------
+    system : CellSystem
+    protection : Protection
+
+    Returns
+    -------
+    list of str
+        What is wrong, in words; empty if every witness is a possible table and every goal is reached by its own.
+    """
+    published = ~protection.hidden & ~system.virtual
+    wrong = []
+    lacking = int((system.primary & ~protection.known & ~protection.hidden).sum())
+    if lacking:
+        wrong.append(f"{lacking} primary cells are published")
+    reached = np.zeros(len(protection.shown_by), dtype=bool)
+    for number in range(protection.witnesses.shape[0]):
+        table = system.values + protection.witnesses[[number]].toarray().ravel()
+        off = np.abs(system.matrix @ table) > TOLERANCE
+        if off.any() or table.min() < -TOLERANCE or (np.abs(table - system.values)[published] > TOLERANCE).any():
+            wrong.append(f"witness {number} is no table that agrees with what is published")
+        own = protection.shown_by == number
+        reached[own] = protection.goals.reached(table)[own]
+    if not reached.all():
+        wrong.append(f"{int((~reached).sum())} of {len(reached)} goals are not reached by their witness")
+    return wrong
+
+
+def _protected(
+    system: CellSystem, goals: Goals, upper: Values, integer: bool, known: Mask | None, progress: Progress | None
+) -> Protection:
+    known = np.zeros(len(system.values), dtype=bool) if known is None else known
+    goals = goals[~known[goals.cells]]
+    hidden = (system.primary | system.virtual) & ~known
+    movable = ~known
+    shown_by = np.full(len(goals.cells), -1)
+    witnesses: list[sparse.csr_array] = []
+    blocks = list(blocks_of(system, movable, upper, integer))
+    for number, block in enumerate(blocks, 1):
+        own = np.flatnonzero(np.isin(goals.cells, block.cells))
+        here = replace(goals[own], cells=np.searchsorted(block.cells, goals.cells[own]))
+        search = Search(block, here, hidden[block.cells])
+        search.run(_teller(progress, f"part {number} of {len(blocks)}: "))
+        hidden[block.cells] = search.hidden
+        for move in search.moves:
+            shown_by[own[move.reaches & (shown_by[own] < 0)]] = len(witnesses)
+            witnesses.append(_row(move.change, block.cells[move.places], len(hidden)))
+    _refuse_unreached(system, goals.cells[shown_by < 0], known)
+    stacked = sparse.csr_array(sparse.vstack(witnesses)) if witnesses else sparse.csr_array((0, len(hidden)))
+    return Protection(hidden & ~system.virtual, system.primary, goals, stacked, shown_by, known)
+
+
+def _row(change: Values, cells: Ids, size: int) -> sparse.csr_array:
+    return sparse.csr_array((change, (np.zeros(len(cells), dtype=np.int64), cells)), shape=(1, size))
+
+
+def _teller(progress: Progress | None, before: str) -> Progress:
+    return (lambda words: None) if progress is None else (lambda words: progress(before + words))
+
+
+def _refuse_unreached(system: CellSystem, cells: Ids, known: Mask) -> None:
+    if len(cells):
+        raise DisclosureError(
+            f"{len(np.unique(cells))} of {int(system.guarded.sum())} cells cannot be protected however much is hidden: "
+            f"the sums and the {int(known.sum())} numbers that are known already give them away. "
+            "Leave out the table that they are in, cross fewer filters, or make the known numbers coarser."
+        )

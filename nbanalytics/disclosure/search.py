@@ -1,0 +1,160 @@
+"""The search for witnesses of one block: push goals, hide what has to move, keep as few moves as will do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from nbanalytics.disclosure.cells import Ids, Mask, Values
+from nbanalytics.disclosure.goals import Goals
+from nbanalytics.disclosure.moves import Block, Push
+
+#: Goals pushed at once, at first and at most; and how often a goal is tried before it is given up.
+_AT_FIRST, _AT_MOST, _TRIES = 12, 32, 6
+#: Which of the cells that are not hidden yet may be hidden: the cheaper half, then more of them, then any.
+_SHARES = (0.5, 0.8, 1.0)
+#: Programs that may be spent on taking cells back, times the cells of the block.
+_POLISH = 40_000
+_SEED = 20180615
+
+
+@dataclass(frozen=True)
+class Move:
+    """A witness: the cells that it changes, the change of each, and the goals that it reaches."""
+
+    places: Ids
+    change: Values
+    reaches: Mask
+
+
+class Search:
+    """What is hidden of a block, and the moves that show it is enough.
+
+    Attributes
+    ----------
+    hidden : bool array
+        Of the cells of the block.
+    moves : list of Move
+    open : bool array
+        Goals that no move reaches.
+    """
+
+    def __init__(self, block: Block, goals: Goals, hidden: Mask) -> None:
+        """Take over what is hidden from the start; the cells of ``goals`` are places in the block."""
+        self._block, self._goals, self._start = block, goals, hidden.copy()
+        self._rng = np.random.default_rng(_SEED)
+        self._rise, self._fall = goals.steps(block.values)
+        self.hidden = hidden.copy()
+        self.moves: list[Move] = []
+        self.open: Mask = np.ones(len(goals.cells), dtype=bool)
+
+    def run(self, tell: Callable[[str], None]) -> None:
+        """Look for a move for every goal, then give back what no needed move changes.
+
+        At first only cheap cells may be hidden: what is dear stays as it is, and the block falls into pieces that are
+        soon solved. What cannot be reached so is tried again with dearer ones.
+        """
+        for share in _SHARES:
+            limit = np.quantile(self._block.costs[~self.hidden], share) if (~self.hidden).any() else np.inf
+            for places in self._block.pieces(self.hidden | (self._block.costs <= limit)):
+                own = np.flatnonzero(self.open & np.isin(self._goals.cells, places))
+                if len(own):
+                    self._work(places, own, _TRIES if share == _SHARES[-1] else 2, tell)
+        self._keep_few()
+        self._take_back()
+
+    def _work(self, places: Ids, own: Ids, most: int, tell: Callable[[str], None]) -> None:
+        """Push some goals within a piece until each is reached or was tried often enough."""
+        part, tries, at_once = self._block.part(places), np.zeros(len(self.open), dtype=int), _AT_FIRST
+        while (left := own[self.open[own] & (tries[own] < most)]).size:
+            some = self._some(left, tries, at_once)
+            in_time = self._reach(part, places, some, tries[some])
+            # Whoever did not get there is tried the other way next time, and may cost more.
+            tries[some[self.open[some]]] += 1
+            at_once = min(_AT_MOST, at_once + 4) if in_time else max(1, at_once // 2)
+            tell(f"{int((~self.open).sum())} of {len(self.open)} goals, {int(self.hidden.sum())} cells hidden")
+
+    def _some(self, left: Ids, tries: Ids, at_once: int) -> Ids:
+        """Draw some goals, those tried least first, none two of the same cell."""
+        drawn = self._rng.permutation(left)
+        drawn = drawn[np.argsort(tries[drawn], kind="stable")][:at_once]
+        _, first = np.unique(self._goals.cells[drawn], return_index=True)
+        return drawn[np.sort(first)]
+
+    def _push(self, goals: Ids, tries: Ids, places: Ids) -> Push:
+        rise, fall = self._rise[goals], self._fall[goals]
+        up = np.where(np.isinf(fall), True, (rise <= fall) == (tries % 2 == 0))
+        inside = np.searchsorted(places, self._goals.cells[goals])
+        return Push(inside, np.where(up, 1.0, -1.0), np.where(up, rise, fall))
+
+    def _reach(self, part: Block, places: Ids, goals: Ids, tries: Ids) -> bool:
+        """Push some goals and keep the moves that reach any; false if that took too long."""
+        push, hidden, worth = self._push(goals, tries, places), self.hidden[places], 10.0 ** (int(tries.max()) // 2)
+        together = part.cheapest(push, hidden, worth)
+        if together is None:
+            return False
+        for inside, change in part.moves(together, push, hidden, worth):
+            move = self._move(places[inside], change)
+            if (move.reaches & self.open).any():
+                self.moves.append(move)
+                self.hidden[move.places] = True
+                self.open &= ~move.reaches
+        return True
+
+    def _move(self, places: Ids, change: Values) -> Move:
+        table = self._block.values.copy()
+        table[places] += change
+        return Move(places, change, self._goals.reached(table))
+
+    def _keep_few(self) -> None:
+        """Keep moves that together reach all that was reached, and hide as little as can be; greedily."""
+        candidates = self.moves
+        if not candidates:
+            return
+        reaches = np.array([move.reaches for move in candidates])
+        wanted = reaches.any(axis=0)
+        hidden, self.moves = self._start.copy(), []
+        while wanted.any():
+            gained = reaches[:, wanted].sum(axis=1)
+            costs = np.array([(1 + self._block.costs[move.places[~hidden[move.places]]]).sum() for move in candidates])
+            best = int(np.argmax(gained / (1e-3 + costs)))
+            self.moves.append(candidates[best])
+            hidden[candidates[best].places] = True
+            wanted &= ~reaches[best]
+        self.hidden = hidden
+
+    def _take_back(self) -> None:
+        """Publish secondary cells again, the dearest first, if their goals are reached without them."""
+        secondary = np.flatnonzero(self.hidden & ~self._start)
+        programs = _POLISH // len(self._block.cells)
+        for cell in secondary[np.argsort(-self._block.costs[secondary], kind="stable")]:
+            if programs <= 0:
+                return
+            kept = [move for move in self.moves if cell not in move.places]
+            programs -= self._without(int(cell), kept)
+
+    def _without(self, cell: int, kept: list[Move]) -> int:
+        """Try to do without a hidden cell; return how many programs that took."""
+        free = self.hidden.copy()
+        free[cell] = False
+        missing = ~self.open
+        for move in kept:
+            missing &= ~move.reaches
+        places, programs, moves = np.flatnonzero(free), 0, list(kept)
+        part, everywhere = self._block.part(places), np.ones(len(places), dtype=bool)
+        for goal in np.flatnonzero(missing):
+            for way in (0, 1):
+                if missing[goal]:
+                    programs += 1
+                    push = self._push(np.array([goal]), np.array([way]), places)
+                    together = part.cheapest(push, everywhere)
+                    found = () if together is None else part.moves(together, push, everywhere)
+                    for inside, change in found:
+                        moves.append(self._move(places[inside], change))
+                        missing &= ~moves[-1].reaches
+            if missing[goal]:
+                return programs
+        self.moves, self.hidden = moves, free
+        return programs

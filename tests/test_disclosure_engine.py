@@ -1,0 +1,176 @@
+"""The engine and its witnesses: replayed by arithmetic, attacked, mutated, and held against tau-argus."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_disclosure import system_of
+
+from nbanalytics.disclosure import (
+    Policy,
+    SystemBuilder,
+    bounds,
+    exposed,
+    knowledge_of,
+    protect,
+    protect_sums,
+    replay,
+)
+from nbanalytics.errors import DisclosureError
+
+
+def cohort(seed, students=None, shape=None, skew=1.0):
+    """Draw a cube of 30 to 2,000 students, one to five dimensions, skewed; the last axis is the outcome."""
+    rng = np.random.default_rng(seed)
+    students = students or int(np.exp(rng.uniform(np.log(30), np.log(2000))))
+    shape = shape or [(4,), (3, 2), (3, 2, 2), (3, 2, 2, 2), (2, 2, 2, 2, 2)][rng.integers(5)]
+    return rng.multinomial(students, rng.dirichlet(np.full(np.prod(shape), skew))).reshape(shape)
+
+
+def certain(system, hidden):
+    """Guarded cells of 1 to 4 of which the exact bounds say that they are 1 to 4, and guarded cells with one value."""
+    cells = np.flatnonzero(system.guarded)
+    found = bounds(knowledge_of(system, hidden), cells)
+    assert found.proven.all()
+    few = (system.values[cells] > 0) & (system.values[cells] < 5)
+    # Between 0 and the threshold there may be a gap, but nothing small may be certain.
+    return cells[(found.low == found.high) | (few & (found.low > 0) & (found.high < 5))]
+
+
+cohorts = st.builds(cohort, st.integers(0, 10**6), skew=st.sampled_from([0.3, 1.0, 3.0]))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(cohorts)
+def test_the_attack_recovers_nothing(array):
+    system = system_of(array)
+    protection = protect(system)
+    assert replay(system, protection) == []
+    assert not exposed(system, protection.hidden).any()
+    assert not certain(system, protection.hidden).size
+
+
+@pytest.mark.slow
+def test_on_a_thousand_cohorts_the_attack_recovers_nothing():
+    for seed in range(1000):
+        system = system_of(cohort(seed, skew=[0.3, 1.0, 3.0][seed % 3]))
+        protection = protect(system)
+        assert replay(system, protection) == [], seed
+        assert not exposed(system, protection.hidden).any(), seed
+
+
+def test_every_witness_is_a_table_that_differs_in_hidden_cells_only():
+    system = system_of(cohort(5, 300, (3, 2, 2, 2)))
+    protection = protect(system)
+    for change in protection.witnesses.toarray():
+        table = system.values + change
+        assert np.array_equal(table, np.round(table))
+        assert table.min() >= 0
+        assert not (system.matrix @ table).any()
+        assert (table == system.values)[~protection.hidden].all()
+
+
+def test_a_pupil_who_knows_itself_still_cannot_tell():
+    """For every guarded cell with somebody in it, a table has another number and at least that one pupil in it."""
+    system = system_of(cohort(5, 300, (3, 2, 2, 2)))
+    protection = protect(system, policy=Policy())
+    tables = system.values + protection.witnesses.toarray()
+    for cell in np.flatnonzero(system.guarded & (system.values > 0)):
+        there = tables[:, cell]
+        assert ((there >= 1) & (there != system.values[cell])).any()
+
+
+def test_replay_notices_what_is_wrong():
+    system = system_of(cohort(5, 300, (3, 2, 2, 2)))
+    protection = protect(system)
+    assert replay(system, replace(protection, hidden=np.zeros_like(protection.hidden)))[0].endswith("are published")
+    broken = protection.witnesses.copy()
+    broken.data[0] += 1
+    assert "is no table" in replay(system, replace(protection, witnesses=broken))[0]
+    swapped = replace(protection, shown_by=np.full_like(protection.shown_by, -1))
+    assert "are not reached" in replay(system, swapped)[0]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_showing_a_secondary_cell_again_is_noticed_where_it_matters(seed):
+    """The attack on the mutant against its exact bounds; and few secondary cells do not matter."""
+    system = system_of(cohort(seed, 120, (3, 2, 2)))
+    hidden = protect(system).hidden
+    secondary = np.flatnonzero(hidden & ~system.primary)
+    matter = 0
+    for cell in secondary:
+        weaker = hidden.copy()
+        weaker[cell] = False
+        found = certain(system, weaker)
+        alone = np.flatnonzero(exposed(system, weaker))
+        assert set(alone) <= set(found)
+        matter += bool(found.size)
+    assert matter >= 0.5 * len(secondary)
+
+
+def test_a_known_cell_stays_visible():
+    system = system_of([[12, 3, 30], [15, 25, 30]])
+    known = np.zeros(len(system.values), dtype=bool)
+    known[0] = known[1] = True
+    protection = protect(system, known=known)
+    assert not protection.hidden[known].any()
+    assert replay(system, protection) == []
+
+
+def test_what_is_known_can_make_protection_impossible():
+    system = system_of([20, 3, 30])
+    known = ~(system.values == 3)
+    with pytest.raises(DisclosureError, match="1 of 1 cells cannot be protected however much is hidden"):
+        protect(system, known=known)
+
+
+def test_sums_cannot_be_narrowed_down():
+    students, points = np.array([57, 8, 21, 28]), np.array([0.0, 81.5, 262.5, 301.0])
+    points[0] = points.sum()
+    builder = SystemBuilder()
+    few = students < 10
+    ids = builder.add_cells(points, np.ones(4, dtype=bool), few, few)
+    builder.add_margins(ids, 0)
+    system = builder.build()
+    protection = protect_sums(system, 20.0 * students, share=0.2)
+    assert replay(system, protection) == []
+    assert protection.hidden.sum() == 2
+    tables = system.values + protection.witnesses.toarray()
+    assert (np.abs(tables[:, 1] - 81.5) >= 0.2 * 160 - 1e-6).any()
+    assert (tables <= 20 * students + 1e-6).all()
+
+
+def tau_argus(array):
+    """Cells that tau-argus hides with FREQ 5 and OPT, in the order of the system."""
+    pytauargus = pytest.importorskip("pytauargus")
+    names = [f"axis{axis}" for axis in range(array.ndim)]
+    places = np.repeat(np.argwhere(array >= 0), array.ravel(), axis=0)
+    students = {name: [f"v{place}" for place in places[:, axis]] for axis, name in enumerate(names)}
+    result = pytauargus.protect({**students, "n": [1] * len(places)}, names, "n", "FREQ(5,30)", "OPT(1)")
+    hidden = np.zeros([size + 1 for size in array.shape], dtype=bool)
+    for row in result.tables[0].rows:
+        codes = [str(row[name]).strip() for name in names]
+        hidden[tuple(int(code[1:]) + 1 if code.startswith("v") else 0 for code in codes)] = row["status"] in "UM"
+    return hidden.ravel()
+
+
+def frequencies(array):
+    """The system that tau-argus is given: cells of 1 to 4 are unsafe, nothing else."""
+    system = system_of(array)
+    few = (system.values > 0) & (system.values < 5)
+    return replace(system, primary=few, guarded=few)
+
+
+def test_at_least_as_many_cells_published_as_by_tau_argus():
+    arrays = [cohort(seed, 300, (3, 2, 2), skew=2.0) for seed in range(4)]
+    ours = theirs = 0
+    for array in arrays:
+        system = frequencies(array)
+        hidden = protect(system).hidden
+        pattern = tau_argus(array)
+        assert not (system.primary & ~pattern).any()
+        assert not certain(system, hidden).size
+        ours, theirs = ours + (~hidden).sum(), theirs + (~pattern).sum()
+    assert ours >= theirs
