@@ -1,7 +1,8 @@
-"""Intervals of shares, of differences and ratios between them, and of means."""
+"""Intervals of shares, of differences, changes and ratios between them, and of means."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import exp, inf, nan, sqrt
 
 
@@ -71,6 +72,115 @@ def newcombe(
         difference - sqrt((share_1 - low_1) ** 2 + (high_2 - share_2) ** 2),
         difference + sqrt((high_1 - share_1) ** 2 + (share_2 - low_2) ** 2),
     )
+
+
+def paired_difference(both: int, first: int, second: int, neither: int) -> tuple[float, float]:
+    """95 % interval of the later share minus the earlier one, of the same students.
+
+    Parameters
+    ----------
+    both, first, second, neither : int
+        Students who reached at both occasions, at the first only, at the second only, at neither.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper bound.
+
+    Notes
+    -----
+    Newcombe, R. G. (1998), Statistics in Medicine 17: 2635-2650, method 10: the score intervals of the two shares put
+    together with the correlation between them, corrected for continuity.
+
+    Examples
+    --------
+    >>> [round(bound, 3) for bound in paired_difference(1, 7, 1, 12)]
+    [-0.507, -0.026]
+    """
+    n = both + first + second + neither
+    now, then = (both + second), (both + first)
+    (low_1, high_1), (low_2, high_2) = wilson(now, n), wilson(then, n)
+    product = now * (n - now) * then * (n - then)
+    cross = float(both * neither - first * second)
+    cross = max(cross - n / 2, 0.0) if cross > 0 else cross
+    phi = cross / sqrt(product) if product else 0.0
+    share_1, share_2 = now / n, then / n
+    down_1, up_1, down_2, up_2 = share_1 - low_1, high_1 - share_1, share_2 - low_2, high_2 - share_2
+    change = share_1 - share_2
+    return (
+        change - sqrt(max(down_1**2 - 2 * phi * down_1 * up_2 + up_2**2, 0.0)),
+        change + sqrt(max(up_1**2 - 2 * phi * up_1 * down_2 + down_2**2, 0.0)),
+    )
+
+
+@dataclass(frozen=True)
+class Change:
+    """A share at two occasions.
+
+    Attributes
+    ----------
+    zero, later : float
+        The share at either occasion.
+    low, high : float
+        95 % interval of ``later - zero``.
+    chance : float
+        95 of 100 changes lie between minus and plus this if nothing but chance is at work.
+    """
+
+    zero: float
+    later: float
+    low: float
+    high: float
+    chance: float
+
+    @property
+    def change(self) -> float:
+        """The later share minus the earlier one."""
+        return self.later - self.zero
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether the change is larger than chance alone usually gives."""
+        return abs(self.change) > self.chance
+
+
+def same_students_change(both: int, first: int, second: int, neither: int) -> Change:
+    """Change of a share among the same students, who reached at both occasions, the first, the second or neither.
+
+    Notes
+    -----
+    The interval is :func:`paired_difference`. By chance alone as many go up as down, so that the change has variance
+    *(first + second) / n²* (McNemar 1947, Psychometrika 12: 153-157).
+
+    Examples
+    --------
+    >>> found = same_students_change(236, 23, 15, 39)
+    >>> round(found.change, 4), round(found.chance, 4)
+    (-0.0256, 0.0386)
+    """
+    n = both + first + second + neither
+    low, high = paired_difference(both, first, second, neither)
+    margin = mean_interval(0.0, sqrt(first + second) / n)[1]
+    return Change((both + first) / n, (both + second) / n, low, high, margin)
+
+
+def other_students_change(reached_zero: int, n_zero: int, reached_later: int, n_later: int) -> Change:
+    """Change of a share between different students.
+
+    Notes
+    -----
+    The interval is :func:`newcombe`. By chance alone both have the same share, estimated from all of them.
+
+    Examples
+    --------
+    >>> found = other_students_change(80, 100, 150, 200)
+    >>> round(found.change, 4), round(found.chance, 4)
+    (-0.05, 0.1015)
+    """
+    low, high = newcombe(reached_later, n_later, reached_zero, n_zero)
+    common = (reached_zero + reached_later) / (n_zero + n_later)
+    margin = mean_interval(0.0, sqrt(common * (1 - common) * (1 / n_zero + 1 / n_later)))[1]
+    return Change(reached_zero / n_zero, reached_later / n_later, low, high, margin)
 
 
 def katz(

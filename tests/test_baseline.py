@@ -18,11 +18,11 @@ from nbanalytics.baseline import (
     individual_from_form,
     regression_to_mean,
 )
-from nbanalytics.baseline.followup import paired_difference
 from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
 from nbanalytics.figures import describe_followup_dots, followup_dots, followup_table
 from nbanalytics.flows import flows, share_eligible
+from nbanalytics.intervals import paired_difference
 from nbanalytics.readers.baseline_form import read_baseline_form, write_form
 from nbanalytics.readers.baseline_layout import COLUMNS
 

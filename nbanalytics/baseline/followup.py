@@ -12,7 +12,7 @@ import pandas as pd
 
 from nbanalytics.baseline.measured import ABSENCE, GROUPS, MEASURES, in_group, measured
 from nbanalytics.errors import DataError
-from nbanalytics.intervals import mean_interval, newcombe, wilson
+from nbanalytics.intervals import Change, mean_interval, other_students_change, same_students_change
 from nbanalytics.persons import split_groups
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
@@ -157,45 +157,6 @@ def follow_up_cohorts(
     return FollowUp(_table(rows, by), {**settings, "min_students": min_students}, len(before))
 
 
-def paired_difference(both: int, first: int, second: int, neither: int) -> tuple[float, float]:
-    """95 % interval of the later share minus the earlier one, of the same students.
-
-    Parameters
-    ----------
-    both, first, second, neither : int
-        Students who reached at both occasions, at the first only, at the second only, at neither.
-
-    Returns
-    -------
-    tuple of float
-        Lower and upper bound.
-
-    Notes
-    -----
-    Newcombe, R. G. (1998), Statistics in Medicine 17: 2635-2650, method 10: the score intervals of the two shares put
-    together with the correlation between them, corrected for continuity.
-
-    Examples
-    --------
-    >>> [round(bound, 3) for bound in paired_difference(1, 7, 1, 12)]
-    [-0.507, -0.026]
-    """
-    n = both + first + second + neither
-    now, then = (both + second), (both + first)
-    (low_1, high_1), (low_2, high_2) = wilson(now, n), wilson(then, n)
-    product = now * (n - now) * then * (n - then)
-    cross = float(both * neither - first * second)
-    cross = max(cross - n / 2, 0.0) if cross > 0 else cross
-    phi = cross / sqrt(product) if product else 0.0
-    share_1, share_2 = now / n, then / n
-    down_1, up_1, down_2, up_2 = share_1 - low_1, high_1 - share_1, share_2 - low_2, high_2 - share_2
-    change = share_1 - share_2
-    return (
-        change - sqrt(max(down_1**2 - 2 * phi * down_1 * up_2 + up_2**2, 0.0)),
-        change + sqrt(max(up_1**2 - 2 * phi * up_1 * down_2 + down_2**2, 0.0)),
-    )
-
-
 def _cells(part: pd.DataFrame, values: Sequence[str]) -> list[tuple[str, str, pd.DataFrame]]:
     groups = ((group, in_group(part, group)) for group in GROUPS)
     return [(group, measure, chosen) for group, chosen in groups if chosen is not None for measure in values]
@@ -209,53 +170,44 @@ def _paired(before: np.ndarray, after: np.ndarray, measure: str, min_students: i
     n = len(before)
     if n < max(min_students, 2):
         return _too_few(n, n)
-    change = float((after - before).mean())
-    if measure == ABSENCE:
-        error = float((after - before).std(ddof=1)) / sqrt(n)
-        low, high = mean_interval(change, error, n - 1)
-        margin = high - change
-    else:
+    if measure != ABSENCE:
         first, second = int(((before == 1) & (after == 0)).sum()), int(((before == 0) & (after == 1)).sum())
         both = int(((before == 1) & (after == 1)).sum())
-        low, high = paired_difference(both, first, second, n - first - second - both)
-        margin = mean_interval(0.0, sqrt(first + second) / n)[1]
-    return _row(n, before, n, after, (low, high), margin)
+        return _row(n, n, same_students_change(both, first, second, n - first - second - both))
+    error = float((after - before).std(ddof=1)) / sqrt(n)
+    return _row(n, n, _change_of_means(before, after, error, n - 1))
 
 
 def _independent(before: np.ndarray, after: np.ndarray, measure: str, min_students: int) -> dict[str, Any]:
     n, m = len(before), len(after)
     if min(n, m) < max(min_students, 2):
         return _too_few(n, m)
-    change = float(after.mean() - before.mean())
-    if measure == ABSENCE:
-        parts = np.array([before.var(ddof=1) / n, after.var(ddof=1) / m])
-        error = sqrt(float(parts.sum()))
-        freedom = float(parts.sum() ** 2 / (parts**2 / [n - 1, m - 1]).sum()) if error else float(n + m - 2)
-        low, high = mean_interval(change, error, freedom)
-        margin = high - change
-    else:
-        low, high = newcombe(int(after.sum()), m, int(before.sum()), n)
-        common = float(before.sum() + after.sum()) / (n + m)
-        margin = mean_interval(0.0, sqrt(common * (1 - common) * (1 / n + 1 / m)))[1]
-    return _row(n, before, m, after, (low, high), margin)
+    if measure != ABSENCE:
+        return _row(n, m, other_students_change(int(before.sum()), n, int(after.sum()), m))
+    parts = np.array([before.var(ddof=1) / n, after.var(ddof=1) / m])
+    error = sqrt(float(parts.sum()))
+    freedom = float(parts.sum() ** 2 / (parts**2 / [n - 1, m - 1]).sum()) if error else float(n + m - 2)
+    return _row(n, m, _change_of_means(before, after, error, freedom))
 
 
-def _row(
-    n: int, before: np.ndarray, m: int, after: np.ndarray, interval: tuple[float, float], margin: float
-) -> dict[str, Any]:
+def _change_of_means(before: np.ndarray, after: np.ndarray, error: float, freedom: float) -> Change:
     zero, later = float(before.mean()), float(after.mean())
-    change = later - zero
+    low, high = mean_interval(later - zero, error, freedom)
+    return Change(zero, later, low, high, high - (later - zero))
+
+
+def _row(n: int, m: int, found: Change) -> dict[str, Any]:
     return {
         "n_zero": n,
-        "zero": zero,
+        "zero": found.zero,
         "n_later": m,
-        "later": later,
-        "change": change,
-        "low": interval[0],
-        "high": interval[1],
-        "chance_low": -margin,
-        "chance_high": margin,
-        "beyond_chance": bool(abs(change) > margin),
+        "later": found.later,
+        "change": found.change,
+        "low": found.low,
+        "high": found.high,
+        "chance_low": -found.chance,
+        "chance_high": found.chance,
+        "beyond_chance": found.beyond_chance,
         "status": "ok",
     }
 
