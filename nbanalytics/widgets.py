@@ -14,6 +14,7 @@ import traitlets
 
 from nbanalytics.figures.board import SECTIONS, Board, ReleaseLike
 from nbanalytics.figures.script import plotly_script
+from nbanalytics.text import LANGUAGES
 
 if TYPE_CHECKING:
     from nbanalytics.release import Release
@@ -89,13 +90,15 @@ class BoardPage(anywidget.AnyWidget):
     page = traitlets.Dict().tag(sync=True)
     selection = traitlets.Dict().tag(sync=True)
     view = traitlets.Dict().tag(sync=True)
+    lang = traitlets.Enum(LANGUAGES).tag(sync=True)
 
     def __init__(self, release: ReleaseLike, lang: str | None = None, sections: Iterable[str] = SECTIONS) -> None:
         given = _GIVEN.get()
-        self.board = Board(release, lang or (given[1] if given else "sv"), sections)
+        self._release, self._sections = release, tuple(sections)
+        self.board = Board(release, lang or (given[1] if given else "sv"), self._sections)
         start = self.board.start()
-        super().__init__(page=self.board.page(), selection=start, view=self.board.view(start))
-        self.observe(self._choose, names="selection")
+        super().__init__(page=self.board.page(), selection=start, view=self.board.view(start), lang=self.board.lang)
+        self.observe(self._choose, names=["selection", "lang"])
         self.on_msg(self._hand_over)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
@@ -107,8 +110,12 @@ class BoardPage(anywidget.AnyWidget):
             bundle[PAGE_TYPE] = {"model": self.model_id, "state": state}
         return shown
 
-    def _choose(self, change: Any) -> None:
-        self.view = self.board.view(change["new"])
+    def _choose(self, _change: Any) -> None:
+        with self.hold_sync():
+            if self.board.lang != self.lang:
+                self.board = Board(self._release, self.lang, self._sections)
+                self.page = self.board.page()
+            self.view = self.board.view(self.selection)
 
     def _hand_over(self, _widget: Any, message: Any, _buffers: Any) -> None:
         """Send plotly's script to a page that has none, such as JupyterLab's."""

@@ -5,6 +5,7 @@ import json
 import re
 from importlib import metadata
 from pathlib import Path
+from posixpath import dirname, join, normpath
 
 import plotly
 import pytest
@@ -15,7 +16,7 @@ from nbanalytics.cli import app
 from nbanalytics.errors import NbanalyticsError, ReleaseError
 from nbanalytics.export import Site, export, find_dashboards, open_verified, write_site
 from nbanalytics.export.assets import PAGES, Asset
-from nbanalytics.export.gallery import FILE_POLICY
+from nbanalytics.export.frame import FILE_POLICY
 from nbanalytics.export.site import stores
 from nbanalytics.figures.board import Board
 from nbanalytics.figures.script import plotly_script
@@ -85,11 +86,11 @@ def test_pages_ask_for_nothing_from_outside_and_say_so(site):
 
 def test_every_file_that_a_page_names_is_there(site):
     held = {address for address, _ in site.files()}
-    for asset in site.pages.values():
+    for address, asset in site.pages.items():
         page = asset.body.decode()
         named = re.findall(r"(?:src|href)=\"([^\"#:]+)\"", page)
         assert named
-        assert set(named) <= held
+        assert {normpath(join(dirname(address), name)) for name in named} <= held
 
 
 def test_the_site_in_english_has_english_pages(release):
@@ -99,6 +100,17 @@ def test_the_site_in_english_has_english_pages(release):
     assert "<h1" in page
     assert "When do we lose them?" in page
     assert "När tappar" not in page
+
+
+def test_each_page_leads_to_the_same_one_in_the_other_language_and_to_the_statement(site):
+    for name in ("index", "board", "accessibility"):
+        swedish, english = site.pages[f"{name}.html"].body.decode(), site.pages[f"en/{name}.html"].body.decode()
+        assert '<html lang="sv">' in swedish
+        assert '<html lang="en">' in english
+        assert f'<a href="en/{name}.html" lang="en" hreflang="en"' in swedish
+        assert f'<a href="../{name}.html" lang="sv" hreflang="sv"' in english
+        assert '<a href="accessibility.html">' in swedish
+        assert '<a href="accessibility.html">' in english
 
 
 def test_a_file_of_the_same_name_has_the_same_content(release, tmp_path):
@@ -184,7 +196,7 @@ def test_the_command_writes_a_site_and_says_where(tmp_path):
     assert done.exit_code == 0, done.output
     assert "index.html" in done.output
     assert 'lang="en"' in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
-    assert sum(path.stat().st_size for path in (tmp_path / "site").rglob("*") if path.is_file()) < 4e6
+    assert sum(path.stat().st_size for path in (tmp_path / "site").rglob("*") if path.is_file()) < 7e6
 
 
 def traces_used():

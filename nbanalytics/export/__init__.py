@@ -38,7 +38,7 @@ def export(release: str | Path, out: str | Path, lang: str = "sv") -> Path:
     out
         Folder to write: new, empty, or an older site.
     lang
-        ``"sv"`` or ``"en"``.
+        Language that the site opens in, ``"sv"`` or ``"en"``; the other one is a switch on each page.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def export(release: str | Path, out: str | Path, lang: str = "sv") -> Path:
     NbanalyticsError
         If the folder holds something else, or the disk does not take the files; nothing is changed then.
     """
-    from nbanalytics.export.gallery import FILE_POLICY
+    from nbanalytics.export.frame import FILE_POLICY
 
     site = Site(open_verified(Path(release)), find_dashboards(), lang, policy=FILE_POLICY)
     return write_site(site, out)

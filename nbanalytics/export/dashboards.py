@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nbanalytics.release import Release
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
-_TAKEN = ("assets", "data", "live", "api", "voila", "index", "en", "sv")
+_TAKEN = ("assets", "data", "live", "api", "voila", "index", "en", "sv", "accessibility")
 EDITIONS = ("static", "live")
 
 

@@ -11,21 +11,22 @@ from markupsafe import Markup
 
 from nbanalytics import __version__
 from nbanalytics.export.assets import Asset, fingerprint, hashed, load_assets
-from nbanalytics.export.dashboards import Dashboard, parts_of
-from nbanalytics.export.gallery import gallery, page
+from nbanalytics.export.dashboards import Dashboard, Part, parts_of
+from nbanalytics.export.frame import STATEMENT, Frame, other_language
+from nbanalytics.export.gallery import Entry, gallery
+from nbanalytics.export.pictures import picture
+from nbanalytics.export.statement import statement
 from nbanalytics.figures.board import Board
-from nbanalytics.text import say
 from nbanalytics.widgets import BoardPage
 
 if TYPE_CHECKING:
     from nbanalytics.release import Release
 
-PAGE_WORDS = ("page.skip", "page.loading", "page.failed", "page.noscript", "gallery.back")
 Selection = Mapping[str, str]
 
 
 class Site:
-    """The files of a release's static edition in one language, by their address within the site.
+    """The files of a release's static edition in both languages, by their address within the site.
 
     A page holds the view that it opens with. The other views are in scripts beside it: all that choose one filter in
     one, and those that choose more in one for each value of their first filter.
@@ -37,7 +38,7 @@ class Site:
     dashboards
         What to show; those that need a kernel are only listed if ``suffix`` is empty, where a server answers.
     lang
-        ``"sv"`` or ``"en"``.
+        Language of the first pages, ``"sv"`` or ``"en"``; those in the other one are in a folder named after it.
     suffix
         Ending of the pages' addresses: ``".html"`` in a folder, none on a server.
     policy
@@ -46,7 +47,7 @@ class Site:
     Attributes
     ----------
     pages : dict of str to Asset
-        The gallery ``index.html`` and the dashboards.
+        The gallery ``index.html``, the dashboards and the accessibility statement, in each language.
     lasting : dict of str to Asset
         Scripts, styles and views; a name never stands for other content.
     """
@@ -59,16 +60,17 @@ class Site:
         suffix: str = ".html",
         policy: str = "",
     ) -> None:
-        self.release, self.lang, self._policy = release, lang, policy
+        self.release = release
         assets = load_assets()
         self.names = {name: hashed(name, asset) for name, asset in assets.items()}
         self.lasting = {f"assets/{self.names[name]}": asset for name, asset in assets.items()}
-        static = [entry for entry in dashboards if entry.edition == "static"]
-        listed = static if suffix else list(dashboards)
-        index = gallery(release, listed, lang, style=self.names["nbanalytics.css"], suffix=suffix, policy=policy)
-        self.pages = {"index.html": _text("index.html", index)}
-        for entry in static:
-            self.pages[f"{entry.slug}.html"] = _text("page.html", self._dashboard(entry, suffix))
+        self.pages: dict[str, Asset] = {}
+        style = self.names["nbanalytics.css"]
+        for code in (lang, other_language(lang)):
+            inner = code != lang
+            frame = Frame(code, style, suffix, inner=inner, policy=policy, manifest=release.manifest)
+            for name, page in self._written(frame, dashboards):
+                self.pages[f"{code + '/' if inner else ''}{name}.html"] = Asset.named("page.html", page.encode)
 
     def files(self) -> Iterator[tuple[str, Asset]]:
         """Give every file of the edition with its address; the live edition's script is none of them."""
@@ -76,32 +78,38 @@ class Site:
         live = f"assets/{self.names['live.js']}"
         yield from ((address, asset) for address, asset in self.lasting.items() if address != live)
 
-    def _dashboard(self, entry: Dashboard, suffix: str) -> str:
+    def _written(self, frame: Frame, dashboards: Sequence[Dashboard]) -> Iterator[tuple[str, str]]:
+        """Give the pages of one language with their names; the gallery shows what the dashboards open with."""
+        entries = []
+        for dashboard in dashboards:
+            static, view = dashboard.edition == "static", None
+            if static:
+                parts = parts_of(dashboard, self.release, frame.lang)
+                view = next((part.page.view for part in parts if part.page is not None), None)
+                yield dashboard.slug, self._dashboard(frame, dashboard, parts)
+            if static or not frame.suffix:
+                words = [dashboard.words(key, frame.lang) for key in ("title", "description")]
+                href = frame.way(dashboard.slug) if static else f"{frame.root}live/{dashboard.slug}"
+                entries.append(Entry(href, *words, picture(view, frame.lang)))
+        yield "index", gallery(frame, entries)
+        yield STATEMENT, statement(frame)
+
+    def _dashboard(self, frame: Frame, dashboard: Dashboard, parts: Sequence[Part]) -> str:
         from nbconvert.filters import markdown2html
 
-        parts: list[dict[str, Any]] = []
-        for part in parts_of(entry, self.release, self.lang):
+        shown: list[dict[str, Any]] = []
+        for part in parts:
             if part.page is not None:
-                parts.append({"prose": None, "state": self._state(part.page, f"{entry.slug}-{len(parts)}")})
+                state = self._state(part.page, frame.root, f"{dashboard.slug}-{len(shown)}")
+                shown.append({"prose": None, "state": state})
             else:
-                parts.append({"prose": Markup(markdown2html(part.prose or "")), "state": ""})
-        home = Markup('<a href="{}">{}</a>').format("index.html" if suffix else "./", say("gallery.back", self.lang))
-        return page(
-            "static.html.j2",
-            lang=self.lang,
-            root="",
-            names=self.names,
-            policy=self._policy,
-            title=entry.words("title", self.lang),
-            publication=str(self.release.manifest.get("title", "")),
-            right=home,
-            words={key: say(key, self.lang) for key in PAGE_WORDS},
-            parts=parts,
-        )
+                shown.append({"prose": Markup(markdown2html(part.prose or "")), "state": ""})
+        title = dashboard.words("title", frame.lang)
+        return frame.fill("static.html.j2", dashboard.slug, title=title, names=self.names, parts=shown)
 
-    def _state(self, shown: BoardPage, name: str) -> Markup:
+    def _state(self, shown: BoardPage, root: str, name: str) -> Markup:
         """Return a board's first state as JSON for its page, and add the scripts with its other views to the site."""
-        state = {"page": shown.page, "selection": shown.selection, "view": shown.view, "root": ""}
+        state = {"page": shown.page, "selection": shown.selection, "view": shown.view, "root": root}
         shown.close()
         mark = fingerprint(str(self.release.manifest.get("checksum")).encode(), _json(state), __version__.encode())
         folder = f"data/{mark}/{name}"
@@ -140,10 +148,6 @@ def _views(board: Board, address: str, selections: Mapping[str, Selection]) -> C
         return b"nbanalyticsViews(%s, %s);\n" % (_json(address), _json(views))
 
     return make
-
-
-def _text(name: str, text: str) -> Asset:
-    return Asset.named(name, text.encode)
 
 
 def _dumps(value: Any, **_settings: Any) -> str:

@@ -7,12 +7,15 @@ them in advance, since a selection is a choice among cells that the release decl
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import product
 from typing import Any, Protocol
 
 from nbanalytics.errors import DisclosureError
+from nbanalytics.figures.explained import about, explained
 from nbanalytics.figures.sections import DRAW, plain
+from nbanalytics.figures.style import DARK
 from nbanalytics.text import (
     Cells,
     answer,
@@ -25,6 +28,7 @@ from nbanalytics.text import (
     say,
     selection_words,
     students,
+    wording,
 )
 from nbanalytics.text.cells import FILTERS, Cell
 
@@ -35,6 +39,20 @@ SECTIONS = {
     "terms": ("droppoints",),
     "subjects": ("lost_subjects",),
 }
+WORDS = (
+    "filters.title",
+    "tiles.title",
+    "about.title",
+    "reading.title",
+    "chart.keys",
+    "chart.region",
+    "download.title",
+    "download.csv",
+    "download.png",
+    "download.svg",
+    "page.lost",
+    "page.stray",
+)
 TABLES = ("eligibility", "points", *(table for tables in SECTIONS.values() for table in tables))
 
 
@@ -85,14 +103,16 @@ class Board:
 
     def filters(self) -> list[dict[str, Any]]:
         """Return each filter with its values and labels, ``*`` first."""
-        found = []
-        for name in FILTERS:
-            values = self._values(name)
-            if not values:
-                continue
-            options = [{"value": value, "label": self._label(name, value)} for value in ["*", *values]]
-            found.append({"id": name, "label": say(f"filter.{name}", self.lang), "options": options})
-        return found
+        with self._speaking():
+            return [
+                {
+                    "id": name,
+                    "label": say(f"filter.{name}", self.lang),
+                    "options": [{"value": value, "label": self._label(name, value)} for value in ["*", *values]],
+                }
+                for name in FILTERS
+                if (values := self._values(name))
+            ]
 
     def start(self) -> dict[str, str]:
         """Return the selection a page opens with: everybody, since the fewest cells are hidden there."""
@@ -107,15 +127,19 @@ class Board:
 
     def page(self) -> dict[str, Any]:
         """Return what the page shows whatever is selected: its language, release, filters, words and sections."""
-        return {
-            "lang": self.lang,
-            "edition": str(self.release.manifest.get("checksum", ""))[:16],
-            "filters": self.filters(),
-            "words": self.words(),
-            "sections": list(self.sections),
-            "most": self._most,
-            "undeclared": self._undeclared(),
-        }
+        with self._speaking():
+            return {
+                "lang": self.lang,
+                "edition": str(self.release.manifest.get("checksum", ""))[:16],
+                "publication": str(self.release.manifest.get("title", "")),
+                "filters": self.filters(),
+                "words": self.words(),
+                "about": about(self.release.manifest, self.lang),
+                "sections": list(self.sections),
+                "most": self._most,
+                "undeclared": self._undeclared(),
+                "dark": DARK,
+            }
 
     def view(self, selection: Mapping[str, str]) -> dict[str, Any]:
         """Return everything that the page shows for one selection.
@@ -129,11 +153,17 @@ class Board:
         -------
         dict
             JSON-ready: ``selection``, ``where`` (in words), ``status``, ``problem`` (None, or why nothing is shown and
-            which filters can be removed), ``answer``, ``tiles``, ``sections`` and ``reading``. Every number is
-            text already.
+            which filters can be removed), ``answer``, ``tiles``, ``sections``, ``reading`` and ``lang``. Every
+            number is text already.
         """
-        with comparing(*self._compared):
-            return self._view(selection)
+        with self._speaking():
+            return self._view(selection) | {"lang": self.lang}
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """Let the words within be those of the publication: its years, its schools, its rules."""
+        with comparing(*self._compared), wording(self.release.manifest.get("words", {})):
+            yield
 
     def _view(self, selection: Mapping[str, str]) -> dict[str, Any]:
         chosen = dict.fromkeys(FILTERS, "*") | {k: str(v) for k, v in selection.items() if k in FILTERS}
@@ -169,8 +199,7 @@ class Board:
 
     def words(self) -> dict[str, str]:
         """Return the words of the page that do not depend on the selection."""
-        keys = ("filters.title", "tiles.title", "reading.title", "page.lost", "page.stray")
-        words = {key: say(key, self.lang) for key in keys}
+        words = {key: say(key, self.lang) for key in WORDS}
         words["filters.hint"] = say("filters.hint", self.lang, most=self._most_words())
         words["notice"] = say("synthetic", self.lang) if self.release.manifest.get("synthetic") else ""
         return words
@@ -238,14 +267,16 @@ class Board:
     def _section(self, name: str, cells: Mapping[str, Cells]) -> dict[str, Any]:
         drawn = DRAW[name](cells, self.lang, self._names)
         chart, alt, table, used = drawn
-        title = say(f"{name}.title", self.lang)
+        title, hidden = say(f"{name}.title", self.lang), self._hidden(used)
         return {
             "id": name,
             "title": title,
             "lead": say(f"{name}.lead", self.lang),
             "figure": plain(chart),
             "alt": alt,
-            "hidden": self._hidden(used),
+            "hidden": hidden,
+            "help_title": say("help.title", self.lang, title=title.lower()),
+            "help": explained(name, cells, self.release.manifest, hidden, self.lang),
             "table": asdict(table) | {"caption": say("table.show", self.lang, title=title.lower())},
             "swipe": say("flows.swipe", self.lang),
             "empty": "" if chart.data else say("table.none", self.lang),

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from nbanalytics.figures.style import ACCENT, GRID, INK, MUTED, PLAIN, figure, hidden_mark, safe
+from nbanalytics.figures.style import ACCENT, GRID, INK, LOSS, MUTED, PLAIN, figure, hidden_mark, safe
 from nbanalytics.text import Cells, cell_text, label, say
 
 _TRANSITION = "7HT"  # the first term in the new school
@@ -154,7 +154,7 @@ def _note(terms: list[str], ticks: list[str], lost: list[Any], lang: str) -> lis
             "yanchor": "top",
             "yshift": -38,
             "showarrow": False,
-            "font": {"size": 12, "color": "#a84300"},
+            "font": {"size": 12, "color": LOSS},
         }
     ]
 

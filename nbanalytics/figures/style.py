@@ -12,10 +12,32 @@ from nbanalytics.text import SUPPRESSED
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 INK, MUTED, GRID, PAPER = "#1b2733", "#4a5967", "#dfe5ea", "#ffffff"
 
-# Okabe and Ito's palette; the greys carry states that are not the question.
-BLUE, VERMILLION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"
-SKY, PURPLE, GREY, PALE = "#56b4e9", "#cc79a7", "#8a97a3", "#c3ccd4"
-PLAIN, ACCENT = "#6f93b0", VERMILLION
+# After Okabe and Ito, some of it darker, so that every mark has a contrast of 3:1 to the paper; the greys carry states
+# that are not the question.
+BLUE, VERMILLION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#b57a00"
+SKY, PURPLE, GREY, PALE = "#2f8fc4", "#b85c92", "#66737f", "#8794a0"
+PLAIN, ACCENT, LOSS = "#5f86a6", VERMILLION, "#a84300"
+SHADE, DEEP = "#f1f5f8", "#7fb2d6"  # the ends of a heat map: dark numbers can be read on both
+
+#: What stands for each colour on a page in dark colours. The pages change the colours, so that no figure is made twice.
+DARK = {
+    INK: "#e8edf2",
+    MUTED: "#b4c0cb",
+    GRID: "#3d4c5a",
+    PAPER: "#17212b",
+    BLUE: "#4aa8e0",
+    VERMILLION: "#ff8a3d",
+    GREEN: "#2fc79a",
+    ORANGE: "#f0b429",
+    SKY: "#7cc4f0",
+    PURPLE: "#e39ac4",
+    GREY: "#a3b0bc",
+    PALE: "#75838f",
+    PLAIN: "#7fa6c6",
+    LOSS: "#ff9d5c",
+    SHADE: "#22303c",
+    DEEP: "#2b648d",
+}
 
 STATE_COLOURS = {
     "eligible": BLUE,

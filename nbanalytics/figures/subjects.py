@@ -7,10 +7,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from nbanalytics.figures.style import GRID, INK, figure, safe, wrapped
+from nbanalytics.figures.style import DEEP, GRID, INK, SHADE, figure, safe, wrapped
 from nbanalytics.text import Cells, cell_text, label, say
 
-_SHADES = [[0, "#f1f5f8"], [1, "#7fb2d6"]]  # light enough for dark numbers everywhere
+_SHADES = [[0, SHADE], [1, DEEP]]
 
 
 def subject_order(cells: Cells) -> list[str]:

@@ -44,38 +44,62 @@ function filterBar(page, onChoose) {
   for (const filter of page.filters) {
     const select = make("select", { id: `nba-filter-${filter.id}`, name: filter.id, autocomplete: "off" });
     for (const option of filter.options) select.append(make("option", { value: option.value }, option.label));
-    select.addEventListener("change", () => onChoose(filter.id, select.value));
-    selects[filter.id] = select;
-    bar.append(make("div", { class: "nba-filter" }, make("label", { for: select.id }, filter.label), select));
+    // A native list cuts a long name off; the whole of it is written over the list, on as many lines as it takes.
+    const chosen = make("span", { class: "nba-chosen", "aria-hidden": "true" });
+    const name = () => chosen.replaceChildren(select.selectedOptions[0]?.textContent ?? "");
+    select.addEventListener("change", () => {
+      name();
+      onChoose(filter.id, select.value);
+    });
+    selects[filter.id] = { focus: () => select.focus(), pick: (value) => { select.value = value; name(); } };
+    const list = make("div", { class: "nba-pick" }, select, chosen);
+    bar.append(make("div", { class: "nba-filter" }, make("label", { for: select.id }, filter.label), list));
   }
   bar.append(make("p", { class: "nba-hint" }, page.words["filters.hint"]));
   return { bar, selects };
 }
 
-function section(id) {
+// Terms and what they mean, under a summary.
+function explanation(summary, entries, kind = "nba-help") {
+  const list = make("dl", {}, ...entries.flatMap(({ term, text }) => [make("dt", {}, term), make("dd", {}, text)]));
+  return make("details", { class: kind }, make("summary", {}, summary), list);
+}
+
+function section(id, words, charts) {
   const parts = {
     title: make("h2", { id: `nba-title-${id}` }),
     lead: make("p", { class: "nba-lead" }),
-    chart: make("div", { class: "nba-chart", role: "img" }),
+    chart: make("div", { class: "nba-chart", role: "img", tabindex: "0" }),
+    pointed: make("p", { class: "nba-pointed", role: "status" }),
     empty: make("p", { class: "nba-empty", hidden: true }),
     hidden: make("p", { class: "nba-hidden" }),
     summary: make("summary"),
     caption: make("caption"),
     head: make("thead"),
     body: make("tbody"),
+    help: make("div"),
+    downloads: make("div", { class: "nba-downloads", role: "group", "data-word": words["download.title"] }),
   };
+  charts.walk(parts, words["chart.keys"]);
+  parts.downloads.append(make("span", { "aria-hidden": "true" }, `${words["download.title"]}:`));
+  for (const kind of ["csv", "png", "svg"]) {
+    const button = make("button", { type: "button", class: "nba-plain", "data-kind": kind }, words[`download.${kind}`]);
+    button.addEventListener("click", () => (kind === "csv" ? saveTable(parts) : charts.save(parts, kind)));
+    parts.downloads.append(button);
+  }
   const table = make("table", {}, parts.caption, parts.head, parts.body);
   parts.scroll = make("div", { class: "nba-scroll", tabindex: "0", role: "region" }, table);
   parts.frame = make("div", { class: `nba-frame nba-frame-${id}` }, parts.chart);
   // Charts that are wider than a telephone are swiped, and reached with the keyboard.
   const wide = id === "flows" || id === "subjects";
   if (wide) parts.swipe = make("p", { class: "nba-swipe", "aria-hidden": "true" });
-  if (wide) Object.entries({ tabindex: "0", role: "region" }).forEach((pair) => parts.frame.setAttribute(...pair));
-  parts.details = make("details", {}, parts.summary, parts.scroll);
+  if (wide) Object.entries({ tabindex: "0", role: "region", "data-word": words["chart.region"] }).forEach((pair) => parts.frame.setAttribute(...pair));
+  parts.details = make("details", { class: "nba-table" }, parts.summary, parts.scroll);
   parts.node = make(
     "section",
     { class: `nba-card nba-section-${id}`, "aria-labelledby": parts.title.id },
-    parts.title, parts.lead, parts.frame, parts.swipe ?? "", parts.empty, parts.hidden, parts.details,
+    parts.title, parts.lead, parts.frame, parts.swipe ?? "", parts.pointed, parts.empty, parts.hidden,
+    parts.details, parts.help, parts.downloads,
   );
   return parts;
 }
@@ -96,7 +120,34 @@ function fillTable(parts, table) {
   );
 }
 
-function fillSection(parts, view, draw) {
+function save(address, name) {
+  const link = make("a", { href: address, download: name, hidden: true });
+  document.body.append(link);
+  link.click();
+  link.remove();
+}
+
+const fileName = (parts, kind) => `${parts.title.textContent.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-")}.${kind}`;
+
+// As spreadsheets read it: numbers without separators of thousands, semicolons where the comma is in the numbers.
+function saveTable(parts) {
+  const { table, lang } = parts.view;
+  const [cut, between] = lang === "en" ? [/[\u00a0,]/g, ","] : [/[\u00a0\u202f]/g, ";"];
+  const cell = (text, column) => {
+    const plain = column < table.words ? text.replaceAll("\u00a0", " ") : text.replace(cut, "");
+    // A name that begins like a formula is kept from being one.
+    const safe = /^[=+\-@\t\r]/.test(plain) && column < table.words ? `'${plain}` : plain;
+    return /["\n;,]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  const heads = table.columns.map((text) => cell(text, -1));
+  const lines = [heads, ...table.rows.map((row) => row.map(cell))].map((row) => row.join(between));
+  const file = URL.createObjectURL(new Blob([`\ufeff${lines.join("\r\n")}\r\n`], { type: "text/csv;charset=utf-8" }));
+  save(file, fileName(parts, "csv"));
+  setTimeout(() => URL.revokeObjectURL(file), 1000);
+}
+
+function fillSection(parts, view, draw, lang) {
+  parts.view = { ...view, lang };
   parts.title.textContent = view.title;
   parts.lead.textContent = view.lead;
   parts.hidden.textContent = view.hidden;
@@ -104,34 +155,78 @@ function fillSection(parts, view, draw) {
   parts.empty.hidden = !view.empty;
   parts.frame.hidden = Boolean(view.empty);
   parts.details.hidden = view.table.rows.length === 0;
-  parts.frame.setAttribute("aria-label", view.title);
-  if (parts.swipe) parts.swipe.textContent = view.empty ? "" : view.swipe;
+  if (parts.swipe) {
+    parts.swipe.textContent = view.empty ? "" : view.swipe;
+    parts.frame.setAttribute("aria-label", `${parts.frame.dataset.word}: ${view.title}`);
+  }
   parts.chart.setAttribute("aria-label", view.alt);
   parts.chart.style.height = `${view.figure.layout.height}px`;
+  parts.pointed.textContent = "";
+  const open = parts.help.firstChild?.open;
+  parts.help.replaceChildren(explanation(view.help_title, view.help));
+  parts.help.firstChild.open = Boolean(open);
+  parts.downloads.hidden = view.table.rows.length === 0;
+  parts.downloads.setAttribute("aria-label", `${parts.downloads.dataset.word}: ${view.title}`);
+  for (const button of parts.downloads.querySelectorAll("button")) button.hidden = Boolean(view.empty) && button.dataset.kind !== "csv";
   fillTable(parts, view.table);
   if (!view.empty) draw(parts.chart, view.figure);
 }
 
-function drawer(model, lang) {
+// Figures are described in light colours; on a page in dark ones each colour has another that stands for it.
+function recolour(figure, dark) {
+  const numbers = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)).join(",");
+  const pairs = Object.entries(dark).flatMap(([light, other]) => [
+    [light, other],
+    [`rgba(${numbers(light)},`, `rgba(${numbers(other)},`],
+  ]);
+  const known = new Map(pairs);
+  const text = JSON.stringify(figure).replace(/#[0-9a-f]{6}\b|rgba\(\d+,\d+,\d+,/g, (found) => known.get(found) ?? found);
+  return JSON.parse(text);
+}
+
+// Every mark of a chart that has something to tell, in the order of its traces.
+function marksOf(figure) {
+  const found = [];
+  const add = (hints, at) => hints?.forEach((hint, rank) => {
+    if (Array.isArray(hint)) add(hint, (column) => at([rank, column]));
+    else if (hint) found.push({ text: hint.replace(/<[^>]*>/g, " "), at: at(rank) });
+  });
+  figure.data.forEach((trace, curveNumber) => {
+    if (trace.type === "sankey") [trace.node, trace.link].forEach((part) => add(part.customdata, () => null));
+    else if (trace.hoverinfo !== "skip") add(trace.customdata, (pointNumber) => ({ curveNumber, pointNumber }));
+  });
+  return found;
+}
+
+function drawer(model, page) {
   const wanted = new Map();
-  const config = { displayModeBar: false, scrollZoom: false, doubleClick: false, showTips: false, locale: lang };
+  const config = { displayModeBar: false, scrollZoom: false, doubleClick: false, showTips: false, locale: page.lang };
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const paper = matchMedia("print");
+  const served = document.body.classList.contains("nba-page"); // JupyterLab has colours of its own
+  const inColours = (figure) => (served && dark.matches && !paper.matches ? recolour(figure, page.dark) : figure);
   const paint = async (node) => {
-    const library = await plotly(model);
+    const library = window.Plotly ?? (await plotly(model));
     const figure = wanted.get(node);
     if (!figure || !node.isConnected || node.clientWidth === 0) return;
+    const { data, layout } = inColours(figure);
     // A Sankey would glide to its new places; the bars behind it do not, so it is drawn anew.
-    if (figure.data.some((trace) => trace.type === "sankey")) library.purge(node);
-    await library.react(node, figure.data, { ...figure.layout, width: node.clientWidth }, config);
+    if (data.some((trace) => trace.type === "sankey")) library.purge(node);
+    await library.react(node, data, { ...layout, width: node.clientWidth }, config);
+    // On paper the drawing takes the width that there is.
+    const box = `0 0 ${node.clientWidth} ${layout.height}`;
+    for (const drawing of node.querySelectorAll(".main-svg")) drawing.setAttribute("viewBox", box);
     node.dataset.drawn = String(Number(node.dataset.drawn ?? 0) + 1);
   };
   const watch = new ResizeObserver((entries) => {
     for (const { target } of entries) {
-      if (target.clientWidth !== Number(target.dataset.width)) {
-        target.dataset.width = target.clientWidth;
-        paint(target);
-      }
+      if (paper.matches || target.clientWidth === Number(target.dataset.width)) continue;
+      target.dataset.width = target.clientWidth;
+      paint(target);
     }
   });
+  const again = () => wanted.forEach((_, node) => paint(node));
+  for (const query of [dark, paper]) query.addEventListener("change", again);
   return {
     draw(node, figure) {
       const known = wanted.has(node);
@@ -139,8 +234,40 @@ function drawer(model, lang) {
       if (known) paint(node);
       else watch.observe(node);
     },
+    // The keyboard reads what the pointer does: the arrow keys go from mark to mark.
+    walk({ chart, pointed }, hint) {
+      let place = -1;
+      chart.addEventListener("focus", () => { place = -1; pointed.textContent = hint; });
+      chart.addEventListener("blur", () => {
+        pointed.textContent = "";
+        if (chart._fullLayout) window.Plotly?.Fx.unhover(chart);
+      });
+      chart.addEventListener("keydown", (event) => {
+        const marks = wanted.has(chart) ? marksOf(wanted.get(chart)) : [];
+        const steps = { ArrowRight: place + 1, ArrowDown: place + 1, ArrowLeft: place - 1, ArrowUp: place - 1, Home: 0, End: marks.length - 1 };
+        if (!marks.length || !(event.key in steps)) return;
+        event.preventDefault();
+        place = Math.min(Math.max(steps[event.key], 0), marks.length - 1);
+        pointed.textContent = marks[place].text;
+        if (marks[place].at) window.Plotly?.Fx.hover(chart, [marks[place].at]);
+      });
+    },
+    // A picture carries its title and where it comes from, in light colours.
+    async save(parts, format) {
+      const library = await plotly(model);
+      const { data, layout } = wanted.get(parts.chart);
+      const width = Math.max(parts.chart.clientWidth, 640);
+      const [top, bottom] = [48, 40];
+      const margin = { ...layout.margin, t: layout.margin.t + top, b: layout.margin.b + bottom };
+      const title = { text: parts.title.textContent, x: 0.01, y: 1, yref: "container", yanchor: "top", pad: { t: 14 }, font: { size: 18 } };
+      const source = { text: page.publication.replace(/[<>&]/g, " "), x: 0, y: 0, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", yshift: -margin.b + 6, showarrow: false, font: { size: 12 } };
+      const framed = { ...layout, width, height: layout.height + top + bottom, margin, title, annotations: [...(layout.annotations ?? []), source] };
+      const picture = await library.toImage({ data, layout: framed, config }, { format, width, height: framed.height, scale: format === "png" ? 2 : 1 });
+      save(picture, fileName(parts, format));
+    },
     stop() {
       watch.disconnect();
+      for (const query of [dark, paper]) query.removeEventListener("change", again);
       for (const node of wanted.keys()) window.Plotly?.purge(node);
     },
   };
@@ -148,8 +275,8 @@ function drawer(model, lang) {
 
 function render({ model, el }) {
   const page = model.get("page");
-  const charts = drawer(model, page.lang);
-  const sections = new Map(page.sections.map((id) => [id, section(id)]));
+  const charts = drawer(model, page);
+  const sections = new Map(page.sections.map((id) => [id, section(id, page.words, charts)]));
   const answer = make("p", { class: "nba-answer" });
   const where = make("p", { class: "nba-where", role: "status" });
   const stray = make("p", { class: "nba-stray", role: "status", hidden: true }, page.words["page.stray"]);
@@ -162,7 +289,8 @@ function render({ model, el }) {
     make("h2", { id: "nba-title-reading" }, page.words["reading.title"]), words,
   );
   const [first, ...rest] = [...sections.values()].map((parts) => parts.node);
-  const results = make("div", { class: "nba-results" }, tiles, first, read, ...rest);
+  const measures = explanation(page.words["about.title"], page.about, "nba-help nba-about");
+  const results = make("div", { class: "nba-results" }, tiles, measures, first, read, ...rest);
 
   let waiting = 0;
   const choose = (filter, value) => {
@@ -195,7 +323,7 @@ function render({ model, el }) {
     clearTimeout(waiting);
     const view = model.get("view");
     stray.hidden = !model.get("stray");
-    for (const [id, value] of Object.entries(view.selection)) if (selects[id]) selects[id].value = value;
+    for (const [id, value] of Object.entries(view.selection)) selects[id]?.pick(value);
     where.textContent = view.where;
     showProblem(view.problem);
     if (!view.problem) {
@@ -208,7 +336,7 @@ function render({ model, el }) {
             make("dd", { class: "nba-note" }, tile.note))),
       );
       words.replaceChildren(...view.reading.map((text) => make("p", {}, text)));
-      for (const part of view.sections) fillSection(sections.get(part.id), part, charts.draw);
+      for (const part of view.sections) fillSection(sections.get(part.id), part, charts.draw, page.lang);
     }
     root.setAttribute("aria-busy", "false");
     root.dataset.views = String(Number(root.dataset.views ?? 0) + 1);

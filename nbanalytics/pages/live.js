@@ -3,7 +3,18 @@
 
 const CLOCK = 12000; // a kernel that has not answered by then is taken for dead
 
-const keyOf = (selection) => JSON.stringify(Object.entries(selection).sort());
+const keyOf = (selection, lang) => JSON.stringify([lang, Object.entries(selection).sort()]);
+
+// The page came with its words in both languages, and its board in one; the address says which is wanted.
+const written = document.documentElement.lang;
+const asked = new URLSearchParams(location.search).get("lang");
+const lang = document.querySelector(`[data-nba-lang="${CSS.escape(asked ?? "")}"]`) ? asked : written;
+document.documentElement.lang = lang;
+for (const part of document.querySelectorAll("[data-nba-lang]")) part.hidden = part.dataset.nbaLang !== lang;
+if (lang !== written) {
+  document.title = document.querySelector(`[data-nba-lang="${lang}"] h1`)?.firstChild.textContent ?? document.title;
+  for (const part of document.querySelectorAll(`[data-nba-lang="${written}"] [id]`)) part.removeAttribute("id");
+}
 
 class Kernel {
   constructor(page) {
@@ -27,11 +38,11 @@ class Kernel {
     if (typeof data !== "string") return;
     const { msg_type: kind, content } = JSON.parse(data);
     if (kind === "status" && ["dead", "restarting"].includes(content.execution_state)) this.end();
-    const view = kind === "comm_msg" && content.data.method === "update" ? content.data.state.view : null;
+    const state = kind === "comm_msg" && content.data.method === "update" ? content.data.state : {};
     const question = this.asked.get(content.comm_id);
-    if (!view || question?.key !== keyOf(view.selection)) return; // another question's answer comes too late
+    if (!state.view || question?.key !== keyOf(state.view.selection, state.view.lang)) return; // it comes too late
     this.asked.delete(content.comm_id);
-    question.done(view);
+    question.done(state);
   }
 
   end() {
@@ -41,7 +52,7 @@ class Kernel {
     this.socket.close();
   }
 
-  async view(comm, selection) {
+  async ask(comm, selection) {
     if (this.dead) throw new Error("the kernel is gone");
     await this.opened;
     const header = {
@@ -52,10 +63,10 @@ class Kernel {
       version: "5.3",
       date: new Date().toISOString(),
     };
-    const content = { comm_id: comm, data: { method: "update", state: { selection }, buffer_paths: [] } };
+    const content = { comm_id: comm, data: { method: "update", state: { lang, selection }, buffer_paths: [] } };
     return new Promise((done, failed) => {
       this.asked.get(comm)?.failed(new Error("another view was asked for"));
-      this.asked.set(comm, { key: keyOf(selection), done, failed });
+      this.asked.set(comm, { key: keyOf(selection, lang), done, failed });
       setTimeout(() => failed(new Error("the kernel does not answer")), CLOCK);
       this.socket.send(JSON.stringify({ header, parent_header: {}, metadata: {}, content, channel: "shell", buffers: [] }));
     });
@@ -83,32 +94,43 @@ async function renew() {
 class LiveModel extends Model {
   constructor(state, rank) {
     super(state);
-    Object.assign(this, { rank, known: { [keyOf(state.selection)]: state.view } });
+    Object.assign(this, { rank, known: { [keyOf(state.selection, state.page.lang)]: state.view } });
   }
+
+  get ready() {
+    return this.state.page.lang === lang;
+  }
+
   async ask(selection) {
-    const key = keyOf(selection);
+    const key = keyOf(selection, lang);
     this.failed = false;
     try {
       this.known[key] ??= await this.view(selection);
-      if (key === keyOf(this.state.selection)) this.show(this.known[key]);
+      if (key === keyOf(this.state.selection, lang)) this.show(this.known[key]);
     } catch {
-      if (key !== keyOf(this.state.selection)) return;
+      if (key !== keyOf(this.state.selection, lang)) return;
       this.failed = true;
       this.tell("lost");
     }
   }
 
   async view(selection) {
-    const asked = kernel;
+    const answer = await this.answer(selection);
+    if (answer.page) this.state.page = answer.page; // it is in another language
+    return answer.view;
+  }
+
+  async answer(selection) {
+    const first = kernel;
     try {
-      return await asked.view(comms[this.rank], selection);
+      return await first.ask(comms[this.rank], selection);
     } catch (trouble) {
-      if (!asked.dead && keyOf(selection) !== keyOf(this.state.selection)) throw trouble;
-      if (asked === kernel) {
-        asked.end();
+      if (!first.dead && keyOf(selection, lang) !== keyOf(this.state.selection, lang)) throw trouble;
+      if (first === kernel) {
+        first.end();
         await renew();
       }
-      return kernel.view(comms[this.rank], selection);
+      return kernel.ask(comms[this.rank], selection);
     }
   }
 }

@@ -10,6 +10,9 @@ class Model {
   tell(event) { for (const listener of this.listeners.get(event) ?? []) listener(); }
   send() {}
 
+  // Whether it has what the page opens with.
+  get ready() { return true; }
+
   // A choice goes into the address, and from there to whoever knows its view: the back button takes the same way.
   save_changes() {
     const chosen = Object.entries(this.state.selection).filter(([, value]) => value !== "*");
@@ -45,9 +48,15 @@ async function mountPages(modelOf) {
   for (const mount of document.querySelectorAll("[data-nba-model]")) {
     const model = modelOf(JSON.parse(mount.querySelector("script").textContent), mount);
     if (location.hash.includes("=")) await model.follow();
+    else if (!model.ready) await model.ask(model.get("selection"));
     mount.replaceChildren();
     board.render({ model, el: mount });
     if (model.failed) model.tell("lost");
     addEventListener("hashchange", () => model.follow());
   }
+}
+
+// The same view in the other language: the filters in the address go along.
+for (const link of document.querySelectorAll("a[data-nba-switch]")) {
+  link.addEventListener("click", () => { link.hash = location.hash; });
 }

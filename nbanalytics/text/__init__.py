@@ -7,7 +7,7 @@ computed from the cells shown.
 
 from __future__ import annotations
 
-from nbanalytics.text.catalogue import LANGUAGES, comparing, label, say
+from nbanalytics.text.catalogue import LANGUAGES, comparing, label, say, wording
 from nbanalytics.text.cells import Cell, Cells
 from nbanalytics.text.numbers import NOT_APPLICABLE, SUPPRESSED, cell_text, number, percent, students
 from nbanalytics.text.reading import answer, reading, selection_words
@@ -28,4 +28,5 @@ __all__ = [
     "say",
     "selection_words",
     "students",
+    "wording",
 ]

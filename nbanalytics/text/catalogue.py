@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import cast
 
 LANGUAGES = ("sv", "en")
 # The two terms that a page compares stand in many of its messages, whoever says them.
 _COMPARED: ContextVar[tuple[str, str]] = ContextVar("compared", default=("6VT", "9VT"))
+# What a publication calls things itself: another country has other schools and rules.
+Words = Mapping[str, Mapping[str, str]]
+_OWN: ContextVar[Words] = ContextVar("own", default=MappingProxyType({}))
 
 
 @contextmanager
@@ -23,6 +27,29 @@ def comparing(start: str, end: str) -> Iterator[None]:
         yield
     finally:
         _COMPARED.reset(token)
+
+
+@contextmanager
+def wording(own: Words) -> Iterator[None]:
+    """Let a publication's own words take the place of the catalogue's within.
+
+    Parameters
+    ----------
+    own
+        Language to key to text. A key is that of a message (``"groups.lead"``), or a kind of label and its code
+        (``"stage.upper_secondary"``).
+
+    Examples
+    --------
+    >>> with wording({"en": {"stage.upper_secondary": "High school"}}):
+    ...     label("stage", "upper_secondary", "en")
+    'High school'
+    """
+    token = _OWN.set(own)
+    try:
+        yield
+    finally:
+        _OWN.reset(token)
 
 
 @cache
@@ -77,7 +104,11 @@ def say(key: str, lang: str = "sv", **values: str) -> str:
     """
     start, end = _COMPARED.get()
     years = {"from_year": label("year", start, lang), "to_year": label("year", end, lang)}
-    return messages()[key][_language(lang)].format(**years | values)
+    own = _OWN.get().get(_language(lang), {}).get(key)
+    if own is not None:
+        with suppress(KeyError, IndexError, ValueError):  # words with a blank that the message does not have
+            return own.format(**years | values)
+    return messages()[key][lang].format(**years | values)
 
 
 def label(kind: str, code: object, lang: str = "sv", names: Mapping[str, str] | None = None) -> str:
@@ -106,6 +137,9 @@ def label(kind: str, code: object, lang: str = "sv", names: Mapping[str, str] | 
     ('Ej behörig', 'Matematik', 'Bergsskolan')
     """
     text = str(code)
+    own = _OWN.get().get(_language(lang), {}).get(f"{kind}.{text}")
+    if own is not None:
+        return own
     known = labels().get(kind, {}).get(text)
     if known is not None:
         return known[_language(lang)]

@@ -1,0 +1,145 @@
+"""What stands around the content of every page: header, footer, the other language, what is printed in the margins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from nbanalytics.export.assets import PAGES
+from nbanalytics.figures.explained import published
+from nbanalytics.text import say
+
+STATEMENT = "accessibility"
+#: Words that stand on pages, whatever they show.
+PAGE_WORDS = (
+    "page.skip",
+    "page.loading",
+    "page.failed",
+    "page.noscript",
+    "page.ways",
+    "page.site",
+    "gallery.back",
+    "statement.link",
+    "lang.other",
+    "lang.code",
+)
+#: What the pages may load: their own files. Plotly writes its styles into the page.
+POLICY = (
+    "default-src 'none'; script-src {own}; style-src {own} 'unsafe-inline'; img-src 'self' data: blob:; "
+    "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'"
+)
+#: For pages in a folder, where browsers do not agree whether a file beside a page is its own.
+FILE_POLICY = POLICY.format(own="'self' file:")
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+
+
+def margins(publication: str, lang: str) -> Markup:
+    """Return the style that prints a publication's title and the number of the page in the margins."""
+    special = '\\"<>&\n\r\f'
+    text = "".join(f"\\{ord(sign):x} " if sign in special else sign for sign in publication)
+    look = "font: 9pt sans-serif; color: #4a5967;"
+    return Markup(
+        f'@page {{ @top-left {{ content: "{text}"; {look} }} '
+        f'@bottom-right {{ content: "{say("page.print", lang)} " counter(page) " / " counter(pages); {look} }} }}'
+    )
+
+
+def other_language(lang: str) -> str:
+    """Return the language that a page's switch leads to."""
+    return say("lang.code", lang)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The frame of one site's pages in one language.
+
+    Attributes
+    ----------
+    lang
+        ``"sv"`` or ``"en"``.
+    style
+        Name of the stylesheet in ``assets``.
+    suffix
+        Ending of the pages' addresses: ``".html"`` in a folder, none on a server.
+    base
+        Way from the pages of the first language to the site's root; a server's own address, or nothing.
+    inner
+        Whether these pages are in the folder of a second language.
+    policy
+        What pages may load, if no server says so.
+    manifest
+        What the release says of itself; nothing where there is none to be shown.
+    """
+
+    lang: str
+    style: str
+    suffix: str = ""
+    base: str = ""
+    inner: bool = False
+    policy: str = ""
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def root(self) -> str:
+        """Way from the pages to the site's root."""
+        return self.base or ("../" if self.inner else "")
+
+    def page(self, name: str) -> str:
+        """Return the address of a page within its language."""
+        return "" if name == "index" and not self.suffix else f"{name}{self.suffix}"
+
+    def way(self, name: str) -> str:
+        """Return the way to a page in the same language."""
+        if self.base:
+            return f"{self.base}{self.lang + '/' if self.inner else ''}{self.page(name)}"
+        return self.page(name) or "./"
+
+    def _switch(self, name: str) -> dict[str, str]:
+        other = other_language(self.lang)
+        href = f"{self.root}{'' if self.inner else other + '/'}{self.page(name)}"
+        return {"href": href or "./", "text": say("lang.other", self.lang), "lang": other}
+
+    def fill(self, template: str, name: str = "", home: bool = True, **values: Any) -> str:
+        """Fill a template of the pages' folder.
+
+        Parameters
+        ----------
+        template
+            Its file.
+        name
+            Address of the page within its language, for the link to the other one; none if there is no other.
+        home
+            Whether the page leads to the gallery.
+        **values
+            What the template asks for, ``title`` among them.
+
+        Returns
+        -------
+        str
+            HTML with no address outside its site.
+        """
+        publication = str(self.manifest.get("title", "")) or say("gallery.title", self.lang)
+        day = published(self.manifest, self.lang)
+        ways = [{"href": self.way("index"), "text": say("gallery.back", self.lang), "lang": ""}] if home else []
+        return _environment().get_template(template).render(
+            lang=self.lang,
+            root=self.root,
+            style=self.style,
+            policy=self.policy,
+            publication=publication,
+            published=say("gallery.created", self.lang, date=day) if day else "",
+            links=[*ways, self._switch(name)] if name else ways,
+            foot=[{"href": self.way(STATEMENT), "text": say("statement.link", self.lang), "lang": ""}],
+            words={key: say(key, self.lang) for key in PAGE_WORDS},
+            margins=margins(publication, self.lang),
+            **values,
+        )  # fmt: skip

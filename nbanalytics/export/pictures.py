@@ -1,0 +1,77 @@
+"""Small pictures of the dashboards: the first chart that each opens with, drawn from the same figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from nbanalytics.figures.style import ACCENT
+from nbanalytics.text import say
+
+_WIDTH, _HEIGHT, _EDGE, _TOP = 320, 150, 24, 18
+_FLOOR = _HEIGHT - 16
+
+
+def picture(view: Mapping[str, Any] | None, lang: str = "sv") -> Markup:
+    """Draw the first chart of a view as a small picture; what is hidden is a dashed outline.
+
+    Parameters
+    ----------
+    view
+        What a dashboard opens with (see :meth:`nbanalytics.figures.board.Board.view`); None for a page that has no
+        view before it is asked.
+    lang
+        ``"sv"`` or ``"en"``.
+
+    Returns
+    -------
+    markupsafe.Markup
+        An SVG with a name.
+    """
+    for section in view["sections"] if view else ():
+        for trace in section["figure"]["data"]:
+            heights = trace.get("x") if trace.get("orientation") == "h" else trace.get("y")
+            if trace["type"] == "bar" and heights and any(heights):
+                return _drawn(_bars(heights, trace.get("marker", {}).get("color")), section["title"], lang)
+            if trace["type"] == "scatter" and _numbers(heights) and "markers" in trace.get("mode", "markers"):
+                return _drawn(_points(heights), section["title"], lang)
+    return _drawn([], "", lang)
+
+
+def _numbers(values: Any) -> bool:
+    return bool(values) and all(value is None or isinstance(value, int | float) for value in values) and any(values)
+
+
+def _bars(heights: Sequence[float | None], colours: Any) -> list[str]:
+    most = max(value for value in heights if value)
+    step = (_WIDTH - 2 * _EDGE) / len(heights)
+    bars = []
+    for rank, value in enumerate(heights):
+        strong = isinstance(colours, list) and colours[rank] == ACCENT
+        kind = "nba-mini-hidden" if value is None else f"nba-mini{' nba-mini-strong' if strong else ''}"
+        tall = round(6 + (_FLOOR - _TOP - 6) * (value or 0) / most)
+        place = f'x="{_EDGE + step * (rank + 0.17):.0f}" y="{_FLOOR - tall}" width="{step * 0.66:.0f}"'
+        bars.append(f'<rect class="{kind}" {place} height="{tall}" rx="2"/>')
+    return bars
+
+
+def _points(heights: Sequence[float | None]) -> list[str]:
+    known = [value for value in heights if value is not None]
+    low, span = min(known), (max(known) - min(known)) or 1.0
+    step = (_WIDTH - 2 * _EDGE) / len(heights)
+    return [
+        f'<circle class="nba-mini" r="6" cx="{_EDGE + step * (rank + 0.5):.0f}" '
+        f'cy="{_FLOOR - 14 - (_FLOOR - _TOP - 24) * (value - low) / span:.0f}"/>'
+        for rank, value in enumerate(heights)
+        if value is not None
+    ]
+
+
+def _drawn(marks: Sequence[str], title: str, lang: str) -> Markup:
+    words = escape(say("gallery.picture", lang, title=title.lower()) if title else say("gallery.picture.none", lang))
+    return Markup(
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{words}">{"".join(marks)}'
+        f'<line class="nba-mini-line" x1="{_EDGE}" x2="{_WIDTH - _EDGE}" y1="{_FLOOR}" y2="{_FLOOR}"/></svg>'
+    )

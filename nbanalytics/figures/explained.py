@@ -1,0 +1,102 @@
+"""What stands behind each measure of a page: its definition, its source, how many students, how much is hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+from babel.dates import format_date
+
+from nbanalytics.text import Cells, say, students
+
+Entry = dict[str, str]
+#: The measures that are explained for a whole page.
+MEASURES = ("eligible", "points", "merit", "lost", "hidden")
+_RULES = ("vocational",)  # those that the catalogue explains; others are explained by their publisher
+
+
+def published(manifest: Mapping[str, Any], lang: str) -> str:
+    """Write the day on which a release was made; nothing if it does not say."""
+    try:
+        day = date.fromisoformat(str(manifest["created"])[:10])
+    except (KeyError, ValueError):
+        return ""
+    return format_date(day, "long", "sv_SE" if lang == "sv" else "en_GB")
+
+
+def about(manifest: Mapping[str, Any], lang: str) -> list[Entry]:
+    """Return the words that explain the key figures: ``term`` and ``text`` of each."""
+    rule = manifest.get("source", {}).get("rule", _RULES[0])
+    keys = {"eligible": f"eligible.{rule if rule in _RULES else 'other'}"}
+    found = [
+        {"term": say(f"about.{name}", lang), "text": say(f"about.{keys.get(name, name)}.text", lang)}
+        for name in MEASURES
+    ]
+    return [*found, _source(manifest, lang)]
+
+
+def _source(manifest: Mapping[str, Any], lang: str) -> Entry:
+    title, day = str(manifest.get("title", "")), published(manifest, lang)
+    text = say("help.source.text", lang, title=title, date=day) if day else title
+    return {"term": say("help.source", lang), "text": text}
+
+
+def _first_stage(cells: Mapping[str, Cells]) -> float | None:
+    states = cells["states"]
+    stages = states.codes("stage")
+    return states.value(stage=stages[0]) if stages else None
+
+
+def _at_start(cells: Mapping[str, Cells]) -> float | None:
+    drops = cells["droppoints"]
+    terms = drops.codes("term")
+    return drops.value("at_risk", term=terms[0]) if terms else None
+
+
+def _lost(cells: Mapping[str, Cells]) -> float | None:
+    drops = cells["droppoints"]
+    found = [drops.value("lost", term=term) for term in drops.codes("term")]
+    known = [value for value in found if value is not None]
+    return sum(known) if known and len(known) == len(found) else None
+
+
+_STUDENTS: dict[str, Callable[[Mapping[str, Cells]], float | None]] = {
+    "groups": lambda cells: cells["groups"].value(),
+    "flows": _first_stage,
+    "terms": _at_start,
+    "subjects": _lost,
+}
+
+
+def explained(
+    name: str, cells: Mapping[str, Cells], manifest: Mapping[str, Any], hidden: str, lang: str
+) -> list[Entry]:
+    """Return what a reader may want to know of one chart: ``term`` and ``text`` of each line.
+
+    Parameters
+    ----------
+    name
+        The section: ``"groups"``, ``"flows"``, ``"terms"`` or ``"subjects"``.
+    cells
+        The tables of one selection.
+    manifest
+        What the release says of itself.
+    hidden
+        The line on what is hidden.
+    lang
+        ``"sv"`` or ``"en"``.
+
+    Returns
+    -------
+    list of dict
+        Definition, number of students, what is hidden, source.
+    """
+    count = _STUDENTS[name](cells)
+    shown = say("tile.hidden", lang) if count is None else students(count, lang)
+    return [
+        {"term": say("help.definition", lang), "text": say(f"{name}.help", lang)},
+        {"term": say("help.n", lang), "text": say(f"{name}.n", lang, students=shown)},
+        {"term": say("help.hidden", lang), "text": hidden},
+        _source(manifest, lang),
+    ]
