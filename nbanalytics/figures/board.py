@@ -7,30 +7,18 @@ them in advance, since a selection is a choice among cells that the release decl
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from itertools import product
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from nbanalytics.errors import DisclosureError
 from nbanalytics.figures.explained import about, explained
 from nbanalytics.figures.sections import DRAW, plain
 from nbanalytics.figures.style import DARK
-from nbanalytics.text import (
-    Cells,
-    answer,
-    cell_text,
-    comparing,
-    label,
-    number,
-    percent,
-    reading,
-    say,
-    selection_words,
-    students,
-    wording,
-)
-from nbanalytics.text.cells import FILTERS, Cell
+from nbanalytics.figures.tiles import Tile, lost_tiles
+from nbanalytics.text import Cells, answer, comparing, label, number, reading, say, selection_words, wording
+from nbanalytics.text.cells import FILTERS
 
 # The tables that each chart needs; a release made of fewer records may lack some.
 SECTIONS = {
@@ -77,7 +65,7 @@ class Board:
     lang
         ``"sv"`` or ``"en"``.
     sections
-        Which charts, in order: ``"groups"``, ``"flows"``, ``"terms"``, ``"subjects"``.
+        Which charts, in order, of :attr:`SECTIONS`; all of them when left out.
 
     Raises
     ------
@@ -85,15 +73,19 @@ class Board:
         If a section does not exist.
     """
 
-    def __init__(self, release: ReleaseLike, lang: str = "sv", sections: Iterable[str] = SECTIONS) -> None:
-        wanted = tuple(sections)
-        unknown = [name for name in wanted if name not in SECTIONS]
+    #: The tables that each chart needs, and all that the page looks up.
+    SECTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = SECTIONS
+    TABLES: ClassVar[tuple[str, ...]] = TABLES
+
+    def __init__(self, release: ReleaseLike, lang: str = "sv", sections: Iterable[str] | None = None) -> None:
+        wanted = tuple(self.SECTIONS if sections is None else sections)
+        unknown = [name for name in wanted if name not in self.SECTIONS]
         if unknown:
-            raise ValueError(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+            raise ValueError(f"no section {', '.join(unknown)}; there are {', '.join(self.SECTIONS)}")
         held = release.manifest["tables"]
         self.release, self.lang = release, lang
-        self.sections = tuple(name for name in wanted if all(table in held for table in SECTIONS[name]))
-        self._tables = [name for name in TABLES if name in held]
+        self.sections = tuple(name for name in wanted if all(table in held for table in self.SECTIONS[name]))
+        self._tables = [name for name in self.TABLES if name in held]
         self._dimensions: Mapping[str, Any] = release.manifest["dimensions"]
         labels = "labels" if lang == "sv" else "labels_en"
         self._names = {name: dict(entry.get(labels, {})) for name, entry in self._dimensions.items()}
@@ -134,7 +126,7 @@ class Board:
                 "publication": str(self.release.manifest.get("title", "")),
                 "filters": self.filters(),
                 "words": self.words(),
-                "about": about(self.release.manifest, self.lang),
+                "about": self._about(),
                 "sections": list(self.sections),
                 "most": self._most,
                 "undeclared": self._undeclared(),
@@ -169,7 +161,7 @@ class Board:
         chosen = dict.fromkeys(FILTERS, "*") | {k: str(v) for k, v in selection.items() if k in FILTERS}
         picked = {name: value for name, value in chosen.items() if value != "*"}
         try:
-            found = {name: Cells(self.release.cells(name, **picked)) for name in self._tables}
+            found = self._look_up(picked)
         except DisclosureError:
             ways = self._undeclared()
             remove = [
@@ -178,23 +170,20 @@ class Board:
             return _nothing(chosen, ways["text"], remove)
         if not any(map(len, found.values())):
             return _nothing(chosen, say("page.empty", self.lang), [])
-        cells = dict.fromkeys(TABLES, Cells.none()) | found
-        sections = [self._section(name, cells) for name in self.sections]
+        cells = dict.fromkeys(self.TABLES, Cells.none()) | found
+        sections = [
+            self._section(name, cells, declared=all(table in found for table in self.SECTIONS[name]))
+            for name in self.sections
+        ]
         where = selection_words(chosen, self.lang, self._names, self._values("cohort"))
         return {
             "selection": chosen,
             "where": say("filters.shown", self.lang, selection=where),
             "problem": None,
-            "answer": answer(cells, self.lang),
+            "answer": self._answer(cells),
             "tiles": self._tiles(cells),
             "sections": sections,
-            "reading": reading(
-                cells,
-                where,
-                self.lang,
-                hidden=sum(table.hidden for table in cells.values()),
-                subjects=self._names.get("subject"),
-            ),
+            "reading": self._reading(cells, where),
         }
 
     def words(self) -> dict[str, str]:
@@ -230,44 +219,40 @@ class Board:
         }
         return {"text": say("filters.undeclared", self.lang, most=self._most_words()), "remove": remove}
 
-    def _tiles(self, cells: Mapping[str, Cells]) -> list[dict[str, str]]:
-        flow, lang = cells["eligibility"], self.lang
-        total = flow.cell()
+    def _look_up(self, picked: Mapping[str, str]) -> dict[str, Cells]:
+        """Return the cells of one selection, of the tables that declare it.
 
-        def count(key: str, cell: Cell) -> dict[str, str]:
-            words = cell_text(cell.value, cell.status, lang)
-            note = say(f"tile.{key}.note" if cell.ok else "tile.hidden", lang)
-            return {"id": key, "label": say(f"tile.{key}", lang), "value": words, "note": note}
+        Raises
+        ------
+        DisclosureError
+            If no table does.
+        """
+        found = {}
+        for name in self._tables:
+            # Tables may be crossed less than the release.
+            with suppress(DisclosureError):
+                found[name] = Cells(self.release.cells(name, **picked))
+        if not found and self._tables:
+            raise DisclosureError("No table of the release declares this selection. Leave out a filter.")
+        return found
 
-        def share(key: str, cell: Cell) -> dict[str, str]:
-            known = cell.value is not None and bool(total.value)
-            words = (
-                percent((cell.value or 0) / (total.value or 1), lang) if known else cell_text(None, cell.status, lang)
-            )
-            whole = students(total.value or 0, lang)
-            note = (
-                say("tile.of", lang, part=number(cell.value or 0, lang), whole=whole)
-                if known
-                else say("tile.hidden", lang)
-            )
-            return {"id": key, "label": say(f"tile.{key}", lang), "value": words, "note": note}
+    def _about(self) -> list[dict[str, str]]:
+        return about(self.release.manifest, self.lang)
 
-        merit = cells["points"].cell("mean_merit", year="9")
-        tiles = [
-            count("followed", total),
-            share("start", flow.cell(start="eligible")),
-            share("end", flow.cell(end="eligible")),
-            count("lost", flow.cell(start="eligible", end="not_eligible")),
-            count("gained", flow.cell(start="not_eligible", end="eligible")),
-        ]
-        if merit.status != "not_applicable":
-            tiles.append(count("merit", merit) | {"value": cell_text(merit.value, merit.status, lang, "mean")})
-        return tiles
+    def _answer(self, cells: Mapping[str, Cells]) -> str:
+        return answer(cells, self.lang)
 
-    def _section(self, name: str, cells: Mapping[str, Cells]) -> dict[str, Any]:
-        drawn = DRAW[name](cells, self.lang, self._names)
-        chart, alt, table, used = drawn
-        title, hidden = say(f"{name}.title", self.lang), self._hidden(used)
+    def _tiles(self, cells: Mapping[str, Cells]) -> list[Tile]:
+        return lost_tiles(cells, self.lang)
+
+    def _reading(self, cells: Mapping[str, Cells], where: str) -> list[str]:
+        hidden = sum(table.hidden for table in cells.values())
+        return reading(cells, where, self.lang, hidden=hidden, subjects=self._names.get("subject"))
+
+    def _section(self, name: str, cells: Mapping[str, Cells], declared: bool) -> dict[str, Any]:
+        chart, alt, table, used = DRAW[name](cells, self.lang, self._names)
+        title, hidden = say(f"{name}.title", self.lang), self._hidden(used) if declared else ""
+        empty = say("table.none", self.lang) if declared else say("section.undeclared", self.lang)
         return {
             "id": name,
             "title": title,
@@ -279,7 +264,7 @@ class Board:
             "help": explained(name, cells, self.release.manifest, hidden, self.lang),
             "table": asdict(table) | {"caption": say("table.show", self.lang, title=title.lower())},
             "swipe": say("flows.swipe", self.lang),
-            "empty": "" if chart.data else say("table.none", self.lang),
+            "empty": "" if chart.data else empty,
         }
 
     def _hidden(self, used: Iterable[Cells]) -> str:
