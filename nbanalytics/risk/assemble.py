@@ -123,4 +123,4 @@ def _left_out(known: Features, without: pd.DataFrame) -> pd.DataFrame:
 
 def _settings(known: Features, came: Outcome) -> dict[str, Any]:
     families = tuple(dict.fromkeys(known.family.values()))
-    return {"families": families, "skipped": known.skipped, **came.settings}
+    return {"families": families, "family": dict(known.family), "skipped": known.skipped, **came.settings}

@@ -213,13 +213,24 @@ def compare_auc(y: Any, scores: Mapping[str, Any], clusters: Any = None, level: 
     return pd.DataFrame(rows, columns=columns)
 
 
-def roc_curve(y: Any, p: Any) -> pd.DataFrame:
+def roc_curve(y: Any, p: Any, folds: Any = None) -> pd.DataFrame:
     """Give the points of the ROC curve, from nobody flagged to everybody.
+
+    Parameters
+    ----------
+    y : sequence of bool or of 0 and 1
+        Outcomes.
+    p : sequence of float
+        Probabilities.
+    folds : sequence, optional
+        The fold of each student. The curve is then the mean of the folds' curves at each share of false positives,
+        weighted by their pairs, so that the area under it is the AUC within folds.
 
     Returns
     -------
     pandas.DataFrame
-        ``threshold`` (flagged is who has at least that; infinite in the first row), ``fpr`` and ``tpr``.
+        ``threshold`` (flagged is who has at least that; infinite in the first row; missing with folds), ``fpr`` and
+        ``tpr``.
 
     Examples
     --------
@@ -232,6 +243,20 @@ def roc_curve(y: Any, p: Any) -> pd.DataFrame:
     """
     outcome, scores = outcomes_of(y), probabilities_of(p)
     same_length(outcome, scores)
+    if folds is None:
+        return _curve(outcome, scores)
+    labels = labels_of(folds, len(outcome), "folds")
+    parts = [labels == fold for fold in np.unique(labels)]
+    parts = [inside for inside in parts if 0 < outcome[inside].sum() < inside.sum()]
+    pairs = np.array([outcome[inside].sum() * (1 - outcome[inside]).sum() for inside in parts])
+    curves = [_curve(outcome[inside], scores[inside]) for inside in parts]
+    knots = np.unique(np.concatenate([curve["fpr"] for curve in curves]))
+    ends = [[_along(curve, knots, side) for curve in curves] for side in ("left", "right")]
+    tpr = np.tensordot(ends, pairs / pairs.sum(), axes=([1], [0])).T
+    return pd.DataFrame({"threshold": nan, "fpr": np.repeat(knots, 2), "tpr": tpr.ravel()})
+
+
+def _curve(outcome: Floats, scores: Floats) -> pd.DataFrame:
     ties = tied(scores)
     cases, others = ties.sums(outcome[None, :])[0, ::-1], ties.sums(1 - outcome[None, :])[0, ::-1]
     return pd.DataFrame(
@@ -241,6 +266,17 @@ def roc_curve(y: Any, p: Any) -> pd.DataFrame:
             "tpr": np.r_[0.0, np.cumsum(cases) / cases.sum()],
         }
     )
+
+
+def _along(curve: pd.DataFrame, knots: Floats, side: str) -> Floats:
+    """Height of a ROC curve at shares of false positives; where it rises upright, its lower or its upper end."""
+    fpr, tpr = curve["fpr"].to_numpy(), curve["tpr"].to_numpy()
+    chosen = "first" if side == "left" else "last"
+    ends = pd.Series(tpr).groupby(fpr).agg(chosen)
+    heights = np.interp(knots, fpr, tpr)
+    known = np.isin(knots, ends.index)
+    heights[known] = ends.loc[knots[known]].to_numpy()
+    return np.asarray(heights)
 
 
 def _placements(cases: Floats, others: Floats) -> tuple[Floats, Floats]:

@@ -16,6 +16,7 @@ from nbanalytics.results import Shown
 from nbanalytics.risk.auc import auc_interval
 from nbanalytics.risk.bootstrap import Draws, Statistic, draw, percentile_interval, warn_weak
 from nbanalytics.risk.data import RiskData
+from nbanalytics.risk.decision import SHARES, counted, flag_at, share_interval
 from nbanalytics.risk.grouping import CROSS, grouped_statistic, refusal, with_attributes
 from nbanalytics.risk.scores import Floats
 from nbanalytics.risk.validation import Validation
@@ -115,9 +116,9 @@ def audit(
     Notes
     -----
     Whole schools are resampled; where every group of an attribute lies inside one school, students are, and the
-    comparison is between these very schools. AUC has DeLong's interval (Obuchowski's for schools). Error rates by
-    group: Hardt, Price and Srebro (2016); with different base rates, precision, false positives and misses cannot all
-    be equal (Chouldechova 2017, Big Data 5: 153-163).
+    comparison is between these very schools. There, and where no resample varies, shares have Wilson's interval; AUC
+    has DeLong's (Obuchowski's for schools). Error rates by group: Hardt, Price and Srebro (2016); with different base
+    rates, precision, false positives and misses cannot all be equal (Chouldechova 2017, Big Data 5: 153-163).
 
     Examples
     --------
@@ -226,6 +227,9 @@ class _ModelAudit:
             if measure == "auc":
                 schools, folds = None if clusters is None else clusters[inside], part["fold"].to_numpy(dtype=object)
                 _, low, high = auc_interval(y, p, schools, self.level, folds)
+            elif measure in SHARES and (clusters is None or low == high):
+                # A rate of 0 or 1 in every resample is no certainty.
+                low, high = share_interval(_counts_at(y, p, float(threshold)), measure, self.level)
             row = {
                 **head,
                 "n": len(inside),
@@ -244,3 +248,8 @@ class _ModelAudit:
                 row["difference_low"], row["difference_high"] = percentile_interval(apart, self.level)
             rows.append(row)
         return rows
+
+
+def _counts_at(y: Floats, p: Floats, threshold: float) -> dict[str, float]:
+    everybody = np.ones((1, len(y)))
+    return {name: float(found[0]) for name, found in counted(y, flag_at(p, threshold), everybody).items()}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbanalytics.risk.bootstrap import Statistic, draw, percentile_interval
+from nbanalytics.risk.bootstrap import Statistic, draw, percentile_interval, warn_weak
 from nbanalytics.risk.decision import counted, flag_at, flag_top_within, net_benefit, rates
 from nbanalytics.risk.scores import Floats, labels_of, outcomes_of, probabilities_of, same_length
 
@@ -22,6 +22,7 @@ def at_capacity(
     capacities: Sequence[float] = CAPACITIES,
     *,
     clusters: Any = None,
+    folds: Any = None,
     draws: int = 200,
     random_state: int = 0,
     level: float = 0.95,
@@ -36,6 +37,8 @@ def at_capacity(
         Probabilities; where scores are equal the last places are shared in equal parts, as if by lot.
     capacities : sequence of float
         Places as shares of the students, above 0 and up to 1.
+    folds : sequence, optional
+        The fold, or cohort, of each student: each has places of its own.
     clusters, draws, random_state, level
         As for :func:`nbanalytics.risk.measures`.
 
@@ -51,6 +54,11 @@ def at_capacity(
     DataError
         If outcomes or scores cannot be used, or a capacity is no share.
 
+    Warns
+    -----
+    EstimationWarning
+        If fewer than five schools are resampled.
+
     Examples
     --------
     >>> table = at_capacity([1, 0, 0, 1, 0, 0, 0, 0], [.9, .8, .3, .3, .2, .2, .1, .1], [0.25, 0.375])
@@ -62,10 +70,12 @@ def at_capacity(
     """
     outcome, scores = outcomes_of(y), probabilities_of(p)
     same_length(outcome, scores)
+    strata = None if folds is None else labels_of(folds, len(outcome), "folds")
     drawn = draw(len(outcome), clusters, draws, random_state)
+    warn_weak(drawn)
     rows: list[tuple[float, str, float, float, float]] = []
     for capacity in capacities:
-        compute = capacity_statistic(outcome, scores, capacity)
+        compute = capacity_statistic(outcome, scores, capacity, strata)
         resampled = drawn.evaluate(compute)
         rows.append((capacity, "flagged", capacity * len(outcome), np.nan, np.nan))
         for name, value in compute(np.ones((1, len(outcome)))).items():
@@ -117,6 +127,11 @@ def net_benefit_curve(
         ``threshold, strategy, value, low, high``: the net benefit per student of the ``model``, of flagging
         ``everybody`` and of flagging ``nobody`` (0).
 
+    Warns
+    -----
+    EstimationWarning
+        If fewer than five schools are resampled.
+
     Notes
     -----
     Vickers and Elkin (2006), Medical Decision Making 26: 565-574.
@@ -133,6 +148,7 @@ def net_benefit_curve(
     same_length(outcome, scores)
     schools = None if clusters is None else labels_of(clusters, len(outcome), "clusters")
     drawn = draw(len(outcome), schools, draws, random_state)
+    warn_weak(drawn)
     rows: list[tuple[float, str, float, float, float]] = []
     for threshold in thresholds:
         for strategy, flags in (("model", flag_at(scores, threshold)), ("everybody", np.ones_like(scores))):

@@ -149,10 +149,24 @@ class RiskData(Shown):
         )
 
 
-def years_between(terms: Sequence[str], at: str, observed_at: str) -> int:
-    """Whole years, rounded up, from one term to a later one; what is no term comes one term after the last.
+def horizon_years(terms: Sequence[str], at: str, observed_at: str) -> float:
+    """Years from one term to a later one; what is no term comes one term after the last.
 
     Terms of one school year begin with the same number (``6HT, 6VT``); terms without numbers are all of one year.
+
+    Examples
+    --------
+    >>> horizon_years(("6HT", "6VT", "7HT", "7VT", "8HT", "8VT", "9HT", "9VT"), "7HT", "9VT")
+    2.5
+    """
+    years = pd.Series(list(terms)).str.extract(r"^(\d+)")[0]
+    per_year = len(terms) if years.isna().any() else int(years.value_counts().max())
+    later = terms.index(observed_at) if observed_at in terms else len(terms)
+    return (later - terms.index(at)) / per_year
+
+
+def years_between(terms: Sequence[str], at: str, observed_at: str) -> int:
+    """Whole years, rounded up, of :func:`horizon_years`.
 
     Examples
     --------
@@ -161,7 +175,4 @@ def years_between(terms: Sequence[str], at: str, observed_at: str) -> int:
     >>> years_between(("G1", "G2", "G3"), "G1", "G3")
     1
     """
-    years = pd.Series(list(terms)).str.extract(r"^(\d+)")[0]
-    per_year = len(terms) if years.isna().any() else int(years.value_counts().max())
-    later = terms.index(observed_at) if observed_at in terms else len(terms)
-    return ceil((later - terms.index(at)) / per_year)
+    return ceil(horizon_years(terms, at, observed_at))

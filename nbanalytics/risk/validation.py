@@ -97,6 +97,30 @@ class Validation(Shown):
             parts.append(table)
         return pd.concat(parts, ignore_index=True)
 
+    def each(self, measure: Callable[..., pd.DataFrame], at: str | None = None, **settings: Any) -> pd.DataFrame:
+        """Apply a measure of outcomes and probabilities to every model.
+
+        Parameters
+        ----------
+        measure : callable
+            Such as :func:`nbanalytics.risk.roc_curve`, :func:`nbanalytics.risk.calibration_table`,
+            :func:`nbanalytics.risk.at_capacity` or :func:`nbanalytics.risk.measures`.
+        at : str, optional
+            The prediction point, by default the first.
+        **settings
+            Of the measure. ``clusters``, ``folds`` and ``groups`` may be names of columns: ``clusters="school_id"``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``model``, then the columns of the measure.
+        """
+        rows = self.wide(at)
+        named = {name: rows[value] if isinstance(value, str) else value for name, value in settings.items()}
+        parts = [measure(rows["y"], rows[name], **named).assign(model=name) for name in self.models if name in rows]
+        table = pd.concat(parts, ignore_index=True)
+        return table[["model", *table.columns.drop("model")]]
+
     def _words(self) -> str:
         predicted, left = self.folds["status"] == "ok", self.settings["scheme"]
         return (

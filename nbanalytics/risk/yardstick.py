@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import pandas as pd
+
+from nbanalytics.declaration import Declaration
+from nbanalytics.risk.data import horizon_years
+from nbanalytics.risk.validation import Validation
 
 
 def published_flags() -> pd.DataFrame:
@@ -54,6 +59,38 @@ def published_aucs() -> pd.DataFrame:
     2  Denmark           0.25  0.965
     """
     return pd.DataFrame(_published()["models"])
+
+
+def auc_by_point(
+    validation: Validation, terms: Sequence[str] | None = None, draws: int = 200, random_state: int = 0
+) -> pd.DataFrame:
+    """Give the AUC of each model by how long before the outcome it was foreseen, to put beside published ones.
+
+    Parameters
+    ----------
+    validation : Validation
+        Of one or several prediction points.
+    terms : sequence of str, optional
+        All terms in order; by default those of the default declaration.
+    draws, random_state
+        Of the comparison, see :meth:`nbanalytics.risk.Validation.compare`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``model, at, horizon_years`` (from the prediction point to the term in which the outcome is known), ``auc, low,
+        high``.
+
+    Examples
+    --------
+    ``auc_by_point(validate([early, late], ladder))``
+    """
+    order = tuple(terms) if terms is not None else Declaration().terms
+    found = validation.compare(draws=draws, random_state=random_state)
+    found = found[found["measure"] == "auc"].rename(columns={"value": "auc"})
+    years = {at: horizon_years(order, at, validation.settings["observed_at"]) for at in validation.settings["at"]}
+    found = found.assign(horizon_years=found["at"].map(years))
+    return found[["model", "at", "horizon_years", "auc", "low", "high"]].reset_index(drop=True)
 
 
 @cache
