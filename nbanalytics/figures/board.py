@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 
 from nbanalytics.errors import DisclosureError
 from nbanalytics.figures.explained import about, explained
-from nbanalytics.figures.sections import DRAW, plain
+from nbanalytics.figures.sections import DRAW, Draw, plain
 from nbanalytics.figures.style import DARK
 from nbanalytics.figures.tiles import Tile, lost_tiles
 from nbanalytics.text import Cells, answer, comparing, label, number, reading, say, selection_words, wording
@@ -76,6 +76,7 @@ class Board:
     #: The tables that each chart needs, and all that the page looks up.
     SECTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = SECTIONS
     TABLES: ClassVar[tuple[str, ...]] = TABLES
+    DRAW: ClassVar[Mapping[str, Draw]] = DRAW
 
     def __init__(self, release: ReleaseLike, lang: str = "sv", sections: Iterable[str] | None = None) -> None:
         wanted = tuple(self.SECTIONS if sections is None else sections)
@@ -250,7 +251,7 @@ class Board:
         return reading(cells, where, self.lang, hidden=hidden, subjects=self._names.get("subject"))
 
     def _section(self, name: str, cells: Mapping[str, Cells], declared: bool) -> dict[str, Any]:
-        chart, alt, table, used = DRAW[name](cells, self.lang, self._names)
+        chart, alt, table, used = self.DRAW[name](cells, self.lang, self._names)
         title, hidden = say(f"{name}.title", self.lang), self._hidden(used) if declared else ""
         empty = say("table.none", self.lang) if declared else say("section.undeclared", self.lang)
         return {

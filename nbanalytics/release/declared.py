@@ -87,11 +87,13 @@ class Declared:
 
 @cache
 def standard() -> Declared:
-    """Return the declaration that comes with the package: every filter and table, two filters at once."""
+    """Return the declaration that comes with the package: every filter and table, most with two filters at once."""
     text = files("nbanalytics.release").joinpath("declaration.toml").read_text(encoding="utf-8")
     data = tomllib.loads(text)
     tables = {
-        name: DeclaredTable(tuple(entry["dimensions"]), tuple(entry["measures"]), data["max_crossed"])
+        name: DeclaredTable(
+            tuple(entry["dimensions"]), tuple(entry["measures"]), entry.get("max_crossed", data["max_crossed"])
+        )
         for name, entry in data["tables"].items()
     }
     return Declared(tuple(data["filters"]), data["max_crossed"], MappingProxyType(tables))
@@ -160,7 +162,8 @@ def _table(name: str, entry: Any, most: int, where: str) -> DeclaredTable:
         if wanting:
             raise DisclosureError(f"{inside}: {measure} is made of {wanting[0]}, which is not declared. Declare both.")
     kept = tuple(measure for measure in known.measures if measure in measures)
-    return DeclaredTable(known.dimensions, kept, _crossed(entry.get("max_crossed", most), most, inside))
+    usual = min(most, known.max_crossed)
+    return DeclaredTable(known.dimensions, kept, _crossed(entry.get("max_crossed", usual), most, inside))
 
 
 def _texts(values: Any, key: str, where: str) -> list[str]:
