@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
 import traitlets
 
-from nbanalytics.figures.board import SECTIONS, Board, ReleaseLike
+from nbanalytics.figures.baseline_board import BaselineBoard
+from nbanalytics.figures.board import Board, ReleaseLike
 from nbanalytics.figures.script import plotly_script
 from nbanalytics.text import LANGUAGES
 
@@ -82,8 +83,10 @@ class BoardPage(anywidget.AnyWidget):
     lang
         ``"sv"`` or ``"en"``; when left out the language that the page is published in, Swedish in a notebook.
     sections
-        Which charts, in order: ``"groups"``, ``"flows"``, ``"terms"``, ``"subjects"``.
+        Which charts, in order: ``"groups"``, ``"flows"``, ``"terms"``, ``"subjects"``; all of them when left out.
     """
+
+    kind: ClassVar[type[Board]] = Board
 
     _esm = _PAGES / "board.js"
     _css = _PAGES / "nbanalytics.css"
@@ -92,10 +95,10 @@ class BoardPage(anywidget.AnyWidget):
     view = traitlets.Dict().tag(sync=True)
     lang = traitlets.Enum(LANGUAGES).tag(sync=True)
 
-    def __init__(self, release: ReleaseLike, lang: str | None = None, sections: Iterable[str] = SECTIONS) -> None:
+    def __init__(self, release: ReleaseLike, lang: str | None = None, sections: Iterable[str] | None = None) -> None:
         given = _GIVEN.get()
-        self._release, self._sections = release, tuple(sections)
-        self.board = Board(release, lang or (given[1] if given else "sv"), self._sections)
+        self._release, self._sections = release, sections if sections is None else tuple(sections)
+        self.board = self.kind(release, lang or (given[1] if given else "sv"), self._sections)
         start = self.board.start()
         super().__init__(page=self.board.page(), selection=start, view=self.board.view(start), lang=self.board.lang)
         self.observe(self._choose, names=["selection", "lang"])
@@ -113,7 +116,7 @@ class BoardPage(anywidget.AnyWidget):
     def _choose(self, _change: Any) -> None:
         with self.hold_sync():
             if self.board.lang != self.lang:
-                self.board = Board(self._release, self.lang, self._sections)
+                self.board = self.kind(self._release, self.lang, self._sections)
                 self.page = self.board.page()
             self.view = self.board.view(self.selection)
 
@@ -121,3 +124,17 @@ class BoardPage(anywidget.AnyWidget):
         """Send plotly's script to a page that has none, such as JupyterLab's."""
         if isinstance(message, dict) and message.get("kind") == "plotly":
             self.send({"kind": "plotly"}, buffers=[plotly_script()])
+
+
+class BaselinePage(BoardPage):
+    """Show the page "Nulägesanalys och uppföljning" of a release.
+
+    Parameters
+    ----------
+    release, lang
+        As for :class:`BoardPage`.
+    sections
+        Which charts, in order: ``"followup"``, ``"course"``, ``"absences"``, ``"years"``; all of them when left out.
+    """
+
+    kind: ClassVar[type[Board]] = BaselineBoard

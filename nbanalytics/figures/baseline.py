@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from nbanalytics.figures.style import ACCENT, GRID, INK, PALE, PLAIN, figure
+from nbanalytics.figures.style import ACCENT, GRID, INK, PALE, PLAIN, figure, hidden_mark, safe
 from nbanalytics.figures.tables import TextTable
-from nbanalytics.text import NOT_APPLICABLE, label, number, percent, say
+from nbanalytics.text import NOT_APPLICABLE, SUPPRESSED, label, number, percent, say
 
 _POINTS = ("absence",)  # measures in per cent of the term; the others are shares from 0 to 1
 
@@ -21,7 +21,8 @@ def followup_dots(table: pd.DataFrame, measure: str = "eligible", lang: str = "s
     ----------
     table
         The table of a :class:`nbanalytics.baseline.FollowUp`, one selection of its ``by``: ``group, measure, zero,
-        later, low, high`` (of the change), ``chance_low, chance_high``.
+        later, low, high`` (of the change), ``chance_low, chance_high``; where a ``status`` is
+        ``suppressed`` the row is written ``..``.
     measure
         ``eligible``, ``core_and_five`` or ``absence``.
     lang
@@ -31,7 +32,8 @@ def followup_dots(table: pd.DataFrame, measure: str = "eligible", lang: str = "s
     -------
     plotly.graph_objects.Figure
         A row per group: a ring at the zero value with a grey bar of what chance alone may give, and a dot at the
-        follow-up with the 95 % interval of the change. Groups too small for an estimate have no marks.
+        follow-up with the 95 % interval of the change. Groups too small for an estimate have no marks, those that
+        are suppressed the mark ``..``.
 
     Raises
     ------
@@ -39,7 +41,7 @@ def followup_dots(table: pd.DataFrame, measure: str = "eligible", lang: str = "s
         If the table does not hold the measure.
     """
     rows = _rows(table, measure)
-    names = [label("student_group", row["group"], lang) for row in rows]
+    names = [safe(label("student_group", row["group"], lang)) for row in rows]
     hints = [_cell(row, measure, lang) for row in rows]
     common: dict[str, Any] = {"y": names, "customdata": hints, "hovertemplate": "%{customdata}<extra></extra>"}
     chance = go.Bar(
@@ -89,6 +91,11 @@ def followup_dots(table: pd.DataFrame, measure: str = "eligible", lang: str = "s
             "automargin": True,
         },
         yaxis={"autorange": "reversed", "type": "category", "fixedrange": True, "automargin": True, "ticks": ""},
+        annotations=[
+            hidden_mark(0, name, xref="paper", xanchor="left", xshift=4)
+            for name, row in zip(names, rows, strict=True)
+            if _hidden(row)
+        ],
     )
 
 
@@ -114,7 +121,7 @@ def followup_table(table: pd.DataFrame, measure: str = "eligible", lang: str = "
     rows = []
     for row in _rows(table, measure):
         words = _numbers(row, measure, lang)
-        change = f"{words['change']} ({words['low']} – {words['high']})"
+        change = f"{words['change']} ({words['low']} – {words['high']})" if words["low"] else words["change"]
         name = label("student_group", row["group"], lang)
         rows.append([name, words["zero"], words["later"], change, words["chance"]])
     heads = ("student_group", "zero", "later", "change", "chance")
@@ -130,18 +137,30 @@ def _rows(table: pd.DataFrame, measure: str) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in chosen.to_dict("records")]
 
 
+def _hidden(row: dict[str, Any]) -> bool:
+    return bool(row.get("status") == "suppressed")
+
+
 def _numbers(row: dict[str, Any], measure: str, lang: str) -> dict[str, str]:
-    def write(value: float, sign: bool = False) -> str:
+    """Write a row: values as shares or per cent of the term, changes in percentage points, nothing for no interval."""
+    missing = SUPPRESSED if _hidden(row) else NOT_APPLICABLE
+    scale = 1 if measure in _POINTS else 100
+
+    def write(value: float) -> str:
         if pd.isna(value):
-            return NOT_APPLICABLE
-        words = number(value, lang, 1) if measure in _POINTS else percent(value, lang, 1)
-        return f"+{words}" if sign and value > 0 else words
+            return missing
+        return number(value, lang, 1) if measure in _POINTS else percent(value, lang, 1)
+
+    def points(value: float) -> str:
+        return "" if pd.isna(value) else f"{'+' if value > 0 else ''}{number(scale * value, lang, 1)}"
 
     words = {name: write(row[name]) for name in ("zero", "later")}
-    words |= {name: write(row[name], sign=True) for name in ("change", "low", "high")}
-    return words | {"chance": "" if pd.isna(row["chance_high"]) else f"± {write(row['chance_high'])}"}
+    words |= {name: points(row[name]) for name in ("change", "low", "high")}
+    words["change"] = words["change"] or missing
+    return words | {"chance": points(row["chance_high"]).replace("+", "± ")}
 
 
 def _cell(row: dict[str, Any], measure: str, lang: str) -> str:
     name = label("student_group", row["group"], lang)
-    return say("followup.cell", lang, group=name, **_numbers(row, measure, lang))
+    words = _numbers(row, measure, lang)
+    return say("followup.cell" if words["low"] else "followup.cell_partly", lang, group=name, **words)

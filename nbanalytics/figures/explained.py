@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -25,13 +25,13 @@ def published(manifest: Mapping[str, Any], lang: str) -> str:
     return format_date(day, "long", "sv_SE" if lang == "sv" else "en_GB")
 
 
-def about(manifest: Mapping[str, Any], lang: str) -> list[Entry]:
+def about(manifest: Mapping[str, Any], lang: str, measures: Iterable[str] = MEASURES) -> list[Entry]:
     """Return the words that explain the key figures: ``term`` and ``text`` of each."""
     rule = manifest.get("source", {}).get("rule", _RULES[0])
     keys = {"eligible": f"eligible.{rule if rule in _RULES else 'other'}"}
     found = [
         {"term": say(f"about.{name}", lang), "text": say(f"about.{keys.get(name, name)}.text", lang)}
-        for name in MEASURES
+        for name in measures
     ]
     return [*found, _source(manifest, lang)]
 
@@ -54,6 +54,11 @@ def _at_start(cells: Mapping[str, Cells]) -> float | None:
     return drops.value("at_risk", term=terms[0]) if terms else None
 
 
+def _in_first_term(table: Cells, **place: str) -> float | None:
+    terms = table.codes("term")
+    return table.value(term=terms[0], **place) if terms else None
+
+
 def _lost(cells: Mapping[str, Cells]) -> float | None:
     drops = cells["droppoints"]
     found = [drops.value("lost", term=term) for term in drops.codes("term")]
@@ -66,6 +71,12 @@ _STUDENTS: dict[str, Callable[[Mapping[str, Cells]], float | None]] = {
     "flows": _first_stage,
     "terms": _at_start,
     "subjects": _lost,
+    "followup": lambda cells: cells["eligibility"].value(),
+    "course": lambda cells: _in_first_term(cells["baseline"], indicator="eligible"),
+    "absences": lambda cells: _in_first_term(cells["absence"]),
+    "years": lambda cells: next(
+        (_in_first_term(found, indicator="eligible") for name, found in cells.items() if name.startswith("year ")), None
+    ),
 }
 
 
@@ -77,7 +88,7 @@ def explained(
     Parameters
     ----------
     name
-        The section: ``"groups"``, ``"flows"``, ``"terms"`` or ``"subjects"``.
+        The section, such as ``"groups"``.
     cells
         The tables of one selection.
     manifest

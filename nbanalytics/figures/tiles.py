@@ -18,7 +18,8 @@ def count_tile(key: str, cell: Cell, lang: str) -> Tile:
 def share_tile(key: str, cell: Cell, whole: float | None, lang: str) -> Tile:
     """Return a tile with a share of students; both numbers have to be shown for it."""
     if cell.value is None or not whole:
-        return tile(key, cell_text(None, cell.status, lang), say("tile.hidden", lang), lang)
+        status = "suppressed" if cell.ok and whole is None else cell.status
+        return tile(key, cell_text(None, status, lang), say("tile.hidden", lang), lang)
     note = say("tile.of", lang, part=number(cell.value, lang), whole=students(whole, lang))
     return tile(key, percent(cell.value / whole, lang), note, lang)
 

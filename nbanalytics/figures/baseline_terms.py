@@ -1,0 +1,257 @@
+"""The baseline term by term: shares who meet a rule, and mean absence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+
+from nbanalytics.figures.style import BLUE, GRID, INK, ORANGE, PLAIN, figure, hidden_mark, safe
+from nbanalytics.figures.tables import Names, TextTable
+from nbanalytics.intervals import wilson
+from nbanalytics.text import SUPPRESSED, Cells, cell_text, label, number, percent, say
+
+_LOOKS = ((BLUE, "circle", "solid"), (ORANGE, "square", "dash"))
+
+
+class Share(NamedTuple):
+    """Those who met a rule in a term, of those whose result is known; all missing where either is hidden."""
+
+    term: str
+    met: float | None
+    known: float | None
+
+    @property
+    def share(self) -> float | None:
+        """The share who met it."""
+        return self.met / self.known if self.met is not None and self.known else None
+
+    def interval(self) -> tuple[float, float]:
+        """Wilson's interval of the share."""
+        return wilson(int(self.met or 0), int(self.known or 0))
+
+
+def shares_of(cells: Cells, indicator: str) -> list[Share]:
+    """Return the shares of an indicator by term, from a release's table ``baseline``."""
+    found = []
+    for term in cells.codes("term"):
+        yes, no = (cells.value(term=term, indicator=indicator, result=result) for result in ("yes", "no"))
+        known = None if yes is None or no is None else yes + no
+        found.append(Share(term, yes if known is not None else None, known))
+    return found
+
+
+def share_course(table: Any, lang: str = "sv", names: Names | None = None) -> go.Figure:
+    """Draw the share who meet each rule, term by term, with its interval.
+
+    Parameters
+    ----------
+    table
+        One selection of the release's table ``baseline``: ``term, indicator, result, measure, value, status``.
+    lang
+        ``"sv"`` or ``"en"``.
+    names
+        Labels of indicators and terms that the catalogue does not know.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        A line for each indicator, told apart by colour, mark and dash; one line where all their shares are the same.
+        Terms with a hidden count bear the mark ``..``.
+    """
+    cells = Cells.of(table)
+    ticks = [_tick(term, lang, names) for term in cells.codes("term")]
+    lines: dict[tuple[Share, ...], list[str]] = {}
+    for code in cells.codes("indicator"):
+        lines.setdefault(tuple(shares_of(cells, code)), []).append(_indicator(code, lang, names))
+    traces = [
+        _line(ticks, shares, " / ".join(map(safe, held)), look, lang)
+        for (shares, held), look in zip(lines.items(), _LOOKS, strict=False)
+    ]
+    first = next(iter(lines), ())
+    lows = [share.interval()[0] for shares in lines for share in shares if share.share is not None]
+    floor = max(0.0, min(lows) - 0.05) if lows else 0.0
+    return figure(
+        traces,
+        lang,
+        height=380,
+        margin={"l": 8, "r": 8, "t": 20, "b": 8},
+        showlegend=True,
+        legend={"orientation": "h", "y": -0.3, "x": 0},
+        xaxis=_terms_axis(ticks),
+        yaxis={
+            "title": {"text": say("axis.share", lang), "font": {"size": 13}},
+            "tickformat": ".0%",
+            "range": [floor, 1.02],
+            "fixedrange": True,
+            "gridcolor": GRID,
+            "zeroline": False,
+            "automargin": True,
+        },
+        annotations=[
+            hidden_mark(tick, floor, yanchor="bottom")
+            for tick, share in zip(ticks, first, strict=False)
+            if share.share is None
+        ],
+    )
+
+
+def describe_share_course(table: Any, lang: str = "sv", names: Names | None = None) -> str:
+    """Say in a sentence what :func:`share_course` shows, for those who do not see it.
+
+    Parameters
+    ----------
+    table, lang, names
+        As for :func:`share_course`.
+
+    Returns
+    -------
+    str
+        The text alternative.
+    """
+    rows = share_course_table(table, lang, names).rows
+    return say("course.alt", lang, values="; ".join(f"{row[0]}, {row[1]}: {row[4]}" for row in rows))
+
+
+def share_course_table(table: Any, lang: str = "sv", names: Names | None = None) -> TextTable:
+    """Write those who meet each rule, of how many, term by term."""
+    cells = Cells.of(table)
+    rows = []
+    for code in cells.codes("indicator"):
+        for share in shares_of(cells, code):
+            start = [label("term", share.term, lang, (names or {}).get("term")), _indicator(code, lang, names)]
+            rows.append([*start, *_written(share, lang)])
+    heads = ("term", "measure", "met", "of", "share", "interval")
+    return TextTable([say(f"column.{key}", lang) for key in heads], rows, words=2)
+
+
+def absence_bars(table: Any, lang: str = "sv", names: Names | None = None) -> go.Figure:
+    """Draw the mean absence of each term.
+
+    Parameters
+    ----------
+    table
+        One selection of the release's table ``absence``: ``term, measure, value, status`` with ``mean_absence``.
+    lang, names
+        As for :func:`share_course`.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        A bar per term, in per cent of the term; a suppressed mean bears the mark ``..``.
+    """
+    cells = Cells.of(table)
+    terms = cells.codes("term")
+    ticks = [_tick(term, lang, names) for term in terms]
+    means = [cells.cell("mean_absence", term=term) for term in terms]
+    words = [cell_text(cell.value, cell.status, lang, "mean") for cell in means]
+    bars = go.Bar(
+        x=ticks,
+        y=[cell.value for cell in means],
+        text=[text if cell.ok else "" for cell, text in zip(means, words, strict=True)],
+        textposition="outside",
+        cliponaxis=False,
+        marker={"color": PLAIN},
+        customdata=[f"{tick.replace('<br>', ' ')}: {text}" for tick, text in zip(ticks, words, strict=True)],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    top = max((cell.value for cell in means if cell.value is not None), default=1.0) or 1.0
+    return figure(
+        [bars],
+        lang,
+        height=280,
+        margin={"l": 8, "r": 8, "t": 20, "b": 8},
+        xaxis=_terms_axis(ticks),
+        yaxis={"visible": False, "range": [0, top * 1.2], "fixedrange": True},
+        bargap=0.5,
+        annotations=[
+            hidden_mark(tick, 0, yanchor="bottom") for tick, cell in zip(ticks, means, strict=True) if not cell.ok
+        ],
+    )
+
+
+def describe_absence_bars(table: Any, lang: str = "sv", names: Names | None = None) -> str:
+    """Say in a sentence what :func:`absence_bars` shows, for those who do not see it.
+
+    Parameters
+    ----------
+    table, lang, names
+        As for :func:`share_course`.
+
+    Returns
+    -------
+    str
+        The text alternative.
+    """
+    rows = absence_table(table, lang, names).rows
+    return say("absences.alt", lang, values="; ".join(f"{term}: {mean}" for term, _, mean in rows))
+
+
+def absence_table(table: Any, lang: str = "sv", names: Names | None = None) -> TextTable:
+    """Write the students whose absence is known and their mean, term by term."""
+    cells = Cells.of(table)
+    rows = []
+    for term in cells.codes("term"):
+        students, mean = cells.cell(term=term), cells.cell("mean_absence", term=term)
+        counted = cell_text(students.value, students.status, lang)
+        text = cell_text(mean.value, mean.status, lang, "mean")
+        rows.append([label("term", term, lang, (names or {}).get("term")), counted, text])
+    return TextTable([say(f"column.{key}", lang) for key in ("term", "students", "absence")], rows)
+
+
+def _line(ticks: list[str], shares: tuple[Share, ...], name: str, look: tuple[str, str, str], lang: str) -> go.Scatter:
+    colour, symbol, dash = look
+    bounds = [share.interval() for share in shares]
+    hints = [f"{tick.replace('<br>', ' ')}, {name}: {_written(share, lang)[2]} ({_written(share, lang)[3]})"
+             for tick, share in zip(ticks, shares, strict=True)]  # fmt: skip
+    return go.Scatter(
+        x=ticks,
+        y=[share.share for share in shares],
+        mode="lines+markers",
+        name=name,
+        connectgaps=False,
+        line={"color": colour, "width": 2, "dash": dash},
+        marker={"color": colour, "size": 10, "symbol": symbol},
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": [high - (share.share or 0) for share, (_, high) in zip(shares, bounds, strict=True)],
+            "arrayminus": [(share.share or 0) - low for share, (low, _) in zip(shares, bounds, strict=True)],
+            "color": INK,
+            "thickness": 1.2,
+        },
+        customdata=hints,
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+
+
+def _written(share: Share, lang: str) -> list[str]:
+    if share.share is None or share.met is None or share.known is None:
+        return [SUPPRESSED] * 4
+    low, high = share.interval()
+    interval = f"{percent(low, lang, 1)} – {percent(high, lang, 1)}"
+    return [number(share.met, lang), number(share.known, lang), percent(share.share, lang, 1), interval]
+
+
+def _indicator(code: str, lang: str, names: Names | None) -> str:
+    return label("indicator", code, lang, (names or {}).get("indicator"))
+
+
+def _tick(term: str, lang: str, names: Names | None) -> str:
+    return safe(label("term", term, lang, (names or {}).get("term"))).replace(" ", "<br>", 1)
+
+
+def _terms_axis(ticks: list[str]) -> Mapping[str, Any]:
+    return {
+        "type": "category",
+        "categoryorder": "array",
+        "categoryarray": ticks,
+        "fixedrange": True,
+        "showgrid": False,
+        "ticks": "",
+        "tickangle": 0,
+        "automargin": True,
+        "linecolor": GRID,
+        "tickfont": {"size": 13},
+    }
