@@ -7,7 +7,18 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from nbanalytics.figures.style import ACCENT, GRID, INK, PALE, PLAIN, figure, hidden_mark, safe
+from nbanalytics.figures.style import (
+    ACCENT,
+    GRID,
+    INK,
+    PALE,
+    PLAIN,
+    figure,
+    hidden_mark,
+    legend_beneath,
+    safe,
+    share_axis,
+)
 from nbanalytics.figures.tables import TextTable
 from nbanalytics.text import NOT_APPLICABLE, SUPPRESSED, label, number, percent, say
 
@@ -78,25 +89,34 @@ def followup_dots(table: pd.DataFrame, measure: str = "eligible", lang: str = "s
     return figure(
         [chance, zero, later],
         lang,
-        height=62 * max(len(rows), 1) + 120,
-        margin={"l": 8, "r": 16, "t": 8, "b": 8},
-        showlegend=True,
-        legend={"orientation": "h", "y": -0.28, "x": 0},
+        height=50 * len(rows) + 170,
+        **legend_beneath(3),
         xaxis={
-            "title": {"text": label("official_measure", measure, lang), "font": {"size": 13}},
-            "tickformat": "" if measure in _POINTS else ".0%",
-            "fixedrange": True,
-            "gridcolor": GRID,
-            "zeroline": False,
-            "automargin": True,
+            **_values_axis(rows, measure, lang),
+            "title": {"text": label("official_measure", measure, lang), "font": {"size": 13}, "standoff": 6},
         },
-        yaxis={"autorange": "reversed", "type": "category", "fixedrange": True, "automargin": True, "ticks": ""},
+        yaxis={
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": names,
+            "range": [len(rows) - 0.5, -0.5],
+            "fixedrange": True,
+            "automargin": True,
+            "ticks": "",
+        },
         annotations=[
-            hidden_mark(0, name, xref="paper", xanchor="left", xshift=4)
-            for name, row in zip(names, rows, strict=True)
+            hidden_mark(0, place, xref="paper", xanchor="left", xshift=4)
+            for place, row in enumerate(rows)
             if _hidden(row)
         ],
     )
+
+
+def _values_axis(rows: list[dict[str, Any]], measure: str, lang: str) -> dict[str, Any]:
+    if measure in _POINTS:
+        return {"fixedrange": True, "gridcolor": GRID, "zeroline": False, "automargin": True}
+    ends = [row["zero"] + row[name] for row in rows for name in ("low", "high", "chance_low", "chance_high")]
+    return share_axis([*ends, *(row[name] for row in rows for name in ("zero", "later"))], lang)
 
 
 def describe_followup_dots(table: pd.DataFrame, measure: str = "eligible", lang: str = "sv") -> str:

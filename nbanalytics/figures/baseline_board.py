@@ -26,7 +26,7 @@ from nbanalytics.figures.sections import Draw, Drawn
 from nbanalytics.figures.tables import Names
 from nbanalytics.figures.tiles import Tile, mean_tile, share_tile, tile
 from nbanalytics.intervals import Change, other_students_change, same_students_change
-from nbanalytics.text import SUPPRESSED, Cells, number, say, students
+from nbanalytics.text import SUPPRESSED, Cells, number, percent, say, students
 
 #: The groups of the form beside everybody, and the filter that gives them.
 GROUPS = {"girls": ("sex", "girl"), "boys": ("sex", "boy"), "newly_arrived": ("newly_arrived", "yes")}
@@ -140,13 +140,21 @@ class BaselineBoard(Board):
         row = _of_same_students(flow)
         total, zero, later = flow.value(), flow.value(start="eligible"), flow.value(end="eligible")
         if total is None or zero is None or later is None:
-            return say("baseline.answer_hidden", lang)
+            return self._answer_of_terms(cells["baseline"])
         words = {"students": students(total, lang), "zero": number(zero, lang), "later": number(later, lang)}
         if row["low"] != row["low"]:
             return say("baseline.answer_partly", lang, **words)
         words |= {name: _points(row[name], lang) for name in ("change", "low", "high")}
         chance = "baseline.beyond" if abs(row["change"]) > row["chance_high"] else "baseline.within"
         return f"{say('baseline.answer', lang, **words)} {say(chance, lang)}"
+
+    def _answer_of_terms(self, table: Cells) -> str:
+        """Answer by those with grades in either term, who are not all the same students."""
+        shares = [share.share for share in shares_of(table, "eligible")]
+        if not shares or shares[0] is None or shares[-1] is None:
+            return say("baseline.answer_hidden", self.lang)
+        zero, later = (percent(share, self.lang) for share in (shares[0], shares[-1]))
+        return say("baseline.answer_terms", self.lang, zero=zero, later=later)
 
     def _tiles(self, cells: Mapping[str, Cells]) -> list[Tile]:
         return [
@@ -180,15 +188,16 @@ class BaselineBoard(Board):
     def _reading(self, cells: Mapping[str, Cells], where: str) -> list[str]:
         lang = self.lang
         hidden = sum(cells[name].hidden for name in self.TABLES)
-        total = cells["eligibility"].value()
+        table = cells["baseline"]
+        total = table.value(term=next(iter(table.codes("term")), ""), indicator="eligible")
         who = (
             say("reading.who_hidden", lang, selection=where)
             if total is None
-            else say("reading.who", lang, students=students(total, lang), selection=where)
+            else say("baseline.who", lang, students=students(total, lang), selection=where)
         )
         care = [say("reading.hidden", lang, hidden=str(hidden))] if hidden else []
         return [
-            " ".join([who, *self._missing(cells["baseline"])]),
+            " ".join([who, *self._missing(table)]),
             say("baseline.return", lang),
             " ".join([*care, say("baseline.care", lang)]),
         ]

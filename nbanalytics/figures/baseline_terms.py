@@ -7,7 +7,19 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from nbanalytics.figures.style import BLUE, GRID, INK, ORANGE, PLAIN, figure, hidden_mark, safe
+from nbanalytics.figures.style import (
+    BLUE,
+    GRID,
+    INK,
+    ORANGE,
+    PLAIN,
+    figure,
+    hidden_mark,
+    legend_beneath,
+    safe,
+    share_axis,
+    wrapped,
+)
 from nbanalytics.figures.tables import Names, TextTable
 from nbanalytics.intervals import wilson
 from nbanalytics.text import SUPPRESSED, Cells, cell_text, label, number, percent, say
@@ -66,31 +78,21 @@ def share_course(table: Any, lang: str = "sv", names: Names | None = None) -> go
     for code in cells.codes("indicator"):
         lines.setdefault(tuple(shares_of(cells, code)), []).append(_indicator(code, lang, names))
     traces = [
-        _line(ticks, shares, " / ".join(map(safe, held)), look, lang)
+        _line(ticks, shares, "<br>".join(wrapped(safe(name), 34) for name in held), look, lang)
         for (shares, held), look in zip(lines.items(), _LOOKS, strict=False)
     ]
     first = next(iter(lines), ())
-    lows = [share.interval()[0] for shares in lines for share in shares if share.share is not None]
-    floor = max(0.0, min(lows) - 0.05) if lows else 0.0
+    drawn = [share for shares in lines for share in shares if share.share is not None]
+    axis = share_axis([bound for share in drawn for bound in share.interval()], lang)
     return figure(
         traces,
         lang,
-        height=380,
-        margin={"l": 8, "r": 8, "t": 20, "b": 8},
-        showlegend=True,
-        legend={"orientation": "h", "y": -0.3, "x": 0},
+        height=400,
+        **legend_beneath(3),
         xaxis=_terms_axis(ticks),
-        yaxis={
-            "title": {"text": say("axis.share", lang), "font": {"size": 13}},
-            "tickformat": ".0%",
-            "range": [floor, 1.02],
-            "fixedrange": True,
-            "gridcolor": GRID,
-            "zeroline": False,
-            "automargin": True,
-        },
+        yaxis={**axis, "title": {"text": say("axis.share", lang), "font": {"size": 13}, "standoff": 10}},
         annotations=[
-            hidden_mark(tick, floor, yanchor="bottom")
+            hidden_mark(tick, axis["range"][0], yanchor="bottom")
             for tick, share in zip(ticks, first, strict=False)
             if share.share is None
         ],
@@ -166,7 +168,9 @@ def absence_bars(table: Any, lang: str = "sv", names: Names | None = None) -> go
         yaxis={"visible": False, "range": [0, top * 1.2], "fixedrange": True},
         bargap=0.5,
         annotations=[
-            hidden_mark(tick, 0, yanchor="bottom") for tick, cell in zip(ticks, means, strict=True) if not cell.ok
+            hidden_mark(tick, 0, yanchor="bottom")
+            for tick, cell in zip(ticks, means, strict=True)
+            if cell.status == "suppressed"
         ],
     )
 
@@ -203,8 +207,7 @@ def absence_table(table: Any, lang: str = "sv", names: Names | None = None) -> T
 def _line(ticks: list[str], shares: tuple[Share, ...], name: str, look: tuple[str, str, str], lang: str) -> go.Scatter:
     colour, symbol, dash = look
     bounds = [share.interval() for share in shares]
-    hints = [f"{tick.replace('<br>', ' ')}, {name}: {_written(share, lang)[2]} ({_written(share, lang)[3]})"
-             for tick, share in zip(ticks, shares, strict=True)]  # fmt: skip
+    written = [_written(share, lang) for share in shares]
     return go.Scatter(
         x=ticks,
         y=[share.share for share in shares],
@@ -221,7 +224,10 @@ def _line(ticks: list[str], shares: tuple[Share, ...], name: str, look: tuple[st
             "color": INK,
             "thickness": 1.2,
         },
-        customdata=hints,
+        customdata=[
+            f"{tick.replace('<br>', ' ')}: {share} ({interval})"
+            for tick, (_, _, share, interval) in zip(ticks, written, strict=True)
+        ],
         hovertemplate="%{customdata}<extra></extra>",
     )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import ceil, floor
 from textwrap import wrap
 from typing import Any
 
 import plotly.graph_objects as go
 
-from nbanalytics.text import SUPPRESSED
+from nbanalytics.text import SUPPRESSED, percent
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 INK, MUTED, GRID, PAPER = "#1b2733", "#4a5967", "#dfe5ea", "#ffffff"
@@ -85,6 +87,30 @@ def figure(traces: list[Any], lang: str, height: int, **layout: Any) -> go.Figur
         "hoverlabel": {"font": {"family": FONT, "size": 14, "color": INK}, "bgcolor": PAPER, "bordercolor": MUTED},
     }
     return go.Figure(data=traces, layout=look | layout)
+
+
+def share_axis(values: Iterable[float], lang: str, ticks: int = 5) -> dict[str, Any]:
+    """Return an axis for shares from 0 to 1 that holds all values, its ticks written as the language does."""
+    known = [value for value in values if value == value]
+    low, high = max(min(known, default=0.0), 0.0), min(max(known, default=1.0), 1.0)
+    step = next((size for size in (0.01, 0.02, 0.05, 0.1) if (high - low) / size <= ticks), 0.2)
+    first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
+    places = [number * step for number in range(first, max(last, first + 1) + 1)]
+    return {
+        "tickvals": places,
+        "ticktext": [percent(place, lang) for place in places],
+        "range": [places[0] - step / 4, places[-1] + step / 4],
+        "fixedrange": True,
+        "gridcolor": GRID,
+        "zeroline": False,
+        "automargin": True,
+    }
+
+
+def legend_beneath(lines: int) -> dict[str, Any]:
+    """Return the layout of a legend at the foot of a chart, with room for as many lines as a narrow screen needs."""
+    place = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0}
+    return {"showlegend": True, "legend": place, "margin": {"l": 8, "r": 16, "t": 12, "b": 56 + 24 * lines}}
 
 
 def wrapped(text: str, width: int = 22) -> str:
