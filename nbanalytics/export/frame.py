@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from nbanalytics.export.assets import PAGES
-from nbanalytics.figures.explained import published
+from nbanalytics.figures.explained import published, title_of
 from nbanalytics.text import say
 
 STATEMENT = "accessibility"
@@ -127,7 +127,7 @@ class Frame:
         str
             HTML with no address outside its site.
         """
-        publication = str(self.manifest.get("title", "")) or say("gallery.title", self.lang)
+        publication = title_of(self.manifest, self.lang) or say("gallery.title", self.lang)
         day = published(self.manifest, self.lang)
         ways = [{"href": self.way("index"), "text": say("gallery.back", self.lang), "lang": ""}] if home else []
         return _environment().get_template(template).render(

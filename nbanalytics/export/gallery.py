@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from nbanalytics.export.frame import Frame
+from nbanalytics.figures.explained import title_of
 from nbanalytics.text import say
 
 
@@ -42,7 +43,7 @@ def gallery(frame: Frame, entries: Sequence[Entry]) -> str:
         name="index",
         home=False,
         title=say("gallery.title", lang),
-        lead=say("gallery.lead", lang, title=str(manifest.get("title", ""))),
+        lead=say("gallery.lead", lang, title=title_of(manifest, lang)),
         notice=say("synthetic", lang) if manifest.get("synthetic") else "",
         open=say("gallery.open", lang),
         entries=entries,

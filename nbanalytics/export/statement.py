@@ -13,7 +13,7 @@ from typing import Any
 from babel.dates import format_date
 
 from nbanalytics.export.frame import STATEMENT, Frame
-from nbanalytics.figures.explained import published
+from nbanalytics.figures.explained import published, title_of
 from nbanalytics.text import say
 
 _WAYS = {"email": "mailto:", "phone": "tel:", "web": ""}
@@ -37,7 +37,7 @@ def statement(frame: Frame) -> str:
     status = str(publisher.get("status", "unassessed"))
     country = "SE" if publisher.get("country", "SE") == "SE" else "other"
     who = str(publisher.get("name", "")) or say("statement.nobody", lang)
-    first = [say(f"statement.who.{country}", lang, publisher=who, title=str(manifest.get("title", "")))]
+    first = [say(f"statement.who.{country}", lang, publisher=who, title=title_of(manifest, lang))]
     if not publisher:
         first.append(say("statement.unfilled", lang))
     problems = [str(text) for text in publisher.get("problems", ())]

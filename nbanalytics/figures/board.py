@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any, ClassVar, Protocol
 
 from nbanalytics.errors import DisclosureError
-from nbanalytics.figures.explained import about, explained
+from nbanalytics.figures.explained import about, explained, title_of
 from nbanalytics.figures.sections import DRAW, Draw, plain
 from nbanalytics.figures.style import DARK
 from nbanalytics.figures.tiles import Tile, lost_tiles
@@ -124,7 +124,7 @@ class Board:
             return {
                 "lang": self.lang,
                 "edition": str(self.release.manifest.get("checksum", ""))[:16],
-                "publication": str(self.release.manifest.get("title", "")),
+                "publication": title_of(self.release.manifest, self.lang),
                 "filters": self.filters(),
                 "words": self.words(),
                 "about": self._about(),

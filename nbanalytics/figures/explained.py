@@ -16,6 +16,11 @@ MEASURES = ("eligible", "points", "merit", "lost", "hidden")
 _RULES = ("vocational",)  # those that the catalogue explains; others are explained by their publisher
 
 
+def title_of(manifest: Mapping[str, Any], lang: str) -> str:
+    """Return the title of a release in a language, as far as it has one."""
+    return str((manifest.get("title_en") if lang == "en" else None) or manifest.get("title", ""))
+
+
 def published(manifest: Mapping[str, Any], lang: str) -> str:
     """Write the day on which a release was made; nothing if it does not say."""
     try:
@@ -37,8 +42,8 @@ def about(manifest: Mapping[str, Any], lang: str, measures: Iterable[str] = MEAS
 
 
 def _source(manifest: Mapping[str, Any], lang: str) -> Entry:
-    title, day = str(manifest.get("title", "")), published(manifest, lang)
-    text = say("help.source.text", lang, title=title, date=day) if day else title
+    name, day = title_of(manifest, lang), published(manifest, lang)
+    text = say("help.source.text", lang, title=name, date=day) if day else name
     return {"term": say("help.source", lang), "text": text}
 
 

@@ -137,7 +137,7 @@ function saveTable(parts) {
     const plain = column < table.words ? text.replaceAll("\u00a0", " ") : text.replace(cut, "");
     // A name that begins like a formula is kept from being one.
     const safe = /^[=+\-@\t\r]/.test(plain) && column < table.words ? `'${plain}` : plain;
-    return /["\n;,]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+    return safe.includes(between) || /["\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
   const heads = table.columns.map((text) => cell(text, -1));
   const lines = [heads, ...table.rows.map((row) => row.map(cell))].map((row) => row.join(between));
@@ -146,8 +146,8 @@ function saveTable(parts) {
   setTimeout(() => URL.revokeObjectURL(file), 1000);
 }
 
-function fillSection(parts, view, draw, lang) {
-  parts.view = { ...view, lang };
+function fillSection(parts, view, draw) {
+  parts.view = view;
   parts.title.textContent = view.title;
   parts.lead.textContent = view.lead;
   parts.hidden.textContent = view.hidden;
@@ -226,7 +226,9 @@ function drawer(model, page) {
     }
   });
   const again = () => wanted.forEach((_, node) => paint(node));
-  for (const query of [dark, paper]) query.addEventListener("change", again);
+  const lighten = () => served && dark.matches && again();
+  dark.addEventListener("change", again);
+  paper.addEventListener("change", lighten);
   return {
     draw(node, figure) {
       const known = wanted.has(node);
@@ -257,17 +259,19 @@ function drawer(model, page) {
       const library = await plotly(model);
       const { data, layout } = wanted.get(parts.chart);
       const width = Math.max(parts.chart.clientWidth, 640);
-      const [top, bottom] = [48, 40];
+      const [top, bottom] = [48, 44];
+      const source = (where) => [where, page.publication].map((text) => text.replace(/[<>&]/g, " ")).join("<br>");
       const margin = { ...layout.margin, t: layout.margin.t + top, b: layout.margin.b + bottom };
       const title = { text: parts.title.textContent, x: 0.01, y: 1, yref: "container", yanchor: "top", pad: { t: 14 }, font: { size: 18 } };
-      const source = { text: page.publication.replace(/[<>&]/g, " "), x: 0, y: 0, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", yshift: -margin.b + 6, showarrow: false, font: { size: 12 } };
-      const framed = { ...layout, width, height: layout.height + top + bottom, margin, title, annotations: [...(layout.annotations ?? []), source] };
+      const note = { text: source(parts.view.where), x: 0, y: 0, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", yshift: -margin.b + 4, align: "left", showarrow: false, font: { size: 12 } };
+      const framed = { ...layout, width, height: layout.height + top + bottom, margin, title, annotations: [...(layout.annotations ?? []), note] };
       const picture = await library.toImage({ data, layout: framed, config }, { format, width, height: framed.height, scale: format === "png" ? 2 : 1 });
       save(picture, fileName(parts, format));
     },
     stop() {
       watch.disconnect();
-      for (const query of [dark, paper]) query.removeEventListener("change", again);
+      dark.removeEventListener("change", again);
+      paper.removeEventListener("change", lighten);
       for (const node of wanted.keys()) window.Plotly?.purge(node);
     },
   };
@@ -289,8 +293,8 @@ function render({ model, el }) {
     make("h2", { id: "nba-title-reading" }, page.words["reading.title"]), words,
   );
   const [first, ...rest] = [...sections.values()].map((parts) => parts.node);
-  const measures = explanation(page.words["about.title"], page.about, "nba-help nba-about");
-  const results = make("div", { class: "nba-results" }, tiles, measures, first, read, ...rest);
+  const measures = explanation(page.words["about.title"], page.about, "nba-card nba-about");
+  const results = make("div", { class: "nba-results" }, tiles, first, read, ...rest, measures);
 
   let waiting = 0;
   const choose = (filter, value) => {
@@ -336,7 +340,7 @@ function render({ model, el }) {
             make("dd", { class: "nba-note" }, tile.note))),
       );
       words.replaceChildren(...view.reading.map((text) => make("p", {}, text)));
-      for (const part of view.sections) fillSection(sections.get(part.id), part, charts.draw, page.lang);
+      for (const part of view.sections) fillSection(sections.get(part.id), { ...part, lang: view.lang, where: view.where }, charts.draw);
     }
     root.setAttribute("aria-busy", "false");
     root.dataset.views = String(Number(root.dataset.views ?? 0) + 1);

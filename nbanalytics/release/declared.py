@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from nbanalytics.errors import DisclosureError
+from nbanalytics.release.presented import parse_presented
 
 #: What each measure that is no count is made of.
 _MADE_OF = {
@@ -52,6 +53,8 @@ class Declared:
     max_crossed : int
         How many filters may be set at once in any table.
     tables : mapping of str to DeclaredTable
+    presented : mapping of str
+        The publisher, and the publication's own words; see :mod:`nbanalytics.release.presented`.
 
     Examples
     --------
@@ -64,6 +67,7 @@ class Declared:
     filters: tuple[str, ...]
     max_crossed: int
     tables: Mapping[str, DeclaredTable]
+    presented: Mapping[str, Any] = field(default_factory=dict)
 
     def crossed(self, most: int) -> Declared:
         """Return the same with at most so many filters at once, in every table.
@@ -130,7 +134,7 @@ def read_declared(path: str | Path) -> Declared:
 def parse_declared(data: Mapping[str, Any], where: str = "declaration.toml") -> Declared:
     """Build a declaration from parsed TOML; see :func:`read_declared`."""
     known = standard()
-    _refuse_unknown(data, ("filters", "max_crossed", "tables"), "key", where)
+    _refuse_unknown(data, ("filters", "max_crossed", "tables", "publisher", "words"), "key", where)
     filters = data.get("filters", known.filters)
     _refuse_unknown(_texts(filters, "filters", where), known.filters, "filter", where)
     most = _crossed(data.get("max_crossed", min(known.max_crossed, len(filters))), len(filters), where)
@@ -141,7 +145,7 @@ def parse_declared(data: Mapping[str, Any], where: str = "declaration.toml") -> 
     # Tables stand in the order of the standard one, whatever the order in the file.
     tables = {name: _table(name, named[name], most, where) for name in known.tables if name in named}
     chosen = tuple(name for name in known.filters if name in filters)
-    return Declared(chosen, most, MappingProxyType(tables))
+    return Declared(chosen, most, MappingProxyType(tables), parse_presented(data, where))
 
 
 def _table(name: str, entry: Any, most: int, where: str) -> DeclaredTable:

@@ -1,0 +1,51 @@
+"""A real browser, and what tests ask of a page in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+READY = '.nba-board[aria-busy="false"]'
+CHARTS = 4
+SIZES = {"wide": (1440, 900), "tablet": (768, 1024), "narrow": (360, 740)}
+
+
+def chromium() -> str:
+    """Where Chromium is; without one the tests are skipped on a developer's machine and fail in CI."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    message = "no Chromium on this machine: install the package chromium"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@contextmanager
+def browsing() -> Iterator[Any]:
+    """Start the browser, and close it."""
+    path = chromium()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as player:
+        opened = player.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+def wait_for_charts(page: Any) -> None:
+    """Wait until every chart of the board is drawn."""
+    page.wait_for_selector(READY, timeout=60_000)
+    for chart in page.locator(".nba-chart").all():
+        chart.locator(".main-svg").first.wait_for(timeout=30_000)
+    assert page.locator(".nba-chart[data-drawn]").count() == CHARTS
+
+
+def overflow(page: Any) -> int:
+    """How far a page can be scrolled sideways, in pixels."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
