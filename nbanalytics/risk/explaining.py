@@ -129,7 +129,7 @@ def explain(
     --------
     >>> from nbanalytics.risk.design import Design
     >>> rng = np.random.default_rng(1)
-    >>> table = pd.DataFrame({"student_id": [f"P{i}" for i in range(200)], "cohort": 2018, "school_id": list("AB") * 100,
+    >>> table = pd.DataFrame({"student_id": [f"P{i}" for i in range(200)], "cohort": 2018, "school_id": "A",
     ...                       "y": 0, "points": rng.normal(13, 2, 200)})
     >>> table["y"] = (rng.random(200) < 1 / (1 + np.exp(table["points"] - 11))).astype(int)
     >>> data = RiskData(table, ("points",), "6VT", "not_eligible", "9VT")
