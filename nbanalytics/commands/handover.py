@@ -126,14 +126,13 @@ def write_list(result: Handover, out: Path, lang: str) -> None:
     DataError
         If the file cannot be written, or its name does not end in ``.xlsx``.
     """
-    from nbanalytics.text import label, say
+    from nbanalytics.figures.handover import receiving_table
+    from nbanalytics.text import say
 
     if out.suffix.lower() != ".xlsx":
         raise DataError(f"{out.name} is no Excel file. End its name in .xlsx.")
-    told = result.receiving_list(lang)
-    told = told.assign(status=[label("handover", status, lang) for status in told["status"]])
-    heads = [say(f"handover.column.{name}", lang) for name in told]
-    book = _workbook(heads, told.fillna("").to_numpy().tolist(), say("handover.sheet", lang))
+    told = receiving_table(result, lang)
+    book = _workbook(told.columns, told.rows, say("handover.sheet", lang))
     fresh = out.with_name(f".{out.name}.{uuid4().hex}")
     try:
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

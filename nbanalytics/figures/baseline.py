@@ -12,7 +12,6 @@ from nbanalytics.figures.style import (
     GRID,
     INK,
     PALE,
-    PLAIN,
     figure,
     hidden_mark,
     legend_beneath,
@@ -67,7 +66,7 @@ def followup_dots(table: pd.DataFrame, measure: str = "eligible", lang: str = "s
     zero = go.Scatter(
         x=[row["zero"] for row in rows],
         mode="markers",
-        marker={"symbol": "circle-open", "size": 13, "color": PLAIN, "line": {"width": 2.5}},
+        marker={"symbol": "circle-open", "size": 13, "color": INK, "line": {"width": 2.5}},
         name=say("followup.zero", lang),
         **common,
     )

@@ -1,0 +1,100 @@
+"""The hand-over between stages: what became of support and signals, and the list for the receiving school."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from nbanalytics.figures.style import ACCENT, PLAIN, figure, wrapped
+from nbanalytics.figures.tables import TextTable
+from nbanalytics.support import Handover
+from nbanalytics.text import label, number, percent, say
+
+_ORDER = ("known_to_nobody", "lost", "carried", "begun", "no_need", "unknown", "moved")
+_ATTENTION = ("known_to_nobody", "lost")
+
+
+def handover_bars(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
+    """Draw how many students are in each position at a hand-over.
+
+    Parameters
+    ----------
+    table
+        ``status, students``: the counts of :class:`nbanalytics.support.Handover`.
+    lang
+        ``"sv"`` or ``"en"``.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Horizontal bars, those who need attention first and in a colour of their own, each with its name and number.
+    """
+    counts = _counts(table)
+    names = [wrapped(label("handover", status, lang), 24) for status in counts.index]
+    words = [number(count, lang) for count in counts]
+    bars = go.Bar(
+        orientation="h",
+        y=names,
+        x=counts.tolist(),
+        text=words,
+        textposition="outside",
+        cliponaxis=False,
+        marker={"color": [ACCENT if status in _ATTENTION else PLAIN for status in counts.index]},
+        customdata=[f"{name.replace('<br>', ' ')}: {text}" for name, text in zip(names, words, strict=True)],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    return figure(
+        [bars],
+        lang,
+        height=46 * len(names) + 24,
+        margin={"l": 8, "r": 8, "t": 4, "b": 4},
+        xaxis={"visible": False, "range": [0, max(counts.max(), 1) * 1.15], "fixedrange": True},
+        yaxis={"type": "category", "autorange": "reversed", "fixedrange": True, "automargin": True, "ticks": ""},
+    )
+
+
+def describe_handover(table: pd.DataFrame, lang: str = "sv") -> str:
+    """Say in a sentence what :func:`handover_bars` shows; parameters as there."""
+    values = "; ".join(f"{name}: {count}" for name, count, _ in handover_table(table, lang).rows)
+    return say("staff.handover.alt", lang, values=values)
+
+
+def handover_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
+    """Write the positions with their students and shares."""
+    counts = _counts(table)
+    total = max(int(counts.sum()), 1)
+    rows = [
+        [label("handover", status, lang), number(count, lang), percent(count / total, lang, 1)]
+        for status, count in counts.items()
+    ]
+    return TextTable([say(f"column.{key}", lang) for key in ("position", "students", "share")], rows)
+
+
+def receiving_table(result: Handover, lang: str = "sv") -> TextTable:
+    """Write the list for the receiving school, in words.
+
+    Parameters
+    ----------
+    result
+        A hand-over.
+    lang
+        ``"sv"`` or ``"en"``.
+
+    Returns
+    -------
+    TextTable
+        A row per student whom the receiving school has to know of.
+    """
+    told = result.receiving_list(lang).fillna("")
+    for name in ("support_before", "support_after"):
+        told[name] = [
+            ", ".join(label("support", kind, lang) for kind in kinds.split(", ") if kind) for kinds in told[name]
+        ]
+    told["status"] = [label("handover", status, lang) for status in told["status"]]
+    heads = [say(f"handover.column.{name}", lang) for name in told]
+    return TextTable(heads, told.astype(str).to_numpy().tolist(), words=len(heads))
+
+
+def _counts(table: pd.DataFrame) -> pd.Series:
+    counts = table.groupby("status")["students"].sum()
+    return counts.reindex([status for status in _ORDER if status in counts.index])
