@@ -6,9 +6,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from nbanalytics.export import Site, find_dashboards, open_verified
+from nbanalytics.export.frame import FILE_POLICY
 
 READY = '.nba-board[aria-busy="false"]'
 CHARTS = 4
@@ -36,6 +40,17 @@ def browsing() -> Iterator[Any]:
         opened = player.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield opened
         opened.close()
+
+
+def site_of(release: Path, folder: Path) -> str:
+    """Write a release's site with the views of one filter only, which is soon done; return its address."""
+    site = Site(open_verified(release), find_dashboards(), policy=FILE_POLICY)
+    for address, asset in site.files():
+        if not address.startswith("data/") or address.endswith("/one.js"):
+            path = folder / address
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(asset.body)
+    return f"{folder.as_uri()}/"
 
 
 def wait_for_charts(page: Any) -> None:

@@ -5,11 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
-from browsing import READY, SIZES, browsing, overflow, wait_for_charts
+from browsing import READY, SIZES, browsing, overflow, site_of, wait_for_charts
 from releases import hostile_names, released
 from serving import running
 
-from nbanalytics.export import export
 from nbanalytics.serve import default_release
 from nbanalytics.text.catalogue import labels, messages
 
@@ -30,7 +29,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return export(default_release(), tmp_path_factory.mktemp("site") / "site").as_uri() + "/"
+    return site_of(default_release(), tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture
@@ -199,7 +198,7 @@ def test_an_enlarged_page_loses_nothing(visit, lang, width):
 
 
 def test_names_of_eighty_characters_are_shown_whole(visit, tmp_path):
-    site = export(released(tmp_path / "release", hostile_names), tmp_path / "site").as_uri() + "/"
+    site = site_of(released(tmp_path / "release", hostile_names), tmp_path / "site")
     for size in ((320, 640), *SIZES.values()):
         page = visit("board.html#school=S1", size=size, at=site)
         chosen = page.locator(".nba-filter", has_text="Skola").locator(".nba-chosen")
@@ -233,8 +232,9 @@ def known(lang):
 HEARD = """() => {
   const names = [...document.querySelectorAll('[aria-label], [title]')].filter((node) => node.checkVisibility())
     .map((node) => `${node.ariaLabel ?? ''} ${node.title ?? ''}`);
-  const charts = [...document.querySelectorAll('.nba-chart')].filter((node) => node.data).map((node) => JSON.stringify(
-    [node.data.map((trace) => [trace.customdata, trace.text, trace.node?.customdata, trace.link?.customdata]), node.layout.annotations]));
+  const told = (trace) => [trace.customdata, trace.text, trace.node?.customdata, trace.link?.customdata];
+  const charts = [...document.querySelectorAll('.nba-chart')].filter((node) => node.data)
+    .map((node) => JSON.stringify([node.data.map(told), node.layout.annotations]));
   const switches = [...document.querySelectorAll('[data-nba-switch]')].map((node) => node.textContent);
   const seen = switches.reduce((text, word) => text.replaceAll(word, ' '), document.body.innerText);
   return [document.title, seen, ...names, ...charts].join(' ');

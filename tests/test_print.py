@@ -3,9 +3,8 @@
 import os
 
 import pytest
-from browsing import READY, browsing, wait_for_charts
+from browsing import READY, browsing, site_of, wait_for_charts
 
-from nbanalytics.export import export
 from nbanalytics.serve import default_release
 
 if os.environ.get("CI"):
@@ -31,7 +30,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return export(default_release(), tmp_path_factory.mktemp("site") / "site").as_uri() + "/"
+    return site_of(default_release(), tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture
