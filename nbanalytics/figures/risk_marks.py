@@ -94,12 +94,12 @@ def share_of(value: float, lang: str) -> str:
 
 
 def with_interval(row: Any, write: Write, value: str = "value") -> str:
-    """Write a value and its interval, ``12 (8–17)``."""
+    """Write a value and its interval, ``12 (8 – 17)``."""
     if pd.isna(row[value]):
         return NOT_APPLICABLE
     if pd.isna(row["low"]):
         return write(row[value])
-    return f"{write(row[value])} ({write(row['low'])}–{write(row['high'])})"
+    return f"{write(row[value])} ({write(row['low'])} – {write(row['high'])})"
 
 
 def lines(table: pd.DataFrame, x: str, value: str, lang: str, write: Write, column: str = "model") -> list[go.Scatter]:

@@ -13,6 +13,9 @@ import pandas as pd
 from nbanalytics.intervals import mean_interval
 from nbanalytics.risk.scores import Floats, labels_of, outcomes_of, probabilities_of, ratio, same_length
 
+#: What rounding leaves of a variance of 0.
+_NO_VARIANCE = 1e-15
+
 
 @dataclass(frozen=True)
 class Tied:
@@ -142,7 +145,7 @@ def auc_interval(
     """AUC with DeLong's interval, cut at 0 and 1; no interval where the variance is 0 or not known."""
     auc, covariance = delong(y, p[None, :], clusters, strata)
     value, variance = float(auc[0]), float(covariance[0, 0])
-    if not variance > 0:
+    if not variance > _NO_VARIANCE:
         return value, nan, nan
     low, high = mean_interval(value, sqrt(variance), level=level)
     return value, max(low, 0.0), min(high, 1.0)
@@ -154,7 +157,7 @@ def auc_difference(
     """Difference of two of the AUCs of :func:`delong`, low, high and z; only the difference where none varies."""
     difference = float(auc[first] - auc[second])
     variance = float(covariance[first, first] + covariance[second, second] - 2 * covariance[first, second])
-    error = sqrt(variance) if variance > 1e-15 else nan
+    error = sqrt(variance) if variance > _NO_VARIANCE else nan
     return difference, *mean_interval(difference, error, level=level), difference / error
 
 

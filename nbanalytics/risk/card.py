@@ -15,6 +15,7 @@ from nbanalytics.results import Shown
 from nbanalytics.risk.auditing import Audit
 from nbanalytics.risk.comparing import compare_models
 from nbanalytics.risk.data import RiskData
+from nbanalytics.risk.grouping import CROSS
 from nbanalytics.risk.outcomes import OUTCOMES
 from nbanalytics.risk.validation import Validation
 
@@ -143,7 +144,7 @@ def model_card(
     sections = {
         "model": _about_model(validation, data, model),
         "data": _about_data(data),
-        "measures": _measures(rows, model, capacity, draws, random_state),
+        "measures": _measures(rows, model, capacity, validation.settings["scheme"], draws, random_state),
         "audit": _about_audit(audited, data.at, model, threshold),
         "intended use": [("", words) for words in intended_use],
         "must not be used for": [("", words) for words in not_for],
@@ -188,12 +189,14 @@ def _about_data(data: RiskData) -> list[tuple[str, str]]:
     ]
 
 
-def _measures(rows: pd.DataFrame, model: str, capacity: float, draws: int, random_state: int) -> list[tuple[str, str]]:
+def _measures(
+    rows: pd.DataFrame, model: str, capacity: float, scheme: str, draws: int, random_state: int
+) -> list[tuple[str, str]]:
     found = compare_models(
         rows["y"],
         {model: rows[model]},
         capacity=capacity,
-        clusters=rows["school_id"],
+        clusters=None if scheme == "schools" else rows["school_id"],
         folds=rows["fold"],
         draws=draws,
         random_state=random_state,
@@ -210,12 +213,13 @@ def _about_audit(audited: Audit | None, at: str, model: str, threshold: float | 
         return [("", "not audited: errors by group are not known, so do not use the scores")]
     level = audited.settings["thresholds"][0] if threshold is None else threshold
     own = audited.table[(audited.table["at"] == at) & (audited.table["model"] == model)]
-    own = own[own["threshold"].isna() | (own["threshold"] == level)]
+    # A card is handed on: groups are not crossed in it, and the size of a refused one is not told.
+    own = own[(own["threshold"].isna() | (own["threshold"] == level)) & ~own["attribute"].str.contains(CROSS)]
     lines = []
     for (attribute, group), rows in own.groupby(["attribute", "group"], sort=False):
         name = "all" if attribute == "all" else f"{attribute} {group}"
         if rows.iloc[0]["status"] != "ok":
-            lines.append((name, str(rows.iloc[0]["status"])))
+            lines.append((name, "refused: too few students, or too few with or without the outcome"))
             continue
         shown = rows[rows["measure"].isin(_AUDITED)].to_dict("records")
         lines.append((name, "; ".join(f"{row['measure']} {_interval(row)}" for row in shown)))

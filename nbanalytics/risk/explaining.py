@@ -195,13 +195,12 @@ def _shapley(
     background = X.sample(min(_BACKGROUND, len(X)), random_state=random_state)
     names, n = list(groups), len(groups)
     subsets = [frozenset(subset) for size in range(n + 1) for subset in combinations(names, size)]
-    tables = []
-    for subset in subsets:
-        mixed = background.copy()
-        for column in (column for name in subset for column in groups[name]):
-            mixed[column] = student.iloc[0][column]
-        tables.append(mixed)
-    asked = model.predict_proba(pd.concat(tables))[:, 1].reshape(len(subsets), len(background)).mean(axis=1)
+    mixed = pd.concat([background] * len(subsets))
+    for name in names:
+        own = np.repeat([name in subset for subset in subsets], len(background))
+        for column in groups[name]:
+            mixed[column] = mixed[column].where(~own, student.iloc[0][column])
+    asked = model.predict_proba(mixed)[:, 1].reshape(len(subsets), len(background)).mean(axis=1)
     worth = dict(zip(subsets, 100 * asked, strict=True))
     shares = []
     for name in names:

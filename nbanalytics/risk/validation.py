@@ -72,7 +72,9 @@ class Validation(Shown):
     def compare(
         self, reference: str | None = None, capacity: float = 0.1, draws: int = 200, random_state: int = 0
     ) -> pd.DataFrame:
-        """Measure the models with paired differences, resampling schools.
+        """Measure the models with paired differences, resampling schools, or students where schools were left out.
+
+        A school that is a fold of its own cannot be resampled as well: the AUC compares students of a fold only.
 
         Returns
         -------
@@ -88,7 +90,7 @@ class Validation(Shown):
                 scores,
                 reference,
                 capacity,
-                clusters=rows["school_id"],
+                clusters=None if self.settings["scheme"] == "schools" else rows["school_id"],
                 folds=rows["fold"],
                 draws=draws,
                 random_state=random_state,
