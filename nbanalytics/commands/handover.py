@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import uuid4
 
 import typer
 
@@ -127,23 +124,14 @@ def write_list(result: Handover, out: Path, lang: str) -> None:
         If the file cannot be written, or its name does not end in ``.xlsx``.
     """
     from nbanalytics.figures.handover import receiving_table
+    from nbanalytics.readers.workbook_save import save_workbook
     from nbanalytics.text import say
 
     if out.suffix.lower() != ".xlsx":
         raise DataError(f"{out.name} is no Excel file. End its name in .xlsx.")
     told = receiving_table(result, lang)
     book = _workbook(told.columns, told.rows, say("handover.sheet", lang))
-    fresh = out.with_name(f".{out.name}.{uuid4().hex}")
-    try:
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as stream:
-            book.save(stream)
-        fresh.replace(out)
-    except OSError as error:
-        raise DataError(f"{out.name} cannot be written ({error.strerror}). Choose another place.") from None
-    finally:
-        with suppress(OSError):
-            fresh.unlink()
+    save_workbook(book, out, mode=0o600)
 
 
 def _workbook(heads: list[str], rows: list[list[str]], title: str) -> Any:

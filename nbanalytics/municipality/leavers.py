@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
+from typing import cast
 
 import narwhals as nw
 import pandas as pd
@@ -18,6 +20,35 @@ from nbanalytics.records import StudentRecords
 
 #: Columns of the students table that are carried along where they are there.
 CARRIED = ("school_id", "sex", "newly_arrived", "immigration", "parents_education")
+
+
+class TermTables:
+    """The leavers and the grades of a term, each made when it is first asked for and then kept.
+
+    Parameters
+    ----------
+    records : StudentRecords
+    term : str, optional
+        By default the declared end term.
+    """
+
+    def __init__(self, records: StudentRecords, term: str | None = None) -> None:
+        self.records, self.term = records, term or records.declaration.end
+
+    @classmethod
+    def of(cls, records: StudentRecords | TermTables, term: str | None = None) -> TermTables:
+        """Return the tables of records; tables that were made already as they are."""
+        return records if isinstance(records, cls) else cls(cast("StudentRecords", records), term)
+
+    @cached_property
+    def people(self) -> pd.DataFrame:
+        """One row per student (see :func:`leavers`)."""
+        return leavers(self.records, self.term)
+
+    @cached_property
+    def grades(self) -> pd.DataFrame:
+        """One row per grade or mark (see :func:`grades_of`)."""
+        return grades_of(self.records, self.term)
 
 
 def leavers(records: StudentRecords, term: str | None = None, rules: Sequence[str] = ()) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from nbanalytics.municipality.leavers import leavers
+from nbanalytics.municipality.leavers import TermTables, leavers
 from nbanalytics.municipality.view import BREAKDOWNS, View, divided, mean, share, view
 from nbanalytics.records import StudentRecords
 
@@ -17,7 +17,7 @@ KINDS = ("vocational", "preparatory-ES", "preparatory-EK-HU-SA", "preparatory-NA
 
 
 def merit_view(
-    records: StudentRecords,
+    records: StudentRecords | TermTables,
     breakdowns: Sequence[Sequence[str]] = BREAKDOWNS,
     term: str | None = None,
     min_students: int = 5,
@@ -26,8 +26,8 @@ def merit_view(
 
     Parameters
     ----------
-    records : StudentRecords
-        Students and grades.
+    records : StudentRecords or TermTables
+        Students and grades; several views of the same term share their tables.
     breakdowns : sequence of sequence of str
         Each a combination of ``school_id, sex, swedish_course``; an empty one is the whole municipality.
     term : str, optional
@@ -56,7 +56,7 @@ def merit_view(
 
 
 def all_passed_view(
-    records: StudentRecords,
+    records: StudentRecords | TermTables,
     breakdowns: Sequence[Sequence[str]] = BREAKDOWNS,
     term: str | None = None,
     min_students: int = 5,
@@ -70,7 +70,7 @@ def all_passed_view(
 
 
 def eligibility_view(
-    records: StudentRecords,
+    records: StudentRecords | TermTables,
     breakdowns: Sequence[Sequence[str]] = BREAKDOWNS,
     term: str | None = None,
     min_students: int = 5,
@@ -80,25 +80,24 @@ def eligibility_view(
 
     ``kinds`` are names of rules in the declaration's catalogue, each of which has to hold for every cohort.
     """
-    term = term or records.declaration.end
-    people = leavers(records, term, rules=kinds)
+    tables = TermTables.of(records, term)
+    people = leavers(tables.records, tables.term, rules=kinds)
     rows = []
     for place, part in divided(people, breakdowns):
         for kind in kinds:
             count = int(part[kind].sum())
             rows.append({**place, "kind": kind, "students": len(part), **share(count, len(part), min_students)})
-    return view("eligibility", records, term, min_students, rows, len(people))
+    return view("eligibility", tables, min_students, rows, len(people))
 
 
 def _of_students(
     name: str,
-    records: StudentRecords,
+    records: StudentRecords | TermTables,
     breakdowns: Sequence[Sequence[str]],
     term: str | None,
     min_students: int,
     sums: Callable[[pd.DataFrame], dict[str, Any]],
 ) -> View:
-    term = term or records.declaration.end
-    people = leavers(records, term)
-    rows = [{**place, **sums(part)} for place, part in divided(people, breakdowns)]
-    return view(name, records, term, min_students, rows, len(people))
+    tables = TermTables.of(records, term)
+    rows = [{**place, **sums(part)} for place, part in divided(tables.people, breakdowns)]
+    return view(name, tables, min_students, rows, len(tables.people))

@@ -12,7 +12,7 @@ import pandas as pd
 from nbanalytics.errors import DataError
 from nbanalytics.frames import collect, open_frame
 from nbanalytics.grading import STRECK
-from nbanalytics.municipality.leavers import grades_of, leavers
+from nbanalytics.municipality.leavers import TermTables
 from nbanalytics.municipality.view import BREAKDOWNS, DIMENSIONS, View, divided, mean, share, view
 from nbanalytics.records import StudentRecords
 
@@ -21,7 +21,7 @@ MARKS = ("adapted", "not_taught", "not_graded", "no_grades")
 
 
 def points_view(
-    records: StudentRecords,
+    records: StudentRecords | TermTables,
     breakdowns: Sequence[Sequence[str]] = BREAKDOWNS,
     term: str | None = None,
     min_students: int = 5,
@@ -42,7 +42,7 @@ def points_view(
 
 
 def grades_view(
-    records: StudentRecords,
+    records: StudentRecords | TermTables,
     breakdowns: Sequence[Sequence[str]] = BREAKDOWNS,
     term: str | None = None,
     min_students: int = 5,
@@ -55,7 +55,8 @@ def grades_view(
         ``subject``; a column for each grade of the scale, the best first, and ``streck``; ``n`` of them in all;
         ``count`` passed, ``share, low, high`` (Wilson) and ``status``. Parameters as for :func:`merit_view`.
     """
-    scales = [grading.scale for grading, _ in records.gradings()]
+    tables = TermTables.of(records, term)
+    scales = [grading.scale for grading, _ in tables.records.gradings()]
     grades = list(dict.fromkeys(grade for scale in scales for grade in reversed(scale.order)))
 
     def sums(part: pd.DataFrame) -> dict[str, Any]:
@@ -64,11 +65,11 @@ def grades_view(
         n = sum(held.values())
         return {**held, "n": n, **share(int(part["passed"].sum()), n, min_students)}
 
-    return _of_subjects("grades", records, breakdowns, term, min_students, sums)
+    return _of_subjects("grades", tables, breakdowns, term, min_students, sums)
 
 
 def national_tests_view(
-    records: StudentRecords,
+    records: StudentRecords | TermTables,
     breakdowns: Sequence[Sequence[str]] = ((), ("school_id",)),
     term: str | None = None,
     min_students: int = 5,
@@ -86,17 +87,17 @@ def national_tests_view(
     DataError
         If the records hold no tests.
     """
-    if records.tests is None:
+    tables = TermTables.of(records, term)
+    if tables.records.tests is None:
         raise DataError("The records hold no national tests. Add the table tests (student_id, term, subject, grade).")
-    term = term or records.declaration.end
-    tests = open_frame(records.tests).filter(nw.col("term") == term)
+    tests = open_frame(tables.records.tests).filter(nw.col("term") == tables.term)
     taken = collect(tests.select("student_id", "subject", "grade"))
     steps = {
         cohort: {grade: step for step, grade in enumerate(grading.scale.order)}
-        for grading, cohorts in records.gradings()
+        for grading, cohorts in tables.records.gradings()
         for cohort in cohorts
     }
-    both = _subject_rows(records, term).merge(taken, on=["student_id", "subject"], suffixes=("", "_test"))
+    both = _subject_rows(tables).merge(taken, on=["student_id", "subject"], suffixes=("", "_test"))
     places = [steps[cohort] for cohort in both["cohort"]]
     for column in ("grade", "grade_test"):
         both[f"_{column}"] = [order.get(grade, nan) for order, grade in zip(places, both[column], strict=True)]
@@ -111,10 +112,10 @@ def national_tests_view(
             share_below = below / n if found["status"] == "ok" else nan
             last = {"share_below": share_below, "status": found["status"]}
             rows.append({**place, "subject": subject, **counts, **shares, **last})
-    return view("tests", records, term, min_students, rows, both["student_id"].nunique())
+    return view("tests", tables, min_students, rows, both["student_id"].nunique())
 
 
-def control_view(records: StudentRecords, term: str | None = None) -> View:
+def control_view(records: StudentRecords | TermTables, term: str | None = None) -> View:
     """Count what stands in each subject, as a control of the data.
 
     Returns
@@ -123,11 +124,9 @@ def control_view(records: StudentRecords, term: str | None = None) -> View:
         ``cohort, subject, students`` who got or should have got grades; ``graded, streck``, the marks ``adapted,
         not_taught, not_graded, no_grades``, and ``nothing``: the rest. They add up to ``students``.
     """
-    term = term or records.declaration.end
-    people, rows = leavers(records, term), []
-    grades = grades_of(records, term)
-    for cohort, part in people.groupby("cohort"):
-        own = grades[grades["cohort"] == cohort]
+    tables, rows = TermTables.of(records, term), []
+    for cohort, part in tables.people.groupby("cohort"):
+        own = tables.grades[tables.grades["cohort"] == cohort]
         for subject in sorted(own["subject"].unique()):
             held = own[own["subject"] == subject]
             marks = held.loc[held["points"].isna(), "grade"].value_counts()
@@ -135,29 +134,28 @@ def control_view(records: StudentRecords, term: str | None = None) -> View:
             counts |= {mark: int(marks.get(mark, 0)) for mark in MARKS}
             nothing = len(part) - sum(counts.values())
             rows.append({"cohort": cohort, "subject": subject, "students": len(part), **counts, "nothing": nothing})
-    return view("control", records, term, 1, rows, len(people))
+    return view("control", tables, 1, rows, len(tables.people))
 
 
 def _of_subjects(
     name: str,
-    records: StudentRecords,
+    records: StudentRecords | TermTables,
     breakdowns: Sequence[Sequence[str]],
     term: str | None,
     min_students: int,
     sums: Callable[[pd.DataFrame], dict[str, Any]],
 ) -> View:
-    term = term or records.declaration.end
-    table = _subject_rows(records, term)
+    tables = TermTables.of(records, term)
+    table = _subject_rows(tables)
     rows = [
         {**place, "subject": subject, **sums(held)}
         for place, part in divided(table, breakdowns)
         for subject, held in part.groupby("subject")
     ]
-    return view(name, records, term, min_students, rows, table["student_id"].nunique())
+    return view(name, tables, min_students, rows, table["student_id"].nunique())
 
 
-def _subject_rows(records: StudentRecords, term: str) -> pd.DataFrame:
-    people = leavers(records, term)
-    return grades_of(records, term).merge(
-        people[["student_id", *(name for name in DIMENSIONS if name in people)]], on="student_id"
-    )
+def _subject_rows(tables: TermTables) -> pd.DataFrame:
+    """Return the grades with what views divide their students by."""
+    known = [name for name in DIMENSIONS if name in tables.people]
+    return tables.grades.merge(tables.people[["student_id", *known]], on="student_id")

@@ -14,7 +14,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import mean_interval, wilson
-from nbanalytics.records import StudentRecords
+from nbanalytics.municipality.leavers import TermTables
 from nbanalytics.results import Shown
 
 #: What a view is divided by unless something else is asked for; each year has all of them.
@@ -84,11 +84,10 @@ def divided(table: pd.DataFrame, breakdowns: Sequence[Sequence[str]]) -> list[tu
     return parts
 
 
-def view(
-    name: str, records: StudentRecords, term: str, min_students: int, rows: list[dict[str, Any]], students: int
-) -> View:
+def view(name: str, tables: TermTables, min_students: int, rows: list[dict[str, Any]], students: int) -> View:
     """Put rows together as a view."""
-    settings = {"records": records.declaration.name, "term": term, "min_students": min_students}
+    records = tables.records.declaration.name
+    settings = {"records": records, "term": tables.term, "min_students": min_students}
     return View(name, pd.DataFrame(rows), settings, students)
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.frames import collect, open_frame
+from nbanalytics.municipality.leavers import TermTables
 from nbanalytics.municipality.student_views import all_passed_view, eligibility_view, merit_view
 from nbanalytics.municipality.subject_views import control_view, grades_view, national_tests_view, points_view
 from nbanalytics.municipality.view import View, words
+from nbanalytics.readers.workbook_save import save_workbook
 from nbanalytics.records import StudentRecords
 
 #: Number formats of Excel by column; whole numbers otherwise.
@@ -35,11 +34,12 @@ def workbook_views(records: StudentRecords, term: str | None = None, min_student
     >>> [view.name for view in workbook_views(simulate(seed=1, cohorts=[2018]).records)]
     ['control', 'merit', 'points', 'grades', 'all_passed', 'eligibility', 'tests']
     """
-    made = [control_view(records, term)]
+    tables = TermTables(records, term)
+    made = [control_view(tables)]
     for make in (merit_view, points_view, grades_view, all_passed_view, eligibility_view):
-        made.append(make(records, term=term, min_students=min_students))
+        made.append(make(tables, min_students=min_students))
     if records.tests is not None:
-        made.append(national_tests_view(records, term=term, min_students=min_students))
+        made.append(national_tests_view(tables, min_students=min_students))
     return tuple(made)
 
 
@@ -88,7 +88,7 @@ def write_workbook(
         _fill(sheet, _in_words(one.table, lang, names), lang, {"n": _kind_of_bounds(one.table)})
     sheet = book.create_sheet(_sheet_name(words()["sheet"]["definitions"][lang]))
     _fill(sheet, _definitions(views, lang), lang, {})
-    _save(book, Path(path))
+    save_workbook(book, Path(path))
 
 
 def names_of(records: StudentRecords, lang: str = "sv") -> dict[str, dict[str, str]]:
@@ -191,14 +191,3 @@ def _write_cell(cell: Any, value: Any, shape: str, wrap: bool) -> None:
             cell.alignment = Alignment(wrap_text=True, vertical="top")
         return
     cell.value, cell.number_format = value.item() if hasattr(value, "item") else value, shape
-
-
-def _save(book: Any, path: Path) -> None:
-    part = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        book.save(part)
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise DataError(f"{path} cannot be written ({error.strerror}). Choose another place.") from None

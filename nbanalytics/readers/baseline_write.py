@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from nbanalytics.errors import DataError
 from nbanalytics.readers.baseline_layout import (
@@ -21,6 +18,7 @@ from nbanalytics.readers.baseline_layout import (
     Field,
     understood,
 )
+from nbanalytics.readers.workbook_save import save_workbook
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,11 +182,4 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
     for number, line in enumerate(_TEXT, start=1):
         words.cell(number, 1, line).alignment = Alignment(wrap_text=True, vertical="top")
     words["A1"].font = Font(bold=True, size=14)
-    part = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        book.save(part)
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise DataError(f"{path} cannot be written ({error.strerror}). Choose another place.") from None
+    save_workbook(book, path)
