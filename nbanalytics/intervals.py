@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp, inf, nan, sqrt
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 def wilson(successes: int, total: int, level: float = 0.95) -> tuple[float, float]:
     """Score interval of a share.
@@ -57,7 +60,7 @@ def newcombe(
 
     Examples
     --------
-    The paper's example (a), 56 of 70 against 48 of 80:
+    56 of 70 against 48 of 80:
 
     >>> [round(bound, 4) for bound in newcombe(56, 70, 48, 80)]
     [0.0524, 0.3339]
@@ -210,6 +213,24 @@ def katz(
         return 0.0, 0.0, nan
     half = _normal_quantile(level) * sqrt(1 / successes_1 - 1 / total_1 + 1 / successes_2 - 1 / total_2)
     return ratio, ratio * exp(-half), ratio * exp(half)
+
+
+def placements(
+    cases: NDArray[np.float64], others: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """For each case the share of others below it, for each other the share of cases above it, ties half.
+
+    Their means are the area under the ROC curve, and their variances give DeLong's variance of it.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in placements(np.array([2.0, 5.0]), np.array([1.0, 2.0, 3.0, 4.0]))]
+    [[0.375, 1.0], [1.0, 0.75, 0.5, 0.5]]
+    """
+    sorted_cases, sorted_others = np.sort(cases), np.sort(others)
+    lower = np.searchsorted(sorted_others, cases, "left") + np.searchsorted(sorted_others, cases, "right")
+    upper = np.searchsorted(sorted_cases, others, "left") + np.searchsorted(sorted_cases, others, "right")
+    return lower / (2 * len(others)), 1 - upper / (2 * len(cases))
 
 
 def mean_interval(mean: float, standard_error: float, freedom: float = inf, level: float = 0.95) -> tuple[float, float]:

@@ -1,28 +1,76 @@
-"""Intervals against printed examples and scipy."""
+"""Intervals against printed examples, scipy, statsmodels and exact coverage."""
 
+from math import sqrt
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, multinomial
 from scipy.stats.contingency import relative_risk
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
 
-from nbanalytics.intervals import katz, mean_interval, newcombe, wilson
-
-
-@pytest.mark.parametrize(
-    ("counts", "bounds"),
-    [
-        # Newcombe (1998), Statistics in Medicine 17: 873-890, table II, method 10
-        ((56, 70, 48, 80), (0.0524, 0.3339)),
-        ((9, 10, 3, 10), (0.1705, 0.8090)),
-        ((6, 7, 2, 7), (0.0582, 0.8062)),
-        ((5, 56, 0, 29), (-0.0381, 0.1926)),
-        ((0, 10, 0, 20), (-0.1611, 0.2775)),
-        ((10, 10, 0, 20), (0.6791, 1.0000)),
-    ],
+from nbanalytics.intervals import (
+    katz,
+    mean_interval,
+    newcombe,
+    other_students_change,
+    paired_difference,
+    same_students_change,
+    wilson,
 )
-def test_newcombe_agrees_with_the_paper(counts, bounds):
-    assert newcombe(*counts) == pytest.approx(bounds, abs=5e-5)
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.data())
+def test_newcombe_agrees_with_statsmodels(total_1, total_2, data):
+    successes_1, successes_2 = data.draw(st.integers(0, total_1)), data.draw(st.integers(0, total_2))
+    expected = confint_proportions_2indep(successes_1, total_1, successes_2, total_2, method="newcomb")
+    assert newcombe(successes_1, total_1, successes_2, total_2) == pytest.approx(expected, abs=1e-9)
+
+
+def paired_by_biostatuzh(r, s, t, u):
+    """As the R package biostatUZH computes Newcombe's interval in confIntPairedProportion: first share minus second."""
+    n = r + s + t + u
+    p1, p2 = (r + s) / n, (r + t) / n
+    l1, u1 = binomtest(r + s, n).proportion_ci(method="wilson")
+    l2, u2 = binomtest(r + t, n).proportion_ci(method="wilson")
+    a, b = (r + s) * (t + u) * (r + t) * (s + u), r * u - s * t
+    phi = (b - n / 2 if b > n / 2 else min(b, 0)) / sqrt(a) if a else 0.0
+    below = sqrt((p1 - l1) ** 2 - 2 * phi * (p1 - l1) * (u2 - p2) + (u2 - p2) ** 2)
+    above = sqrt((p2 - l2) ** 2 - 2 * phi * (p2 - l2) * (u1 - p1) + (u1 - p1) ** 2)
+    return p1 - p2 - below, p1 - p2 + above
+
+
+@given(*[st.integers(0, 40)] * 4)
+def test_the_interval_of_paired_shares_agrees_with_biostatuzh(both, first, second, neither):
+    if both + first + second + neither:
+        expected = paired_by_biostatuzh(both, second, first, neither)
+        assert paired_difference(both, first, second, neither) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("chances", [(0.6, 0.1, 0.1, 0.2), (0.4, 0.15, 0.05, 0.4), (0.5, 0.2, 0.1, 0.2)])
+def test_the_interval_of_paired_shares_covers_as_it_says(chances):
+    """Every table of 20 students, with its chance: the interval holds the true change in about 95 of 100."""
+    n, covered = 20, 0.0
+    for both in range(n + 1):
+        for first in range(n + 1 - both):
+            for second in range(n + 1 - both - first):
+                low, high = paired_difference(both, first, second, n - both - first - second)
+                if low <= chances[2] - chances[1] <= high:
+                    covered += multinomial.pmf([both, first, second, n - both - first - second], n, chances)
+    assert 0.94 < covered < 0.995
+
+
+def test_what_chance_gives_is_the_margin_of_the_usual_tests():
+    """A change as large as chance gives is one at which McNemar's test, or that of two shares, says p = 0.05."""
+    found = same_students_change(236, 23, 15, 39)
+    z = 1.959964 * found.change / found.chance
+    assert z**2 == pytest.approx(mcnemar([[236, 23], [15, 39]], exact=False, correction=False).statistic, rel=1e-6)
+    other = other_students_change(80, 100, 150, 200)
+    z, _ = proportions_ztest([150, 80], [200, 100])
+    assert 1.959964 * other.change / other.chance == pytest.approx(z, rel=1e-6)
+    assert not np.isclose(other.change, other.chance)
 
 
 @given(st.integers(1, 500), st.data())

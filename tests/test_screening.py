@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 
 import numpy as np
@@ -132,11 +133,21 @@ def test_alpha_of_yes_and_no_is_kuder_and_richardsons_formula_20():
     assert np.isnan(cronbach_alpha(np.ones((5, 3)))).all()
 
 
-def test_delongs_interval_is_that_of_stata():
-    """Stata's roctab on Hanley and McNeil's (1982) ratings of 109 CT images: .8932, .83295 to .95339."""
-    ratings = np.arange(1.0, 6.0)
-    abnormal, normal = np.repeat(ratings, [3, 2, 2, 11, 33]), np.repeat(ratings, [33, 6, 6, 11, 2])
-    assert auc_interval(abnormal, normal) == pytest.approx((0.8932, 0.83295, 0.95339), abs=6e-5)
+def test_delongs_interval_by_plain_loops():
+    """The variances of DeLong et al. (1988), equations 4 to 6, by loops over ratings from 1 to 5."""
+    events, others = [r for r, n in zip(range(1, 6), [3, 2, 2, 11, 33], strict=True) for _ in range(n)], []
+    for rating, n in zip(range(1, 6), [33, 6, 6, 11, 2], strict=True):
+        others += [rating] * n
+
+    def won(event, other):
+        return 1.0 if event > other else 0.5 if event == other else 0.0
+
+    of_events = [statistics.mean(won(event, other) for other in others) for event in events]
+    of_others = [statistics.mean(won(event, other) for event in events) for other in others]
+    area = statistics.mean(of_events)
+    error = (statistics.variance(of_events) / len(events) + statistics.variance(of_others) / len(others)) ** 0.5
+    expected = (area, area - 1.959964 * error, area + 1.959964 * error)
+    assert auc_interval(np.array(events, float), np.array(others, float)) == pytest.approx(expected, abs=1e-6)
 
 
 # ---------------------------------------------------------------- what was planted

@@ -7,7 +7,7 @@ from math import nan, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from nbanalytics.intervals import mean_interval
+from nbanalytics.intervals import mean_interval, placements
 
 
 def cronbach_alpha(answers: NDArray[np.float64], level: float = 0.95) -> tuple[float, float, float]:
@@ -84,8 +84,8 @@ def auc_interval(
     m, n = len(events), len(others)
     if min(m, n) < 2:
         return nan, nan, nan
-    above = (events[:, None] > others) + 0.5 * (events[:, None] == others)
-    area = float(above.mean())
-    error = sqrt(above.mean(axis=1).var(ddof=1) / m + above.mean(axis=0).var(ddof=1) / n)
+    of_events, of_others = placements(events, others)
+    area = float(of_events.mean())
+    error = sqrt(of_events.var(ddof=1) / m + of_others.var(ddof=1) / n)
     low, high = mean_interval(area, error, level=level)
     return area, max(low, 0.0), min(high, 1.0)

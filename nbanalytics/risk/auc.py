@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbanalytics.intervals import mean_interval
+from nbanalytics.intervals import mean_interval, placements
 from nbanalytics.risk.scores import Floats, labels_of, outcomes_of, probabilities_of, ratio, same_length
 
 #: What rounding leaves of a variance of 0.
@@ -121,7 +121,7 @@ def delong(y: Floats, scores: Floats, clusters: Any = None, strata: Any = None) 
         case, other = rows[y[rows] == 1], rows[y[rows] == 0]
         share = len(case) * len(other) / pairs
         for model, score in enumerate(scores):
-            of_cases, of_others = _placements(score[case], score[other])
+            of_cases, of_others = placements(score[case], score[other])
             own = of_cases.mean()
             auc[model] += share * own
             deviations[0, model, case] = (of_cases - own) * share * m / len(case)
@@ -280,11 +280,3 @@ def _along(curve: pd.DataFrame, knots: Floats, side: str) -> Floats:
     known = np.isin(knots, ends.index)
     heights[known] = ends.loc[knots[known]].to_numpy()
     return np.asarray(heights)
-
-
-def _placements(cases: Floats, others: Floats) -> tuple[Floats, Floats]:
-    """For each case the share of others below it, for each other the share of cases above it, ties half."""
-    sorted_cases, sorted_others = np.sort(cases), np.sort(others)
-    lower = np.searchsorted(sorted_others, cases, "left") + np.searchsorted(sorted_others, cases, "right")
-    upper = np.searchsorted(sorted_cases, others, "left") + np.searchsorted(sorted_cases, others, "right")
-    return lower / (2 * len(others)), 1 - upper / (2 * len(cases))
