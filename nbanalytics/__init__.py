@@ -29,6 +29,7 @@ _HOMES = {
     "nbanalytics.cohorts": (
         "GroupRule",
         "SubgroupRule",
+        "choose_students",
         "classify",
         "expected_by_chance",
         "selection_list",

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nbanalytics.commands.explore import explore
 from nbanalytics.commands.export import export
 from nbanalytics.commands.handover import handover
+from nbanalytics.commands.staff import staff
 from nbanalytics.commands.template import template
 from nbanalytics.commands.terminal import tell, waiting
 from nbanalytics.commands.verify import verify
+from nbanalytics.commands.workbook import workbook
 from nbanalytics.errors import NbanalyticsError
 
 if TYPE_CHECKING:
@@ -32,11 +35,15 @@ app = typer.Typer(
 
 #: What DuckDB may take of a national register at once; the rest waits on disk, and a laptop stays usable.
 MEMORY = "600MB"
+LOOPBACK = "127.0.0.1"
 
 app.command()(export)
+app.command()(explore)
 app.command()(template)
 app.command()(handover)
+app.command()(staff)
 app.command()(verify)
+app.command()(workbook)
 
 RecordsPath = Annotated[Path, typer.Argument(metavar="PATH", help="Folder of records (CSV, Parquet or Excel).")]
 
@@ -163,13 +170,26 @@ def serve(
     folder: Annotated[
         Path | None, typer.Argument(metavar="[RELEASE]", help="Folder of a release; by default the sample's.")
     ] = None,
-    port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1; by default a free one from 8866.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; by default a free one from 8866.")] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the gallery in the browser.")] = False,
+    address: Annotated[str, typer.Option(help="IP address to listen on; with others a token is asked for.")] = LOOPBACK,
+    name: Annotated[list[str] | None, typer.Option(help="Host that a proxy answers to, such as skola.example.")] = None,
+    base_url: Annotated[str, typer.Option(help="Path under which a proxy passes requests on.")] = "/",
+    public: Annotated[bool, typer.Option("--public", help="No token; only if an attack on the release fails.")] = False,
 ) -> None:
-    """Serve the dashboards of a release through Voila on 127.0.0.1."""
+    """Serve the dashboards of a release, to this machine or behind a proxy; others need the token that is told."""
     from nbanalytics.serve import serve as run
 
-    run(folder, port=port, open_browser=open_browser, announce=tell)
+    run(
+        folder,
+        port=port,
+        open_browser=open_browser,
+        announce=tell,
+        address=address,
+        names=name or (),
+        base_url=base_url,
+        public=public,
+    )
 
 
 def summarise(records: StudentRecords, classification: Classification) -> list[dict[str, Any]]:

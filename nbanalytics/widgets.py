@@ -18,15 +18,22 @@ from nbanalytics.figures.script import plotly_script
 from nbanalytics.text import LANGUAGES
 
 if TYPE_CHECKING:
+    from nbanalytics.figures.explorer import Explorer
+    from nbanalytics.figures.staff_board import StaffBoard
+    from nbanalytics.records import StudentRecords
     from nbanalytics.release import Release
 
-RELEASE_VARIABLE = "NBANALYTICS_RELEASE"
+RELEASE_VARIABLE, RECORDS_VARIABLE = "NBANALYTICS_RELEASE", "NBANALYTICS_RECORDS"
 PAGE_TYPE = "application/vnd.nbanalytics.page+json"
 _PAGES = Path(__file__).parent / "pages"
 
 
 # What the pages of this process are made of, where somebody has opened it for them.
 _GIVEN: ContextVar[tuple[Release, str] | None] = ContextVar("given", default=None)
+
+
+_EXPLORED: ContextVar[Explorer | None] = ContextVar("explored", default=None)
+_STAFF: ContextVar[StaffBoard | None] = ContextVar("staff", default=None)
 
 
 def give(release: Release, lang: str) -> None:
@@ -88,8 +95,8 @@ class BoardPage(anywidget.AnyWidget):
 
     kind: ClassVar[type[Board]] = Board
 
-    _esm = _PAGES / "board.js"
-    _css = _PAGES / "nbanalytics.css"
+    _esm: Path | str = _PAGES / "board.js"
+    _css: Path | str = _PAGES / "nbanalytics.css"
     page = traitlets.Dict().tag(sync=True)
     selection = traitlets.Dict().tag(sync=True)
     view = traitlets.Dict().tag(sync=True)
@@ -98,11 +105,17 @@ class BoardPage(anywidget.AnyWidget):
     def __init__(self, release: ReleaseLike, lang: str | None = None, sections: Iterable[str] | None = None) -> None:
         given = _GIVEN.get()
         self._release, self._sections = release, sections if sections is None else tuple(sections)
-        self.board = self.kind(release, lang or (given[1] if given else "sv"), self._sections)
+        self._open(lang or (given[1] if given else "sv"))
+
+    def _open(self, lang: str) -> None:
+        self.board = self._in(lang)
         start = self.board.start()
         super().__init__(page=self.board.page(), selection=start, view=self.board.view(start), lang=self.board.lang)
         self.observe(self._choose, names=["selection", "lang"])
         self.on_msg(self._hand_over)
+
+    def _in(self, lang: str) -> Any:
+        return self.kind(self._release, lang, self._sections)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """Add the page's first state, so that the served page can draw before it has reached its kernel."""
@@ -116,7 +129,7 @@ class BoardPage(anywidget.AnyWidget):
     def _choose(self, _change: Any) -> None:
         with self.hold_sync():
             if self.board.lang != self.lang:
-                self.board = self.kind(self._release, self.lang, self._sections)
+                self.board = self._in(self.lang)
                 self.page = self.board.page()
             self.view = self.board.view(self.selection)
 
@@ -124,6 +137,54 @@ class BoardPage(anywidget.AnyWidget):
         """Send plotly's script to a page that has none, such as JupyterLab's."""
         if isinstance(message, dict) and message.get("kind") == "plotly":
             self.send({"kind": "plotly"}, buffers=[plotly_script()])
+
+
+def explorer_script() -> str:
+    """Return the explorer's page as a module: what it shares with the board's, and its own."""
+    shared = (_PAGES / "board.js").read_text(encoding="utf-8").replace("export default { render };", "")
+    return f"{shared}\n{(_PAGES / 'explorer.js').read_text(encoding='utf-8')}"
+
+
+def explorer_style() -> str:
+    """Return what the explorer's style adds to that of all pages."""
+    return (_PAGES / "explorer.css").read_text(encoding="utf-8")
+
+
+def records_folder(default: str | Path) -> Path:
+    """Return the folder of records that ``nbanalytics explore`` was started with, or the default in a notebook."""
+    return Path(os.environ.get(RECORDS_VARIABLE) or default)
+
+
+def give_explorer(explorer: Explorer) -> None:
+    """Let the explorer's pages of this process show records that were prepared already."""
+    _EXPLORED.set(explorer)
+
+
+class ExplorerPage(BoardPage):
+    """Explore records: year 6 against year 9, one point per student, with what follows from a choice of points.
+
+    It shows single students, and is for researchers who may see the records.
+
+    Parameters
+    ----------
+    records
+        Records, or the name of their folder; where ``nbanalytics explore`` made the page, those that it was given.
+    lang
+        ``"sv"`` or ``"en"``.
+    """
+
+    _esm = explorer_script()
+    _css = (_PAGES / "nbanalytics.css").read_text(encoding="utf-8") + explorer_style()
+
+    def __init__(self, records: StudentRecords | str | Path, lang: str = "sv") -> None:
+        from nbanalytics.figures.explorer import Explorer  # a board's page does without what it imports
+
+        explorer = _EXPLORED.get()
+        self._explorer = explorer if explorer is not None else Explorer.of(records)
+        self._open(lang)
+
+    def _in(self, lang: str) -> Any:
+        return self._explorer.speaking(lang)
 
 
 class BaselinePage(BoardPage):
@@ -138,3 +199,37 @@ class BaselinePage(BoardPage):
     """
 
     kind: ClassVar[type[Board]] = BaselineBoard
+
+
+def give_staff(board: StaffBoard) -> None:
+    """Let the staff's pages of this process show records that were prepared already."""
+    _STAFF.set(board)
+
+
+class StaffPage(BoardPage):
+    """Show hand-over and support of records to the staff concerned.
+
+    It shows single students.
+
+    Parameters
+    ----------
+    records
+        Records, or the name of their folder; where ``nbanalytics staff`` made the page, those that it was given.
+    lang
+        ``"sv"`` or ``"en"``.
+    sections
+        Which parts, in order: ``"handover"``, ``"receiving"``, ``"coverage"``, ``"caseload"``, ``"kaa"``; all of them
+        when left out.
+    """
+
+    def __init__(
+        self, records: StudentRecords | str | Path, lang: str = "sv", sections: Iterable[str] | None = None
+    ) -> None:
+        from nbanalytics.figures.staff_board import StaffBoard  # a board's page does without what it imports
+
+        given = _STAFF.get()
+        self._staff = given if given is not None else StaffBoard.of(records, lang, sections)
+        self._open(lang)
+
+    def _in(self, lang: str) -> Any:
+        return self._staff.speaking(lang)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ _KINDS = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
 }
-_EXPORTED = "export default { render };"
+_EXPORTED = re.compile(r"export default (\{[^}]*\});\s*$")
 
 
 def fingerprint(*parts: bytes) -> str:
@@ -70,24 +71,24 @@ def _read(name: str) -> str:
     return (PAGES / name).read_text(encoding="utf-8")
 
 
-def page_script(edition: str) -> bytes:
-    """Return the script of an edition's pages: the board's own, what editions share, and the edition's.
+def page_script(edition: str, content: str | None = None) -> bytes:
+    """Return the script of an edition's pages: the content's own, what editions share, and the edition's.
 
-    It is one classic script, since browsers load no modules from a folder.
+    It is one classic script, since browsers load no modules from a folder. The content is a module that ends with what
+    it exports; the board's if none is given.
     """
-    board = _read("board.js")
-    if board.count(_EXPORTED) != 1:
-        raise ValueError(f"board.js must end with {_EXPORTED!r} once")
-    board = board.replace(_EXPORTED, "const board = { render };")
+    board, changed = _EXPORTED.subn(r"const board = \1;", _read("board.js") if content is None else content)
+    if changed != 1:
+        raise ValueError("a page's module must end with 'export default { … };'")
     return f'(() => {{\n"use strict";\n{board}\n{_read("page.js")}\n{_read(edition)}}})();\n'.encode()
 
 
-def load_assets() -> dict[str, Asset]:
-    """Return the stylesheet and scripts by name."""
+def load_assets(content: str | None = None, style: str = "") -> dict[str, Asset]:
+    """Return the stylesheet and scripts by name; those of the board, or of other content with a style of its own."""
     makers: dict[str, Callable[[], bytes]] = {
-        "nbanalytics.css": lambda: _read("nbanalytics.css").encode(),
-        "static.js": lambda: page_script("static.js"),
-        "live.js": lambda: page_script("live.js"),
+        "nbanalytics.css": lambda: (_read("nbanalytics.css") + style).encode(),
+        "static.js": lambda: page_script("static.js", content),
+        "live.js": lambda: page_script("live.js", content),
         "plotly.js": plotly_script,
     }
     return {name: Asset.named(name, make) for name, make in makers.items()}

@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 from nbanalytics.figures.style import BLUE, GREEN, GRID, MUTED, ORANGE, PURPLE, SKY, VERMILLION, figure
 from nbanalytics.text import label, number, say, students
 
-# Shape and colour both tell the group.
-_MARKS = {
+#: Colour and shape of each group: either tells it.
+MARKS = {
     "1": (BLUE, "circle"),
     "2": (SKY, "circle-open"),
     "3": (PURPLE, "triangle-down"),
@@ -87,7 +87,7 @@ def cohort_scatter(table: Any, lang: str = "sv") -> go.Figure:
     )
     traces: list[Any] = [line]
     for group in sorted({group for _, _, group in rows}):
-        colour, symbol = _MARKS.get(group, (MUTED, "diamond"))
+        colour, symbol = MARKS.get(group, (MUTED, "diamond"))
         held = [(before, after) for before, after, code in rows if code == group]
         name = f"{say('scatter.group', lang, group=group)} {label('group', group, lang)}"
         traces.append(

@@ -29,7 +29,8 @@ class Model {
     let stray = false;
     for (const [name, value] of new URLSearchParams(text)) {
       const filter = this.state.page.filters.find(({ id }) => id === name);
-      if (filter?.options.some((option) => option.value === value)) selection[name] = value;
+      const fits = filter?.pattern ? new RegExp(`^(?:${filter.pattern})$`).test(value) : filter?.options.some((option) => option.value === value);
+      if (fits) selection[name] = value;
       else stray = true;
     }
     Object.assign(this.state, { selection: { ...this.state.selection, ...selection }, stray });

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from nbanalytics.errors import NbanalyticsError
 from nbanalytics.export import Dashboard, dashboards_folder, find_dashboards, open_verified
+from nbanalytics.serve.access import access
 
-__all__ = ["LIVE_LIMIT", "Dashboard", "dashboards_folder", "default_release", "find_dashboards", "serve"]
+if TYPE_CHECKING:
+    from nbanalytics.release import Release
 
-#: Viewers of pages with a kernel at the same time; a kernel takes some 40 MB.
-LIVE_LIMIT = 60
+__all__ = ["Dashboard", "dashboards_folder", "default_release", "find_dashboards", "serve"]
 
 
 def _to_stdout(line: str) -> None:
@@ -29,10 +32,18 @@ def serve(
     port: int | None = None,
     open_browser: bool = False,
     announce: Callable[[str], None] = _to_stdout,
-    live_limit: int = LIVE_LIMIT,
+    live_limit: int = 60,
     dashboards: str | Path | None = None,
+    address: str = "127.0.0.1",
+    names: Sequence[str] = (),
+    base_url: str = "/",
+    public: bool = False,
+    idle: int = 900,
 ) -> None:
-    """Serve the dashboards of a release on 127.0.0.1 until interrupted.
+    """Serve the dashboards of a release until interrupted.
+
+    Everybody who has not shown the token is refused, unless the server is reached from this machine alone, or is
+    declared public and the release withstands the attack of ``nbanalytics verify``.
 
     Parameters
     ----------
@@ -48,18 +59,57 @@ def serve(
         How many pages with a kernel may be open at the same time; further visitors are led to the static pages.
     dashboards
         Folder of the dashboards; the project's own when left out.
+    address
+        IP address to listen on.
+    names
+        Further hosts that it is reached by, such as the name that a proxy answers to.
+    base_url
+        Path under which a proxy passes requests on.
+    public
+        Whether everybody may read.
+    idle
+        Seconds without a choice after which a live page's kernel ends; the page gets another one when it needs it.
 
     Raises
     ------
     ReleaseError
         If the release is missing, incomplete or altered; nothing is started then.
     NbanalyticsError
-        If the port is taken.
+        If the port is taken, the server cannot be reached as it was told, or a public release does not hold.
     """
     folder = Path(release) if release is not None else default_release()
     opened = open_verified(folder)
+    entrance = access(address, names, base_url, public)
+    if public:
+        refuse_weak(opened)
     # Voila and its server cost a second to import; a faulty release is told before that.
     from nbanalytics.serve.app import run
+    from nbanalytics.serve.settings import Limits
 
     listed = find_dashboards(Path(dashboards) if dashboards is not None else None)
-    run(opened, folder.resolve(), listed, port, open_browser, announce, live_limit)
+    run(opened, folder.resolve(), listed, port, open_browser, announce, entrance, Limits(live_limit, idle))
+
+
+def refuse_weak(release: Release, seconds: float = 10.0) -> None:
+    """Attack a release that everybody is about to read.
+
+    Parameters
+    ----------
+    release
+        A release.
+    seconds
+        How long tables are searched for.
+
+    Raises
+    ------
+    NbanalyticsError
+        If an outsider can compute something of its hidden cells.
+    """
+    from nbanalytics.release.verify import verify
+
+    found = verify([release], seconds=seconds)
+    if not found.holds:
+        raise NbanalyticsError(
+            f"the release does not hold, so it is not served to the public: {len(found.table)} weaknesses. "
+            "'nbanalytics verify' names them; leave out --public to serve it behind a token"
+        )

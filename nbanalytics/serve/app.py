@@ -1,40 +1,43 @@
-"""A Voila that serves the gallery, the listed dashboards and what their pages need, on this machine only."""
+"""A Voila that serves the gallery, the listed dashboards and what their pages need, and nothing else."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_core.paths import jupyter_path
+from jupyter_server._tz import utcnow
 from jupyter_server.services.kernels.handlers import _kernel_id_regex
 from jupyter_server.utils import url_path_join
 from tornado.httpserver import HTTPServer
-from tornado.ioloop import IOLoop
+from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.netutil import bind_sockets
 from tornado.web import HTTPError, RequestHandler
-from traitlets.config import Config
 from voila.app import Voila
 from voila.paths import collect_static_paths, collect_template_paths
-from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from nbanalytics.errors import NbanalyticsError
 from nbanalytics.export import Dashboard
 from nbanalytics.export.assets import PAGES
-from nbanalytics.export.gallery import POLICY
-from nbanalytics.export.site import PAGE_WORDS
+from nbanalytics.export.frame import PAGE_WORDS, STATEMENT
+from nbanalytics.export.gallery import words_page
+from nbanalytics.serve.access import Access
 from nbanalytics.serve.forking import CAN_FORK, Splitters, Zygote
+from nbanalytics.serve.gate import BODY, HEADERS, Gate
 from nbanalytics.serve.handlers import (
+    ChannelHandler,
     DashboardHandler,
     FarewellHandler,
     LastingHandler,
     MissingHandler,
-    PageHandler,
+    heated,
+    page_routes,
 )
+from nbanalytics.serve.settings import SECURE, TEMPLATE, Limits, settings_for
 from nbanalytics.serve.shelf import Shelf
 from nbanalytics.text import LANGUAGES, say
 from nbanalytics.widgets import RELEASE_VARIABLE
@@ -42,55 +45,14 @@ from nbanalytics.widgets import RELEASE_VARIABLE
 if TYPE_CHECKING:
     from nbanalytics.release import Release
 
-ADDRESS, FIRST_PORT, TRIES = "127.0.0.1", 8866, 50
-TEMPLATE = "nbanalytics"
-_HEATED = 2  # pages kept ready for each dashboard; more would starve visitors on two cores
-_IDLE = 900  # seconds without a choice
-_POLICY = POLICY.format(own="'self'") + "; frame-ancestors 'self'"
-
-
-class ThisPython(KernelSpecManager):
-    """Know one kernel only: the Python that runs the server, whatever kernels the user has installed."""
-
-    def find_kernel_specs(self) -> dict[str, str]:
-        """Return the only kernel."""
-        return {"python3": str(PAGES)}
-
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        """Return the only kernel, whatever name was asked for."""
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        return KernelSpec(argv=command, display_name="Python 3", language="python", name="python3")
-
-
-def settings_for(folder: Path, dashboards: Sequence[Dashboard]) -> Config:
-    """Return the configuration of the server: closed, and with kernels ready for the listed dashboards alone."""
-    config = Config()
-    config.VoilaConfiguration = Config(
-        template=TEMPLATE,
-        allow_template_override="NO",
-        allow_theme_override="NO",
-        strip_sources=True,
-        show_tracebacks=False,
-        file_allowlist=[],
-        extension_allowlist=["none"],
-        kernel_spec_manager_class=ThisPython,
-        preheat_kernel=True,
-        default_pool_size=0,
-    )
-    config.VoilaKernelManager.kernel_pools_config = {
-        "default": {"pool_size": 0},
-        **{entry.path.name: {"pool_size": _HEATED} for entry in dashboards},
-    }
-    # A page whose kernel has ended gets another one when it asks for a view, so that even open tabs need not keep one.
-    config.MappingKernelManager = Config(cull_idle_timeout=_IDLE, cull_interval=60, cull_connected=True)
-    config.KernelRestarter.restart_limit = 0  # a kernel started anew would know nothing of its page
-    if os.name == "posix":  # sockets in a folder of ours, not ports that others on the machine can reach
-        config.KernelManager.transport = "ipc"
-    return config
+FIRST_PORT, TRIES = 8866, 50
+Server = TypeVar("Server", bound="DashboardServer")
 
 
 class DashboardServer(Voila):  # type: ignore[misc]
     """The server. Everything that Voila offers beyond its pages is left out."""
+
+    reads = "release"  # what the kernels' process opens
 
     def prepare_release(
         self,
@@ -98,21 +60,37 @@ class DashboardServer(Voila):  # type: ignore[misc]
         folder: Path,
         dashboards: Sequence[Dashboard],
         announce: Callable[[str], None],
-        live_limit: int,
+        access: Access,
+        limits: Limits,
     ) -> None:
-        """Keep what the pages are made of."""
-        self._folder, self._dashboards, self._announce, self._limit = folder, list(dashboards), announce, live_limit
+        """Keep what the pages are made of, and who may see them."""
         loop = IOLoop.current()
-        self._shelf = Shelf(folder, release, dashboards, on_change=lambda: loop.add_callback(self._renew))
+        shelf = Shelf(folder, release, dashboards, on_change=lambda: loop.add_callback(self._renew))
+        self.prepare_pages(shelf, str(release.manifest.get("title", "")), folder, dashboards, announce, access, limits)
+
+    def prepare_pages(
+        self,
+        shelf: Any,
+        title: str,
+        folder: Path,
+        dashboards: Sequence[Dashboard],
+        announce: Callable[[str], None],
+        access: Access,
+        limits: Limits,
+    ) -> None:
+        """Keep where the pages' files are, and load what their kernels read."""
+        self._folder, self._dashboards, self._announce = folder, list(dashboards), announce
+        self._access, self._limits, self._shelf = access, limits, shelf
         self._splitters = Splitters.instance(parent=self)
-        self._describe(release)
+        self._describe(title)
         self._load_kernels()
 
-    def _describe(self, release: Release) -> None:
+    def _describe(self, title: str) -> None:
         site = self._shelf.site
         self.config.VoilaConfiguration.resources = {
             "nbanalytics": {
-                "title": str(release.manifest.get("title", "")),
+                "title": title,
+                "statement": self.reads == "release",
                 "names": site.names if site is not None else {},
                 "words": {lang: {key: say(key, lang) for key in PAGE_WORDS} for lang in LANGUAGES},
             }
@@ -124,14 +102,14 @@ class DashboardServer(Voila):  # type: ignore[misc]
             return
         if self._splitters.zygote is not None:
             self._splitters.zygote.retire()
-        self._splitters.zygote = Zygote(self._folder)
+        self._splitters.zygote = Zygote(self._folder, kind=self.reads)
 
     def _renew(self) -> None:
         """After a change of release, end the pages that were kept ready: they show the old one."""
         site = self._shelf.site
         if site is None:
             return
-        self._describe(site.release)
+        self._describe(str(site.release.manifest.get("title", "")))
         self.voila_configuration.config.VoilaConfiguration.resources = self.config.VoilaConfiguration.resources
         self._load_kernels()
         for name, pool in list(self.kernel_manager._pools.items()):
@@ -155,40 +133,49 @@ class DashboardServer(Voila):  # type: ignore[misc]
     def init_settings(self) -> dict[str, Any]:
         """Return the settings of the web application."""
         settings: dict[str, Any] = super().init_settings()
+        # A page's own script says nothing else; what would run or inspect code is dropped.
+        self.kernel_manager.allowed_message_types = ["comm_msg"]
         return settings | {
-            "allow_remote_access": False,
+            "allow_remote_access": True,  # the gate knows the server's names
             "compress_response": True,
-            "headers": {
-                "Content-Security-Policy": _POLICY,
-                "X-Content-Type-Options": "nosniff",
-                "Referrer-Policy": "same-origin",
-            },
+            "headers": SECURE,
+            "websocket_max_message_size": BODY,
             "ws_ping_timeout": 30_000,
             "default_handler_class": MissingHandler,
-            "default_handler_args": {"shelf": self._shelf},
+            "shelf": self._shelf,
             "log_function": self._log_request,
         }
 
     def init_handlers(self) -> list[Any]:
         """Return every address that is answered; all others get 404."""
         routes: list[tuple[Any, ...]] = [
-            ("/", PageHandler, {"shelf": self._shelf, "name": "index.html"}),
+            *self._pages(),
             (r"/((?:assets|data)/[a-z0-9./-]+)", LastingHandler, {"shelf": self._shelf}),
-            (rf"/api/kernels/{_kernel_id_regex}/channels", VoilaKernelWebsocketHandler),
+            (rf"/api/kernels/{_kernel_id_regex}/channels", ChannelHandler),
             (rf"/voila/api/shutdown/{_kernel_id_regex}", FarewellHandler),
         ]
-        live = {
+        return [(url_path_join(self.server_url, path), *rest) for path, *rest in routes]
+
+    def _pages(self) -> list[tuple[Any, ...]]:
+        """Return the addresses of the pages."""
+        routes = [*page_routes(self._shelf, "index"), *page_routes(self._shelf, STATEMENT)]
+        for entry in self._dashboards:
+            routes.append((f"/live/{entry.slug}", DashboardHandler, self._live(entry)))
+            if entry.edition == "static":
+                routes += page_routes(self._shelf, entry.slug)
+        return routes
+
+    def _live(self, entry: Dashboard) -> dict[str, Any]:
+        """Return what answers with a page that has a kernel."""
+        return {
+            "notebook_path": entry.path.name,
+            "slug": entry.slug,
             "template_paths": self.template_paths,
             "config": self.config,
             "voila_configuration": self.voila_configuration,
             "shelf": self._shelf,
-            "limit": self._limit,
+            "limit": self._limits.pages,
         }
-        for entry in self._dashboards:
-            routes.append((f"/live/{entry.slug}", DashboardHandler, _live(entry) | live))
-            if entry.edition == "static":
-                routes.append((f"/{entry.slug}", PageHandler, {"shelf": self._shelf, "name": f"{entry.slug}.html"}))
-        return [(url_path_join(self.server_url, path), *rest) for path, *rest in routes]
 
     def start(self) -> None:
         """Take the port, then start the kernels and serve."""
@@ -200,18 +187,22 @@ class DashboardServer(Voila):  # type: ignore[misc]
         wanted = [self.port] if self.port_retries == 0 else range(self.port, self.port + self.port_retries)
         for port in wanted:
             try:
-                return list(bind_sockets(port, ADDRESS))
+                return list(bind_sockets(port, self._access.address))
             except OSError:
                 continue
         raise NbanalyticsError(
-            f"port {self.port} on {ADDRESS} is taken; choose another with --port, or 0 for any free one"
+            f"port {self.port} on {self._access.address} is taken; choose another with --port, or 0 for any free one"
         )
 
     def listen(self) -> None:
         """Serve until interrupted, then end every kernel."""
-        server = HTTPServer(self.app)
+        turned = partial(words_page, "page.refused.title", "page.refused", **self._shelf.look(self.base_url))
+        gate = Gate(self.app, self._access, self.port, SECURE, turned)
+        # Headers beyond the gate's limit are answered by it; far beyond, the line is cut.
+        server = HTTPServer(gate, max_header_size=4 * HEADERS, max_body_size=BODY, idle_connection_timeout=120)
         server.add_sockets(self._sockets)
-        self._announce(f"http://{ADDRESS}:{self.port}{self.base_url}")
+        self._announce(self._address())
+        PeriodicCallback(self._keep_heated, 1000 * max(self._limits.idle // 3, 1)).start()
         self._shelf.prepare()
         if self.open_browser:
             self.launch_browser()
@@ -227,15 +218,22 @@ class DashboardServer(Voila):  # type: ignore[misc]
             if self._splitters.zygote is not None:
                 self._splitters.zygote.retire()
 
+    def _address(self) -> str:
+        host = self._access.address
+        token = f"?token={self._access.token}" if self._access.token else ""
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{self.base_url}{token}"
+
+    def _keep_heated(self) -> None:
+        """Count kernels that wait for a visitor as fresh, or they would be culled, and their page be without one."""
+        for kernel_id in heated(self.kernel_manager):
+            if (kernel := self.kernel_manager._kernels.get(kernel_id)) is not None:
+                kernel.last_activity = utcnow()
+
     def _log_request(self, handler: RequestHandler) -> None:
         """Log that an answer failed, by the kind of its route: never who asked, nor for which selection."""
         status = handler.get_status()
         if status >= 500 and status != 503:
             self.log.error("%s answered %d", type(handler).__name__, status)
-
-
-def _live(entry: Dashboard) -> dict[str, str]:
-    return {"notebook_path": entry.path.name, "slug": entry.slug}
 
 
 def run(
@@ -245,22 +243,37 @@ def run(
     port: int | None,
     open_browser: bool,
     announce: Callable[[str], None],
-    live_limit: int,
+    access: Access,
+    limits: Limits,
 ) -> None:
     """Start the server and serve until interrupted (see :func:`nbanalytics.serve.serve`)."""
     if not dashboards:
         raise NbanalyticsError("there is no dashboard to serve; reinstall nbanalytics with its dashboards")
     os.environ[RELEASE_VARIABLE] = str(folder)
-    server = DashboardServer(
-        config=settings_for(folder, dashboards),
+    server = server_of(DashboardServer, dashboards, port, open_browser, access, limits)
+    server.prepare_release(release, folder, dashboards, announce, access, limits)
+    server.initialize([])
+    server.start()
+
+
+def server_of(
+    kind: type[Server],
+    dashboards: Sequence[Dashboard],
+    port: int | None,
+    open_browser: bool,
+    access: Access,
+    limits: Limits,
+) -> Server:
+    """Set a server up, so far without anything to serve."""
+    return kind(
+        config=settings_for(dashboards, limits.idle),
         config_file_paths=[],
         root_dir=str(dashboards[0].path.parent),
-        ip=ADDRESS,
+        ip=access.address,
+        base_url=access.base_url,
+        token="",  # the gate asks for it
         port=FIRST_PORT if port is None else port,
         port_retries=TRIES if port is None else 0,
         open_browser=open_browser,
         log_level="ERROR",
     )
-    server.prepare_release(release, folder, dashboards, announce, live_limit)
-    server.initialize([])
-    server.start()

@@ -77,18 +77,20 @@ class Zygote:
     Parameters
     ----------
     folder
-        The release that their pages read.
+        The release or records that their pages read.
     lang
         Language of the pages.
+    kind
+        ``"release"``; ``"records"`` for the explorer, ``"staff"`` for the staff's page.
     """
 
-    def __init__(self, folder: Path, lang: str = "sv") -> None:
+    def __init__(self, folder: Path, lang: str = "sv", kind: str = "release") -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # One thread each: libraries that keep threads of their own cannot be split, and many kernels share few cores.
         alone = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "nbanalytics.serve.zygote", str(theirs.fileno()), str(folder), lang],
+                [sys.executable, "-m", "nbanalytics.serve.zygote", str(theirs.fileno()), str(folder), lang, kind],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from jupyter_server.base.handlers import JupyterHandler
@@ -9,15 +10,48 @@ from tornado.ioloop import IOLoop
 from tornado.web import HTTPError
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.tornado.handler import TornadoVoilaHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from nbanalytics.export.assets import Asset
+from nbanalytics.export.frame import other_language
 from nbanalytics.export.gallery import words_page
 from nbanalytics.serve.shelf import Shelf
+from nbanalytics.text import LANGUAGES
 
 _YEAR = 365 * 24 * 3600
 
 
-class FileHandler(JupyterHandler):
+def look_of(handler: JupyterHandler, shelf: Shelf) -> dict[str, str]:
+    """Return what a page of words needs: where its site is, and the language of its address or of the browser."""
+    other = other_language("sv")
+    if handler.request.path.startswith(f"{handler.base_url}{other}/"):
+        lang = other
+    else:
+        wanted = re.findall(rf"\b({'|'.join(LANGUAGES)})\b", handler.request.headers.get("Accept-Language", "").lower())
+        lang = wanted[0] if wanted else "sv"
+    return {"lang": lang, **shelf.look(handler.base_url)}
+
+
+class Worded(JupyterHandler):
+    """Tell every trouble in our own words: those of Jupyter and Voila name their parts and the address asked for."""
+
+    def write_error(self, status_code: int, **_trouble: Any) -> None:
+        """Answer 404 to whatever cannot be asked; a fault of ours stays one, without what was at fault."""
+        wrong = status_code < 500
+        self.set_status(404 if wrong else status_code)
+        for name, value in self.settings["headers"].items():  # a websocket's handler has none of its own
+            self.set_header(name, value)
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        look = look_of(self, self.settings["shelf"])
+        self.finish(words_page("gallery.missing" if wrong else "page.failed", **look))
+
+    def log_exception(self, kind: Any, value: Any, trace: Any) -> None:
+        """Log a fault of ours, but never who asked for what."""
+        if not isinstance(value, HTTPError):
+            self.log.error("%s failed", type(self).__name__, exc_info=(kind, value, trace))
+
+
+class FileHandler(Worded):
     """Answer with files held in memory. What they hold is public within the server, and known before anyone asks."""
 
     def initialize(self, shelf: Shelf) -> None:
@@ -25,9 +59,7 @@ class FileHandler(JupyterHandler):
         self._shelf = shelf
 
     def prepare(self) -> None:  # type: ignore[override]
-        """Refuse other hosts; the rest of what a Jupyter server prepares is for pages that run code."""
-        if not self.check_host():
-            raise HTTPError(403)
+        """Do without what a Jupyter server prepares: it is for pages that run code. The gate has asked who comes."""
 
     async def send(self, asset: Asset, keep: str) -> None:
         """Send one file; a visitor who has it already is told so."""
@@ -63,9 +95,17 @@ class PageHandler(FileHandler):
         if site is None:
             self.set_status(503)
             self.set_header("Content-Type", "text/html; charset=utf-8")
-            self.finish(words_page("page.unavailable.title", "page.unavailable", **self._shelf.look(self.base_url)))
+            self.finish(words_page("page.unavailable.title", "page.unavailable", **look_of(self, self._shelf)))
             return
         await self.send(site.pages[self._name], "no-cache")
+
+
+def page_routes(shelf: Shelf, name: str) -> list[tuple[Any, ...]]:
+    """Return the addresses of a page of the static edition: in Swedish, and in English under ``/en/``."""
+    address = "" if name == "index" else name
+    folders = ("", f"{other_language('sv')}/")
+    kept: dict[str, Any] = {"shelf": shelf}
+    return [(f"/{folder}{address}", PageHandler, kept | {"name": f"{folder}{name}.html"}) for folder in folders]
 
 
 class LastingHandler(FileHandler):
@@ -79,26 +119,35 @@ class LastingHandler(FileHandler):
         await self.send(asset, f"public, max-age={_YEAR}, immutable")
 
 
-class MissingHandler(JupyterHandler):
+class MissingHandler(Worded):
     """Answer 404, in words and without a trace of what exists."""
-
-    def initialize(self, shelf: Shelf) -> None:
-        """Keep where the stylesheet is."""
-        self._shelf = shelf
 
     def check_xsrf_cookie(self) -> None:
         """Let every method get the same 404."""
 
     async def get(self, *_path: str) -> None:
         """Refuse whatever was asked for."""
-        self.set_status(404)
-        self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(words_page("gallery.missing", **self._shelf.look(self.base_url)))
+        self.write_error(404)
 
     head = post = put = patch = delete = options = get
 
+    def prepare(self) -> None:  # type: ignore[override]
+        """Do without what a Jupyter server prepares."""
 
-class DashboardHandler(TornadoVoilaHandler):  # type: ignore[misc]
+
+def heated(kernel_manager: Any, notebook: str | None = None) -> list[str]:
+    """Return the ids of the kernels that wait for a visitor, of one notebook or of all."""
+    pools = getattr(kernel_manager, "_pools", {})
+    tasks = [task for name, pool in pools.items() if notebook in (None, name) for task in pool]
+    done = [task for task in tasks if task.done() and not task.cancelled() and task.exception() is None]
+    return [task.result()["kernel_id"] for task in done]
+
+
+class ChannelHandler(Worded, VoilaKernelWebsocketHandler):  # type: ignore[misc]
+    """Pass on between a page and its kernel."""
+
+
+class DashboardHandler(Worded, TornadoVoilaHandler):  # type: ignore[misc]
     """Answer with one dashboard that has a kernel, whatever template or theme the address names."""
 
     def initialize(self, shelf: Shelf, limit: int, slug: str, **settings: Any) -> None:
@@ -112,10 +161,14 @@ class DashboardHandler(TornadoVoilaHandler):  # type: ignore[misc]
             return named.get("default", args[0] if args else None)
         return super().get_argument(name, *args, **named)
 
+    async def head(self) -> None:
+        """Say nothing of a page that is made for each visitor."""
+        raise HTTPError(404)
+
     async def get(self) -> None:
         """Send the dashboard; a polite page when there is no room or no release."""
         self.request.arguments = {}  # a page is the same whatever is asked in its address
-        site, look = self._shelf.site, self._shelf.look(self.base_url)
+        site, look = self._shelf.site, look_of(self, self._shelf)
         if site is None:
             self._say(words_page("page.unavailable.title", "page.unavailable", **look))
             return
@@ -124,8 +177,7 @@ class DashboardHandler(TornadoVoilaHandler):  # type: ignore[misc]
             way = (f"{self.base_url}{self._slug}", "page.ordinary") if static else (self.base_url, "gallery.back")
             self._say(words_page("page.full.title", "page.full", *way, **look))
             return
-        self._spare_heated_kernels()
-        await super().get(path=None)
+        await TornadoVoilaHandler.get(self, path=None)
 
     def _say(self, page: str) -> None:
         self.set_status(503)
@@ -133,24 +185,11 @@ class DashboardHandler(TornadoVoilaHandler):  # type: ignore[misc]
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(page)
 
-    def _heated(self) -> list[str]:
-        tasks = getattr(self.kernel_manager, "_pools", {}).get(self.notebook_path, [])
-        done = [task for task in tasks if task.done() and not task.cancelled() and task.exception() is None]
-        return [task.result()["kernel_id"] for task in done]
-
     def _open_pages(self) -> int:
-        return len(self.kernel_manager.list_kernel_ids()) - len(self._heated())
-
-    def _spare_heated_kernels(self) -> None:
-        """Count kernels that waited for a visitor as fresh, or one could be culled before the page has connected."""
-        from jupyter_server._tz import utcnow
-
-        for kernel_id in self._heated():
-            if (kernel := self.kernel_manager._kernels.get(kernel_id)) is not None:
-                kernel.last_activity = utcnow()
+        return len(self.kernel_manager.list_kernel_ids()) - len(heated(self.kernel_manager))
 
 
-class FarewellHandler(VoilaShutdownKernelHandler):  # type: ignore[misc]
+class FarewellHandler(Worded, VoilaShutdownKernelHandler):  # type: ignore[misc]
     """End a page's kernel when its tab is closed.
 
     A browser's farewell cannot carry the token against cross-site requests; the kernel's random id, which only its own
@@ -159,3 +198,9 @@ class FarewellHandler(VoilaShutdownKernelHandler):  # type: ignore[misc]
 
     def check_xsrf_cookie(self) -> None:
         """Accept the farewell without the token."""
+
+    def get(self, kernel_id: str) -> None:
+        """Refuse: a farewell is sent, not fetched."""
+        raise HTTPError(404)
+
+    options = get

@@ -1,7 +1,8 @@
 """A process that has everything loaded and splits off a kernel whenever the server asks for one.
 
 A kernel of its own takes a second to start and a hundred megabytes; one that is split off shares what was loaded.
-Run by :mod:`nbanalytics.serve.forking` as ``python -m nbanalytics.serve.zygote SOCKET RELEASE LANG``.
+Run by :mod:`nbanalytics.serve.forking` as ``python -m nbanalytics.serve.zygote SOCKET FOLDER LANG
+KIND``, where the kind is ``release``, ``records`` or ``staff``.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from pathlib import Path
 from typing import Any
 
 
-def main(number: int, folder: str, lang: str) -> None:
+def main(number: int, folder: str, lang: str, kind: str) -> None:
     """Load what dashboards need, then wait for requests until the server closes its end."""
     control = socket.socket(fileno=number)
-    _load(folder, lang)
+    _load()
+    {"release": _open_release, "records": _open_records, "staff": _open_staff}[kind](folder, lang)
+    gc.collect()
+    gc.freeze()  # the collector would write to every page of memory that is shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the kernels: each has a line to the server
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control.sendall(b"ready")
@@ -33,20 +37,39 @@ def main(number: int, folder: str, lang: str) -> None:
         line.close()
 
 
-def _load(folder: str, lang: str) -> None:
-    """Import what a dashboard's kernel needs, open the release and draw a page once, so that all kernels share it."""
+def _load() -> None:
+    """Import what every kernel needs, so that all of them share it."""
     import ipykernel.ipkernel
     import ipykernel.kernelapp
     import ipykernel.zmqshell  # noqa: F401
 
+
+def _open_release(folder: str, lang: str) -> None:
+    """Open the release and draw a page once."""
     from nbanalytics.export import open_verified
     from nbanalytics.widgets import BoardPage, give
 
     release = open_verified(Path(folder))
     give(release, lang)
     BoardPage(release).close()
-    gc.collect()
-    gc.freeze()  # the collector would write to every page of memory that is shared
+
+
+def _open_records(folder: str, lang: str) -> None:
+    """Read the records, do what the explorer does once, and draw its page."""
+    from nbanalytics.figures.explorer import Explorer
+    from nbanalytics.widgets import ExplorerPage, give_explorer
+
+    give_explorer(Explorer.of(folder, lang))
+    ExplorerPage(folder, lang).close()
+
+
+def _open_staff(folder: str, lang: str) -> None:
+    """Read the records, do what the staff's page does once, and draw it."""
+    from nbanalytics.figures.staff_board import StaffBoard
+    from nbanalytics.widgets import StaffPage, give_staff
+
+    give_staff(StaffBoard.of(folder, lang))
+    StaffPage(folder, lang).close()
 
 
 def _receive(control: socket.socket) -> tuple[dict[str, Any], socket.socket] | None:
@@ -79,4 +102,4 @@ def _end_with_server(line: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+    main(int(sys.argv[1]), *sys.argv[2:5])

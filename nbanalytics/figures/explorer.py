@@ -1,0 +1,308 @@
+"""The researcher's explorer: year 6 against year 9, one point per student, and what follows from a choice of points.
+
+It shows single students. It reads records, never a release, and belongs behind the researcher's door.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nbanalytics.cohorts import classify
+from nbanalytics.droppoints import losses
+from nbanalytics.figures.choice import BOX, THRESHOLD, box_of, code_line, threshold_of
+from nbanalytics.figures.explored import flows_section, students_table, terms_section
+from nbanalytics.figures.scatter import MARKS
+from nbanalytics.figures.style import DARK, MUTED
+from nbanalytics.figures.tables import TextTable
+from nbanalytics.flows import student_states
+from nbanalytics.flows.course import stages_of
+from nbanalytics.records import StudentRecords
+from nbanalytics.text import label, number, percent, say, students
+
+Selection = Mapping[str, str]
+Mask = NDArray[np.bool_]
+GROUPS = ("1", "2", "3", "4", "5", "6")
+ROWS = 60  # rows of the table of students; the line of code gives all
+_KEPT = 32  # choices whose charts are kept
+_STEP, _MOST = 0.1, 5.0  # of the slider, in grade points
+_WORDS = (
+    "title", "lead", "other", "rule", "threshold", "no_change", "box", "box.from6", "box.to6", "box.from9", "box.to9",
+    "box.clear", "box.hint", "counts", "group", "chosen", "compared", "code", "code.copy", "code.copied", "students",
+    "busy", "lost",
+)  # fmt: skip
+
+
+class Explorer:
+    """Everything that the explorer asks of records, read once, so that a change of a filter costs milliseconds.
+
+    Parameters
+    ----------
+    records
+        Records of students, of any kind of dataframe; they are brought to pandas.
+    lang
+        ``"sv"`` or ``"en"``.
+    source
+        Python that gives the same records in a notebook, for the line of code.
+    """
+
+    def __init__(self, records: StudentRecords, lang: str = "sv", source: str = "records") -> None:
+        records = records.to_pandas()
+        self.lang, self._source, self._declaration = lang, source, records.declaration
+        table = classify(records).table
+        names = [name for name in ("school_id", "sex") if name in records.students.columns]
+        held = table[table["group"].notna()].merge(records.students[["student_id", *names]], on="student_id")
+        lost = losses(records)
+        self._steps = lost.steps
+        held = held.merge(lost.table[["student_id", "duration", "event"]], on="student_id", how="left")
+        states = student_states(records).pivot(index="student_id", columns="stage", values="state")
+        self._stages = stages_of(records)
+        self._states = states.reindex(held["student_id"])[list(self._stages)].astype("category")
+        self._held = held.reset_index(drop=True)
+        self._x, self._y = held["start_points"].to_numpy(float), held["end_points"].to_numpy(float)
+        self._change = self._y - self._x
+        self._from, self._to = held["start_eligible"].to_numpy(bool), held["end_eligible"].to_numpy(bool)
+        self._values = {
+            "cohort": held["cohort"].astype(int).astype(str).to_numpy(),
+            **{name: held[column].astype(str).to_numpy() for name, column in _COLUMNS.items() if column in held},
+        }
+        self._drawn: dict[bytes, list[dict[str, Any]]] = {}
+        self._names = _school_names(records)
+        self._parts = [*self._filters(), *self._settings()]
+
+    @classmethod
+    def of(cls, records: StudentRecords | str | Path, lang: str = "sv") -> Explorer:
+        """Explore records, or those in a folder."""
+        if isinstance(records, StudentRecords):
+            return cls(records, lang)
+        from nbanalytics.readers import read_records
+
+        return cls(read_records(records), lang, f"nb.read_records({str(records)!r})")
+
+    def speaking(self, lang: str) -> Explorer:
+        """Return the same in a language."""
+        other = copy(self)
+        other.lang, other._drawn = lang, {}
+        other._parts = [*other._filters(), *other._settings()]
+        return other
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def _filters(self) -> list[dict[str, Any]]:
+        """Return the filters: an id, a label and its options."""
+        found = []
+        for name in self._values:
+            options = [{"value": "*", "label": say(f"explorer.all.{name}", self.lang)}]
+            options += [{"value": code, "label": self._label(name, code)} for code in self._codes(name)]
+            found.append({"id": name, "label": say(f"explorer.{name}", self.lang), "options": options})
+        others = [{"value": "*", "label": say("explorer.other.none", self.lang)}]
+        for name in ("cohort", "school"):
+            others += [{"value": f"{name}:{code}", "label": self._label(name, code)} for code in self._codes(name)]
+        found.append({"id": "other", "label": say("explorer.other", self.lang), "options": others})
+        groups = [{"value": "*", "label": say("explorer.all.group", self.lang)}]
+        groups += [{"value": code, "label": self._group(code)} for code in GROUPS]
+        found.append({"id": "group", "label": say("explorer.group", self.lang), "options": groups})
+        return found
+
+    def _settings(self) -> list[dict[str, Any]]:
+        """Return what the rule and the choice of points may be, as the pattern of their text."""
+        places = [{"value": "*", "label": say("explorer.no_change.positive", self.lang)}]
+        places.append({"value": "negative", "label": say("explorer.no_change.negative", self.lang)})
+        return [
+            {"id": "threshold", "pattern": THRESHOLD},
+            {"id": "no_change", "label": say("explorer.no_change", self.lang), "options": places},
+            {"id": "box", "pattern": BOX},
+        ]
+
+    def page(self) -> dict[str, Any]:
+        """Return what the page holds whatever is chosen: words, filters, and where the points are."""
+        top = 5 * float(np.ceil(np.nanmax([*self._x, *self._y, 5.0]) / 5))
+        return {
+            "lang": self.lang,
+            "dark": DARK,
+            "words": {key: say(f"explorer.{key}", self.lang) for key in _WORDS}
+            | {key: say(key, self.lang) for key in ("filters.title", "page.lost", "chart.keys", "download.title")}
+            | {f"download.{kind}": say(f"download.{kind}", self.lang) for kind in ("csv", "png", "svg")},
+            "filters": self._parts,
+            "axes": [say("axis.year6", self.lang), say("axis.year9", self.lang)],
+            "publication": say("explorer.title", self.lang),
+            "line": {"name": say("scatter.line", self.lang), "colour": MUTED},
+            "groups": [
+                {"code": code, "name": self._group(code), "colour": MARKS[code][0], "mark": MARKS[code][1]}
+                for code in GROUPS
+            ],
+            "top": top,
+            "threshold": {"most": _MOST, "step": _STEP},
+            "x": _points(self._x),
+            "y": _points(self._y),
+        }
+
+    def start(self) -> dict[str, str]:
+        """Return the selection that the page opens with: everybody, under the default rule."""
+        return {part["id"]: "*" for part in self._parts}
+
+    def view(self, selection: Selection) -> dict[str, Any]:
+        """Return what a selection shows: counts, charts, their tables and the line of code.
+
+        Parameters
+        ----------
+        selection
+            A value for each filter; what the filters do not have counts as ``"*"``.
+
+        Returns
+        -------
+        dict
+            ``selection``; ``groups``, one character per point, its group; ``a`` and ``b``, one per point, whether it
+            is in the cohort or school chosen and in the one compared with; ``counts``, rows of text; ``sections``, as
+            a board has them; ``students``, a table; ``answer``, ``alt`` and ``code``.
+        """
+        chosen = self._checked(selection)
+        groups = self._groups(chosen)
+        here, other = self._within(chosen, chosen), self._compared(chosen)
+        picked = self._picked(chosen, groups)
+        final, rival = here & picked, None if other is None else other & picked
+        return {
+            "lang": self.lang,
+            "selection": dict(selection),
+            "groups": "".join(np.array(GROUPS)[groups - 1]),
+            "a": _flags(here),
+            "b": "" if other is None else _flags(other),
+            "box": chosen["box"],
+            "counts": self._counts(groups, here, other),
+            "answer": self._answer(chosen, here, final, rival),
+            "alt": self._alt(here),
+            "sections": self._charts(final),
+            "rival": [] if rival is None else self._charts(rival),
+            "students": self._students(final, groups).__dict__,
+            "code": self.code(chosen),
+        }
+
+    def code(self, selection: Selection) -> str:
+        """Return the line of Python that gives the students of a selection in a notebook."""
+        return code_line(self._source, self._checked(selection))
+
+    def _checked(self, selection: Selection) -> dict[str, str]:
+        checked = {}
+        for part in self._parts:
+            value = str(selection.get(part["id"], "*"))
+            known = [option["value"] for option in part.get("options", [])]
+            fits = bool(re.fullmatch(part["pattern"], value)) if "pattern" in part else value in known
+            checked[part["id"]] = value if fits else "*"
+        return checked
+
+    def _codes(self, name: str) -> list[str]:
+        return sorted(set(self._values[name])) if name in self._values else []
+
+    def _label(self, name: str, code: str) -> str:
+        return label(name, code, self.lang, self._names if name == "school" else None)
+
+    def _group(self, code: str) -> str:
+        return f"{code}. {label('group', code, self.lang)}"
+
+    def _groups(self, chosen: Selection) -> NDArray[np.int64]:
+        threshold = threshold_of(chosen)
+        positive = self._change > threshold if chosen["no_change"] == "negative" else self._change >= -threshold
+        both, neither = self._from & self._to, ~self._from & ~self._to
+        return np.select(
+            [both & positive, both, neither & ~positive, neither, ~self._from & self._to], [1, 2, 3, 4, 5], default=6
+        )
+
+    def _within(self, chosen: Selection, where: Selection) -> Mask:
+        mask = np.ones(len(self), dtype=bool)
+        for name, values in self._values.items():
+            wanted = where[name] if name in where else chosen[name]
+            if wanted != "*":
+                mask &= values == wanted
+        return mask
+
+    def _compared(self, chosen: Selection) -> Mask | None:
+        """Return who is compared with: the same filters, but in another cohort or school."""
+        if chosen["other"] == "*":
+            return None
+        name, _, code = chosen["other"].partition(":")
+        return self._within(chosen, {name: code})
+
+    def _picked(self, chosen: Selection, groups: NDArray[np.int64]) -> Mask:
+        mask = np.ones(len(self), dtype=bool)
+        if chosen["group"] != "*":
+            mask &= groups == int(chosen["group"])
+        if (box := box_of(chosen["box"])) is not None:
+            mask &= (self._x >= box[0]) & (self._x <= box[1]) & (self._y >= box[2]) & (self._y <= box[3])
+        return mask
+
+    def _counts(self, groups: NDArray[np.int64], here: Mask, other: Mask | None) -> list[dict[str, Any]]:
+        columns = [mask for mask in (here, other) if mask is not None]
+        counted = [np.bincount(groups[mask], minlength=7) for mask in columns]
+        rows = []
+        for code in GROUPS:
+            found = [int(counts[int(code)]) for counts in counted]
+            shares = [count / max(int(mask.sum()), 1) for count, mask in zip(found, columns, strict=True)]
+            rows.append(
+                {
+                    "code": code,
+                    "name": self._group(code),
+                    "counts": [number(count, self.lang) for count in found],
+                    "shares": [percent(share, self.lang, 1) for share in shares],
+                    "widths": [round(share, 4) for share in shares],
+                }
+            )
+        return rows
+
+    def _answer(self, chosen: Selection, here: Mask, final: Mask, rival: Mask | None) -> str:
+        words = {"chosen": students(int(final.sum()), self.lang), "all": number(int(here.sum()), self.lang)}
+        if rival is None:
+            return say("explorer.answer", self.lang, **words)
+        name, _, code = chosen["other"].partition(":")
+        words |= {"name": self._label(name, code), "others": students(int(rival.sum()), self.lang)}
+        return say("explorer.answer.other", self.lang, **words)
+
+    def _alt(self, here: Mask) -> str:
+        change = self._change[here & ~np.isnan(self._change)]
+        counts = {"up": (change > 0).sum(), "down": (change < 0).sum(), "same": (change == 0).sum()}
+        words = {key: number(int(count), self.lang) for key, count in counts.items()}
+        return say("scatter.alt", self.lang, students=students(len(change), self.lang), **words)
+
+    def _charts(self, mask: Mask) -> list[dict[str, Any]]:
+        """Return the charts of some students; the same ones are often asked for again, as when the rule moves."""
+        key = np.packbits(mask).tobytes()
+        if key not in self._drawn:
+            if len(self._drawn) >= _KEPT:
+                self._drawn.pop(next(iter(self._drawn)))
+            self._drawn[key] = [
+                flows_section(self._states[mask], self.lang),
+                terms_section(self._held[mask], self._steps, self.lang),
+            ]
+        return self._drawn[key]
+
+    def _students(self, mask: Mask, groups: NDArray[np.int64]) -> TextTable:
+        places = np.flatnonzero(mask)
+        places = places[np.argsort(self._change[places], kind="stable")][:ROWS]
+        words = [[self._label(name, values[place]) for name, values in self._values.items()] for place in places]
+        points = [[self._x[place], self._y[place], self._change[place]] for place in places]
+        names = self._held["student_id"].to_numpy()[places]
+        return students_table(names, tuple(self._values), words, points, groups[places], self.lang)
+
+
+_COLUMNS = {"school": "school_id", "sex": "sex"}
+
+
+def _school_names(records: StudentRecords) -> dict[str, str]:
+    if records.schools is None or "name" not in records.schools.columns:
+        return {}
+    named = records.schools.dropna(subset=["name"])
+    return dict(zip(named["school_id"].astype(str), named["name"].astype(str), strict=True))
+
+
+def _points(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if np.isnan(value) else round(float(value), 2) for value in values]
+
+
+def _flags(mask: Mask) -> str:
+    return "".join(np.where(mask, "1", "0"))

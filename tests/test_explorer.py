@@ -1,0 +1,166 @@
+"""The explorer: its counts are those of the analysis, and its line of code gives the students that it shows."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nbanalytics as nb
+from nbanalytics.errors import DataError
+from nbanalytics.figures.explorer import GROUPS, ROWS, Explorer
+from nbanalytics.flows import flows
+
+
+@pytest.fixture(scope="module")
+def explorer(sample):
+    return Explorer(sample)
+
+
+def shown(explorer, **chosen):
+    return explorer.view(explorer.start() | chosen)
+
+
+def counted(view, column=0):
+    return [int(re.sub(r"\D", "", row["counts"][column])) for row in view["counts"]]
+
+
+@pytest.mark.parametrize("no_change", ["positive", "negative"])
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 1.0, 5.0])
+def test_counts_follow_the_rule_as_the_classification_does(sample, explorer, threshold, no_change):
+    view = shown(explorer, threshold=str(threshold), no_change="*" if no_change == "positive" else no_change)
+    expected = nb.classify(sample, nb.GroupRule(threshold, no_change)).counts.groupby("group")["students"].sum()
+    assert counted(view) == expected.tolist()
+
+
+def test_karlskoga_s_published_groups_are_shown(explorer):
+    counts = counted(shown(explorer, cohort="2018"))
+    assert counts[0] + counts[1] == 236
+    assert counts[2] + counts[3] == 39
+    assert counts[4:] == [15, 23]
+
+
+selections = st.fixed_dictionaries(
+    {
+        "cohort": st.sampled_from(["*", "2018", "2025"]),
+        "school": st.sampled_from(["*", "S1", "S2"]),
+        "sex": st.sampled_from(["*", "girl", "boy"]),
+        "group": st.sampled_from(["*", *GROUPS]),
+        "threshold": st.sampled_from(["*", "0.4", "1.5"]),
+        "no_change": st.sampled_from(["*", "negative"]),
+        "box": st.sampled_from(["*", "5,12.5,0,20", "10,15,7.25,9", "20,20,0,20"]),
+    }
+)
+
+
+@given(selections)
+def test_the_line_of_code_gives_the_students_that_are_shown(sample, explorer, selection):
+    view = explorer.view(selection)
+    scope = {"records": sample}
+    exec(view["code"], scope)
+    chosen = set(scope["students"].students["student_id"])
+    listed = [row[0] for row in view["students"]["rows"]]
+    assert set(listed) <= chosen
+    assert len(listed) == min(len(chosen), ROWS)
+    assert int(re.match(r"[\d\s]+", view["answer"])[0].replace("\xa0", "").replace(" ", "") or 0) == len(chosen)
+
+
+def test_the_line_of_code_reads_the_folder_it_was_started_with(tmp_path, sample):
+    nb.write_records(sample.cohort(2018), tmp_path / "poster")
+    line = Explorer.of(tmp_path / "poster").view({"group": "6"})["code"]
+    scope = {}
+    exec(line, scope)
+    assert len(scope["students"].students) == 23
+
+
+def test_a_school_s_name_in_the_line_of_code_stays_text(sample):
+    hostile = "S1'); import os; ('"
+    students = sample.cohort(2018).to_pandas().students
+    students = students.assign(school_id=students["school_id"].replace("S1", hostile))
+    from dataclasses import replace
+
+    records = replace(sample.cohort(2018), students=students)
+    line = Explorer(records).view({"school": hostile})["code"]
+    scope = {"records": records}
+    exec(line, scope)
+    assert "os" not in scope
+    assert set(scope["students"].students["school_id"]) == {hostile}
+
+
+def test_flows_and_terms_are_those_of_the_chosen_students(sample, explorer):
+    view = shown(explorer, cohort="2018", group="6")
+    chosen = nb.choose_students(sample, cohort=2018, group=6)
+    moves = flows(chosen).transitions
+    rows = view["sections"][0]["table"]["rows"]
+    assert sum(int(row[2]) for row in rows) == moves["students"].sum()
+    lost = nb.losses(chosen).life_table()
+    assert [int(row[2]) for row in view["sections"][1]["table"]["rows"]] == lost["events"].tolist()
+
+
+def test_a_comparison_keeps_the_other_filters(sample, explorer):
+    view = shown(explorer, cohort="2018", sex="girl", other="cohort:2019")
+    girls = {year: len(nb.choose_students(sample, cohort=year, sex="girl").students) for year in (2018, 2019)}
+    assert sum(counted(view)) == girls[2018]
+    assert sum(counted(view, 1)) == girls[2019]
+    assert view["a"].count("1") == girls[2018]
+    assert view["b"].count("1") == girls[2019]
+    assert len(view["rival"]) == 2
+
+
+def test_points_stand_where_the_classification_says(sample, explorer):
+    table = nb.classify(sample).table
+    table = table[table["group"].notna()]
+    page = explorer.page()
+    json.dumps(page, allow_nan=False)
+    assert len(page["x"]) == len(table)
+    assert np.nansum(np.array(page["x"], dtype=float)) == pytest.approx(
+        table["start_points"].sum(), abs=0.01 * len(table)
+    )
+
+
+@pytest.mark.parametrize(
+    "odd", [{"box": "1,2,3"}, {"box": "a,b,c,d"}, {"threshold": "-1"}, {"cohort": "1899"}, {"group": "7"}, {"x": "y"}]
+)
+def test_what_the_filters_do_not_have_counts_as_all(explorer, odd):
+    assert explorer.view(odd)["answer"] == shown(explorer)["answer"]
+
+
+def test_nobody_chosen_is_told_in_words(explorer):
+    view = shown(explorer, box="0,0,20,20")
+    assert view["answer"].startswith("0\u00a0elever")
+    assert all(section["empty"] == "Inga elever i urvalet." for section in view["sections"])
+    json.dumps(view, allow_nan=False)
+
+
+def test_both_languages_say_the_same_numbers(explorer):
+    english = explorer.speaking("en")
+    here, there = shown(explorer, cohort="2018"), shown(english, cohort="2018")
+    assert counted(here) == counted(there)
+    assert there["lang"] == "en"
+    assert "chosen of" in there["answer"]
+    assert here["code"] == there["code"]
+
+
+def test_a_range_that_ends_before_it_begins_is_refused(sample):
+    with pytest.raises(DataError, match="lower bound first"):
+        nb.choose_students(sample, start=(10, 5))
+
+
+def test_records_without_schools_and_sexes_can_be_explored(karlskoga):
+    from dataclasses import replace
+
+    few = karlskoga.to_pandas()
+    bare = replace(few, students=few.students[["student_id", "cohort"]], schools=None, outcomes=None)
+    explorer = Explorer(bare)
+    assert sum(counted(shown(explorer))) == sum(counted(shown(Explorer(few))))
+    with pytest.raises(DataError, match="no column sex"):
+        nb.choose_students(bare, sex="girl")
+
+
+def test_the_board_s_server_does_not_list_the_explorer():
+    from nbanalytics.export import dashboards_folder, find_dashboards
+
+    assert (dashboards_folder() / "explorer.ipynb").is_file()
+    assert "explorer" not in [entry.slug for entry in find_dashboards()]
