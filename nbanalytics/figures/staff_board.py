@@ -5,9 +5,11 @@ It shows single students. It reads records, never a release, and belongs behind 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import asdict
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -39,6 +41,7 @@ from nbanalytics.support.coverage import with_share
 from nbanalytics.text import label, number, percent, say, students
 
 ALL = "*"
+SECTIONS = ("handover", "receiving", "coverage", "caseload", "kaa")
 _KEPT = 24  # hand-overs that are kept
 _Drawn = tuple[go.Figure | None, str, TextTable]
 
@@ -65,23 +68,34 @@ class StaffBoard:
     """
 
     def __init__(self, records: StudentRecords, lang: str = "sv", sections: Iterable[str] | None = None) -> None:
+        self.sections = tuple(SECTIONS if sections is None else sections)
+        if unknown := [name for name in self.sections if name not in SECTIONS]:
+            raise ValueError(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
         self._records, self.lang = records.to_pandas(), lang
-        self._draw: dict[str, Callable[[Mapping[str, str]], _Drawn]] = {
-            "handover": self._handover,
-            "receiving": self._receiving,
-            "coverage": self._coverage,
-            "caseload": self._caseload,
-            "kaa": self._kaa,
-        }
-        self.sections = tuple(self._draw if sections is None else sections)
-        if unknown := [name for name in self.sections if name not in self._draw]:
-            raise ValueError(f"no section {', '.join(unknown)}; there are {', '.join(self._draw)}")
         self._found = indicators(self._records)
         by = ["cohort", *(["school_id"] if "school_id" in self._records.students else [])]
         self._covered = coverage(self._records, self._found, by=by).table
         self._loads = caseload(self._records).table
         self._step = lru_cache(_KEPT)(self._hand_over)
         self._options = self._filters()
+
+    @classmethod
+    def of(
+        cls, records: StudentRecords | str | Path, lang: str = "sv", sections: Iterable[str] | None = None
+    ) -> StaffBoard:
+        """Make the page of records, or of those in a folder."""
+        if isinstance(records, StudentRecords):
+            return cls(records, lang, sections)
+        from nbanalytics.readers import read_records
+
+        return cls(read_records(records), lang, sections)
+
+    def speaking(self, lang: str) -> StaffBoard:
+        """Return the same in a language."""
+        other = copy(self)
+        other.lang = lang
+        other._options = other._filters()
+        return other
 
     def _filters(self) -> dict[str, dict[str, str]]:
         """Return each filter's values with their labels."""
@@ -191,7 +205,7 @@ class StaffBoard:
 
     def _section(self, name: str, chosen: Mapping[str, str]) -> dict[str, Any]:
         try:
-            chart, alt, table = self._draw[name](chosen)
+            chart, alt, table = getattr(self, f"_{name}")(chosen)
             empty = "" if chart is not None else say(f"staff.{name}.note", self.lang)
         except DataError:
             chart, alt, table, empty = None, "", TextTable([], []), say("table.none", self.lang)
