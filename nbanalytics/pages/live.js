@@ -10,11 +10,11 @@ const written = document.documentElement.lang;
 const asked = new URLSearchParams(location.search).get("lang");
 const lang = document.querySelector(`[data-nba-lang="${CSS.escape(asked ?? "")}"]`) ? asked : written;
 document.documentElement.lang = lang;
-for (const part of document.querySelectorAll("[data-nba-lang]")) part.hidden = part.dataset.nbaLang !== lang;
-if (lang !== written) {
-  document.title = document.querySelector(`[data-nba-lang="${lang}"] h1`)?.firstChild.textContent ?? document.title;
-  for (const part of document.querySelectorAll(`[data-nba-lang="${written}"] [id]`)) part.removeAttribute("id");
+for (const part of document.querySelectorAll("[data-nba-lang]")) {
+  if (part.dataset.nbaLang === lang) part.hidden = false;
+  else part.remove();
 }
+if (lang !== written) document.title = document.querySelector("h1")?.firstChild.textContent ?? document.title;
 
 class Kernel {
   constructor(page) {
