@@ -1,6 +1,7 @@
 """The board's content in ours (static and live), a plain Voila, Dash, Panel and Streamlit, in one run.
 
-Run: python benchmarks/dashboards.py [--rounds 5] [--viewers 50] [--readers 500] [--only NAMES] [--venv FOLDER]
+Run: python benchmarks/dashboards.py [--rounds 5] [--viewers 50] [--readers 500] [--parts NAMES] [--only NAMES]
+[--venv FOLDER]. The parts are visits, memory, crowd and readers. What a contender fails at is told, and the others go on.
 The rivals are installed into a virtual environment of their own on top of this one (``--venv`` keeps it). All servers
 run at the same time and are visited in turns, so that what else the machine does falls on each. Told are medians: first
 chart and all charts after a visit without a cache, change of a filter, bytes on the wire as each server sends them
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ RIVALS = HERE / "rivals"
 RELEASE = HERE.parent / "dashboards" / "release"
 OURS = "from nbanalytics.serve import serve; serve({release!r}, port={port}, live_limit=200)"
 PROBE = (RIVALS / "probe.js").read_text(encoding="utf-8")
+PARTS = ("visits", "memory", "crowd", "readers")
 WORDS = ("Flickor", "Pojkar")
 
 
@@ -240,6 +242,15 @@ async def per_viewer(browser: Any, url: str, process: psutil.Process, viewers: i
     return grown
 
 
+async def attempt(contender: Contender, what: str, tried: Awaitable[Any]) -> Any:
+    """Wait for a measurement; one that fails is told, and the others count."""
+    try:
+        return await tried
+    except Exception as trouble:
+        print(f"  {contender.name}, {what}: {(str(trouble) or type(trouble).__name__).splitlines()[0]}", flush=True)
+        return None
+
+
 async def compare(args: argparse.Namespace, chosen: list[Contender], servers: dict[str, Any]) -> None:
     from playwright.async_api import async_playwright
 
@@ -248,23 +259,22 @@ async def compare(args: argparse.Namespace, chosen: list[Contender], servers: di
     )
     async with async_playwright() as player:
         browser = await player.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for number in range(args.rounds):
+        for number in range(args.rounds if "visits" in args.parts else 0):
             for contender in chosen:
                 url = servers[contender.server][0] + contender.path
-                try:
-                    await measure(browser, contender, url)
-                except Exception as trouble:  # one visit that fails is told, and the others count
-                    print(f"  {contender.name}, round {number + 1}: {str(trouble).splitlines()[0]}", flush=True)
+                await attempt(contender, f"round {number + 1}", measure(browser, contender, url))
                 await asyncio.sleep(2.5)  # a heated kernel takes the place of the one used
-        for contender in chosen:
+        for contender in chosen if "memory" in args.parts else ():
             address, process = servers[contender.server]
-            contender.add("memory", await per_viewer(browser, address + contender.path, process))
+            grown = per_viewer(browser, address + contender.path, process)
+            contender.add("memory", await attempt(contender, "memory", grown))
             await asyncio.sleep(4)
-        for contender in chosen if args.viewers else ():
+        for contender in chosen if "crowd" in args.parts else ():
             if contender.name in ("ours, static", "ours, live", "Dash"):
-                slowest, failed = await crowd(browser, servers[contender.server][0] + contender.path, args.viewers)
-                contender.add("crowd", slowest)
-                contender.add("crowd failed", failed)
+                url = servers[contender.server][0] + contender.path
+                found = await attempt(contender, "crowd", crowd(browser, url, args.viewers))
+                for what, value in zip(("crowd", "crowd failed"), found or (None, args.viewers), strict=True):
+                    contender.add(what, value)
                 await asyncio.sleep(10)
         await browser.close()
 
@@ -336,7 +346,8 @@ def report(chosen: list[Contender]) -> None:
     )
     print()
     for what, value, most in targets:
-        told(what, value, most)
+        if value == value:  # a part that was left out has no number
+            told(what, value, most)
 
 
 def told(what: str, value: float, most: float) -> None:
@@ -346,12 +357,16 @@ def told(what: str, value: float, most: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--viewers", type=int, default=50, help="live viewers at once; 0 leaves this out")
-    parser.add_argument("--readers", type=int, default=500, help="readers of the static edition; 0 leaves this out")
+    parser.add_argument("--viewers", type=int, default=50, help="live viewers at once")
+    parser.add_argument("--readers", type=int, default=500, help="readers of the static edition")
     parser.add_argument("--spread", type=float, default=10, help="seconds over which those readers arrive")
+    parser.add_argument("--parts", default="/".join(PARTS), help=f"which of {', '.join(PARTS)}, separated by /")
     parser.add_argument("--only", default="", help="names of contenders, separated by /")
     parser.add_argument("--venv", type=Path, help="where the rivals are or will be installed")
     args = parser.parse_args()
+    args.parts = args.parts.split("/")
+    if unknown := set(args.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     only = [name for name in args.only.split("/") if name]
     chosen = [contender for contender in CONTENDERS if not only or contender.name in only]
     with tempfile.TemporaryDirectory() as folder:
@@ -361,11 +376,13 @@ def main() -> None:
             python = rivals_python(args.venv or Path(folder) / "venv")
         with running(needed, python) as servers:
             asyncio.run(compare(args, chosen, servers))
-            report(chosen)
-            if args.readers and "ours" in servers:
+            if set(args.parts) - {"readers"}:
+                report(chosen)
+            if "readers" in args.parts and "ours" in servers:
                 times, failed = asyncio.run(readers(servers["ours"][0], args.readers, args.spread))
                 print(f"\n{args.readers} readers of the static edition over {args.spread:g} s, {failed} failed:")
-                told("p95 of a page in s", times[int(len(times) * 0.95)], 1)
+                if times:
+                    told("p95 of a page in s", times[int(len(times) * 0.95)], 1)
 
 
 if __name__ == "__main__":

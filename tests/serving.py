@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ from typing import Any
 import psutil
 
 START = "import json, sys; from nbanalytics.serve import serve; serve(**json.loads(sys.argv[1]))"
+EXPLORE = "import json, sys; from nbanalytics.serve.explore import explore; explore(**json.loads(sys.argv[1]))"
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,9 @@ class Server:
 
 
 @contextmanager
-def running(announced: str = r"http://127\.0\.0\.1:\d+/.*", **settings: Any) -> Iterator[Server]:
+def running(announced: str = r"http://127\.0\.0\.1:\d+/.*", start: str = START, **settings: Any) -> Iterator[Server]:
     """Run a server with these settings of `serve`, and see that it ends as it should."""
-    import json
-
-    command = [sys.executable, "-c", START, json.dumps({"port": 0} | settings)]
+    command = [sys.executable, "-c", start, json.dumps({"port": 0} | settings)]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from nbanalytics.commands.terminal import tell, waiting
+
 
 class Language(StrEnum):
     """Language of the pages."""
@@ -24,7 +26,8 @@ def export(
     """Write the dashboards as plain files, for any web server, a folder or an e-mail: no kernel, the same filters."""
     from nbanalytics.export import export as write
 
-    folder = write(release, out, lang.value)
+    with waiting("writing the site") as step:
+        folder = write(release, out, lang.value, progress=step)
     files = [path for path in folder.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 1e6
-    typer.echo(f"{len(files)} files, {size:.1f} MB; open {out / 'index.html'}", err=True)
+    tell(f"{len(files)} files, {size:.1f} MB; open {out / 'index.html'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,9 @@ def open_verified(folder: Path) -> Release:
         ) from fault
 
 
-def export(release: str | Path, out: str | Path, lang: str = "sv") -> Path:
+def export(
+    release: str | Path, out: str | Path, lang: str = "sv", progress: Callable[[str], None] | None = None
+) -> Path:
     """Write the static edition of a release.
 
     Parameters
@@ -39,6 +42,8 @@ def export(release: str | Path, out: str | Path, lang: str = "sv") -> Path:
         Folder to write: new, empty, or an older site.
     lang
         Language that the site opens in, ``"sv"`` or ``"en"``; the other one is a switch on each page.
+    progress
+        Told in words what is being done.
 
     Returns
     -------
@@ -55,4 +60,4 @@ def export(release: str | Path, out: str | Path, lang: str = "sv") -> Path:
     from nbanalytics.export.frame import FILE_POLICY
 
     site = Site(open_verified(Path(release)), find_dashboards(), lang, policy=FILE_POLICY)
-    return write_site(site, out)
+    return write_site(site, out, progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from nbanalytics.errors import NbanalyticsError
@@ -13,7 +14,7 @@ MARK = "nbanalytics-site.txt"
 _SAYS = "Written by 'nbanalytics export', which replaces this folder as a whole.\n"
 
 
-def write_site(site: Site, folder: str | Path) -> Path:
+def write_site(site: Site, folder: str | Path, progress: Callable[[str], None] | None = None) -> Path:
     """Write a site to a folder; an older site there is replaced only when the new one is complete.
 
     Parameters
@@ -22,6 +23,8 @@ def write_site(site: Site, folder: str | Path) -> Path:
         The static edition of a release.
     folder
         New, empty, or an older site; nothing else is overwritten.
+    progress
+        Told in words what is being done.
 
     Returns
     -------
@@ -42,7 +45,10 @@ def write_site(site: Site, folder: str | Path) -> Path:
     mark = uuid.uuid4().hex[:8]
     fresh, old = target.with_name(f".{target.name}.{mark}.new"), target.with_name(f".{target.name}.{mark}.old")
     try:
-        for address, asset in site.files():
+        files = list(site.files())
+        for number, (address, asset) in enumerate(files, start=1):
+            if progress is not None:
+                progress(f"file {number} of {len(files)}")
             path = fresh / address
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(asset.body)

@@ -279,9 +279,13 @@ function renderExplorer({ model, el }) {
   const results = make("div", { class: "nba-explorer" }, chart, side, code.node, ...parts.map(({ node }) => node), list);
   const root = make("div", { class: "nba-board", lang: page.lang }, answer, bar, problem, results);
 
+  // The rule may move without another student being chosen: charts that stay the same are not drawn again.
+  const drawn = new Map();
   const fill = (made, view, suffix) => {
     made.node.hidden = !view;
-    if (!view) return;
+    const mark = view && JSON.stringify([view.figure, suffix]);
+    if (!view || drawn.get(made) === mark) return;
+    drawn.set(made, mark);
     fillSection(made, { ...view, title: suffix ? `${view.title} (${suffix})` : view.title }, charts.draw, page.lang);
     made.help.hidden = true;
   };

@@ -19,7 +19,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 #: Splitting off is safe where a process with one thread may do so: on Linux.
 CAN_FORK = sys.platform == "linux"
-_PATIENCE = 30.0  # seconds for the first kernel, which waits until everything is loaded
+_PATIENCE = {"release": 30.0, "records": 600.0}  # seconds for the first kernel, which waits until all is loaded
 
 
 class Line:
@@ -99,12 +99,13 @@ class Zygote:
                 env=os.environ | alone,
             )
         self._control.setblocking(False)
+        self._patience = _PATIENCE[kind]
         self._ready: asyncio.Future[bytes] | None = None
 
     async def _loaded(self) -> bool:
         if self._ready is None:
             loop = asyncio.get_running_loop()
-            self._ready = loop.create_task(asyncio.wait_for(loop.sock_recv(self._control, 16), _PATIENCE))
+            self._ready = loop.create_task(asyncio.wait_for(loop.sock_recv(self._control, 16), self._patience))
         return await asyncio.shield(self._ready) == b"ready"
 
     async def split(self, connection_file: str, cwd: str) -> Line | None:
@@ -117,7 +118,7 @@ class Zygote:
             with theirs:
                 request = json.dumps({"connection_file": connection_file, "cwd": cwd}).encode()
                 socket.send_fds(self._control, [request], [theirs.fileno()])
-            answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(ours, 64), _PATIENCE)
+            answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(ours, 64), self._patience)
         except (OSError, TimeoutError):
             return None
         return Line(ours, int(answer)) if answer else None
