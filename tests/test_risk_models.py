@@ -168,7 +168,7 @@ def test_what_the_design_leaves_out_has_a_reason():
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"a": rng.standard_normal(100), "b": rng.standard_normal(100)})
     X = X.assign(twice=2 * X["a"] - X["b"], same=1.0, rare=[1.0] * 3 + [0.0] * 97, empty=np.nan)
-    with pytest.warns(EstimationWarning, match="No student of 100 has a value of empty"):
+    with pytest.warns(EstimationWarning, match="No student of 100, or too few, has a value of empty"):
         design = Design().fit(X)
     assert design.columns_ == ["a", "b"]
     reasons = design.left_out_.set_index("column")["reason"]
@@ -445,3 +445,21 @@ def test_pipelines_made_by_hand_work_without_warnings(data):
         model = make_pipeline(Design(columns=["mean_points", "absence_total"], scale=True), Logit())
         model.fit(data.X, data.y)
     assert model[-1].terms_[:3] == ["intercept", "mean_points", "absence_total"]
+
+
+def test_trees_do_without_a_feature_that_hardly_anybody_has():
+    rng = np.random.default_rng(3)
+    X = pd.DataFrame({"school_id": "A", "x": rng.standard_normal(200), "rare": np.nan})
+    X.loc[:3, "rare"] = 1.0
+    y = rng.random(200) < 1 / (1 + np.exp(-X["x"]))
+    with pytest.warns(EstimationWarning, match="has a value of rare; left out"):
+        model = Boosting(trees=5).fit(X, y)
+    assert model.terms_ == ["x"]
+    with pytest.raises(DataError, match="None of the 2 features has a value"):
+        Boosting().fit(X.assign(x=np.nan, rare=np.nan), y)
+
+
+def test_flags_that_nobody_has_a_value_of_are_told():
+    X = pd.DataFrame({"absence_total": [np.nan, np.nan], "n_failed": [np.nan, np.nan]})
+    with pytest.raises(DataError, match="None of 2 students has a value of absence_total, n_failed"):
+        AbcRule().fit(X, [0, 1])

@@ -9,7 +9,7 @@ from made_risk import logit, made_data
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from nbanalytics.errors import DataError, LeakageError
-from nbanalytics.risk import feature_aucs, measures, refuse_leakage, validate, validate_hazards
+from nbanalytics.risk import at_capacity, feature_aucs, measures, refuse_leakage, validate, validate_hazards
 from nbanalytics.risk.auc import delong
 
 
@@ -275,3 +275,29 @@ def test_hazards_need_an_outcome_with_a_date():
         validate_hazards(made_data(), {"by points": KnowsHazards()})
     with pytest.raises(DataError, match="No fold can be predicted"):
         validate_hazards(with_periods(made_data(cohorts=[2020])), {"by points": KnowsHazards()})
+
+
+def test_schools_left_out_have_intervals_of_students_resampled():
+    data = made_data(cohorts=range(2016, 2019))
+    found = validate(data, {"logit": logit("points", "absence"), "points": logit("points")}, scheme="schools")
+    table = found.compare(draws=20).query("measure == 'auc'").set_index("model")
+    assert (table["high"] - table["low"]).between(0.03, 0.3).all()
+    assert table.loc["points", "difference_low"] < table.loc["points", "difference"] < 0
+    rows = found.wide()
+    pairs = won = 0.0
+    for _, school in rows.groupby("school_id"):
+        scores, case = school["logit"].to_numpy(), school["y"].to_numpy() == 1
+        apart = np.subtract.outer(scores[case], scores[~case])
+        won, pairs = won + (apart > 0).sum() + (apart == 0).sum() / 2, pairs + apart.size
+    assert table.loc["logit", "value"] == pytest.approx(won / pairs, abs=1e-12)
+
+
+def test_a_measure_is_applied_to_each_model_with_columns_by_name():
+    data = made_data(cohorts=range(2016, 2022))
+    found = validate(data, {"logit": logit("points", "absence"), "points": logit("points")})
+    rows = found.wide()
+    table = found.each(at_capacity, capacities=[0.1], clusters="school_id", folds="fold", draws=5)
+    own = at_capacity(rows["y"], rows["points"], [0.1], clusters=rows["school_id"], folds=rows["fold"], draws=5)
+    pd.testing.assert_frame_equal(
+        table[table["model"] == "points"].drop(columns="model").reset_index(drop=True), own, check_exact=True
+    )

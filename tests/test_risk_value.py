@@ -126,7 +126,8 @@ def course():
 
 def test_lead_time_is_counted_by_hand():
     lost = pd.DataFrame({"student_id": list("abcd"), "lost_term": ["8HT", "7VT", None, "8HT"]})
-    table = lead_time(course(), lost, TERMS, capacity=0.25, ahead=[1, 2, 3, 4]).set_index("ahead")
+    with pytest.warns(EstimationWarning, match="Only 2 schools are resampled"):
+        table = lead_time(course(), lost, TERMS, capacity=0.25, ahead=[1, 2, 3, 4]).set_index("ahead")
     # One term ahead: a and d at 7VT (a has three quarters of a place), b at 7HT (flagged).
     assert table.loc[1, ["losses", "flagged"]].tolist() == pytest.approx([3, 1.75])
     # Two: a and d at 7HT (neither), b at 6VT (not). Three: a and d at 6VT (a flagged).

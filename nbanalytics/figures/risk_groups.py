@@ -77,7 +77,7 @@ def calibration_plot(table: pd.DataFrame, scores: Any, lang: str = "sv") -> go.F
 
 def describe_calibration_plot(table: pd.DataFrame, scores: Any, lang: str = "sv") -> str:
     """Say in a sentence what :func:`calibration_plot` shows; parameters as there."""
-    ends = {}
+    ends: dict[str, str] = {}
     for name, row in (("low", table.iloc[0]), ("high", table.iloc[-1])):
         ends |= {f"{name}_promised": percent(row["mean_p"], lang), f"{name}_observed": percent(row["observed"], lang)}
     median = percent(float(np.median(np.asarray(scores, dtype=float))), lang)

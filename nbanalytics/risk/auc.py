@@ -274,9 +274,9 @@ def _curve(outcome: Floats, scores: Floats) -> pd.DataFrame:
 def _along(curve: pd.DataFrame, knots: Floats, side: str) -> Floats:
     """Height of a ROC curve at shares of false positives; where it rises upright, its lower or its upper end."""
     fpr, tpr = curve["fpr"].to_numpy(), curve["tpr"].to_numpy()
-    chosen = "first" if side == "left" else "last"
-    ends = pd.Series(tpr).groupby(fpr).agg(chosen)
+    places, first, count = np.unique(fpr, return_index=True, return_counts=True)
+    ends = tpr[first if side == "left" else first + count - 1]
     heights = np.interp(knots, fpr, tpr)
-    known = np.isin(knots, ends.index)
-    heights[known] = ends.loc[knots[known]].to_numpy()
+    known = np.isin(knots, places)
+    heights[known] = ends[np.searchsorted(places, knots[known])]
     return np.asarray(heights)

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from nbanalytics.errors import DataError
-from nbanalytics.risk.design import checked_outcome, feature_names
+from nbanalytics.risk.design import checked_outcome, feature_names, say_empty
 
 #: Parts of the training students that take turns in calibration.
 PARTS = 5
@@ -37,7 +37,7 @@ class Boosting(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     terms_ : list of str
-        The columns of ``X`` in use: all but the school.
+        The columns of ``X`` in use: all but the school, and those with fewer than ``min_students`` values.
     model_ : sklearn.calibration.CalibratedClassifierCV
 
     Notes
@@ -74,7 +74,13 @@ class Boosting(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"Only {rarer} of {len(outcome)} training students have the rarer outcome; calibration in {PARTS} "
                 f"parts needs {PARTS}. Train on more cohorts, or leave boosting out."
             )
-        self.terms_ = feature_names(X)
+        names = feature_names(X)
+        filled = X[names].notna().sum()
+        # With a value or two, all may stand in the part that calibrates, and the trees see none.
+        empty = [name for name in names if filled[name] < self.min_students]
+        if empty:
+            say_empty(empty, len(names), len(X))
+        self.terms_ = [name for name in names if name not in empty]
         self.classes_ = np.array([0, 1])
         trees = HistGradientBoostingClassifier(
             max_iter=self.trees,

@@ -57,8 +57,7 @@ class ModelCard(Shown):
         lines = [f"# {self._words()}"]
         for section, rows in self.table.groupby("section", sort=False):
             lines += ["", f"## {str(section).capitalize()}", ""]
-            for row in rows.itertuples():
-                lines.append(f"- {row.item}: {row.words}" if row.item else f"- {row.words}")
+            lines += [f"- {item}: {words}" if item else f"- {words}" for item, words in _items(rows)]
         return "\n".join(lines) + "\n"
 
     def write(self, path: str | Path) -> Path:
@@ -78,8 +77,7 @@ class ModelCard(Shown):
         parts = [f"<h3>{escape(self._words())}</h3>"]
         for section, rows in self.table.groupby("section", sort=False):
             items = "".join(
-                f"<li>{f'<b>{escape(row.item)}</b>: ' if row.item else ''}{escape(row.words)}</li>"
-                for row in rows.itertuples()
+                f"<li>{f'<b>{escape(item)}</b>: ' if item else ''}{escape(words)}</li>" for item, words in _items(rows)
             )
             parts.append(f"<h4>{escape(str(section).capitalize())}</h4><ul>{items}</ul>")
         return "".join(parts)
@@ -224,6 +222,10 @@ def _about_audit(audited: Audit | None, at: str, model: str, threshold: float | 
         shown = rows[rows["measure"].isin(_AUDITED)].to_dict("records")
         lines.append((name, "; ".join(f"{row['measure']} {_interval(row)}" for row in shown)))
     return [("threshold", f"flagged from a probability of {level:g}"), *lines]
+
+
+def _items(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    return [(str(item), str(words)) for item, words in zip(rows["item"], rows["words"], strict=True)]
 
 
 def _interval(row: Mapping[Any, Any]) -> str:

@@ -81,7 +81,7 @@ class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         names = self._chosen(X)
         empty = [name for name in names if X[name].isna().all()]
         if empty:
-            _say_empty(empty, len(names), len(X))
+            say_empty(empty, len(names), len(X))
         numbers = X[names].astype(float)
         self.medians_ = numbers.drop(columns=empty).median()
         missing = numbers.isna().sum()
@@ -186,14 +186,15 @@ def checked_outcome(y: ArrayLike, n: int) -> Floats:
     return outcome
 
 
-def _say_empty(empty: list[str], of: int, n: int) -> None:
+def say_empty(empty: Sequence[str], of: int, n: int) -> None:
+    """Raise a DataError if no feature has a value, and warn of some that have none."""
     if len(empty) == of:
         raise DataError(
             f"None of the {of} features has a value for any of {n} students. Choose other features or other students."
         )
     warnings.warn(
-        f"No student of {n} has a value of {', '.join(empty)}; left out of the model. Leave the feature out of "
-        "the data.",
+        f"No student of {n}, or too few, has a value of {', '.join(empty)}; left out of the model. Leave the feature "
+        "out of the data.",
         EstimationWarning,
         stacklevel=3,
     )

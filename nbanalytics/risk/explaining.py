@@ -58,15 +58,15 @@ class Explanation(Shown):
     def words(self) -> list[str]:
         """A sentence for the probability, and one for each part that adds half a percentage point or more."""
         said = [self._words()]
-        for row in self.table.itertuples():
-            if abs(row.points) < 0.5:
+        for row in self.table.to_dict("records"):
+            if abs(row["points"]) < 0.5:
                 continue
-            what = str(row.feature).replace("_", " ")
-            if pd.notna(row.value):
-                what += f" {row.value:.3g} (reference {row.reference:.3g})"
+            what = str(row["feature"]).replace("_", " ")
+            if pd.notna(row["value"]):
+                what += f" {row['value']:.3g} (reference {row['reference']:.3g})"
             elif self.settings["method"] == "logit":
                 what += " is missing"
-            said.append(f"{what}: {'raises' if row.points > 0 else 'lowers'} it by {abs(row.points):.1f} points")
+            said.append(f"{what}: {'raises' if row['points'] > 0 else 'lowers'} it by {abs(row['points']):.1f} points")
         return said
 
     def _words(self) -> str:
@@ -140,7 +140,8 @@ def explain(
     """
     if len(student) != 1:
         raise DataError(f"There are {len(student)} students. Give one row of X at a time.")
-    settings = {"outcome": learnt_from.outcome, "observed_at": learnt_from.observed_at, "at": learnt_from.at}
+    settings: dict[str, Any] = {"outcome": learnt_from.outcome, "observed_at": learnt_from.observed_at}
+    settings["at"] = learnt_from.at
     if isinstance(model, Pipeline) and isinstance(model[-1], Logit):
         return _of_logit(model, learnt_from, student, level, settings)
     probability = _chance(model, student)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.risk.auc import tied_within, won_pairs
-from nbanalytics.risk.bootstrap import draw, percentile_interval
+from nbanalytics.risk.bootstrap import draw, percentile_interval, warn_weak
 from nbanalytics.risk.scores import Floats, labels_of, ratio
 
 
@@ -53,6 +53,11 @@ def hazard_measures(
         If lengths differ, events are not 0 or 1, durations are no whole numbers, risks are no probabilities, or they
         fall over time.
 
+    Warns
+    -----
+    EstimationWarning
+        If fewer than five schools are resampled.
+
     Notes
     -----
     Cumulative/dynamic AUC (Heagerty, Lumley and Pepe 2000; Uno et al. 2007) and the Brier score of Graf et al. (1999,
@@ -77,6 +82,8 @@ def hazard_measures(
     course = _Course(periods, happened, risks, strata)
     values = {name: float(value[0]) for name, value in course.measure(np.ones((1, len(periods)))).items()}
     drawn = draw(len(periods), clusters, draws, random_state)
+    if clusters is not None:
+        warn_weak(drawn)
     intervals = {name: percentile_interval(found, level) for name, found in drawn.evaluate(course.measure).items()}
     rows = []
     for key, value in values.items():

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError
-from nbanalytics.risk.bootstrap import draw, percentile_interval
+from nbanalytics.risk.bootstrap import draw, percentile_interval, warn_weak
 from nbanalytics.risk.decision import flag_top_within
 from nbanalytics.risk.scores import Floats, ratio
 from nbanalytics.risk.validation import Validation
@@ -54,9 +54,14 @@ def lead_time(
     DataError
         If a column or a term is not there, or none of the prediction points lies so far ahead of a loss.
 
+    Warns
+    -----
+    EstimationWarning
+        If fewer than five schools are resampled.
+
     Examples
     --------
-    >>> rows = pd.DataFrame({"student_id": list("abcd") * 2, "cohort": 2021, "school_id": list("ABAB") * 2,
+    >>> rows = pd.DataFrame({"student_id": list("abcd") * 2, "cohort": 2021, "school_id": list("ABCDABCE"),
     ...                      "fold": "2021", "y": 0, "model": "m", "at": ["6VT"] * 4 + ["7HT"] * 4,
     ...                      "p": [.9, .2, .1, .1, .1, .9, .1, .1]})
     >>> found = Validation(rows, pd.DataFrame(), {"models": ("m",), "at": ("6VT", "7HT")})
@@ -91,6 +96,7 @@ def lead_time(
             f"No loss lies {' or '.join(map(str, ahead))} terms after a prediction point of its student. Validate more "
             "prediction points."
         )
+    warn_weak(draw(len(validation.table), validation.table["school_id"], 2))
     return table
 
 

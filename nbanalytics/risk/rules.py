@@ -205,6 +205,11 @@ class AbcRule(_Rule):
             raise DataError(
                 f"X has none of {', '.join(limits)}. Add the family absence or grades, or give limits of features of X."
             )
+        seen = [name for name in X.columns if name in self.flags_ or name in _failed_columns(X)]
+        if X[seen].isna().all(axis=None):
+            raise DataError(
+                f"None of {len(X)} students has a value of {', '.join(seen)}. Choose other students or rungs."
+            )
         counts = self.count_flags(X)
         groups = [outcome[counts == number] for number in range(len(self.flags_) + 1)]
         self.rates_ = _never_falling([float(g.sum()) for g in groups], [len(g) for g in groups], outcome.mean())

@@ -11,7 +11,7 @@ import pandas as pd
 
 from nbanalytics.results import Shown
 from nbanalytics.risk.auc import auc_difference, delong
-from nbanalytics.risk.bootstrap import draw, percentile_interval
+from nbanalytics.risk.bootstrap import draw, percentile_interval, warn_weak
 from nbanalytics.risk.data import RiskData
 from nbanalytics.risk.grouping import grouped_statistic, refusal, with_attributes
 from nbanalytics.risk.validation import validate
@@ -79,6 +79,11 @@ def with_and_without(
     DataError
         As :func:`nbanalytics.risk.validate`, or if there is no such attribute.
 
+    Warns
+    -----
+    EstimationWarning
+        If fewer than five schools are resampled.
+
     Notes
     -----
     Leaving an attribute out does not make a model blind to it: other features can stand for it. Both differences are
@@ -109,6 +114,7 @@ def with_and_without(
                 continue
             found = _differences(part, inside, thresholds, draws, random_state, level)
             rows += [{**head, **row, "status": "ok"} for row in found]
+    warn_weak(draw(len(without.table), without.table["school_id"], 2))
     settings = {
         "attributes": names,
         "scheme": scheme,
