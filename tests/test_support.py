@@ -351,6 +351,7 @@ def test_an_indicator_without_a_value_in_the_first_term(tmp_path, sample):
 @pytest.mark.parametrize("lang", ["sv", "en"])
 def test_every_figure_has_its_table_and_words(sample, lang):
     from nbanalytics.figures import support as figures
+    from nbanalytics.figures.kaa import describe_kaa, kaa_shares, kaa_table
     from nbanalytics.support import kaa_outcomes, support_outcome
 
     found = indicators(sample, ["6VT", "7HT"])
@@ -370,11 +371,13 @@ def test_every_figure_has_its_table_and_words(sample, lang):
     assert len(figures.love_plot(unlike, lang).data[1].x) == len(unlike)
     assert figures.balance_table(unlike, lang).rows[0][0] == "points"  # the largest difference
     assert "0" in figures.describe_love_plot(unlike, lang)
-    assert len(figures.kaa_shares(kaa, lang).data) == 4
-    assert "63" not in figures.describe_kaa(kaa, lang)
-    assert "70" in figures.describe_kaa(kaa, lang)
-    assert len(figures.kaa_table(kaa, lang).rows) == 7
-    for table in (figures.kaa_table(kaa, lang), figures.coverage_table(covered, lang)):
+    bars = kaa_shares(kaa, lang).data
+    assert len(bars) == 4
+    assert all(bar.marker.pattern.bgcolor == bar.marker.color for bar in bars)  # or a patterned bar would be white
+    assert "63" not in describe_kaa(kaa, lang)
+    assert "70" in describe_kaa(kaa, lang)
+    assert len(kaa_table(kaa, lang).rows) == 7
+    for table in (kaa_table(kaa, lang), figures.coverage_table(covered, lang)):
         assert all(len(row) == len(table.columns) for row in table.rows)
 
 

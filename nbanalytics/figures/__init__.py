@@ -10,6 +10,7 @@ from nbanalytics.figures.baseline import describe_followup_dots, followup_dots, 
 from nbanalytics.figures.droppoints import describe_drop_terms, drop_terms
 from nbanalytics.figures.flows import describe_flow_sankey, flow_sankey
 from nbanalytics.figures.groups import describe_groups_bar, groups_bar
+from nbanalytics.figures.kaa import describe_kaa, kaa_shares
 from nbanalytics.figures.municipality import (
     describe_funnel_plot,
     describe_years_beside,
@@ -54,9 +55,7 @@ from nbanalytics.figures.support import (
     coverage_by_term,
     describe_caseload,
     describe_coverage,
-    describe_kaa,
     describe_love_plot,
-    kaa_shares,
     love_plot,
 )
 

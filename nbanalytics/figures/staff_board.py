@@ -18,6 +18,7 @@ import plotly.graph_objects as go
 from nbanalytics.errors import DataError
 from nbanalytics.figures.board import WORDS
 from nbanalytics.figures.handover import describe_handover, handover_bars, handover_table, receiving_table
+from nbanalytics.figures.kaa import describe_kaa, kaa_shares, kaa_table
 from nbanalytics.figures.sections import plain
 from nbanalytics.figures.style import DARK
 from nbanalytics.figures.support import (
@@ -27,9 +28,6 @@ from nbanalytics.figures.support import (
     coverage_table,
     describe_caseload,
     describe_coverage,
-    describe_kaa,
-    kaa_shares,
-    kaa_table,
 )
 from nbanalytics.figures.tables import TextTable
 from nbanalytics.figures.tiles import Tile, tile

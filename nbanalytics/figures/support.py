@@ -1,4 +1,4 @@
-"""Support for the staff concerned: caseload over time, coverage, balance of a comparison, and KAA outcomes."""
+"""Support for the staff concerned: caseload over time, coverage, and balance of a comparison."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from nbanalytics.figures.style import (
     GRID,
     INK,
     ORANGE,
-    PALE,
     PLAIN,
-    SKY,
     VERMILLION,
     figure,
     safe,
+    share_axis,
     wrapped,
 )
 from nbanalytics.figures.tables import TextTable
@@ -32,10 +31,8 @@ _INTENSITIES = {
     "monthly": (BLUE, "longdash"),
     "now_and_then": (GREY, "dot"),
 }
-_STATUSES = {"work": (BLUE, ""), "study": (SKY, "/"), "activity": (ORANGE, "x"), "unknown": (PALE, ".")}
-_TOLD = ("work_or_study", "activity", "unknown")
-_LEGEND: dict[str, Any] = {"showlegend": True, "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"}}
-_WIDE = {"l": 8, "r": 8, "t": 36, "b": 8}
+LEGEND: dict[str, Any] = {"showlegend": True, "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"}}
+WIDE = {"l": 8, "r": 8, "t": 36, "b": 8}
 
 
 def caseload_over_time(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
@@ -68,10 +65,10 @@ def caseload_over_time(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
         traces,
         lang,
         height=360,
-        margin=_WIDE,
-        **_LEGEND,
+        margin=WIDE,
+        **LEGEND,
         xaxis={"type": "date", "fixedrange": True, "gridcolor": GRID, "automargin": True},
-        yaxis=_axis(say("support.axis.students", lang), rangemode="tozero"),
+        yaxis=axis(say("support.axis.students", lang), rangemode="tozero"),
     )
 
 
@@ -106,7 +103,7 @@ def coverage_by_term(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
     """
     known = table.dropna(subset=["share"])
     points = go.Scatter(
-        x=[_term(term, lang) for term in known["term"]],
+        x=[_term(term, lang).replace(" ", "<br>") for term in known["term"]],
         y=known["share"],
         mode="markers",
         marker={"size": 11, "color": BLUE},
@@ -125,9 +122,9 @@ def coverage_by_term(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
         [points],
         lang,
         height=320,
-        margin=_WIDE,
-        xaxis={"type": "category", "fixedrange": True, "showgrid": False},
-        yaxis=_axis(say("support.axis.without", lang), range=[0, 1], tickformat=".0%"),
+        margin=WIDE,
+        xaxis={"type": "category", "fixedrange": True, "showgrid": False, "automargin": True, "tickangle": 0},
+        yaxis={**share_axis([0, 1], lang), **axis(say("support.axis.without", lang))},
     )
 
 
@@ -148,7 +145,7 @@ def coverage_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
             number(row["with_signal"], lang),
             number(row["without_support"], lang),
             percent(row["share"], lang, 1) if pd.notna(row["share"]) else NOT_APPLICABLE,
-            _interval(row, lang),
+            interval(row, lang),
         ]
         for row in table.to_dict("records")
     ]
@@ -185,10 +182,10 @@ def love_plot(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
         traces,
         lang,
         height=26 * len(names) + 100,
-        margin=_WIDE,
-        **_LEGEND,
+        margin=WIDE,
+        **LEGEND,
         shapes=[{**band, "fillcolor": GRID, "line": {"width": 0}, "layer": "below"}],
-        xaxis=_axis(say("support.axis.difference", lang), zeroline=True, zerolinecolor=GREY),
+        xaxis=axis(say("support.axis.difference", lang), zeroline=True, zerolinecolor=GREY),
         yaxis={"type": "category", "fixedrange": True, "automargin": True, "gridcolor": GRID},
     )
 
@@ -209,89 +206,27 @@ def balance_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
     return TextTable([say(key, lang) for key in ("column.covariate", "support.before", "support.after")], rows)
 
 
-def kaa_shares(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
-    """Draw where the participants are, by months since entry.
-
-    Parameters
-    ----------
-    table
-        ``month, status, students, followed, share``: the table of :class:`nbanalytics.support.KaaOutcomes`.
-    lang
-        ``"sv"`` or ``"en"``.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        Stacked bars of shares, with the share written in each part that has room for it.
-    """
-    traces = []
-    months = sorted(table["month"].unique())
-    for code, (colour, pattern) in _STATUSES.items():
-        own = table[table["status"] == code].set_index("month").reindex(months)
-        name = label("kaa", code, lang)
-        words = [percent(share, lang) if share >= 0.06 else "" for share in own["share"].fillna(0)]
-        traces.append(
-            go.Bar(
-                x=[str(month) for month in months],
-                y=own["share"],
-                name=name,
-                text=words,
-                textposition="inside",
-                insidetextanchor="middle",
-                textfont={"color": INK if code != "work" else "#ffffff"},
-                marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": "#ffffff", "solidity": 0.15}},
-                customdata=own[["students", "followed"]].to_numpy(),
-                hovertemplate=f"{name}, %{{x}}: %{{customdata[0]}} / %{{customdata[1]}}<extra></extra>",
-            )
-        )
-    return figure(
-        traces,
-        lang,
-        height=380,
-        barmode="stack",
-        margin=_WIDE,
-        **_LEGEND,
-        xaxis=_axis(say("support.axis.months", lang), type="category", showgrid=False),
-        yaxis=_axis("", range=[0, 1], tickformat=".0%"),
-    )
-
-
-def describe_kaa(table: pd.DataFrame, lang: str = "sv") -> str:
-    """Say in a sentence what :func:`kaa_shares` shows; parameters as there."""
-    parts = []
-    for month, own in table.groupby("month"):
-        shares = own.set_index("status")["share"]
-        told = (f"{label('kaa', code, lang).lower()} {percent(shares[code], lang)}" for code in _TOLD)
-        parts.append(f"{say('support.month', lang, month=str(month))}: {', '.join(told)}")
-    return say("support.kaa.alt", lang, values="; ".join(parts))
-
-
-def kaa_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
-    """Write the shares with their intervals, by months since entry."""
-    codes = ("work_or_study", "work", "study", "activity", "unknown")
-    rows = []
-    for month, own in table.groupby("month"):
-        by_status = {row["status"]: row for row in own.to_dict("records")}
-        found = [by_status[code] for code in codes]
-        words = [f"{percent(row['share'], lang, 1)} ({_interval(row, lang)})" for row in found]
-        rows.append([str(month), number(found[0]["followed"], lang), *words])
-    heads = [say("support.axis.months", lang), say("column.students", lang)]
-    return TextTable([*heads, *(label("kaa", code, lang) for code in codes)], rows)
-
-
-def _axis(title: str, **more: Any) -> dict[str, Any]:
-    return {"title": {"text": title}, "fixedrange": True, "gridcolor": GRID, "automargin": True, **more}
+def axis(title: str, **more: Any) -> dict[str, Any]:
+    """Return the layout of an axis with a title."""
+    return {
+        "title": {"text": title, "font": {"size": 13}},
+        "fixedrange": True,
+        "gridcolor": GRID,
+        "automargin": True,
+        **more,
+    }
 
 
 def _term(term: Any, lang: str) -> str:
     return safe(label("term", term, lang))
 
 
-def _interval(row: Any, lang: str) -> str:
+def interval(row: Any, lang: str) -> str:
+    """Write the interval of a row's share."""
     if pd.isna(row["low"]):
         return NOT_APPLICABLE
     return f"{percent(row['low'], lang, 1)}–{percent(row['high'], lang, 1)}"
 
 
 def _intervals(known: pd.DataFrame, lang: str) -> list[str]:
-    return [f"{percent(row['share'], lang, 1)} ({_interval(row, lang)})" for row in known.to_dict("records")]
+    return [f"{percent(row['share'], lang, 1)} ({interval(row, lang)})" for row in known.to_dict("records")]

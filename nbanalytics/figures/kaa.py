@@ -1,0 +1,88 @@
+"""Those in the municipality's activity responsibility (KAA): where they are, by months since entry."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from nbanalytics.figures.style import BLUE, INK, ORANGE, PALE, SKY, figure, share_axis
+from nbanalytics.figures.support import LEGEND, WIDE, axis, interval
+from nbanalytics.figures.tables import TextTable
+from nbanalytics.text import label, number, percent, say
+
+_STATUSES = {"work": (BLUE, ""), "study": (SKY, "/"), "activity": (ORANGE, "x"), "unknown": (PALE, ".")}
+_TOLD = ("work_or_study", "activity", "unknown")
+
+
+def kaa_shares(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
+    """Draw where the participants are, by months since entry.
+
+    Parameters
+    ----------
+    table
+        ``month, status, students, followed, share``: the table of :class:`nbanalytics.support.KaaOutcomes`.
+    lang
+        ``"sv"`` or ``"en"``.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Stacked bars of shares, with the share written in each part that has room for it.
+    """
+    traces = []
+    months = sorted(table["month"].unique())
+    for code, (colour, pattern) in _STATUSES.items():
+        own = table[table["status"] == code].set_index("month").reindex(months)
+        name = label("kaa", code, lang)
+        words = [percent(share, lang) if share >= 0.06 else "" for share in own["share"].fillna(0)]
+        traces.append(
+            go.Bar(
+                x=[str(month) for month in months],
+                y=own["share"],
+                name=name,
+                text=words,
+                textposition="inside",
+                insidetextanchor="middle",
+                textfont={"color": INK if code != "work" else "#ffffff"},
+                marker={
+                    "color": colour,
+                    # Without a background of its own a pattern lies on the paper.
+                    "pattern": {"shape": pattern, "bgcolor": colour, "fgcolor": "#ffffff", "solidity": 0.07},
+                },
+                customdata=own[["students", "followed"]].to_numpy(),
+                hovertemplate=f"{name}, %{{x}}: %{{customdata[0]}} / %{{customdata[1]}}<extra></extra>",
+            )
+        )
+    return figure(
+        traces,
+        lang,
+        height=380,
+        barmode="stack",
+        margin=WIDE,
+        **LEGEND,
+        xaxis=axis(say("support.axis.months", lang), type="category", showgrid=False),
+        yaxis={**share_axis([0, 1], lang), **axis("")},
+    )
+
+
+def describe_kaa(table: pd.DataFrame, lang: str = "sv") -> str:
+    """Say in a sentence what :func:`kaa_shares` shows; parameters as there."""
+    parts = []
+    for month, own in table.groupby("month"):
+        shares = own.set_index("status")["share"]
+        told = (f"{label('kaa', code, lang).lower()} {percent(shares[code], lang)}" for code in _TOLD)
+        parts.append(f"{say('support.month', lang, month=str(month))}: {', '.join(told)}")
+    return say("support.kaa.alt", lang, values="; ".join(parts))
+
+
+def kaa_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
+    """Write the shares with their intervals, by months since entry."""
+    codes = ("work_or_study", "work", "study", "activity", "unknown")
+    rows = []
+    for month, own in table.groupby("month"):
+        by_status = {row["status"]: row for row in own.to_dict("records")}
+        found = [by_status[code] for code in codes]
+        words = [f"{percent(row['share'], lang, 1)} ({interval(row, lang)})" for row in found]
+        rows.append([str(month), number(found[0]["followed"], lang), *words])
+    heads = [say("support.axis.months", lang), say("column.students", lang)]
+    return TextTable([*heads, *(label("kaa", code, lang) for code in codes)], rows)
