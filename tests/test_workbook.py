@@ -8,7 +8,9 @@ import openpyxl
 import pandas as pd
 import pytest
 from made import ENGINES, in_engine, municipality, records_of, same
+from typer.testing import CliRunner
 
+from nbanalytics.cli import app
 from nbanalytics.errors import DataError
 from nbanalytics.municipality import (
     all_passed_view,
@@ -22,6 +24,7 @@ from nbanalytics.municipality import (
     workbook_views,
     write_workbook,
 )
+from nbanalytics.readers.write import write_records
 
 PASS = "EEEEEEEE"
 POINTS = {"A": 20, "B": 17.5, "C": 15, "D": 12.5, "E": 10, "F": 0}
@@ -236,3 +239,14 @@ def test_a_workbook_is_written_whole_or_not_at_all(views, tmp_path):
             write_workbook(wrong, path)
     with pytest.raises(DataError, match="language 'fi'"):
         write_workbook([views["merit"]], path, lang="fi")
+
+
+def test_the_command_writes_the_workbook(karlskoga, tmp_path):
+    write_records(karlskoga, tmp_path / "records")
+    path = tmp_path / "workbook.xlsx"
+    done = CliRunner().invoke(app, ["workbook", str(tmp_path / "records"), "--out", str(path), "--lang", "en"])
+    assert done.exit_code == 0
+    assert openpyxl.load_workbook(path).sheetnames[:2] == ["Control", "Merit value"]
+    for wrong, words in ((["--out", "a.txt"], "End its name in .xlsx"), (["--out", "a.xlsx", "--term", "5VT"], "5VT")):
+        done = CliRunner().invoke(app, ["workbook", str(tmp_path / "records"), *wrong])
+        assert words in str(done.exception)

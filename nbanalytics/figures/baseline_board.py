@@ -79,7 +79,7 @@ def _of_same_students(flow: Cells) -> dict[str, Any]:
     reached, not_reached = ("eligible", "not_eligible")
     ways = [flow.value(start=start, end=end) for start in (reached, not_reached) for end in (reached, not_reached)]
     known = [int(value) for value in ways if value is not None]
-    if len(known) == len(ways) and sum(known):
+    if len(known) == len(ways) and any(known):
         return _row(same_students_change(*known))
     total, start, end = flow.value(), flow.value(start=reached), flow.value(end=reached)
     if not total or start is None or end is None:

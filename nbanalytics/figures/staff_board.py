@@ -12,7 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import plotly.graph_objects as go
 
 from nbanalytics.errors import DataError
@@ -41,6 +40,7 @@ from nbanalytics.text import label, number, percent, say, students
 ALL = "*"
 SECTIONS = ("handover", "receiving", "coverage", "caseload", "kaa")
 _KEPT = 24  # hand-overs that are kept
+_Shares = Mapping[str, Mapping[Any, Any]]
 _Drawn = tuple[go.Figure | None, str, TextTable]
 
 
@@ -159,7 +159,7 @@ class StaffBoard:
         chosen = self.start() | {
             name: str(value) for name, value in selection.items() if str(value) in self._options.get(name, {})
         }
-        shares = self._here(chosen).shares.set_index("measure")
+        shares = {row["measure"]: row for row in self._here(chosen).shares.to_dict("records")}
         where = ", ".join(self._options[name].get(value, value) for name, value in chosen.items() if name != "actor")
         return {
             "lang": self.lang,
@@ -181,20 +181,20 @@ class StaffBoard:
     def _here(self, chosen: Mapping[str, str]) -> Handover:
         return self._step(chosen["step"], chosen["cohort"], chosen["school"])
 
-    def _answer(self, shares: pd.DataFrame) -> str:
+    def _answer(self, shares: _Shares) -> str:
         words = {
-            f"{name}_{part}": number(shares.loc[row, column], self.lang)
+            f"{name}_{part}": number(shares[row][column], self.lang)
             for name, row in (("nobody", "known_to_nobody"), ("lost", "lost"))
             for part, column in (("part", "students"), ("whole", "total"))
         }
         return say("staff.answer", self.lang, **words)
 
-    def _tiles(self, chosen: Mapping[str, str], shares: pd.DataFrame) -> list[Tile]:
+    def _tiles(self, chosen: Mapping[str, str], shares: _Shares) -> list[Tile]:
         found = self._here(chosen)
         told = len(found.receiving_list(self.lang))
         note = say("tile.of", self.lang, part=number(told, self.lang), whole=students(found.students, self.lang))
         tiles = [tile("told", number(told, self.lang), note, self.lang)]
-        for key, row in (("nobody", shares.loc["known_to_nobody"]), ("support_lost", shares.loc["lost"])):
+        for key, row in (("nobody", shares["known_to_nobody"]), ("support_lost", shares["lost"])):
             if row["total"]:
                 low, high = (percent(row[bound], self.lang) for bound in ("low", "high"))
                 words = say("staff.interval", self.lang, low=low, high=high)
