@@ -48,7 +48,7 @@ def after(page, act):
     """Do something and wait for what the kernel says to it."""
     views = page.locator(".nba-board").get_attribute("data-views")
     act()
-    page.locator(f'.nba-board:not([data-views="{views}"])').wait_for()
+    page.locator(f'.nba-board[aria-busy="false"]:not([data-views="{views}"])').wait_for()
     page.wait_for_timeout(400)
 
 

@@ -154,7 +154,8 @@ class Explorer:
         Parameters
         ----------
         selection
-            A value for each filter; what the filters do not have counts as ``"*"``.
+            A value for each filter; what the filters do not have counts as ``"*"``. With ``charts`` set to ``"later"``
+            the view comes without charts, in a tenth of the time, for a page that asks for them next.
 
         Returns
         -------
@@ -168,6 +169,7 @@ class Explorer:
         here, other = self._within(chosen, chosen), self._compared(chosen)
         picked = self._picked(chosen, groups)
         final, rival = here & picked, None if other is None else other & picked
+        later = selection.get("charts") == "later"
         return {
             "lang": self.lang,
             "selection": dict(selection),
@@ -178,8 +180,9 @@ class Explorer:
             "counts": self._counts(groups, here, other),
             "answer": self._answer(chosen, here, final, rival),
             "alt": self._alt(here),
-            "sections": self._charts(final),
-            "rival": [] if rival is None else self._charts(rival),
+            "later": later,
+            "sections": [] if later else self._charts(final),
+            "rival": [] if later or rival is None else self._charts(rival),
             "students": self._students(final, groups).__dict__,
             "code": self.code(chosen),
         }

@@ -218,11 +218,12 @@ function codeLine(words) {
   return { node, line };
 }
 
-// One question at a time: while one is on its way only the last of those that follow is kept.
+// One question at a time: while one is on its way only the last of those that follow is kept. Points and counts are asked
+// for first, since they follow the pointer; the charts when nothing else has been chosen meanwhile.
 function asker(model, onLost) {
   let [busy, next, clock] = [false, null, 0];
   const address = () => {
-    const chosen = Object.entries(model.get("selection")).filter(([, value]) => value !== "*");
+    const chosen = Object.entries(model.get("selection")).filter(([name, value]) => value !== "*" && name !== "charts");
     const hash = new URLSearchParams(chosen).toString();
     history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
   };
@@ -239,12 +240,13 @@ function asker(model, onLost) {
   return {
     choose(changes) {
       const before = next ?? model.get("selection");
-      next = { ...before, ...changes };
+      next = { ...before, ...changes, charts: "later" };
       if (!busy) { model.set("selection", next); next = null; send(); }
     },
-    answered() {
+    answered(later) {
       busy = false;
       clearTimeout(clock);
+      if (later) next ??= { ...model.get("selection"), charts: "*" };
       if (next) { model.set("selection", next); next = null; send(); }
     },
   };
@@ -299,17 +301,20 @@ function renderExplorer({ model, el }) {
     points.show(view);
     fillCounts(body, head, page, words, view);
     const pair = view.b ? [words.chosen.toLowerCase(), words.compared.toLowerCase()] : ["", ""];
-    view.sections.forEach((found, rank) => fill(parts[rank], found, pair[0]));
-    [0, 1].forEach((rank) => fill(parts[rank + 2], view.rival[rank], pair[1]));
+    if (!view.later) {
+      [0, 1].forEach((rank) => fill(parts[rank], view.sections[rank], pair[0]));
+      [0, 1].forEach((rank) => fill(parts[rank + 2], view.rival[rank], pair[1]));
+    }
+    root.setAttribute("aria-busy", String(view.later));
     fillTable(listed, { ...view.students, caption: words.students });
     code.line.textContent = view.code;
     root.dataset.views = String(Number(root.dataset.views ?? 0) + 1);
-    ask.answered();
+    ask.answered(view.later);
   };
   el.append(root);
   show();
   model.on("change:view", show);
-  model.on("lost", () => { problem.hidden = false; ask.answered(); });
+  model.on("lost", () => { problem.hidden = false; ask.answered(false); });
   return () => { charts.stop(); points.stop(); };
 }
 
