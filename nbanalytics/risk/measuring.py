@@ -176,7 +176,7 @@ def part_measures(
         intervals["auc"] = auc_interval(y, p, clusters, level)[1:]
     else:
         own = drawn if clusters is None else draw(n, None, len(drawn.counts), random_state)
-        resampled = own.evaluate(statistic(y, p, threshold, calibrate=False))
+        resampled = own.evaluate(statistic(y, p, threshold, with_formula=False))
         intervals = {name: percentile_interval(found, level) for name, found in resampled.items()}
         intervals |= _by_formula(y, p, counts, level)
     rows: list[Row] = [(name, *_estimate(values[name], intervals.get(name))) for name in SCORE_MEASURES]
@@ -186,26 +186,28 @@ def part_measures(
 
 
 def statistic(
-    y: Floats, p: Floats, threshold: float | None = None, calibrate: bool = True, strata: Any = None
+    y: Floats, p: Floats, threshold: float | None = None, with_formula: bool = True, strata: Any = None
 ) -> Statistic:
-    """Make the function that computes every measure for rows of weights; without the costly calibration on demand.
+    """Make the function that computes every measure for rows of weights.
 
-    With strata the AUC compares students within a stratum only.
+    Without ``with_formula`` those are left out that have an interval by formula where students are independent. With
+    strata the AUC compares students within a stratum only.
     """
     ties, parts = tied(p), tied_within(p, strata)
     squares, logs = squared_errors(y, p), log_losses(y, p)
     flags = None if threshold is None else flag_at(p, threshold)
 
     def compute(weights: Floats) -> dict[str, Floats]:
-        found = {
-            "auc": weighted_auc(y, weights, parts),
-            "average_precision": weighted_average_precision(y, weights, ties),
-            "brier": weighted_mean(squares, weights),
-            "log_loss": weighted_mean(logs, weights),
-        }
-        if calibrate:
+        found = {"auc": weighted_auc(y, weights, parts)} if with_formula else {}
+        found["average_precision"] = weighted_average_precision(y, weights, ties)
+        if with_formula:
             slope, _, in_the_large, _ = calibration_fit(y, p, weights)
-            found |= {"calibration_slope": slope, "calibration_in_the_large": in_the_large}
+            found |= {
+                "brier": weighted_mean(squares, weights),
+                "log_loss": weighted_mean(logs, weights),
+                "calibration_slope": slope,
+                "calibration_in_the_large": in_the_large,
+            }
         if flags is not None:
             found |= rates(counted(y, flags, weights), threshold)
         return found
