@@ -121,6 +121,7 @@ def auc_by_horizon(table: pd.DataFrame, published: pd.DataFrame | None = None, l
         A line with 95 % intervals for each model, the earliest prediction to the left; published ones as named marks.
     """
     furthest = max([*table["horizon_years"], *([] if published is None else published["horizon_years"])])
+    lowest = min(0.45, table["low"].min() - 0.02)
     traces = lines(table, "horizon_years", "auc", lang, decimals(lang, 2))
     if published is not None:
         traces.append(
@@ -146,7 +147,7 @@ def auc_by_horizon(table: pd.DataFrame, published: pd.DataFrame | None = None, l
         margin=WIDE,
         **LEGEND,
         xaxis=axis(say("risk.axis.horizon", lang), range=[furthest + 0.6, -0.3], dtick=1),
-        yaxis=axis(label("risk_measure", "auc", lang), range=[0.45, 1.0], tickformat=".1f"),
+        yaxis=axis(label("risk_measure", "auc", lang), range=[lowest, 1.0], tickformat=".1f"),
         shapes=[{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0.5, "y1": 0.5, "line": _LOT}],
     )
 
