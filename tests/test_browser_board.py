@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from browsing import CHARTS, READY, SIZES, browsing, overflow, wait_for_charts
 from releases import hostile_names, one_cohort, released, without_tables
 
 from nbanalytics.export import export
@@ -17,23 +17,9 @@ from nbanalytics.serve import default_release
 
 pytestmark = pytest.mark.browser
 
-CHARTS = 4
-READY = '.nba-board[aria-busy="false"]'
 START = "import sys; from nbanalytics.serve import serve; serve(*sys.argv[1:2], port=0)"
 BOARDS = ["board", "live/board"]
-SIZES = {"wide": (1440, 900), "tablet": (768, 1024), "narrow": (360, 740)}
 SHOTS = Path(os.environ["NBANALYTICS_SHOTS"]) if "NBANALYTICS_SHOTS" in os.environ else None
-
-
-def chromium():
-    """Where Chromium is; without one the tests are skipped on a developer's machine and fail in CI."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
-    message = "no Chromium on this machine: install the package chromium"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 @contextmanager
@@ -60,13 +46,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    path = chromium()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as player:
-        opened = player.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with browsing() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -96,13 +77,6 @@ def visit(server, browser):
     assert troubles == []
 
 
-def wait_for_charts(page):
-    page.wait_for_selector(READY, timeout=60_000)
-    for chart in page.locator(".nba-chart").all():
-        chart.locator(".main-svg").first.wait_for(timeout=30_000)
-    assert page.locator(".nba-chart[data-drawn]").count() == CHARTS
-
-
 def shown(page):
     """What a reader sees (key figures, answer, the marks of each chart), and how many views there have been."""
     marks = [page.locator(".nba-chart").nth(i).evaluate("node => JSON.stringify(node.data)") for i in range(CHARTS)]
@@ -115,10 +89,6 @@ def choose(page, name, **option):
     views = page.locator(".nba-board").get_attribute("data-views")
     page.get_by_label(name).select_option(**option)
     page.locator(f'.nba-board:not([data-views="{views}"])').wait_for()
-
-
-def overflow(page):
-    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
 
 def test_the_gallery_leads_to_the_board(visit):
@@ -172,7 +142,7 @@ def test_every_chart_has_a_name_a_table_and_a_line_on_what_is_hidden(visit):
         chart = card.locator("[role=img]")
         assert len(chart.get_attribute("aria-label")) > 40
         assert card.locator(".nba-hidden").inner_text()
-        card.locator("summary").click()
+        card.locator(".nba-table > summary").click()
         assert card.locator("table").is_visible()
         assert card.locator("tbody tr").count() > 0
     assert page.get_by_role("heading", name="Så kan resultatet tolkas").is_visible()
