@@ -163,3 +163,4 @@ def test_a_release_without_a_baseline_shows_the_sections_that_it_has(board):
     view = BaselineBoard(release, "en").view({})
     assert [part["id"] for part in view["sections"]] == ["followup"]
     assert [tile["id"] for tile in view["tiles"]] == ["change"]
+    assert "313\u00a0students" in view["reading"][0]

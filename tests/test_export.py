@@ -63,7 +63,7 @@ def test_every_declared_selection_is_in_exactly_one_script(release):
 
 def test_a_script_holds_its_views_under_the_places_of_their_values(site, release):
     board = Board(release)
-    address = next(address for address in site.lasting if address.endswith("/2-1.js"))
+    address = next(address for address in site.lasting if address.endswith("/board-1/2-1.js"))
     name, views = views_of(site.lasting[address].body.decode())
     assert f"{name}.js" == address
     assert set(views) == {"0.0.1.1", "0.0.1.2"}

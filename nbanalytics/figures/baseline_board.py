@@ -189,11 +189,13 @@ class BaselineBoard(Board):
         lang = self.lang
         hidden = sum(cells[name].hidden for name in self.TABLES)
         table = cells["baseline"]
-        total = table.value(term=next(iter(table.codes("term")), ""), indicator="eligible")
+        first = next(iter(table.codes("term")), None)
+        total = cells["eligibility"].value() if first is None else table.value(term=first, indicator="eligible")
+        kind = "reading.who" if first is None else "baseline.who"
         who = (
             say("reading.who_hidden", lang, selection=where)
             if total is None
-            else say("baseline.who", lang, students=students(total, lang), selection=where)
+            else say(kind, lang, students=students(total, lang), selection=where)
         )
         care = [say("reading.hidden", lang, hidden=str(hidden))] if hidden else []
         return [
