@@ -88,9 +88,9 @@ class Site:
                 view = next((part.page.view for part in parts if part.page is not None), None)
                 yield dashboard.slug, self._dashboard(frame, dashboard, parts)
             if static or not frame.suffix:
-                words = [dashboard.words(key, frame.lang) for key in ("title", "description")]
+                title, description = (dashboard.words(key, frame.lang) for key in ("title", "description"))
                 href = frame.way(dashboard.slug) if static else f"{frame.root}live/{dashboard.slug}"
-                entries.append(Entry(href, *words, picture(view, frame.lang)))
+                entries.append(Entry(href, title, description, picture(view, frame.lang)))
         yield "index", gallery(frame, entries)
         yield STATEMENT, statement(frame)
 
