@@ -28,7 +28,7 @@ def golden(cell):
 
 def test_there_are_notebooks():
     numbers = [path.name[:2] for path in RESEARCH]
-    assert {"01", "02", "03", "06", "08"} <= set(numbers)
+    assert {"01", "02", "03", "04", "05", "06", "08"} <= set(numbers)
     assert len(set(numbers)) == len(numbers)
     assert len(ALL) > len(RESEARCH)
 

@@ -114,7 +114,7 @@ def test_trees_are_divided_among_groups_with_an_interval(data):
     found = explain(model, data, data.X.iloc[[2]], refits=6)
     assert set(found.table["feature"]) == {"points", "absence", "context"}
     assert found.table["points"].sum() == pytest.approx(100 * (found.probability - found.reference), abs=1e-9)
-    assert 0 <= found.low < found.high <= 1
+    assert 0 <= found.low < found.probability < found.high <= 1
     assert found.table.equals(explain(model, data, data.X.iloc[[2]], refits=2).table)
 
 
@@ -137,3 +137,18 @@ def test_bad_questions_are_answered_in_words(data, logit):
     ridge = Pipeline([("design", Design()), ("logit", Logit(penalty=1.0))]).fit(data.X, data.y)
     with pytest.raises(DataError, match="no honest interval"):
         explain(ridge, data, data.X.iloc[[0]])
+
+
+def test_half_samples_of_a_mean_give_its_standard_error(data):
+    class Share(Known):
+        def fit(self, X, y):
+            share = y.mean()
+            self.rule = lambda rows: np.full(len(rows), share)
+            return self
+
+    model = Share().fit(data.X, data.y)
+    found = explain(model, data, data.X.iloc[[0]], {"all": ["points", "absence"]}, refits=400)
+    share, n = data.y.mean(), len(data)
+    half = 1.966 * np.sqrt(1 / (n * share * (1 - share)))  # qt(0.975, 399), standard error of a log odds
+    width = np.log(found.high / (1 - found.high)) - np.log(found.low / (1 - found.low))
+    assert width / 2 == pytest.approx(half, rel=0.1)
