@@ -9,6 +9,8 @@ published. The cubes are drawn: schools, cohorts and outcomes of unequal sizes.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import tempfile
 import time
 
 import numpy as np
@@ -52,7 +54,11 @@ def tau_argus(cube: np.ndarray) -> np.ndarray:
     names = [f"axis{axis}" for axis in range(cube.ndim)]
     places = np.repeat(np.argwhere(cube >= 0), cube.ravel(), axis=0)
     students = {name: [f"v{place}" for place in places[:, axis]] for axis, name in enumerate(names)}
-    result = pytauargus.protect({**students, "students": [1] * len(places)}, names, "students", "FREQ(5,30)", "OPT(1)")
+    # It writes logs where it stands.
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        result = pytauargus.protect(
+            {**students, "students": [1] * len(places)}, names, "students", "FREQ(5,30)", "OPT(1)"
+        )
     hidden = np.zeros([size + 1 for size in cube.shape], dtype=bool)
     for row in result.tables[0].rows:
         codes = [str(row[name]).strip() for name in names]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from test_disclosure import system_of, with_totals
 
-from nbanalytics.disclosure import Knowledge, bounds, determined, knowledge_of
+from nbanalytics.disclosure import Knowledge, bounds, determined, knowledge_of, seen_beyond
 from nbanalytics.errors import DisclosureError
 
 
@@ -46,6 +46,11 @@ def test_bounds_are_those_of_all_tables(case):
     # What has one value by any combination of sums has one value in all tables.
     alone = tables.min(axis=0) == tables.max(axis=0)
     assert not (determined(knowledge) & ~alone).any()
+    # And a table with the cell at 0, or at 2 or more, is only told of where there is one.
+    seen = seen_beyond(knowledge, np.arange(len(system.values)), 0, 2)
+    assert not (seen & (tables.min(axis=0) > 0) & (tables.max(axis=0) < 2)).any()
+    open_cells = ~knowledge.fixed
+    assert seen[open_cells].sum() >= 0.5 * ((tables.min(axis=0) == 0) | (tables.max(axis=0) >= 2))[open_cells].sum()
 
 
 def square():

@@ -12,6 +12,7 @@ from nbanalytics.disclosure import (
     Policy,
     SystemBuilder,
     bounds,
+    engine,
     exposed,
     knowledge_of,
     protect,
@@ -59,6 +60,16 @@ def test_on_a_thousand_cohorts_the_attack_recovers_nothing():
         protection = protect(system)
         assert replay(system, protection) == [], seed
         assert not exposed(system, protection.hidden).any(), seed
+
+
+def test_a_large_system_has_witnesses_too(monkeypatch):
+    monkeypatch.setattr(engine, "LARGE", 100)
+    system = system_of(cohort(5, 600, (4, 3, 2, 2)))
+    protection = protect(system)
+    assert replay(system, protection) == []
+    assert not exposed(system, protection.hidden).any()
+    assert not certain(system, protection.hidden).size
+    assert (protect(system).hidden == protection.hidden).all()
 
 
 def test_every_witness_is_a_table_that_differs_in_hidden_cells_only():
@@ -163,7 +174,8 @@ def frequencies(array):
     return replace(system, primary=few, guarded=few)
 
 
-def test_at_least_as_many_cells_published_as_by_tau_argus():
+def test_at_least_as_many_cells_published_as_by_tau_argus(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # it writes logs where it stands
     arrays = [cohort(seed, 300, (3, 2, 2), skew=2.0) for seed in range(4)]
     ours = theirs = 0
     for array in arrays:

@@ -1,6 +1,6 @@
 """What may be published: the policy, the cells that must be hidden, and those hidden to protect them."""
 
-from nbanalytics.disclosure.attack import Bounds, bounds, determined, exposed
+from nbanalytics.disclosure.attack import Bounds, bounds, determined, exposed, seen_beyond
 from nbanalytics.disclosure.cells import CellSystem, Equation, SystemBuilder
 from nbanalytics.disclosure.engine import Protection, protect, protect_sums, replay
 from nbanalytics.disclosure.knowledge import Knowledge, knowledge_of
@@ -28,4 +28,5 @@ __all__ = [
     "read_policy",
     "replay",
     "round_small",
+    "seen_beyond",
 ]

@@ -7,14 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import sparse
 
 from nbanalytics.disclosure.cells import CellSystem, Ids, Mask, Values
+from nbanalytics.disclosure.goals import Goals
 from nbanalytics.disclosure.knowledge import Knowledge, Part, knowledge_of, parts_of
 from nbanalytics.disclosure.linear import Projection
+from nbanalytics.disclosure.moves import Block
 from nbanalytics.disclosure.propagation import TOLERANCE
+from nbanalytics.disclosure.search import Search
 from nbanalytics.disclosure.solver import solve
 
-__all__ = ["Bounds", "Knowledge", "bounds", "determined", "exposed"]
+__all__ = ["Bounds", "Knowledge", "bounds", "determined", "exposed", "seen_beyond"]
 
 
 def determined(knowledge: Knowledge) -> Mask:
@@ -30,7 +34,8 @@ def determined(knowledge: Knowledge) -> Mask:
     follows: Mask = fixed.copy()
     if not fixed.all():
         follows |= Projection(knowledge.matrix, fixed, ~fixed).determined()
-    return follows & np.isnan(knowledge.values)
+    follows &= np.isnan(knowledge.values)
+    return follows
 
 
 def exposed(system: CellSystem, hidden: Mask) -> Mask:
@@ -39,8 +44,9 @@ def exposed(system: CellSystem, hidden: Mask) -> Mask:
     That a cell is zero because the cells of a sum leave nothing over is no exposure.
     """
     knowledge = knowledge_of(system, hidden)
-    follows: Mask = determined(knowledge) & system.guarded & (hidden | system.virtual)
-    return follows & ~(knowledge.fixed & (system.values == 0))
+    follows = determined(knowledge) & system.guarded & (hidden | system.virtual)
+    told: Mask = follows & ~(knowledge.fixed & (system.values == 0))
+    return told
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,66 @@ def bounds(
         found.low_seen[inside], found.high_seen[inside] = search.low_seen, search.high_seen
         if progress is not None:
             progress(f"attack: part {number} of {len(parts)}, {int(found.proven.sum())} of {len(cells)} cells bounded")
+    return found
+
+
+def seen_beyond(
+    knowledge: Knowledge,
+    cells: Ids,
+    low: float,
+    high: float,
+    seconds: float = np.inf,
+    progress: Callable[[str], None] | None = None,
+) -> Mask:
+    """Tell for which counts a table was found that has the cell at or below ``low``, or at or above ``high``.
+
+    Parameters
+    ----------
+    knowledge : Knowledge
+    cells : int array
+        Cells to look at.
+    low, high : float
+    seconds : float
+        When to stop.
+    progress : callable, optional
+        Told in words how far it has come.
+
+    Returns
+    -------
+    bool array
+        Where it is false there may be such a table, but none was found: ask :func:`bounds`. Many cells are pushed at
+        once, so that this takes few linear programs where ``bounds`` takes one for each cell.
+
+    Raises
+    ------
+    DisclosureError
+        If no table agrees with what is published.
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> sums = sparse.csr_array(np.array([[1, -1, -1]]))
+    >>> seen_beyond(Knowledge(sums, np.array([4, np.nan, np.nan])), np.array([1, 2]), 0, 5)
+    array([ True,  True])
+    """
+    cells = np.asarray(cells, dtype=np.int64)
+    found: Mask = np.zeros(len(cells), dtype=bool)
+    stop = time.monotonic() + seconds
+    for part in parts_of(knowledge, cells):
+        inside, places = part.locate(cells)
+        table, _ = solve(part, np.zeros(len(part.cells)), stop)
+        if table is None or not part.integer.all():
+            continue
+        # From the least that each cell can be, as the moves of the engine want it.
+        least, size = part.lower, len(places)
+        goals = Goals(places, np.zeros(size), low - least[places], high - least[places])
+        still = ~goals.reached(table - least)
+        matrix, nothing = sparse.csc_array(part.matrix), np.zeros(len(least))
+        block = Block(part.cells, matrix, table - least, nothing, part.upper - least, True)
+        search = Search(block, goals[still], np.ones(len(least), dtype=bool))
+        search.reach(stop, progress or (lambda words: None))
+        found[inside[~still]] = True
+        found[inside[still]] = ~search.open
     return found
 
 

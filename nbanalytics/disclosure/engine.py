@@ -19,13 +19,11 @@ from nbanalytics.disclosure.goals import Goals, goals_of, goals_of_sums
 from nbanalytics.disclosure.moves import blocks_of
 from nbanalytics.disclosure.policy import Policy
 from nbanalytics.disclosure.propagation import TOLERANCE
-from nbanalytics.disclosure.search import Search
+from nbanalytics.disclosure.search import LARGE, Search
 from nbanalytics.disclosure.suppress import close
 from nbanalytics.errors import DisclosureError
 
 Progress = Callable[[str], None]
-#: Cells beyond which a system is closed greedily unless it is asked to be thorough.
-LARGE = 3000
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Protection:
         How each witness differs from the true table. It belongs to those who hold the true table, and is no part
         of what is published.
     shown_by : int array
-        For each goal, the witness that reaches it; -1 if none was looked for.
+        For each goal, the witness that reaches it.
     known : bool array
         Cells that the public had before, and that are shown whatever they say.
     """
@@ -62,7 +60,6 @@ def protect(
     progress: Progress | None = None,
     policy: Policy | None = None,
     known: Mask | None = None,
-    thorough: bool = False,
 ) -> Protection:
     """Choose what to hide beside the primary cells of a system of counts.
 
@@ -75,15 +72,12 @@ def protect(
         Thresholds that the goals are made of.
     known : bool array, optional
         Cells that the public has already, such as official statistics: never hidden, and part of what is known.
-    thorough : bool
-        Look for witnesses in a system of more than ``LARGE`` cells, too; that takes minutes.
 
     Returns
     -------
     Protection
         Every goal is reached by a witness: a table of whole numbers that are not negative, that has the same sums
-        and the same published cells. A large system is closed against exact recovery only, without witnesses, and so
-        is one with other numbers than counts, see :func:`protect_sums`.
+        and the same published cells.
 
     Raises
     ------
@@ -91,12 +85,6 @@ def protect(
         If a goal is out of reach however much is hidden, because of what the public knows already.
     """
     goals = goals_of(system, policy or Policy())
-    large = len(system.values) > LARGE and not thorough
-    if known is None and (large or not system.counts_only):
-        hidden = close(system, _teller(progress, ""))
-        nothing = sparse.csr_array((0, len(hidden)))
-        unknown = np.zeros(len(hidden), dtype=bool)
-        return Protection(hidden, system.primary, goals, nothing, np.full(len(goals.cells), -1), unknown)
     return _protected(system, goals, np.full(len(system.values), np.inf), True, known, progress)
 
 
@@ -175,10 +163,14 @@ def _protected(
     shown_by = np.full(len(goals.cells), -1)
     witnesses: list[sparse.csr_array] = []
     blocks = list(blocks_of(system, movable, upper, integer))
+    guide = None
+    if any(len(block.cells) > LARGE for block in blocks):
+        guide = close(system, _teller(progress, "")) & movable
     for number, block in enumerate(blocks, 1):
         own = np.flatnonzero(np.isin(goals.cells, block.cells))
         here = replace(goals[own], cells=np.searchsorted(block.cells, goals.cells[own]))
-        search = Search(block, here, hidden[block.cells])
+        inside = guide[block.cells] if guide is not None and len(block.cells) > LARGE else None
+        search = Search(block, here, hidden[block.cells], inside)
         search.run(_teller(progress, f"part {number} of {len(blocks)}: "))
         hidden[block.cells] = search.hidden
         for move in search.moves:

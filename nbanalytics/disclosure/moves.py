@@ -16,8 +16,9 @@ from nbanalytics.disclosure.propagation import TOLERANCE
 _HIDDEN_COST = 0.1
 #: Worth of a goal, against what is lost with the cells that have to be hidden for it.
 _WORTH = 5e4
-#: Seconds for one program, and how far from the cheapest it may stop.
-_SECONDS, _GAP = 20.0, 0.1
+#: Branches of one program in whole numbers, and how far from the cheapest it may stop. No limit is one of time:
+#: what is hidden must not depend on how fast the machine is.
+_BRANCHES, _GAP = 200, 0.1
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Block:
         Returns
         -------
         array or None
-            A change of each cell; None if none was found in time.
+            A change of each cell; None if none was found.
         """
         size, wanted = len(self.cells), len(push.places)
         costs = np.where(hidden, _HIDDEN_COST, self.costs + 1)
@@ -85,7 +86,7 @@ class Block:
                 np.concatenate([self.upper - self.values, self.values, np.ones(wanted)]),
             ),
             constraints=optimize.LinearConstraint(sparse.vstack([sums, gains], format="csc"), left, right),
-            options={"time_limit": _SECONDS, "mip_rel_gap": _GAP, "presolve": whole},
+            options={"node_limit": _BRANCHES, "mip_rel_gap": _GAP},
         )
         if result.x is None:
             return None

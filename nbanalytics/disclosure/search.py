@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from nbanalytics.disclosure.moves import Block, Push
 
 #: Goals pushed at once, at first and at most; and how often a goal is tried before it is given up.
 _AT_FIRST, _AT_MOST, _TRIES = 12, 32, 6
+#: In a block of more than ``LARGE`` cells: goals pushed at once, within a guide and beyond, and how often.
+LARGE = 3000
+_MANY, _SOME, _PATIENCE = 400, 40, 12
 #: Which of the cells that are not hidden yet may be hidden: the cheaper half, then more of them, then any.
 _SHARES = (0.5, 0.8, 1.0)
 #: Programs that may be spent on taking cells back, times the cells of the block.
@@ -41,9 +45,12 @@ class Search:
         Goals that no move reaches.
     """
 
-    def __init__(self, block: Block, goals: Goals, hidden: Mask) -> None:
-        """Take over what is hidden from the start; the cells of ``goals`` are places in the block."""
-        self._block, self._goals, self._start = block, goals, hidden.copy()
+    def __init__(self, block: Block, goals: Goals, hidden: Mask, guide: Mask | None = None) -> None:
+        """Take over what is hidden from the start; the cells of ``goals`` are places in the block.
+
+        In a large block, witnesses are looked for among the cells of ``guide`` first.
+        """
+        self._block, self._goals, self._start, self._guide = block, goals, hidden.copy(), guide
         self._rng = np.random.default_rng(_SEED)
         self._rise, self._fall = goals.steps(block.values)
         self.hidden = hidden.copy()
@@ -54,27 +61,42 @@ class Search:
         """Look for a move for every goal, then give back what no needed move changes.
 
         At first only cheap cells may be hidden: what is dear stays as it is, and the block falls into pieces that are
-        soon solved. What cannot be reached so is tried again with dearer ones.
+        soon solved. What cannot be reached so is tried again with dearer ones. In a large block many goals are pushed
+        at once, among the cells that a greedy protection would hide; then those that are left over, with any cell.
         """
+        if self._guide is not None:
+            self._within(self._guide | self.hidden, 4, _MANY, _MANY, tell)
+            self._keep_few()
+            self._within(np.ones(len(self.hidden), dtype=bool), _PATIENCE, _SOME, _SOME, tell)
+            self._keep_few()
+            return
         for share in _SHARES:
             limit = np.quantile(self._block.costs[~self.hidden], share) if (~self.hidden).any() else np.inf
-            for places in self._block.pieces(self.hidden | (self._block.costs <= limit)):
-                own = np.flatnonzero(self.open & np.isin(self._goals.cells, places))
-                if len(own):
-                    self._work(places, own, _TRIES if share == _SHARES[-1] else 2, tell)
+            most = _TRIES if share == _SHARES[-1] else 2
+            self._within(self.hidden | (self._block.costs <= limit), most, _AT_FIRST, _AT_MOST, tell)
         self._keep_few()
         self._take_back()
 
-    def _work(self, places: Ids, own: Ids, most: int, tell: Callable[[str], None]) -> None:
-        """Push some goals within a piece until each is reached or was tried often enough."""
-        part, tries, at_once = self._block.part(places), np.zeros(len(self.open), dtype=int), _AT_FIRST
-        while (left := own[self.open[own] & (tries[own] < most)]).size:
-            some = self._some(left, tries, at_once)
-            in_time = self._reach(part, places, some, tries[some])
-            # Whoever did not get there is tried the other way next time, and may cost more.
-            tries[some[self.open[some]]] += 1
-            at_once = min(_AT_MOST, at_once + 4) if in_time else max(1, at_once // 2)
-            tell(f"{int((~self.open).sum())} of {len(self.open)} goals, {int(self.hidden.sum())} cells hidden")
+    def reach(self, stop: float, tell: Callable[[str], None]) -> None:
+        """Look for moves only, among all cells, until ``time.monotonic()`` is ``stop``."""
+        everything = np.ones(len(self.hidden), dtype=bool)
+        self._within(everything, 2, _MANY, _MANY, tell, stop)
+        self._within(everything, _TRIES, _SOME, _SOME, tell, stop)
+
+    def _within(
+        self, movable: Mask, most: int, at_first: int, at_most: int, tell: Callable[[str], None], stop: float = np.inf
+    ) -> None:
+        """Push open goals in each piece of the cells that may move, until each is reached or was tried often enough."""
+        for places in self._block.pieces(movable):
+            own = np.flatnonzero(self.open & np.isin(self._goals.cells, places))
+            part, tries, at_once = self._block.part(places), np.zeros(len(self.open), dtype=int), at_first
+            while (left := own[self.open[own] & (tries[own] < most)]).size and time.monotonic() < stop:
+                some = self._some(left, tries, at_once)
+                self._reach(part, places, some, tries[some])
+                # Whoever did not get there is tried the other way next time, and may cost more.
+                tries[some[self.open[some]]] += 1
+                at_once = min(at_most, at_once + 4)
+                tell(f"{int((~self.open).sum())} of {len(self.open)} goals, {int(self.hidden.sum())} cells hidden")
 
     def _some(self, left: Ids, tries: Ids, at_once: int) -> Ids:
         """Draw some goals, those tried least first, none two of the same cell."""
@@ -89,19 +111,16 @@ class Search:
         inside = np.searchsorted(places, self._goals.cells[goals])
         return Push(inside, np.where(up, 1.0, -1.0), np.where(up, rise, fall))
 
-    def _reach(self, part: Block, places: Ids, goals: Ids, tries: Ids) -> bool:
-        """Push some goals and keep the moves that reach any; false if that took too long."""
+    def _reach(self, part: Block, places: Ids, goals: Ids, tries: Ids) -> None:
+        """Push some goals and keep the moves that reach any."""
         push, hidden, worth = self._push(goals, tries, places), self.hidden[places], 10.0 ** (int(tries.max()) // 2)
         together = part.cheapest(push, hidden, worth)
-        if together is None:
-            return False
-        for inside, change in part.moves(together, push, hidden, worth):
+        for inside, change in () if together is None else part.moves(together, push, hidden, worth):
             move = self._move(places[inside], change)
             if (move.reaches & self.open).any():
                 self.moves.append(move)
                 self.hidden[move.places] = True
                 self.open &= ~move.reaches
-        return True
 
     def _move(self, places: Ids, change: Values) -> Move:
         table = self._block.values.copy()

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbanalytics.disclosure import CellSystem, Policy, SystemBuilder, protect
+from nbanalytics.disclosure import CellSystem, Policy, SystemBuilder, protect, replay
 from nbanalytics.disclosure.cells import Mask
 from nbanalytics.errors import DisclosureError
 from nbanalytics.records import StudentRecords
 from nbanalytics.release.cube import Cube, crossings, to_rows
 from nbanalytics.release.declared import Declared, standard
-from nbanalytics.release.guards import guard_complements, loose_unions, narrowed
+from nbanalytics.release.guards import guard_complements, loose_unions
 from nbanalytics.release.known import known_cells, known_entries, known_mask
 from nbanalytics.release.links import Cubes, Link, add_links, links_of, unpublished_cubes
 from nbanalytics.release.manifest import describe
@@ -27,8 +27,6 @@ from nbanalytics.release.report import report_rows
 from nbanalytics.release.tables import count_tables, number_cells
 
 Progress = Callable[[str], None]
-#: How often the tables are gone through to hide what is left over or narrowed down.
-_ROUNDS = 12
 
 
 def build_release(
@@ -50,7 +48,7 @@ def build_release(
         Thresholds; by default a group of 10 and an outcome of 5.
     max_crossed : int, optional
         How many of the filters cohort, school, sex and newly arrived may be set at once, 0 to 4; by default what
-        ``contents`` says, which is 2.
+        ``contents`` says, which is 2, and 1 in the tables with most cells.
     title : str, optional
         By default made of the name in the declaration.
     created : str, optional
@@ -134,21 +132,25 @@ def numbered_cells(
 
 
 def _protected(system: CellSystem, cubes: Cubes, policy: Policy, known: Mask, tell: Progress) -> Mask:
-    """Choose what to hide; and more, until few students are neither left over nor narrowed down."""
-    wanted = system.primary & ~known
-    for _ in range(_ROUNDS):
-        hidden = protect(replace(system, primary=wanted), tell, policy, known if known.any() else None).hidden
-        more = np.union1d(loose_unions(cubes, hidden, policy), narrowed(system, hidden, policy))
-        more = more[~known[more]]
+    """Choose what to hide; then more, until few students are left over nowhere; and replay all witnesses.
+
+    A witness holds whatever is hidden beside the cells that it changes, so that what is hidden later only has to be
+    protected itself.
+    """
+    public = known if known.any() else None
+    protections = [protect(system, tell, policy, public)]
+    hidden = protections[0].hidden
+    while len(more := np.setdiff1d(loose_unions(cubes, hidden, policy), np.flatnonzero(known | hidden))):
         tell(f"hiding {len(more)} more")
-        if not len(more):
-            return hidden
-        wanted = hidden.copy()
-        wanted[more] = True
-    raise DisclosureError(
-        f"{len(more)} numbers smaller than {policy.min_cell} can still be told, so nothing is published. Cross fewer "
-        "filters, or take cohorts or schools together."
-    )
+        guarded = np.zeros(len(hidden), dtype=bool)
+        guarded[more] = True
+        protections.append(protect(replace(system, primary=hidden | guarded, guarded=guarded), tell, policy, public))
+        hidden = protections[-1].hidden
+    tell(f"replaying {sum(protection.witnesses.shape[0] for protection in protections)} witnesses")
+    wrong = [words for protection in protections for words in replay(system, replace(protection, hidden=hidden))]
+    if wrong:
+        raise DisclosureError(f"The protection does not hold, so nothing is published: {'; '.join(wrong)}.")
+    return hidden
 
 
 def _date(created: str | None) -> str:

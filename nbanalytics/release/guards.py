@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy import sparse
 
-from nbanalytics.disclosure import CellSystem, Policy, SystemBuilder
+from nbanalytics.disclosure import Policy, SystemBuilder
 from nbanalytics.disclosure.cells import Ids, Mask, Values
-from nbanalytics.disclosure.knowledge import knowledge_of
 from nbanalytics.release.cube import Cube
 from nbanalytics.release.links import Cubes, Link, Term, ids_at
 from nbanalytics.release.model import FILTERS
@@ -67,31 +65,6 @@ def _subjects(cubes: Cubes) -> Iterator[tuple[Ids, Ids]]:
         parts = np.moveaxis(subjects.at(subjects.ids, term=term), -1, 0)
         totals = ids_at(cubes, Term("droppoints", "lost", {"term": term}))
         yield np.broadcast_to(totals, parts.shape), np.asarray(parts, dtype=np.int64)
-
-
-def narrowed(system: CellSystem, hidden: Mask, policy: Policy) -> Ids:
-    """Find what else to hide so that no guarded cell is narrowed down by single sums, one after the other.
-
-    A cell is if it is known exactly, or to be from 1 to ``min_cell`` - 1.
-
-    Returns
-    -------
-    int array
-        For each such cell the shown one that costs least, in one of its sums, and holds students.
-    """
-    low, high = knowledge_of(system, hidden).intervals
-    weak = system.guarded & (low >= 1) & ((high < policy.min_cell) | (high == low))
-    shown = ~hidden & ~system.virtual & (system.values > 0)
-    by_cell = sparse.csr_array(system.matrix.T)
-    chosen = []
-    for cell in np.flatnonzero(weak & (hidden | system.virtual)):
-        lines = by_cell.indices[slice(*by_cell.indptr[cell : cell + 2])]
-        beside = [system.matrix.indices[slice(*system.matrix.indptr[line : line + 2])] for line in lines]
-        around = np.unique(np.concatenate(beside))
-        usable = around[shown[around]]
-        if len(usable):
-            chosen.append(usable[np.argmin(system.costs[usable])])
-    return np.unique(chosen).astype(np.int64)
 
 
 def loose_unions(cubes: Cubes, hidden: Mask, policy: Policy) -> Ids:

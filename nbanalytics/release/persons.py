@@ -53,6 +53,8 @@ class Persons:
         more) where the scale has passes.
     core_is_rule : bool
         Whether both are the same rule, so that both count the same students.
+    highest : float
+        Points of the best grade.
     """
 
     table: pd.DataFrame
@@ -63,6 +65,7 @@ class Persons:
     baseline_terms: tuple[str, ...]
     indicators: tuple[str, ...]
     core_is_rule: bool
+    highest: float
 
     @property
     def has_absence(self) -> bool:
@@ -122,6 +125,7 @@ def persons_of(records: StudentRecords) -> Persons:
         baseline_terms=baseline_terms,
         indicators=("eligible", "core") if rules else ("eligible",),
         core_is_rule=all(grading.rule == core.rule for grading, core, _ in rules),
+        highest=max(max(grading.scale.points.values()) for grading, _ in records.gradings()),
     )
 
 

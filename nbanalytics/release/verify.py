@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbanalytics.disclosure.attack import bounds, determined
+from nbanalytics.disclosure.attack import bounds, determined, seen_beyond
 from nbanalytics.disclosure.cells import Ids, Mask, Values
 from nbanalytics.errors import DisclosureError
 from nbanalytics.release.differences import differences, loose_means, loose_shares
@@ -147,6 +147,8 @@ def _bounds(
     tell("bounding the hidden cells")
     enough = floor["min_cell"]
     proven = (low[hidden] >= enough) | (high[hidden] == 0)
+    unclear = np.flatnonzero(~proven & ~follows[hidden])
+    proven[unclear] = seen_beyond(knowledge, hidden[unclear], 0.0, float(enough), seconds / 2, tell)
     exact = hidden[follows[hidden] & ~proven & (high[hidden] > low[hidden])]
     asked = [(exact, np.nan, np.nan), (hidden[~proven & ~follows[hidden]], 0.0, -np.inf)]
     asked.append((asked[1][0], np.inf, float(enough)))
