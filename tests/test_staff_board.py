@@ -1,13 +1,16 @@
 """The staff's page: its numbers are those of the analyses, and it is never among the boards' pages."""
 
 import json
+from dataclasses import replace
 
 import pytest
+from serving import EXPLORE, get, running
 
 from nbanalytics.errors import DataError
 from nbanalytics.export import dashboards_folder, find_dashboards
 from nbanalytics.figures.staff_board import StaffBoard
 from nbanalytics.indicators import indicators
+from nbanalytics.readers.write import write_records
 from nbanalytics.support import coverage, handover
 
 
@@ -76,3 +79,23 @@ def test_without_a_register_it_is_refused(records):
 def test_the_staffs_page_is_no_dashboard_for_boards():
     assert (dashboards_folder() / "staff.ipynb").is_file()
     assert "staff" not in [entry.slug for entry in find_dashboards()]
+
+
+def test_records_without_schools_have_one_school_to_choose(records):
+    few = records.cohort(2018)
+    bare = replace(few, students=few.students[["student_id", "cohort"]], schools=None, outcomes=None, followups=None)
+    board = StaffBoard(bare, "en")
+    school = next(entry for entry in board.filters() if entry["id"] == "school")
+    assert [option["value"] for option in school["options"]] == ["*"]
+    view = board.view({})
+    assert section(view, "receiving")["table"]["rows"]
+    assert section(view, "kaa")["empty"] == "There is nothing to draw for this selection."
+
+
+def test_the_page_is_served_to_who_has_the_token_and_to_nobody_else(records, tmp_path):
+    write_records(records.cohort(2018), tmp_path / "records")
+    with running(start=EXPLORE, folder=str(tmp_path / "records"), page="staff") as server:
+        for path in ("", "live/staff", "live/explorer", "board"):
+            status, _, page = get(server.address + path)
+            assert status in (403, 404)
+            assert "P2" not in page

@@ -85,7 +85,7 @@ def receiving_table(result: Handover, lang: str = "sv") -> TextTable:
     TextTable
         A row per student whom the receiving school has to know of.
     """
-    told = result.receiving_list(lang).fillna("")
+    told = result.receiving_list(lang).astype("string").fillna("")
     for name in ("support_before", "support_after"):
         told[name] = [
             ", ".join(label("support", kind, lang) for kind in kinds.split(", ") if kind) for kinds in told[name]

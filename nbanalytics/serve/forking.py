@@ -19,7 +19,8 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 #: Splitting off is safe where a process with one thread may do so: on Linux.
 CAN_FORK = sys.platform == "linux"
-_PATIENCE = {"release": 30.0, "records": 600.0}  # seconds for the first kernel, which waits until all is loaded
+# Seconds for the first kernel, which waits until all is loaded.
+_PATIENCE = {"release": 30.0, "records": 600.0, "staff": 600.0}
 
 
 class Line:
