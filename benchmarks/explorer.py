@@ -82,7 +82,7 @@ def visit(address: str, times: int, tell: Callable[[str, list[list[float]]], Non
         page.add_init_script(CLOCK)
         page.goto(address)
         page.locator(".nba-points[data-drawn]").wait_for(timeout=120_000)
-        page.wait_for_timeout(2000)
+        page.wait_for_timeout(10_000)  # another kernel is heated in the place of the one used
         for name, change in CHANGES.items():
             tell(name, measure(page, change, times))
         browser.close()

@@ -35,7 +35,7 @@ _STEP, _MOST = 0.1, 5.0  # of the slider, in grade points
 _WORDS = (
     "title", "lead", "other", "rule", "threshold", "no_change", "box", "box.from6", "box.to6", "box.from9", "box.to9",
     "box.clear", "box.hint", "counts", "group", "chosen", "compared", "code", "code.copy", "code.copied", "students",
-    "busy", "lost",
+    "lost",
 )  # fmt: skip
 
 
@@ -133,7 +133,7 @@ class Explorer:
             "filters": self._parts,
             "axes": [say("axis.year6", self.lang), say("axis.year9", self.lang)],
             "publication": say("explorer.title", self.lang),
-            "line": {"name": say("scatter.line", self.lang), "colour": MUTED},
+            "line": MUTED,
             "groups": [
                 {"code": code, "name": self._group(code), "colour": MARKS[code][0], "mark": MARKS[code][1]}
                 for code in GROUPS
@@ -253,7 +253,6 @@ class Explorer:
                     "name": self._group(code),
                     "counts": [number(count, self.lang) for count in found],
                     "shares": [percent(share, self.lang, 1) for share in shares],
-                    "widths": [round(share, 4) for share in shares],
                 }
             )
         return rows

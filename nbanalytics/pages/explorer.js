@@ -63,7 +63,7 @@ function scatter(page, words, onBox) {
     pen.fillText(page.axes[1], 0, 0);
     pen.restore();
     pen.save();
-    Object.assign(pen, { strokeStyle: colourOf(page.line.colour), lineWidth: 1.5 });
+    Object.assign(pen, { strokeStyle: colourOf(page.line), lineWidth: 1.5 });
     pen.setLineDash([7, 5]);
     pen.beginPath();
     pen.moveTo(across(0), up(0)); pen.lineTo(across(page.top), up(page.top));
