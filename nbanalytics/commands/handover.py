@@ -79,25 +79,46 @@ def protected_summary(result: Handover, policy: Policy) -> pd.DataFrame:
     >>> int(table.query("school == '*' and status == '*'")["students"].iloc[0])
     313
     """
-    import numpy as np
     import pandas as pd
 
-    from nbanalytics.disclosure import Line, SystemBuilder, primary, protect
     from nbanalytics.support.handover import STATUSES
 
     school = "to" if result.settings["to"] != "upper_secondary" else "from_school"
     named = result.table[school].fillna("?")
-    schools = [ALL, *sorted(named.unique())]
-    statuses = [ALL, *STATUSES]
+    schools, statuses = [ALL, *sorted(named.unique())], [ALL, *STATUSES]
+    counts = _crossed(named.map(schools.index), result.table["status"].map(statuses.index), len(schools), len(statuses))
+    secret = _secret(counts, statuses, policy)
+    rows = [
+        (place, status, int(counts[i, j]), not secret[i, j])
+        for i, place in enumerate(schools)
+        for j, status in enumerate(statuses)
+    ]
+    table = pd.DataFrame(rows, columns=["school", "status", "students", "shown"])
+    return table.assign(students=table["students"].astype("Int64").where(table["shown"]))
+
+
+def _crossed(schools: Any, statuses: Any, n_schools: int, n_statuses: int) -> Any:
+    """Count students by school and status, with the sums in the first row and column."""
+    import numpy as np
+
+    counts = np.zeros((n_schools, n_statuses), dtype=np.int64)
+    np.add.at(counts, (schools, statuses), 1)
+    counts[0] = counts.sum(axis=0)
+    counts[:, 0] = counts.sum(axis=1)
+    return counts
+
+
+def _secret(counts: Any, statuses: list[str], policy: Policy) -> Any:
+    """Return which counts must not be shown, those included that would give them away."""
+    import numpy as np
+
+    from nbanalytics.disclosure import Line, SystemBuilder, primary, protect
+
     # The rules ask for tables whose first axes are filters; the school is one, the status the outcome.
-    counts = np.zeros((1, 1, 1, len(schools), len(statuses)), dtype=np.int64)
-    np.add.at(counts[0, 0, 0], (named.map(schools.index), result.table["status"].map(statuses.index)), 1)
-    counts[..., 0, :] = counts.sum(axis=3)
-    counts[..., 0] = counts.sum(axis=4)
+    counts = counts.reshape(1, 1, 1, *counts.shape)
     unfavourable = np.isin(statuses, ("known_to_nobody", "lost")).reshape(1, 1, 1, 1, -1)
     total = counts[..., :1]
-    outcomes = Line(total, axis=4, unfavourable=unfavourable)
-    hidden, guarded = primary(counts, [total], [outcomes], policy)
+    hidden, guarded = primary(counts, [total], [Line(total, axis=4, unfavourable=unfavourable)], policy)
     # The total of a line is no outcome of it.
     few = (counts > 0) & (counts < policy.min_group)
     hidden[..., 0], guarded[..., 0] = few[..., 0], few[..., 0]
@@ -105,14 +126,7 @@ def protected_summary(result: Handover, policy: Policy) -> pd.DataFrame:
     ids = builder.add_cells(counts, np.ones(counts.shape, dtype=bool), hidden, guarded)
     builder.add_margins(ids, 3)
     builder.add_margins(ids, 4)
-    secret = protect(builder.build()).hidden[ids][0, 0, 0]
-    rows = [
-        (place, status, int(counts[0, 0, 0, i, j]), not secret[i, j])
-        for i, place in enumerate(schools)
-        for j, status in enumerate(statuses)
-    ]
-    table = pd.DataFrame(rows, columns=["school", "status", "students", "shown"])
-    return table.assign(students=table["students"].astype("Int64").where(table["shown"]))
+    return protect(builder.build()).hidden[ids][0, 0, 0]
 
 
 def write_list(result: Handover, out: Path, lang: str) -> None:
