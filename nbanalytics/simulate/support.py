@@ -29,10 +29,9 @@ def draw_support(rng: np.random.Generator, population: Population, ids: Texts) -
         grades = population.grades[np.arange(len(ids)), _known(population, year)]
         fails = (grades[:, CORE] <= 0).sum(axis=1)
         chance = np.select([fails == 0, fails == 1], [0.01, 0.40], 0.65)
-        if year == 1:  # the transition: what year 6 gave seldom goes on, and little is begun anew
-            chance = np.where(before, 0.30, 0.3 * chance)
-        else:
-            chance = np.where(before, np.maximum(chance, 0.70), chance)
+        # The transition: what year 6 gave seldom goes on, and little is begun anew.
+        kept, begun = (0.30, 0.3 * chance) if year == 1 else (np.maximum(chance, 0.70), chance)
+        chance = np.where(before, kept, begun)
         teaching = here & (rng.random(len(ids)) < chance)
         parts.append(_rows(rng, ids[teaching], "special_needs_teaching", "indicated", "special_teacher", cohort, year))
         before = teaching
