@@ -15,7 +15,7 @@ from nbanalytics.disclosure.moves import Block, Push
 #: Goals pushed at once, at first and at most; and how often a goal is tried before it is given up.
 _AT_FIRST, _AT_MOST, _TRIES = 12, 32, 6
 #: In a block of more than ``LARGE`` cells: goals pushed at once, within a guide and beyond, and how often.
-LARGE = 3000
+LARGE = 1000
 _MANY, _SOME, _PATIENCE = 400, 40, 12
 #: Which of the cells that are not hidden yet may be hidden: the cheaper half, then more of them, then any.
 _SHARES = (0.5, 0.8, 1.0)

@@ -9,9 +9,11 @@ from nbanalytics.errors import DisclosureError, ReleaseError
 from nbanalytics.release.files import MANIFEST, read_release, write_release
 from nbanalytics.release.ledger import Ledger
 from nbanalytics.release.model import Release
-from nbanalytics.release.verify import SECONDS, Verification, verify
+from nbanalytics.release.verify import Verification, verify
 
 Progress = Callable[[str], None]
+#: The engine has replayed its witnesses already: the attack needs less time than an outsider's.
+_SECONDS = 20.0
 
 
 def publish_release(
@@ -19,7 +21,7 @@ def publish_release(
     folder: str | Path,
     ledger: str | Path | None = None,
     progress: Progress | None = None,
-    seconds: float = SECONDS,
+    seconds: float = _SECONDS,
 ) -> Verification:
     """Attack a release and write it if nothing was found; note it in the ledger.
 

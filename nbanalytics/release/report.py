@@ -78,6 +78,6 @@ def _row(table: str, cells: int, shown: int, kept: int, students: int) -> dict[s
         "table": table,
         "cells": cells,
         "published": shown,
-        "cells_kept": round(shown / cells, 4),
+        "cells_kept": round(shown / cells, 4) if cells else 1.0,
         "students_kept": round(kept / students, 2) if students else 1.0,
     }
