@@ -72,6 +72,7 @@ benchmark: $(VENV)/.test
 	$(BIN)/python benchmarks/disclosure.py
 	$(BIN)/python benchmarks/risk.py
 	$(BIN)/python benchmarks/dashboards.py
+	$(BIN)/python benchmarks/explorer.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,7 +1,7 @@
 """The board's content in ours (static and live), a plain Voila, Dash, Panel and Streamlit, in one run.
 
 Run: python benchmarks/dashboards.py [--rounds 5] [--viewers 50] [--readers 500] [--parts NAMES] [--only NAMES]
-[--venv FOLDER]. The parts are visits, memory, crowd and readers. What a contender fails at is told, and the others go on.
+[--venv FOLDER]. The parts are visits, memory, crowd and readers. What a contender fails at is told; the others go on.
 The rivals are installed into a virtual environment of their own on top of this one (``--venv`` keeps it). All servers
 run at the same time and are visited in turns, so that what else the machine does falls on each. Told are medians: first
 chart and all charts after a visit without a cache, change of a filter, bytes on the wire as each server sends them

@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 
-from nbanalytics import figures
+from nbanalytics import figures, losses
 from nbanalytics.errors import DisclosureError
 from nbanalytics.figures.board import SECTIONS, Board
 from nbanalytics.figures.places import ROOM
@@ -304,3 +304,10 @@ def test_the_page_speaks_english_too(board):
     english = Board(board.release, "en").view({})
     assert english["sections"][0]["title"] == "Six groups"
     assert "Av " not in english["answer"]
+
+
+def test_a_life_table_of_the_analysis_is_drawn_as_it_is(karlskoga):
+    table = losses(karlskoga).life_table()
+    bars, hazards = figures.drop_terms(table).data
+    assert list(bars.y) == list(table["events"])
+    assert list(hazards.y) == list(table["hazard"])

@@ -18,7 +18,11 @@ MEASURES = (
     "censored",
     "hazard",
     "survival",
+    "se_hazard",
+    "se_survival",
 )
+#: Columns of a life table: the number of a term beside its name, and its events, which are losses here.
+STEP, EVENTS = "t", {"events": "lost"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Cells:
 
     def __init__(self, table: Any) -> None:
         frame = nw.from_native(table, eager_only=True)
+        frame = frame.rename({name: measure for name, measure in EVENTS.items() if name in frame.columns})
         columns = frame.columns
         long = {"measure", "value"} <= set(columns)
         measures = [name for name in columns if name in MEASURES]
@@ -72,7 +77,7 @@ class Cells:
                 f"the table has the columns {', '.join(columns)}, but neither 'measure' and 'value' "
                 f"nor one of {', '.join(MEASURES)}"
             )
-        apart = {*FILTERS, "measure", "value", "status", *(() if long else measures)}
+        apart = {*FILTERS, STEP, "measure", "value", "status", *(() if long else measures)}
         self.dimensions = [name for name in columns if name not in apart]
         self._cells: dict[tuple[str, ...], Cell] = {}
         held = frame.to_dict(as_series=False)
