@@ -338,7 +338,7 @@ def test_only_declared_crossings(release):
         release.cells("groups", cohort=2018, sex="girl", school="S1")
 
 
-@pytest.mark.parametrize("crossed", [0, 1, 3])
+@pytest.mark.parametrize("crossed", [0, 1, pytest.param(3, marks=pytest.mark.slow)])
 def test_other_crossings(crossed):
     records = random_records(5, n=80)
     release = build_release(records, max_crossed=crossed, created="2026-01-02")
@@ -405,6 +405,7 @@ def test_without_outcomes_schools_and_flags():
 
 
 # Shrinking builds hundreds of releases: the seed of a failure is enough to see it again.
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.generate])
 @given(
     st.integers(0, 10**6), st.integers(12, 160), st.integers(1, 3), st.sampled_from([0.03, 0.15, 0.6]), st.booleans()
@@ -414,7 +415,7 @@ def test_nothing_small_leaves_any_release(seed, n, schools, weak, unknown):
     check(build_release(records, created="2026-01-02"), records)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_rank_attack_over_all_tables(seed):
     """Singular values of all sums, linked tables too: no guarded cell of the real tables has one solution only."""
     persons, policy, builder = persons_of(random_records(seed, n=150)), Policy(), SystemBuilder()
