@@ -10,6 +10,7 @@ from test_browser_board import READY, browser, choose, server  # noqa: F401  (fi
 from test_release import FILTERS, truth_of
 
 from nbanalytics.export import export, open_verified
+from nbanalytics.figures.baseline_board import BaselineBoard
 from nbanalytics.figures.board import Board
 from nbanalytics.serve import default_release
 
@@ -78,8 +79,10 @@ def test_the_truth_is_the_truth(truth):
 
 
 def test_no_view_of_the_static_edition_holds_a_hidden_number(pages, truth, release):
-    views = [view for text in pages.values() for view in views_of(text)]
     board = Board(release)
+    # The other board adds shown numbers up, which may make any number: the canaries look after it.
+    every = [view for text in pages.values() for view in views_of(text)]
+    views = [view for view in every if {section["id"] for section in view["sections"]} <= set(board.sections)]
     assert len(views) >= len(list(board.selections())) - 1
     views.append(board.view(board.start()))
     looked_for = 0
@@ -91,13 +94,14 @@ def test_no_view_of_the_static_edition_holds_a_hidden_number(pages, truth, relea
     assert looked_for > 20
 
 
-def test_a_hidden_value_in_memory_reaches_no_page(release):
+@pytest.mark.parametrize("page", [Board, BaselineBoard])
+def test_a_hidden_value_in_memory_reaches_no_page(release, page):
     """Even a release that held them would not hand them on: every hidden value is a number that is easily found."""
     tables = {}
     for name, table in release.tables.items():
         closed = table["status"] == "suppressed"
         tables[name] = table.assign(value=table["value"].mask(closed, CANARY + closed.cumsum()))
-    board = Board(replace(release, tables=tables))
+    board = page(replace(release, tables=tables))
     for selection in board.selections():
         view = board.view(selection)
         if view["problem"] is None:
@@ -128,7 +132,7 @@ def test_nothing_that_a_browser_receives_holds_a_hidden_number_or_a_student(serv
     """HTML, JSON, widget state and websocket traffic of a page whose filters are used."""
     page, received, frames = browser.new_page(), [], []
     page.on("response", lambda answer: received.append(answer))
-    page.on("websocket", lambda socket: socket.on("framereceived", frames.append))
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(frame)))
     page.goto(server + path)
     page.wait_for_selector(READY, timeout=60_000)
     choose(page, "Avgångsår", index=1)
