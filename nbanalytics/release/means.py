@@ -90,7 +90,8 @@ def _protected(mean: _Mean, column: str, persons: Persons, declared: Mask, polic
     few = (n < policy.min_group) & (count(students, persons.filters) > 0)
     builder = SystemBuilder()
     costs = n * STAR_WEIGHT ** stars(persons.filters).astype(float)
-    ids: Ids = builder.add_cells(sums, declared, primary=few, guarded=few, costs=costs)
+    # Where nobody has a value, there is nothing to be told.
+    ids: Ids = builder.add_cells(sums, declared, primary=few, guarded=few & (n > 0), costs=costs)
     for number, axis in enumerate(persons.filters):
         if axis.values:
             builder.add_margins(ids, number)
