@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from nbanalytics.readers import read_records, write_records
+from nbanalytics.serve import default_release
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
 KARLSKOGA = {"1 and 2": 236, "3 and 4": 39, "5": 15, "6": 23}
@@ -156,7 +157,7 @@ def test_a_parquet_folder_with_faults_is_refused_like_any_other(run, tmp_path):
 
 def test_an_old_release_survives_a_failed_new_one(run, tmp_path):
     old = tmp_path / "release"
-    assert run("release", SAMPLE, "--out", old, "--created", "2026-01-01")[0] == 0
+    shutil.copytree(default_release(), old)
     before = {path.name: path.read_bytes() for path in old.rglob("*") if path.is_file()}
     broken = copy_of(tmp_path, grades_csv=None)
     assert run("release", broken, "--out", old)[0] == 1

@@ -361,6 +361,7 @@ def test_cells(release):
             call()
 
 
+@pytest.mark.slow
 def test_stricter_policy(records):
     strict = build_release(records, Policy(min_group=30, min_cell=10), created="2026-01-02")
     shown = strict.tables["groups"].query("status == 'ok'")["value"]
