@@ -65,8 +65,9 @@ def trend(found: Indicators, by: Sequence[str] = (), students: Any = None) -> In
     >>> from nbanalytics.indicators import indicators
     >>> from nbanalytics.simulate import simulate
     >>> records = simulate(seed=1, cohorts=[2018]).records
-    >>> trend(indicators(records, ["6VT", "7VT"])).table.loc[0, ["indicator", "term", "known"]].tolist()
-    ['absence', '6VT', 304]
+    >>> first = trend(indicators(records, ["6VT", "7VT"])).table.loc[0]
+    >>> first["indicator"], first["term"], int(first["known"])
+    ('absence', '6VT', 309)
     """
     by, table = list(by), found.table
     further = [column for column in by if column not in table]
