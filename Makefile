@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 comma := ,
 # PySpark's tests need Java; without it they are left out.
 EXTRAS := $(if $(shell command -v java),test$(comma)spark,test)
+# One more than the cores that are counted on: tests of browsers and servers wait much of their time.
+WORKERS ?= 3
 PIP_FLAGS ?= --disable-pip-version-check --quiet
 
 .PHONY: help serve test test-slow lint notebooks sample release screenshot plotly benchmark clean
@@ -38,8 +40,12 @@ serve: $(VENV)/.serve dashboards/release/manifest.json
 dashboards/release/manifest.json: | $(VENV)/.serve
 	$(BIN)/nbanalytics release data/sample --out dashboards/release --created 2026-11-21
 
+# Each worker computes with one thread: two workers with two each wait for one another.
+test test-slow notebooks: export OPENBLAS_NUM_THREADS = 1
+test test-slow notebooks: export OMP_NUM_THREADS = 1
+
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadgroup
 	$(MAKE) notebooks
 
 notebooks: $(VENV)/.test

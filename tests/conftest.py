@@ -21,6 +21,13 @@ ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "data" / "sample"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each file to one worker, so that its fixtures are made once; and all of Spark's tests, for its one session."""
+    for item in items:
+        group = "pyspark" if "[pyspark]" in item.name else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def sample() -> StudentRecords:
     """The sample municipality; results are frozen and nobody writes to its tables."""

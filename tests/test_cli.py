@@ -68,10 +68,13 @@ def test_cohorts_in_words_counts_everyone(run):
         assert reason in out
 
 
-def test_simulate_check_and_release_work_together(run, tmp_path):
+@pytest.mark.parametrize("crossed", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_simulate_check_and_release_work_together(run, tmp_path, crossed):
+    (tmp_path / "declared.toml").write_text(f"max_crossed = {crossed}\n", encoding="utf-8")
     assert run("simulate", "--out", tmp_path / "made", "--seed", 3)[0] == 0
     assert run("check", tmp_path / "made")[0] in (0, 1)
-    assert run("release", tmp_path / "made", "--out", tmp_path / "release", "--created", "2026-01-01")[0] == 0
+    arguments = ("--out", tmp_path / "release", "--declare", tmp_path / "declared.toml", "--created", "2026-01-01")
+    assert run("release", tmp_path / "made", *arguments)[0] == 0
     assert (tmp_path / "release" / "manifest.json").exists()
 
 
