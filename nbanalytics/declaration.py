@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -11,6 +10,7 @@ from typing import Any
 
 from nbanalytics.errors import DataError
 from nbanalytics.grading import DEFAULT_RULE, Catalogue, Grading, default_catalogue, parse_catalogue
+from nbanalytics.toml_files import read_toml
 
 #: File name of the declaration in a records folder.
 DECLARATION_FILE = "records.toml"
@@ -85,11 +85,7 @@ def read_declaration(path: Path) -> Declaration:
     """
     if not path.exists():
         return Declaration()
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name} cannot be read as TOML: {error}. Mend that line.") from None
-    return parse_declaration(data, path.name)
+    return parse_declaration(read_toml(path), path.name)
 
 
 def parse_declaration(data: Mapping[str, Any], where: str = DECLARATION_FILE) -> Declaration:

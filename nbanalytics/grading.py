@@ -5,17 +5,16 @@ The data are in ``grading.toml`` beside this file. Nothing here knows a grade or
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from typing import Any, TypeVar
 
 import narwhals as nw
 
 from nbanalytics.errors import GradingError
 from nbanalytics.frames import any_of
+from nbanalytics.toml_files import packaged_toml
 
 #: The rule that decides "eligible" unless another is asked for.
 DEFAULT_RULE = "vocational"
@@ -160,8 +159,7 @@ def default_catalogue() -> Catalogue:
     >>> [scale.name for scale in default_catalogue().scales]
     ['IG-MVG', 'A-F', '1-10']
     """
-    text = files("nbanalytics").joinpath("grading.toml").read_text(encoding="utf-8")
-    return parse_catalogue(tomllib.loads(text))
+    return parse_catalogue(packaged_toml("nbanalytics", "grading.toml"))
 
 
 def parse_catalogue(data: Mapping[str, Any], base: Catalogue | None = None) -> Catalogue:

@@ -14,9 +14,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "nbanalytics"
 FLOORS = (
     "errors",
+    "replacing",
+    "toml_files",
     "frames",
     "intervals",
     "results",
+    "text",
     "grading",
     "eligibility",
     "schema",
@@ -37,7 +40,6 @@ FLOORS = (
     "risk",
     "disclosure",
     "release",
-    "text",
     "figures",
     "widgets",
     "export",

@@ -151,13 +151,18 @@ def test_the_sample_has_no_effect_of_support(sample):
 
 
 def test_words_promise_no_cause(sample):
-    text = support_outcome(sample, "7VT", "8VT").reading()
+    found = support_outcome(sample, "7VT", "8VT")
+    text = found.reading("en")
     assert "This is no experiment" in text
     assert "can be told from chance" in text
-    planted_text = support_outcome(planted(np.random.default_rng(3), 900, -6.0, 0.0), "7VT", "8VT").reading()
-    assert "lower than those of students alike" in planted_text
+    planted_text = support_outcome(planted(np.random.default_rng(3), 900, -6.0, 0.0), "7VT", "8VT").reading("en")
+    assert "percentage points lower than students alike" in planted_text
     for word in ("because of the support", "caused", "thanks to", "effective"):
         assert word not in text + planted_text
+    absence = found.table.set_index("outcome").loc["absence"]
+    swedish = found.reading()
+    assert "Det här är inget experiment" in swedish
+    assert f"{absence['high']:.2f}".replace(".", ",") in swedish
 
 
 # ------------------------------------------------------------------ parts with oracles from outside

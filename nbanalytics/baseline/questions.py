@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import pandas as pd
@@ -13,6 +11,7 @@ import pandas as pd
 from nbanalytics.errors import DataError
 from nbanalytics.frames import collect, open_frame
 from nbanalytics.records import StudentRecords
+from nbanalytics.toml_files import packaged_toml
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def dimensions() -> dict[str, dict[str, str]]:
 
 
 def _data() -> dict[str, Any]:
-    return tomllib.loads(files("nbanalytics.baseline").joinpath("screening.toml").read_text(encoding="utf-8"))
+    return packaged_toml("nbanalytics.baseline", "screening.toml")
 
 
 def signs(records: StudentRecords, term: str) -> pd.DataFrame:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from nbanalytics.errors import DisclosureError
+from nbanalytics.toml_files import packaged_toml, read_toml
 
 _THRESHOLDS = ("min_group", "min_cell", "self_knowledge")
 
@@ -94,14 +93,7 @@ def read_policy(path: str | Path) -> Policy:
     DisclosureError
         If the file is missing or no TOML, has a key that means nothing, or is weaker than the floor.
     """
-    path = Path(path)
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DisclosureError(f"The policy {path.name} cannot be read ({error.strerror}). Check the path.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DisclosureError(f"{path.name} cannot be read as TOML: {error}. Mend that line.") from None
-    return parse_policy(data, path.name)
+    return parse_policy(read_toml(path, DisclosureError), Path(path).name)
 
 
 def parse_policy(data: Mapping[str, Any], where: str = "policy.toml") -> Policy:
@@ -122,7 +114,7 @@ def parse_policy(data: Mapping[str, Any], where: str = "policy.toml") -> Policy:
 
 @cache
 def _floor() -> dict[str, Any]:
-    return tomllib.loads(files("nbanalytics.disclosure").joinpath("policy.toml").read_text(encoding="utf-8"))
+    return packaged_toml("nbanalytics.disclosure", "policy.toml")
 
 
 def _floor_outcomes() -> Mapping[str, tuple[str, ...]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 from nbanalytics.errors import NbanalyticsError
 from nbanalytics.export.site import Site
+from nbanalytics.replacing import replacing_folder
 
 MARK = "nbanalytics-site.txt"
 _SAYS = "Written by 'nbanalytics export', which replaces this folder as a whole.\n"
@@ -42,31 +41,19 @@ def write_site(site: Site, folder: str | Path, progress: Callable[[str], None] |
             f"{target.name} holds something that 'nbanalytics export' did not write, so nothing was written. "
             "Give a new or empty folder."
         )
-    mark = uuid.uuid4().hex[:8]
-    fresh, old = target.with_name(f".{target.name}.{mark}.new"), target.with_name(f".{target.name}.{mark}.old")
     try:
-        files = list(site.files())
-        for number, (address, asset) in enumerate(files, start=1):
-            if progress is not None:
-                progress(f"file {number} of {len(files)}")
-            path = fresh / address
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(asset.body)
-        (fresh / MARK).write_text(_SAYS, encoding="utf-8")
-        if target.exists():
-            target.rename(old)
-        try:
-            fresh.rename(target)
-        except OSError:
-            if old.exists():
-                old.rename(target)
-            raise
+        with replacing_folder(target) as fresh:
+            files = list(site.files())
+            for number, (address, asset) in enumerate(files, start=1):
+                if progress is not None:
+                    progress(f"file {number} of {len(files)}")
+                path = fresh / address
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(asset.body)
+            (fresh / MARK).write_text(_SAYS, encoding="utf-8")
     except OSError as fault:
         raise NbanalyticsError(
             f"the site could not be written to {target.name} ({fault.strerror}); what was there is untouched. "
             "Check the disk and your rights to the folder, then try again."
         ) from None
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
     return target

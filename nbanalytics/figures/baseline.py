@@ -15,6 +15,7 @@ from nbanalytics.figures.style import (
     figure,
     hidden_mark,
     legend_beneath,
+    names_axis,
     safe,
     share_axis,
 )
@@ -94,15 +95,7 @@ def followup_dots(table: pd.DataFrame, measure: str = "eligible", lang: str = "s
             **_values_axis(rows, measure, lang),
             "title": {"text": label("official_measure", measure, lang), "font": {"size": 13}, "standoff": 6},
         },
-        yaxis={
-            "type": "category",
-            "categoryorder": "array",
-            "categoryarray": names,
-            "range": [len(rows) - 0.5, -0.5],
-            "fixedrange": True,
-            "automargin": True,
-            "ticks": "",
-        },
+        yaxis=names_axis(names, range=[len(rows) - 0.5, -0.5], ticks=""),
         annotations=[
             hidden_mark(0, place, xref="paper", xanchor="left", xshift=4)
             for place, row in enumerate(rows)

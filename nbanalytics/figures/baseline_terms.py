@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
 from nbanalytics.figures.style import (
     BLUE,
-    GRID,
     INK,
     ORANGE,
     PLAIN,
@@ -18,6 +16,7 @@ from nbanalytics.figures.style import (
     legend_beneath,
     safe,
     share_axis,
+    terms_axis,
     wrapped,
 )
 from nbanalytics.figures.tables import Names, TextTable
@@ -89,7 +88,7 @@ def share_course(table: Any, lang: str = "sv", names: Names | None = None) -> go
         lang,
         height=400,
         **legend_beneath(3),
-        xaxis=_terms_axis(ticks),
+        xaxis=terms_axis(ticks),
         yaxis={**axis, "title": {"text": say("axis.share", lang), "font": {"size": 13}, "standoff": 10}},
         annotations=[
             hidden_mark(tick, axis["range"][0], yanchor="bottom")
@@ -100,18 +99,7 @@ def share_course(table: Any, lang: str = "sv", names: Names | None = None) -> go
 
 
 def describe_share_course(table: Any, lang: str = "sv", names: Names | None = None) -> str:
-    """Say in a sentence what :func:`share_course` shows, for those who do not see it.
-
-    Parameters
-    ----------
-    table, lang, names
-        As for :func:`share_course`.
-
-    Returns
-    -------
-    str
-        The text alternative.
-    """
+    """Say in a sentence what :func:`share_course` shows, for those who do not see it; parameters as there."""
     rows = share_course_table(table, lang, names).rows
     return say("course.alt", lang, values="; ".join(f"{row[0]}, {row[1]}: {row[4]}" for row in rows))
 
@@ -164,7 +152,7 @@ def absence_bars(table: Any, lang: str = "sv", names: Names | None = None) -> go
         lang,
         height=280,
         margin={"l": 8, "r": 8, "t": 20, "b": 8},
-        xaxis=_terms_axis(ticks),
+        xaxis=terms_axis(ticks),
         yaxis={"visible": False, "range": [0, top * 1.2], "fixedrange": True},
         bargap=0.5,
         annotations=[
@@ -176,18 +164,7 @@ def absence_bars(table: Any, lang: str = "sv", names: Names | None = None) -> go
 
 
 def describe_absence_bars(table: Any, lang: str = "sv", names: Names | None = None) -> str:
-    """Say in a sentence what :func:`absence_bars` shows, for those who do not see it.
-
-    Parameters
-    ----------
-    table, lang, names
-        As for :func:`share_course`.
-
-    Returns
-    -------
-    str
-        The text alternative.
-    """
+    """Say in a sentence what :func:`absence_bars` shows, for those who do not see it; parameters as there."""
     rows = absence_table(table, lang, names).rows
     return say("absences.alt", lang, values="; ".join(f"{term}: {mean}" for term, _, mean in rows))
 
@@ -246,18 +223,3 @@ def _indicator(code: str, lang: str, names: Names | None) -> str:
 
 def _tick(term: str, lang: str, names: Names | None) -> str:
     return safe(label("term", term, lang, (names or {}).get("term"))).replace(" ", "<br>", 1)
-
-
-def _terms_axis(ticks: list[str]) -> Mapping[str, Any]:
-    return {
-        "type": "category",
-        "categoryorder": "array",
-        "categoryarray": ticks,
-        "fixedrange": True,
-        "showgrid": False,
-        "ticks": "",
-        "tickangle": 0,
-        "automargin": True,
-        "linecolor": GRID,
-        "tickfont": {"size": 13},
-    }

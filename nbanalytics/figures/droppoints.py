@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from nbanalytics.figures.style import ACCENT, GRID, INK, LOSS, MUTED, PLAIN, figure, hidden_mark, safe
+from nbanalytics.figures.style import ACCENT, GRID, INK, LOSS, MUTED, PLAIN, figure, hidden_mark, safe, terms_axis
 from nbanalytics.text import Cells, cell_text, label, say
 
 _TRANSITION = "7HT"  # the first term in the new school
@@ -77,20 +77,7 @@ def drop_terms(table: Any, lang: str = "sv", names: Mapping[str, str] | None = N
         lang,
         height=440,
         margin={"l": 8, "r": 8, "t": 40, "b": 74},
-        xaxis={
-            "fixedrange": True,
-            "type": "category",
-            "categoryorder": "array",
-            "categoryarray": ticks,
-            "range": [-0.6, len(ticks) - 0.4],
-            "anchor": "y2",
-            "ticks": "",
-            "tickangle": 0,
-            "automargin": True,
-            "showgrid": False,
-            "linecolor": GRID,
-            "tickfont": {"size": 13},
-        },
+        xaxis=terms_axis(ticks, range=[-0.6, len(ticks) - 0.4], anchor="y2"),
         yaxis={**quiet, "domain": [0.44, 1], "range": [0, _top(lost) * 1.18]},
         yaxis2={**quiet, "domain": [0, 0.28], "range": [0, _top(hazard) * 1.45], "anchor": "x"},
         bargap=0.42,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from nbanalytics.figures.style import BLUE, INK, ORANGE, PALE, SKY, figure, share_axis
-from nbanalytics.figures.support import LEGEND, WIDE, axis, interval
+from nbanalytics.figures.style import BLUE, INK, ORANGE, PALE, SKY, figure, share_axis, titled_axis
+from nbanalytics.figures.support import LEGEND, WIDE, interval
 from nbanalytics.figures.tables import TextTable
 from nbanalytics.text import label, number, percent, say
 
@@ -60,8 +60,8 @@ def kaa_shares(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
         barmode="stack",
         margin=WIDE,
         **LEGEND,
-        xaxis=axis(say("support.axis.months", lang), type="category", showgrid=False),
-        yaxis={**share_axis([0, 1], lang), **axis("")},
+        xaxis=titled_axis(say("support.axis.months", lang), type="category", showgrid=False),
+        yaxis={**share_axis([0, 1], lang), **titled_axis("")},
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from nbanalytics.figures.risk_marks import LEGEND, WIDE, Write, axis, decimals, interval_bars, percents, with_interval
-from nbanalytics.figures.style import BLUE, GREY, INK, MUTED, PLAIN, VERMILLION, figure, safe, wrapped
+from nbanalytics.figures.style import BLUE, GREY, INK, MUTED, PLAIN, VERMILLION, figure, names_axis, safe, wrapped
 from nbanalytics.figures.tables import TextTable
 from nbanalytics.text import label, number, percent, say
 
@@ -213,15 +213,7 @@ def audit_forest(
         annotations=refused,
         shapes=[{**line, "line": {"color": GREY, "dash": "dot", "width": 1.5}, "layer": "below"}],
         xaxis=axis(label("risk_measure", measure, lang), tickformat=".0%" if measure in _SHARES else ""),
-        yaxis={
-            "type": "category",
-            "categoryorder": "array",
-            "categoryarray": names,
-            "range": [len(names) - 0.5, -0.5],
-            "fixedrange": True,
-            "automargin": True,
-            "ticklabelstandoff": 6,
-        },
+        yaxis=names_axis(names, range=[len(names) - 0.5, -0.5], ticklabelstandoff=6),
     )
 
 

@@ -13,7 +13,6 @@ from nbanalytics.figures.style import (
     BLUE,
     GREEN,
     GREY,
-    GRID,
     INK,
     ORANGE,
     PALE,
@@ -21,6 +20,7 @@ from nbanalytics.figures.style import (
     SKY,
     VERMILLION,
     safe,
+    titled_axis,
 )
 from nbanalytics.figures.tables import TextTable
 from nbanalytics.text import NOT_APPLICABLE, label, number, percent, say
@@ -64,15 +64,8 @@ def models_of(table: pd.DataFrame, column: str = "model") -> list[str]:
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
-    """Return an axis of the house, with its title."""
-    return {
-        "title": {"text": title, "font": {"size": 13}},
-        "fixedrange": True,
-        "gridcolor": GRID,
-        "automargin": True,
-        "zeroline": False,
-        **more,
-    }
+    """Return an axis with a title and without a line at zero."""
+    return titled_axis(title, **{"zeroline": False, **more})
 
 
 def interval_bars(table: pd.DataFrame, value: str = "value", colour: str = INK) -> dict[str, Any]:

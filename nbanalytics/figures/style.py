@@ -107,6 +107,34 @@ def share_axis(values: Iterable[float], lang: str, ticks: int = 5) -> dict[str, 
     }
 
 
+def titled_axis(title: str, **more: Any) -> dict[str, Any]:
+    """Return an axis with a title."""
+    return {
+        "title": {"text": title, "font": {"size": 13}},
+        "fixedrange": True,
+        "gridcolor": GRID,
+        "automargin": True,
+        **more,
+    }
+
+
+def names_axis(names: list[str], **more: Any) -> dict[str, Any]:
+    """Return an axis of names in the order given; without an order plotly sorts them by what is drawn."""
+    return {
+        "type": "category",
+        "categoryorder": "array",
+        "categoryarray": names,
+        "fixedrange": True,
+        "automargin": True,
+        **more,
+    }
+
+
+def terms_axis(ticks: list[str], **more: Any) -> dict[str, Any]:
+    """Return the horizontal axis of a chart by term."""
+    return names_axis(ticks, showgrid=False, ticks="", tickangle=0, linecolor=GRID, tickfont={"size": 13}, **more)
+
+
 def legend_beneath(lines: int) -> dict[str, Any]:
     """Return the layout of a legend at the foot of a chart, with room for as many lines as a narrow screen needs."""
     place = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0}

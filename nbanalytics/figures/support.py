@@ -18,6 +18,7 @@ from nbanalytics.figures.style import (
     figure,
     safe,
     share_axis,
+    titled_axis,
     wrapped,
 )
 from nbanalytics.figures.tables import TextTable
@@ -68,7 +69,7 @@ def caseload_over_time(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
         margin=WIDE,
         **LEGEND,
         xaxis={"type": "date", "fixedrange": True, "gridcolor": GRID, "automargin": True},
-        yaxis=axis(say("support.axis.students", lang), rangemode="tozero"),
+        yaxis=titled_axis(say("support.axis.students", lang), rangemode="tozero"),
     )
 
 
@@ -124,7 +125,7 @@ def coverage_by_term(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
         height=320,
         margin=WIDE,
         xaxis={"type": "category", "fixedrange": True, "showgrid": False, "automargin": True, "tickangle": 0},
-        yaxis={**share_axis([0, 1], lang), **axis(say("support.axis.without", lang))},
+        yaxis={**share_axis([0, 1], lang), **titled_axis(say("support.axis.without", lang))},
     )
 
 
@@ -185,7 +186,7 @@ def love_plot(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
         margin=WIDE,
         **LEGEND,
         shapes=[{**band, "fillcolor": GRID, "line": {"width": 0}, "layer": "below"}],
-        xaxis=axis(say("support.axis.difference", lang), zeroline=True, zerolinecolor=GREY),
+        xaxis=titled_axis(say("support.axis.difference", lang), zeroline=True, zerolinecolor=GREY),
         yaxis={"type": "category", "fixedrange": True, "automargin": True, "gridcolor": GRID},
     )
 
@@ -204,17 +205,6 @@ def balance_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
         for row in ordered.to_dict("records")
     ]
     return TextTable([say(key, lang) for key in ("column.covariate", "support.before", "support.after")], rows)
-
-
-def axis(title: str, **more: Any) -> dict[str, Any]:
-    """Return the layout of an axis with a title."""
-    return {
-        "title": {"text": title, "font": {"size": 13}},
-        "fixedrange": True,
-        "gridcolor": GRID,
-        "automargin": True,
-        **more,
-    }
 
 
 def _term(term: Any, lang: str) -> str:

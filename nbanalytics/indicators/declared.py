@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.indicators.measures import MEASURES
+from nbanalytics.toml_files import packaged_toml, read_toml
 
 KINDS = ("risk", "protective")
 DIRECTIONS = ("at_least", "at_most")
@@ -96,17 +95,6 @@ def read_indicators(path: str | Path | None = None) -> tuple[Indicator, ...]:
     return _default() if path is None else _parse(read_toml(path), Path(path).name)
 
 
-def read_toml(path: str | Path) -> dict[str, Any]:
-    """Read a TOML file, or say in a DataError why not."""
-    path = Path(path)
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DataError(f"{path.name} cannot be read ({error.strerror}). Check the path.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name} cannot be read as TOML: {error}. Mend that line.") from None
-
-
 def check_keys(entry: object, kind: type, where: str) -> None:
     """Refuse an entry that lacks a field of a dataclass, or has one that means nothing."""
     if not isinstance(entry, Mapping):
@@ -125,8 +113,7 @@ def check_keys(entry: object, kind: type, where: str) -> None:
 
 @cache
 def _default() -> tuple[Indicator, ...]:
-    text = files("nbanalytics.indicators").joinpath("indicators.toml").read_text(encoding="utf-8")
-    return _parse(tomllib.loads(text), "indicators.toml")
+    return _parse(packaged_toml("nbanalytics.indicators", "indicators.toml"), "indicators.toml")
 
 
 def _parse(data: Mapping[str, Any], where: str) -> tuple[Indicator, ...]:

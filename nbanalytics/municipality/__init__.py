@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nbanalytics.municipality.compare import Comparison, Trends, compare, own_values, trends
 from nbanalytics.municipality.funnel import Funnel, funnel, funnel_limits
+from nbanalytics.municipality.leavers import TermTables
 from nbanalytics.municipality.names import SchoolNames, school_names
 from nbanalytics.municipality.official import from_kolada, from_skolverket, national_values
 from nbanalytics.municipality.salsa import Salsa, salsa, salsa_expected
@@ -17,6 +18,7 @@ __all__ = [
     "Funnel",
     "Salsa",
     "SchoolNames",
+    "TermTables",
     "Trends",
     "View",
     "all_passed_view",

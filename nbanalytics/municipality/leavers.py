@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import cast
 
 import narwhals as nw
 import pandas as pd
@@ -25,20 +24,30 @@ CARRIED = ("school_id", "sex", "newly_arrived", "immigration", "parents_educatio
 class TermTables:
     """The leavers and the grades of a term, each made when it is first asked for and then kept.
 
+    Several views of a term share them, and a view of another term than the declared end term starts from them.
+
     Parameters
     ----------
     records : StudentRecords
+        Students and grades.
     term : str, optional
         By default the declared end term.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> tables = TermTables(simulate(seed=1, cohorts=[2018]).records, "6VT")
+    >>> tables.term, len(tables.people)
+    ('6VT', 313)
     """
 
     def __init__(self, records: StudentRecords, term: str | None = None) -> None:
         self.records, self.term = records, term or records.declaration.end
 
     @classmethod
-    def of(cls, records: StudentRecords | TermTables, term: str | None = None) -> TermTables:
-        """Return the tables of records; tables that were made already as they are."""
-        return records if isinstance(records, cls) else cls(cast("StudentRecords", records), term)
+    def of(cls, records: StudentRecords | TermTables) -> TermTables:
+        """Return the tables of records at their end term; tables that were made already as they are."""
+        return records if isinstance(records, TermTables) else cls(records)
 
     @cached_property
     def people(self) -> pd.DataFrame:

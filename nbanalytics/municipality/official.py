@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.readers.kolada import NATION as KOLADA_NATION
+from nbanalytics.toml_files import packaged_toml
 
 #: Columns of a table of official values.
 COLUMNS = ("place", "name", "year", "group", "measure", "value", "status", "source")
@@ -26,7 +25,7 @@ KOLADA_MEASURES = {"N15428": "eligible_vocational", "N15436": "eligible_vocation
 @cache
 def official_data() -> dict[str, Any]:
     """Return what ``official.toml`` holds."""
-    return tomllib.loads(files("nbanalytics.municipality").joinpath("official.toml").read_text(encoding="utf-8"))
+    return packaged_toml("nbanalytics.municipality", "official.toml")
 
 
 def national_values() -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from math import nan
 from typing import Any
 
@@ -13,49 +12,58 @@ from nbanalytics.errors import DataError
 from nbanalytics.frames import collect, open_frame
 from nbanalytics.grading import STRECK
 from nbanalytics.municipality.leavers import TermTables
-from nbanalytics.municipality.view import BREAKDOWNS, DIMENSIONS, View, divided, mean, share, view
-from nbanalytics.records import StudentRecords
+from nbanalytics.municipality.view import (
+    BREAKDOWNS,
+    DIMENSIONS,
+    Breakdowns,
+    Records,
+    Sums,
+    View,
+    divided,
+    mean,
+    share,
+    view,
+)
 
 #: Marks of the grade files, besides streck.
 MARKS = ("adapted", "not_taught", "not_graded", "no_grades")
 
 
-def points_view(
-    records: StudentRecords | TermTables,
-    breakdowns: Sequence[Sequence[str]] = BREAKDOWNS,
-    term: str | None = None,
-    min_students: int = 5,
-) -> View:
+def points_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_students: int = 5) -> View:
     """Mean grade points by subject.
+
+    Parameters
+    ----------
+    records, breakdowns, min_students
+        As for :func:`merit_view`.
 
     Returns
     -------
     View
         ``subject, n`` (grades), ``mean_points`` with its 95 % interval ``low, high`` (Student's t) and ``status``.
-        Parameters as for :func:`merit_view`.
     """
 
     def sums(part: pd.DataFrame) -> dict[str, Any]:
         return mean("mean_points", part["points"].dropna().astype(float), min_students)
 
-    return _of_subjects("points", records, breakdowns, term, min_students, sums)
+    return _of_subjects("points", TermTables.of(records), breakdowns, min_students, sums)
 
 
-def grades_view(
-    records: StudentRecords | TermTables,
-    breakdowns: Sequence[Sequence[str]] = BREAKDOWNS,
-    term: str | None = None,
-    min_students: int = 5,
-) -> View:
+def grades_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_students: int = 5) -> View:
     """Distribution of grades by subject.
+
+    Parameters
+    ----------
+    records, breakdowns, min_students
+        As for :func:`merit_view`.
 
     Returns
     -------
     View
         ``subject``; a column for each grade of the scale, the best first, and ``streck``; ``n`` of them in all;
-        ``count`` passed, ``share, low, high`` (Wilson) and ``status``. Parameters as for :func:`merit_view`.
+        ``count`` passed, their ``share`` (0 to 1) with its 95 % interval ``low, high`` (Wilson) and ``status``.
     """
-    tables = TermTables.of(records, term)
+    tables = TermTables.of(records)
     scales = [grading.scale for grading, _ in tables.records.gradings()]
     grades = list(dict.fromkeys(grade for scale in scales for grade in reversed(scale.order)))
 
@@ -65,29 +73,29 @@ def grades_view(
         n = sum(held.values())
         return {**held, "n": n, **share(int(part["passed"].sum()), n, min_students)}
 
-    return _of_subjects("grades", tables, breakdowns, term, min_students, sums)
+    return _of_subjects("grades", tables, breakdowns, min_students, sums)
 
 
-def national_tests_view(
-    records: StudentRecords | TermTables,
-    breakdowns: Sequence[Sequence[str]] = ((), ("school_id",)),
-    term: str | None = None,
-    min_students: int = 5,
-) -> View:
+def national_tests_view(records: Records, breakdowns: Breakdowns = ((), ("school_id",)), min_students: int = 5) -> View:
     """Grades against national tests, by subject and school.
+
+    Parameters
+    ----------
+    records, breakdowns, min_students
+        As for :func:`merit_view`.
 
     Returns
     -------
     View
         ``subject, n`` (students with both), ``above, same, below`` (the grade against the test), ``share_above`` with
-        its 95 % interval ``low, high`` (Wilson), ``share_below`` and ``status``. Parameters as for :func:`merit_view`.
+        its 95 % interval ``low, high`` (Wilson), ``share_below`` and ``status``.
 
     Raises
     ------
     DataError
         If the records hold no tests.
     """
-    tables = TermTables.of(records, term)
+    tables = TermTables.of(records)
     if tables.records.tests is None:
         raise DataError("The records hold no national tests. Add the table tests (student_id, term, subject, grade).")
     tests = open_frame(tables.records.tests).filter(nw.col("term") == tables.term)
@@ -115,8 +123,13 @@ def national_tests_view(
     return view("tests", tables, min_students, rows, both["student_id"].nunique())
 
 
-def control_view(records: StudentRecords | TermTables, term: str | None = None) -> View:
+def control_view(records: Records) -> View:
     """Count what stands in each subject, as a control of the data.
+
+    Parameters
+    ----------
+    records : StudentRecords or TermTables
+        As for :func:`merit_view`.
 
     Returns
     -------
@@ -124,7 +137,7 @@ def control_view(records: StudentRecords | TermTables, term: str | None = None) 
         ``cohort, subject, students`` who got or should have got grades; ``graded, streck``, the marks ``adapted,
         not_taught, not_graded, no_grades``, and ``nothing``: the rest. They add up to ``students``.
     """
-    tables, rows = TermTables.of(records, term), []
+    tables, rows = TermTables.of(records), []
     for cohort, part in tables.people.groupby("cohort"):
         own = tables.grades[tables.grades["cohort"] == cohort]
         for subject in sorted(own["subject"].unique()):
@@ -137,15 +150,7 @@ def control_view(records: StudentRecords | TermTables, term: str | None = None) 
     return view("control", tables, 1, rows, len(tables.people))
 
 
-def _of_subjects(
-    name: str,
-    records: StudentRecords | TermTables,
-    breakdowns: Sequence[Sequence[str]],
-    term: str | None,
-    min_students: int,
-    sums: Callable[[pd.DataFrame], dict[str, Any]],
-) -> View:
-    tables = TermTables.of(records, term)
+def _of_subjects(name: str, tables: TermTables, breakdowns: Breakdowns, min_students: int, sums: Sums) -> View:
     table = _subject_rows(tables)
     rows = [
         {**place, "subject": subject, **sums(held)}

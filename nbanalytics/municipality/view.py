@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from math import nan, sqrt
 from typing import Any
 
@@ -15,10 +13,18 @@ import pandas as pd
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import mean_interval, wilson
 from nbanalytics.municipality.leavers import TermTables
+from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
+from nbanalytics.toml_files import packaged_toml
 
+#: What a view is made of: records, or the tables of a term that several views share.
+Records = StudentRecords | TermTables
+#: Combinations of dimensions to divide by; an empty one is the whole municipality.
+Breakdowns = Sequence[Sequence[str]]
+#: What computes the numbers of a row from its part of a table.
+Sums = Callable[[pd.DataFrame], dict[str, Any]]
 #: What a view is divided by unless something else is asked for; each year has all of them.
-BREAKDOWNS: tuple[tuple[str, ...], ...] = ((), ("school_id",), ("sex",), ("swedish_course",), ("school_id", "sex"))
+BREAKDOWNS: Breakdowns = ((), ("school_id",), ("sex",), ("swedish_course",), ("school_id", "sex"))
 #: What a view can be divided by, besides the year.
 DIMENSIONS = ("school_id", "sex", "swedish_course")
 
@@ -61,10 +67,10 @@ class View(Shown):
 @cache
 def words() -> dict[str, Any]:
     """Return the words of the workbook."""
-    return tomllib.loads(files("nbanalytics.municipality").joinpath("workbook.toml").read_text(encoding="utf-8"))
+    return packaged_toml("nbanalytics.municipality", "workbook.toml")
 
 
-def divided(table: pd.DataFrame, breakdowns: Sequence[Sequence[str]]) -> list[tuple[dict[str, Any], pd.DataFrame]]:
+def divided(table: pd.DataFrame, breakdowns: Breakdowns) -> list[tuple[dict[str, Any], pd.DataFrame]]:
     """Divide by year and each breakdown; dimensions that a breakdown leaves out are ``*``, unknown values ``unknown``.
 
     A breakdown by something that the records do not know is left out.

@@ -7,13 +7,13 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from nbanalytics.errors import DataError
 from nbanalytics.readers.findings import suggestion
 from nbanalytics.readers.grid import Cells, compared
+from nbanalytics.toml_files import packaged_toml
 
 #: What a column can be; ``name`` is known only to be left out.
 ROLES = ("student", "class", "valid", "invalid", "total", "term")
@@ -118,7 +118,7 @@ def _section(data: Mapping[str, Any], name: str, known: Sequence[str], where: st
 
 @cache
 def _words() -> dict[str, Any]:
-    return tomllib.loads((files("nbanalytics.readers") / "absence_columns.toml").read_text(encoding="utf-8"))
+    return packaged_toml("nbanalytics.readers", "absence_columns.toml")
 
 
 @cache

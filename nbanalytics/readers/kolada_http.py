@@ -5,20 +5,18 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
-import os
 import random
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
-from uuid import uuid4
 
 from nbanalytics.errors import DataError
+from nbanalytics.replacing import replacing_file
 
 #: An answer is at most so many pages of so many bytes: more is a fault of the service, not statistics.
 MOST_PAGES, MOST_BYTES = 1_000, 50_000_000
@@ -208,15 +206,12 @@ class Pages:
         if self.cache is None:
             return
         target = self._file(self.cache, url)
-        part = target.with_name(f".{target.name}.{uuid4().hex}")
         content = json.dumps({"url": url, "fetched": self.clock(), "values": values}, ensure_ascii=False)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(content, encoding="utf-8")
-            os.replace(part, target)
+            with replacing_file(target) as fresh:
+                fresh.write_text(content, encoding="utf-8")
         except OSError as error:
-            with suppress(OSError):
-                part.unlink()
             self.remarks.append(f"the cache cannot be written ({error.strerror}): answers are not kept")
 
     @staticmethod

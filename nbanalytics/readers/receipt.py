@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import zlib
 from importlib.resources import files
 
 from nbanalytics.declaration import DECLARATION_FILE
 from nbanalytics.readers.folder import RECEIPT_FILE, Folder
 from nbanalytics.readers.rules import RULES_VERSION
+from nbanalytics.replacing import replacing_file
 from nbanalytics.schema import TABLES
 
 
@@ -25,14 +25,8 @@ def receipt_is_fresh(folder: Folder) -> bool:
 
 def write_receipt(folder: Folder) -> None:
     """Note that the folder was found without faults; a folder that may not be written to stays without."""
-    target = folder.path / RECEIPT_FILE
-    part = target.with_name(f"{RECEIPT_FILE}.{os.getpid()}.part")
-    with contextlib.suppress(OSError):
-        try:
-            part.write_text(json.dumps(_state(folder), indent=1), encoding="utf-8")
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
+    with contextlib.suppress(OSError), replacing_file(folder.path / RECEIPT_FILE) as fresh:
+        fresh.write_text(json.dumps(_state(folder), indent=1), encoding="utf-8")
 
 
 def _state(folder: Folder) -> dict[str, object]:

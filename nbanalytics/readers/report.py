@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
@@ -18,6 +16,7 @@ from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
 from nbanalytics.readers.findings import Finding, Rows, no_rows, sentences_by_file
 from nbanalytics.readers.tables import Tables
+from nbanalytics.replacing import replacing_file
 
 #: What an optional table is for.
 _USES = {
@@ -181,16 +180,13 @@ class CheckReport:
             If the file cannot be written.
         """
         target = Path(path)
-        part = target.with_name(f".{target.name}.{uuid4().hex}")
         try:
-            with part.open("w", newline="", encoding="utf-8") as stream:
+            with replacing_file(target) as fresh, fresh.open("w", newline="", encoding="utf-8") as stream:
                 writer = csv.writer(stream)
                 writer.writerow(["file", "row", "column", "reason"])
                 for file in self.files:
                     writer.writerows(file.rejected_lines())
-            os.replace(part, target)
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise DataError(f"{target} cannot be written ({error.strerror}). Choose another place.") from None
 
 

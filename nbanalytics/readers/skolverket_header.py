@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
-from typing import Any
 
 from nbanalytics.readers.absence_mapping import joined
 from nbanalytics.readers.grid import Cells, compared
+from nbanalytics.toml_files import packaged_toml
 
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})\s?[/–-]\s?((?:19|20)?\d{2})(?![\d-])")
 _CALENDAR_YEAR = re.compile(r"\bår(?:et)?\b\D{0,12}((?:19|20)\d{2})(?![\d/-])", re.IGNORECASE)
@@ -47,9 +45,7 @@ class Header:
 @cache
 def words(section: str) -> dict[str, str]:
     """Return what each word of a section of ``skolverket_columns.toml`` means, by the word as it is compared."""
-    data: dict[str, Any] = tomllib.loads(
-        (files("nbanalytics.readers") / "skolverket_columns.toml").read_text(encoding="utf-8")
-    )
+    data = packaged_toml("nbanalytics.readers", "skolverket_columns.toml")
     comparing = str if section == "signs" else compared
     return {comparing(word): meaning for meaning, names in data[section].items() for word in names}
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from nbanalytics.grading import Scale
 from nbanalytics.readers.pseudonyms import SEXES, Key, as_text, identities
 from nbanalytics.readers.ss12000_pages import Entities, Entity
 from nbanalytics.readers.words import SEX, grade_words, loosely, read_date, read_grade, subject_words
+from nbanalytics.toml_files import packaged_toml
 
 LAST_YEAR, GRADED = 9, range(6, 10)
 #: Compulsory school; a grade or an enrolment that does not say its school form is taken to be of it.
@@ -285,8 +284,8 @@ def _spring(entity: Entity, semester: str, day: str | None) -> int | None:
 
 @cache
 def _official() -> dict[str, str]:
-    text = files("nbanalytics.readers").joinpath("ss12000.toml").read_text(encoding="utf-8")
-    return {str(code): str(subject) for code, subject in tomllib.loads(text)["subjects"].items()}
+    subjects = packaged_toml("nbanalytics.readers", "ss12000.toml")["subjects"]
+    return {str(code): str(subject) for code, subject in subjects.items()}
 
 
 def _value(entity: Entity, *names: str) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
-from uuid import uuid4
 
 import narwhals as nw
 import pyarrow as pa
@@ -22,6 +20,7 @@ from nbanalytics.grading import Rule, Scale, default_catalogue
 from nbanalytics.readers.folder import RECEIPT_FILE, SUFFIXES
 from nbanalytics.readers.scan import check_scanned
 from nbanalytics.records import StudentRecords
+from nbanalytics.replacing import replacing_folder
 from nbanalytics.schema import TABLES
 
 _WIDE_TABLES = ("grades", "tests")
@@ -68,21 +67,16 @@ def write_records(
         raise DataError(f"There is no format {format!r} to write. Choose 'csv' or 'parquet'.")
     target = Path(folder)
     _refuse_foreign(target)
-    fresh = target.with_name(f".{target.name}.{uuid4().hex}")
+    tables = records.tables()
     try:
-        fresh.mkdir(parents=True)
-        for name, table in tqdm(
-            records.tables().items(), desc="writing", unit="table", delay=2, leave=False, disable=None
-        ):
-            _write_table(_arrow(name, table, records.declaration, wide), fresh / f"{name}.{format}")
-        (fresh / DECLARATION_FILE).write_text(declaration_toml(records.declaration), encoding="utf-8")
-        if format == "parquet" and not wide:
-            check_scanned(fresh)
-        _put_in_place(fresh, target)
+        with replacing_folder(target) as fresh:
+            for name in tqdm(tables, desc="writing", unit="table", delay=2, leave=False, disable=None):
+                _write_table(_arrow(name, tables[name], records.declaration, wide), fresh / f"{name}.{format}")
+            (fresh / DECLARATION_FILE).write_text(declaration_toml(records.declaration), encoding="utf-8")
+            if format == "parquet" and not wide:
+                check_scanned(fresh)
     except OSError as error:
         raise DataError(f"{target} cannot be written ({error.strerror}). Choose another place.") from None
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _refuse_foreign(target: Path) -> None:
@@ -97,20 +91,6 @@ def _refuse_foreign(target: Path) -> None:
         raise DataError(
             f"{target} holds {foreign} other files, and writing would replace the whole folder. Choose an empty one."
         )
-
-
-def _put_in_place(fresh: Path, target: Path) -> None:
-    if not target.exists():
-        fresh.rename(target)
-        return
-    old = target.with_name(f".{target.name}.{uuid4().hex}")
-    target.rename(old)
-    try:
-        fresh.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _arrow(name: str, table: Any, declaration: Declaration, wide: bool) -> Any:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from nbanalytics.errors import DisclosureError
 from nbanalytics.release.presented import parse_presented
+from nbanalytics.toml_files import packaged_toml, read_toml
 
 #: What each measure that is no count is made of.
 _MADE_OF = {
@@ -92,8 +91,7 @@ class Declared:
 @cache
 def standard() -> Declared:
     """Return the declaration that comes with the package: every filter and table, most with two filters at once."""
-    text = files("nbanalytics.release").joinpath("declaration.toml").read_text(encoding="utf-8")
-    data = tomllib.loads(text)
+    data = packaged_toml("nbanalytics.release", "declaration.toml")
     tables = {
         name: DeclaredTable(
             tuple(entry["dimensions"]), tuple(entry["measures"]), entry.get("max_crossed", data["max_crossed"])
@@ -121,14 +119,7 @@ def read_declared(path: str | Path) -> Declared:
     DisclosureError
         If the file is missing or no TOML, or names a filter, table, dimension or measure that there is not.
     """
-    path = Path(path)
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DisclosureError(f"The declaration {path.name} cannot be read ({error.strerror}). Check it.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DisclosureError(f"{path.name} cannot be read as TOML: {error}. Mend that line.") from None
-    return parse_declared(data, path.name)
+    return parse_declared(read_toml(path, DisclosureError), Path(path).name)
 
 
 def parse_declared(data: Mapping[str, Any], where: str = "declaration.toml") -> Declared:

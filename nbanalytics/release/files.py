@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import shutil
-import uuid
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,6 +13,7 @@ import pandas as pd
 
 from nbanalytics.errors import ReleaseError
 from nbanalytics.release.model import NOT_APPLICABLE, OK, SUPPRESSED, Release
+from nbanalytics.replacing import replacing_folder
 
 MANIFEST = "manifest.json"
 FORMAT, VERSION = "nbanalytics-release", 2
@@ -43,29 +42,17 @@ def write_release(release: Release, folder: str | Path) -> Path:
     """
     target = Path(folder).absolute()
     _refuse_other_folder(target)
-    mark = uuid.uuid4().hex[:8]
-    fresh, old = target.with_name(f".{target.name}.{mark}.new"), target.with_name(f".{target.name}.{mark}.old")
     try:
-        (fresh / "tables").mkdir(parents=True)
-        for name, table in release.tables.items():
-            (fresh / release.manifest["tables"][name]["file"]).write_bytes(table_bytes(table, name))
-        (fresh / MANIFEST).write_bytes(_json(release.manifest))
-        if target.exists():
-            target.rename(old)
-        try:
-            fresh.rename(target)
-        except OSError:
-            if old.exists():
-                old.rename(target)
-            raise
+        with replacing_folder(target) as fresh:
+            (fresh / "tables").mkdir()
+            for name, table in release.tables.items():
+                (fresh / release.manifest["tables"][name]["file"]).write_bytes(table_bytes(table, name))
+            (fresh / MANIFEST).write_bytes(_json(release.manifest))
     except OSError as error:
         raise ReleaseError(
             f"The release could not be written to {target.name} ({error.strerror}); what was there is untouched. "
             "Check the disk and your rights to the folder, then try again."
         ) from None
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
     return target
 
 

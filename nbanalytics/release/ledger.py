@@ -13,6 +13,7 @@ from typing import Any
 from nbanalytics.errors import ReleaseError
 from nbanalytics.release.files import read_release, write_release
 from nbanalytics.release.model import Release
+from nbanalytics.replacing import replacing_file
 
 #: What stands in the first entry for the entry before it.
 _FIRST = "0" * 64
@@ -143,9 +144,8 @@ class Ledger:
         if not entries or entries[-1]["manifest"] != checksum:
             return
         lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
-        fresh = self.path.with_name(self.path.name + ".new")
-        fresh.write_text("".join(lines[:-1]), encoding="utf-8", newline="\n")
-        fresh.replace(self.path)
+        with replacing_file(self.path) as fresh:
+            fresh.write_text("".join(lines[:-1]), encoding="utf-8", newline="\n")
         if not any(entry["manifest"] == checksum for entry in entries[:-1]):
             shutil.rmtree(self.copies / str(checksum), ignore_errors=True)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.intervals import mean_interval, placements
-from nbanalytics.risk.scores import Floats, labels_of, outcomes_of, probabilities_of, ratio, same_length
+from nbanalytics.risk.scores import Floats, labels_of, labels_or_none, ratio, scored, scored_by
 
 #: What rounding leaves of a variance of 0.
 _NO_VARIANCE = 1e-15
@@ -198,13 +198,10 @@ def compare_auc(y: Any, scores: Mapping[str, Any], clusters: Any = None, level: 
     """
     from statistics import NormalDist
 
-    outcome = outcomes_of(y)
-    names = list(scores)
-    arrays = [probabilities_of(scores[name], name) for name in names]
-    for name, array in zip(names, arrays, strict=True):
-        same_length(outcome, array, name)
-    groups = None if clusters is None else labels_of(clusters, len(outcome), "clusters")
-    auc, covariance = delong(outcome, np.array(arrays), groups)
+    outcome, arrays = scored_by(y, scores)
+    names = list(arrays)
+    groups = labels_or_none(clusters, len(outcome), "clusters")
+    auc, covariance = delong(outcome, np.array(list(arrays.values())), groups)
     rows = []
     for first in range(len(names)):
         for second in range(first + 1, len(names)):
@@ -244,8 +241,7 @@ def roc_curve(y: Any, p: Any, folds: Any = None) -> pd.DataFrame:
     2        0.3  0.5  1.0
     3        0.1  1.0  1.0
     """
-    outcome, scores = outcomes_of(y), probabilities_of(p)
-    same_length(outcome, scores)
+    outcome, scores = scored(y, p)
     if folds is None:
         return _curve(outcome, scores)
     labels = labels_of(folds, len(outcome), "folds")

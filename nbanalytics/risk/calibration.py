@@ -10,7 +10,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import wilson
-from nbanalytics.risk.scores import Floats, outcomes_of, probabilities_of, ratio, same_length
+from nbanalytics.risk.scores import Floats, ratio, scored
 
 _STEPS = 50
 _CONVERGED = 1e-10
@@ -158,8 +158,7 @@ def calibration_table(y: Any, p: Any, bins: int = 10, level: float = 0.95) -> pd
 
 
 def _binned(y: Any, p: Any, bins: int) -> tuple[Floats, Floats, Any]:
-    outcome, scores = outcomes_of(y), probabilities_of(p)
-    same_length(outcome, scores)
+    outcome, scores = scored(y, p)
     if bins < 2:
         raise DataError(f"{bins} bins divide nothing. Ask for at least 2.")
     _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from nbanalytics.risk.bootstrap import Statistic, draw, percentile_interval, warn_weak
 from nbanalytics.risk.decision import counted, flag_at, flag_top_within, net_benefit, rates
-from nbanalytics.risk.scores import Floats, labels_of, outcomes_of, probabilities_of, same_length
+from nbanalytics.risk.scores import Floats, labels_or_none, scored
 
 CAPACITIES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
@@ -68,9 +68,8 @@ def at_capacity(
     0.250         2.0        0.5    0.50   2.0
     0.375         3.0        0.5    0.75   2.0
     """
-    outcome, scores = outcomes_of(y), probabilities_of(p)
-    same_length(outcome, scores)
-    strata = None if folds is None else labels_of(folds, len(outcome), "folds")
+    outcome, scores = scored(y, p)
+    strata = labels_or_none(folds, len(outcome), "folds")
     drawn = draw(len(outcome), clusters, draws, random_state)
     warn_weak(drawn)
     rows: list[tuple[float, str, float, float, float]] = []
@@ -144,10 +143,8 @@ def net_benefit_curve(
     1        0.5  everybody   -0.2
     2        0.5     nobody    0.0
     """
-    outcome, scores = outcomes_of(y), probabilities_of(p)
-    same_length(outcome, scores)
-    schools = None if clusters is None else labels_of(clusters, len(outcome), "clusters")
-    drawn = draw(len(outcome), schools, draws, random_state)
+    outcome, scores = scored(y, p)
+    drawn = draw(len(outcome), clusters, draws, random_state)
     warn_weak(drawn)
     rows: list[tuple[float, str, float, float, float]] = []
     for threshold in thresholds:

@@ -13,7 +13,7 @@ from nbanalytics.risk.auc import auc_difference, auc_interval, delong
 from nbanalytics.risk.bootstrap import Draws, draw, percentile_interval, warn_weak
 from nbanalytics.risk.capacity import capacity_statistic
 from nbanalytics.risk.measuring import statistic
-from nbanalytics.risk.scores import Floats, labels_of, outcomes_of, probabilities_of, same_length
+from nbanalytics.risk.scores import Floats, labels_or_none, scored_by
 
 COLUMNS = ("model", "measure", "value", "low", "high", "difference", "difference_low", "difference_high")
 
@@ -83,17 +83,14 @@ def compare_models(
     0   flag  0.750         NaN
     10  model 0.938       0.188
     """
-    outcome = outcomes_of(y)
-    arrays = {name: probabilities_of(values, name) for name, values in scores.items()}
-    for name, array in arrays.items():
-        same_length(outcome, array, name)
+    outcome, arrays = scored_by(y, scores)
     base = reference if reference is not None else next(iter(arrays), None)
     if base not in arrays:
         raise DataError(
             f"There is no model {base} to compare with. Choose among: {', '.join(arrays) or 'none at all'}."
         )
-    schools = None if clusters is None else labels_of(clusters, len(outcome), "clusters")
-    strata = None if folds is None else labels_of(folds, len(outcome), "folds")
+    schools = labels_or_none(clusters, len(outcome), "clusters")
+    strata = labels_or_none(folds, len(outcome), "folds")
     drawn = draw(len(outcome), schools, draws, random_state)
     values, resampled = {}, {}
     for name, array in arrays.items():

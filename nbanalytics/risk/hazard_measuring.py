@@ -11,7 +11,7 @@ import pandas as pd
 from nbanalytics.errors import DataError
 from nbanalytics.risk.auc import tied_within, won_pairs
 from nbanalytics.risk.bootstrap import draw, percentile_interval, warn_weak
-from nbanalytics.risk.scores import Floats, labels_of, ratio
+from nbanalytics.risk.scores import Floats, labels_or_none, ratio
 
 
 def hazard_measures(
@@ -78,7 +78,7 @@ def hazard_measures(
     4  NaN  integrated_brier  0.0863
     """
     periods, happened, risks = _checked(duration, event, risk)
-    strata = None if folds is None else labels_of(folds, len(periods), "folds")
+    strata = labels_or_none(folds, len(periods), "folds")
     course = _Course(periods, happened, risks, strata)
     values = {name: float(value[0]) for name, value in course.measure(np.ones((1, len(periods)))).items()}
     drawn = draw(len(periods), clusters, draws, random_state)

@@ -17,7 +17,7 @@ from nbanalytics.risk.auc import auc_interval, tied, tied_within, weighted_auc, 
 from nbanalytics.risk.bootstrap import MIN_CLUSTERS, Draws, Statistic, draw, percentile_interval
 from nbanalytics.risk.calibration import calibration_fit, log_losses, squared_errors, weighted_mean
 from nbanalytics.risk.decision import COUNTS, SHARES, counted, flag_at, rates, share_interval
-from nbanalytics.risk.scores import Floats, labels_of, outcomes_of, probabilities_of, same_length
+from nbanalytics.risk.scores import Floats, labels_of, labels_or_none, scored
 
 SCORE_MEASURES = (
     "auc",
@@ -118,10 +118,9 @@ def measures(
     7    all      tp   3.00    NaN    NaN
     17   all     ppv   0.75  0.301  0.954
     """
-    outcome, scores = outcomes_of(y), probabilities_of(p)
-    same_length(outcome, scores)
+    outcome, scores = scored(y, p)
     n = len(outcome)
-    schools = None if clusters is None else labels_of(clusters, n, "clusters")
+    schools = labels_or_none(clusters, n, "clusters")
     drawn = draw(n, schools, draws, random_state)
     rows, weak = [], Counter[str]()
     parts = _parts(groups, n)

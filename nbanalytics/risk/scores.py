@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import nan
 from typing import Any
 
@@ -61,10 +62,44 @@ def labels_of(labels: Any, rows: int, name: str) -> NDArray[np.object_]:
     return np.asarray(series.astype(str).where(series.notna(), "missing"), dtype=object)
 
 
-def same_length(y: Floats, p: Floats, name: str = "p") -> None:
-    """Raise a DataError if there is not one score for every outcome."""
-    if len(y) != len(p):
-        raise DataError(f"y has {len(y)} values and {name} has {len(p)}. Give one of each per student.")
+def labels_or_none(labels: Any, rows: int, name: str) -> NDArray[np.object_] | None:
+    """Return the labels of :func:`labels_of`, or None where none were given."""
+    return None if labels is None else labels_of(labels, rows, name)
+
+
+def scored(y: Any, p: Any) -> tuple[Floats, Floats]:
+    """Return outcomes and the probabilities of one model; see :func:`scored_by`."""
+    outcome, scores = scored_by(y, {"p": p})
+    return outcome, scores["p"]
+
+
+def scored_by(y: Any, scores: Mapping[str, Any]) -> tuple[Floats, dict[str, Floats]]:
+    """Return outcomes, and the probabilities by name of the model.
+
+    Parameters
+    ----------
+    y : sequence of bool or of 0 and 1
+        One per student.
+    scores : mapping of str to sequence of float
+        Probabilities, one of each model per student.
+
+    Raises
+    ------
+    DataError
+        If outcomes or probabilities cannot be used, or there is not one of each per student.
+
+    Examples
+    --------
+    >>> outcome, scores = scored_by([True, False], {"flag": [1, 0], "model": [0.7, 0.2]})
+    >>> scores["flag"].tolist()
+    [1.0, 0.0]
+    """
+    outcome = outcomes_of(y)
+    arrays = {name: probabilities_of(values, name) for name, values in scores.items()}
+    for name, array in arrays.items():
+        if len(array) != len(outcome):
+            raise DataError(f"y has {len(outcome)} values and {name} has {len(array)}. Give one of each per student.")
+    return outcome, arrays
 
 
 def ratio(above: Any, below: Any) -> Floats:

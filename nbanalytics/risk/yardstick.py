@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import pandas as pd
@@ -13,6 +11,7 @@ import pandas as pd
 from nbanalytics.declaration import Declaration
 from nbanalytics.risk.data import horizon_years
 from nbanalytics.risk.validation import Validation
+from nbanalytics.toml_files import packaged_toml
 
 
 def published_flags() -> pd.DataFrame:
@@ -95,4 +94,4 @@ def auc_by_point(
 
 @cache
 def _published() -> dict[str, Any]:
-    return tomllib.loads(files(__package__).joinpath("yardstick.toml").read_text(encoding="utf-8"))
+    return packaged_toml("nbanalytics.risk", "yardstick.toml")

@@ -26,6 +26,7 @@ from nbanalytics.support.comparison import (
 from nbanalytics.support.register import chosen, open_register
 from nbanalytics.support.sensitivity import e_value_of_difference
 from nbanalytics.terms import term_dates
+from nbanalytics.text import label, number, say
 
 #: Outcomes: names of measures, see nbanalytics.indicators.measures.
 OUTCOMES = ("absence", "points")
@@ -70,18 +71,25 @@ class SupportOutcome(Shown):
         span = f"{self.settings['before']} to {self.settings['after']}"
         return f"{self.students} students whose support began in {span}, beside students alike at the start"
 
-    def reading(self) -> str:
-        """Say what the table shows, and what it does not."""
-        sentences = [_sentence(row) for row in self.table.to_dict("records")]
+    def reading(self, lang: str = "sv") -> str:
+        """Say what the table shows, and what it does not.
+
+        Parameters
+        ----------
+        lang : str
+            ``"sv"`` or ``"en"``.
+
+        Returns
+        -------
+        str
+            A sentence for each outcome, one if the groups still differ, and the reservation.
+        """
+        sentences = [_sentence(row, lang) for row in self.table.to_dict("records")]
         off = self.balance[self.balance["after"].abs() > BALANCED]
         if len(off):
             names = ", ".join(sorted(set(off["covariate"])))
-            sentences.append(f"The groups still differ in {names}: read with care.")
-        sentences.append(
-            "This is no experiment. The groups are alike in what was known at the start; what made somebody choose "
-            "these students, and was not written down, may be behind a difference, or hide one."
-        )
-        return " ".join(sentences)
+            sentences.append(say("support.reading.unbalanced", lang, names=names))
+        return " ".join([*sentences, say("support.reading.care", lang)])
 
 
 def support_outcome(
@@ -252,16 +260,18 @@ def _refuse_few(supported: Bools, outcome: str, min_students: int) -> None:
         )
 
 
-def _sentence(row: Mapping[Any, Any]) -> str:
-    name, unit = {"absence": ("absence", "percentage points"), "points": ("grades", "grade points")}[row["outcome"]]
-    span = f"95 % interval {row['low']:.2f} to {row['high']:.2f}"
-    if row["low"] <= 0 <= row["high"]:
-        return (
-            f"In {name} no difference to students alike can be told from chance ({row['effect']:.2f} {unit}, {span})."
-        )
-    side = "higher" if row["effect"] > 0 else "lower"
-    return (
-        f"The supported students' {name} was {abs(row['effect']):.2f} {unit} {side} than those of students alike "
-        f"({span}; {row['effect_sd']:.2f} SD). Something not measured would have to go with both support and outcome "
-        f"by a risk ratio of {row['e_value']:.1f} to explain this away, {row['e_value_limit']:.1f} for the interval."
+def _sentence(row: Mapping[Any, Any], lang: str) -> str:
+    key = "same" if row["low"] <= 0 <= row["high"] else "higher" if row["effect"] > 0 else "lower"
+    size = row["effect"] if key == "same" else abs(row["effect"])
+    return say(
+        f"support.reading.{key}",
+        lang,
+        outcome=label("support_outcome", row["outcome"], lang),
+        unit=label("support_unit", row["outcome"], lang),
+        effect=number(size, lang, 2),
+        low=number(row["low"], lang, 2),
+        high=number(row["high"], lang, 2),
+        effect_sd=number(row["effect_sd"], lang, 2),
+        e_value=number(row["e_value"], lang, 1),
+        e_value_limit=number(row["e_value_limit"], lang, 1),
     )

@@ -12,10 +12,11 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.indicators import Indicator, indicators, read_indicators, trend
-from nbanalytics.indicators.declared import UNKNOWN, check_keys, read_toml
+from nbanalytics.indicators.declared import UNKNOWN, check_keys
 from nbanalytics.intervals import mean_interval
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
+from nbanalytics.toml_files import read_toml
 
 #: With fewer students known in both terms, no change is estimated.
 MIN_STUDENTS = 10

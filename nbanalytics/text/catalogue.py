@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import cast
+
+from nbanalytics.toml_files import packaged_toml
 
 LANGUAGES = ("sv", "en")
 # The two terms that a page compares stand in many of its messages, whoever says them.
@@ -65,7 +65,7 @@ def labels() -> dict[str, dict[str, dict[str, str]]]:
 
 
 def _read(name: str) -> object:
-    return tomllib.loads(files("nbanalytics.text").joinpath(name).read_text(encoding="utf-8"))
+    return packaged_toml("nbanalytics.text", name)
 
 
 def _language(lang: str) -> str:
