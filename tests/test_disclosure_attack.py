@@ -24,6 +24,12 @@ def every_table(system, shape, hidden):
     return np.array(found)
 
 
+def change_of(change, size):
+    whole = np.zeros(size)
+    whole[change[0]] = change[1]
+    return whole
+
+
 tiny = st.tuples(
     st.sampled_from([(3,), (2, 2)]), st.lists(st.integers(0, 3), min_size=4, max_size=4), st.integers(0, 2**9 - 1)
 )
@@ -46,11 +52,16 @@ def test_bounds_are_those_of_all_tables(case):
     # What has one value by any combination of sums has one value in all tables.
     alone = tables.min(axis=0) == tables.max(axis=0)
     assert not (determined(knowledge) & ~alone).any()
-    # And a table with the cell at 0, or at 2 or more, is only told of where there is one.
-    seen = seen_beyond(knowledge, np.arange(len(system.values)), 0, 2)
-    assert not (seen & (tables.min(axis=0) > 0) & (tables.max(axis=0) < 2)).any()
-    open_cells = ~knowledge.fixed
-    assert seen[open_cells].sum() >= 0.5 * ((tables.min(axis=0) == 0) | (tables.max(axis=0) >= 2))[open_cells].sum()
+    # And a table with the cell at 0, or at 2 or more, is only told of where there is one; all it tells of are tables.
+    cells = np.arange(len(system.values))
+    seen = seen_beyond(knowledge, cells, 0, 2)
+    there = (tables.min(axis=0) == 0) | (tables.max(axis=0) >= 2)
+    assert not (seen.shown & ~there).any()
+    assert seen.shown.sum() >= 0.5 * there.sum()
+    bounds(knowledge, cells, enough=(np.zeros(len(cells)), np.full(len(cells), 2.0)), tables=seen)
+    assert (seen.shown == there).all()
+    found = [seen.base, *(seen.base + change_of(change, len(cells)) for change in seen.changes)]
+    assert {tuple(table) for table in found} <= {tuple(table) for table in tables}
 
 
 def square():

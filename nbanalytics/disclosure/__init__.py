@@ -1,10 +1,11 @@
 """What may be published: the policy, the cells that must be hidden, and those hidden to protect them."""
 
-from nbanalytics.disclosure.attack import Bounds, bounds, determined, exposed, seen_beyond
+from nbanalytics.disclosure.attack import Bounds, bounds, determined, exposed
 from nbanalytics.disclosure.cells import CellSystem, Equation, SystemBuilder
 from nbanalytics.disclosure.engine import Protection, protect, protect_sums, replay
 from nbanalytics.disclosure.knowledge import Knowledge, knowledge_of
 from nbanalytics.disclosure.policy import Policy, parse_policy, read_policy
+from nbanalytics.disclosure.possible import Possible, seen_beyond
 from nbanalytics.disclosure.primary import Line, primary
 from nbanalytics.disclosure.rounding import round_small
 
@@ -15,6 +16,7 @@ __all__ = [
     "Knowledge",
     "Line",
     "Policy",
+    "Possible",
     "Protection",
     "SystemBuilder",
     "bounds",

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from nbanalytics.disclosure.cells import CellSystem, Ids, Mask, Values
-from nbanalytics.disclosure.goals import Goals
 from nbanalytics.disclosure.knowledge import Knowledge, Part, knowledge_of, parts_of
 from nbanalytics.disclosure.linear import Projection
-from nbanalytics.disclosure.moves import Block
+from nbanalytics.disclosure.possible import Possible
 from nbanalytics.disclosure.propagation import TOLERANCE
-from nbanalytics.disclosure.search import Search
 from nbanalytics.disclosure.solver import solve
 
-__all__ = ["Bounds", "Knowledge", "bounds", "determined", "exposed", "seen_beyond"]
+__all__ = ["Bounds", "Knowledge", "bounds", "determined", "exposed"]
 
 
 def determined(knowledge: Knowledge) -> Mask:
@@ -84,6 +81,7 @@ def bounds(
     enough: tuple[Values, Values] | None = None,
     seconds: float = np.inf,
     progress: Callable[[str], None] | None = None,
+    tables: Possible | None = None,
 ) -> Bounds:
     """Find the smallest and the largest value of cells that are not published, over whole-number tables.
 
@@ -99,6 +97,8 @@ def bounds(
         When to stop; what is not proven by then stays so.
     progress : callable, optional
         Told in words how far it has come.
+    tables : Possible, optional
+        Takes in the tables that are found.
 
     Returns
     -------
@@ -120,81 +120,52 @@ def bounds(
     cells = np.asarray(cells, dtype=np.int64)
     lower, upper = knowledge.intervals
     nothing = np.full(len(cells), np.nan)
+    enough_low, enough_high = (nothing, nothing) if enough is None else enough
     found = Bounds(cells, lower[cells], upper[cells], nothing.copy(), nothing.copy())
     fixed = knowledge.fixed[cells]
     found.low_seen[fixed] = found.high_seen[fixed] = lower[cells[fixed]]
     stop = time.monotonic() + seconds
     parts = list(parts_of(knowledge, cells[~fixed]))
     for number, part in enumerate(parts, 1):
-        inside, place = part.locate(cells)
-        limits = (nothing, nothing) if enough is None else enough
-        search = _Search(part, place, limits[0][inside], limits[1][inside], stop)
-        search.run()
-        found.low[inside], found.high[inside] = search.low, search.high
-        found.low_seen[inside], found.high_seen[inside] = search.low_seen, search.high_seen
+        inside, places = part.locate(cells)
+        up = _Side(1.0, places, part.upper[places], enough_high[inside], nothing[inside])
+        down = _Side(-1.0, places, -part.lower[places], -enough_low[inside], nothing[inside])
+        _Search(part, (up, down), stop, tables).run()
+        # Less than 0, and not its negative, so that 0 has no sign.
+        found.low[inside], found.high[inside] = 0 - down.most, up.most
+        found.low_seen[inside], found.high_seen[inside] = 0 - down.seen, up.seen
         if progress is not None:
             progress(f"attack: part {number} of {len(parts)}, {int(found.proven.sum())} of {len(cells)} cells bounded")
     return found
 
 
-def seen_beyond(
-    knowledge: Knowledge,
-    cells: Ids,
-    low: float,
-    high: float,
-    seconds: float = np.inf,
-    progress: Callable[[str], None] | None = None,
-) -> Mask:
-    """Tell for which counts a table was found that has the cell at or below ``low``, or at or above ``high``.
+@dataclass
+class _Side:
+    """One end of the interval of each cell; with the sign of the end, the most that the cell can be.
 
-    Parameters
+    Attributes
     ----------
-    knowledge : Knowledge
-    cells : int array
-        Cells to look at.
-    low, high : float
-    seconds : float
-        When to stop.
-    progress : callable, optional
-        Told in words how far it has come.
-
-    Returns
-    -------
-    bool array
-        Where it is false there may be such a table, but none was found: ask :func:`bounds`. Many cells are pushed at
-        once, so that this takes few linear programs where ``bounds`` takes one for each cell.
-
-    Raises
-    ------
-    DisclosureError
-        If no table agrees with what is published.
-
-    Examples
-    --------
-    >>> from scipy import sparse
-    >>> sums = sparse.csr_array(np.array([[1, -1, -1]]))
-    >>> seen_beyond(Knowledge(sums, np.array([4, np.nan, np.nan])), np.array([1, 2]), 0, 5)
-    array([ True,  True])
+    sign : float
+        1 for the largest values, -1 for the smallest.
+    places : int array
+    most : array
+        No table has more.
+    enough : array
+        A table with as much settles it; ``nan`` for none but the most.
+    seen : array
+        The most of the tables found; ``nan`` if there is none.
     """
-    cells = np.asarray(cells, dtype=np.int64)
-    found: Mask = np.zeros(len(cells), dtype=bool)
-    stop = time.monotonic() + seconds
-    for part in parts_of(knowledge, cells):
-        inside, places = part.locate(cells)
-        table, _ = solve(part, np.zeros(len(part.cells)), stop)
-        if table is None or not part.integer.all():
-            continue
-        # From the least that each cell can be, as the moves of the engine want it.
-        least, size = part.lower, len(places)
-        goals = Goals(places, np.zeros(size), low - least[places], high - least[places])
-        still = ~goals.reached(table - least)
-        matrix, nothing = sparse.csc_array(part.matrix), np.zeros(len(least))
-        block = Block(part.cells, matrix, table - least, nothing, part.upper - least, True)
-        search = Search(block, goals[still], np.ones(len(least), dtype=bool))
-        search.reach(stop, progress or (lambda words: None))
-        found[inside[~still]] = True
-        found[inside[still]] = ~search.open
-    return found
+
+    sign: float
+    places: Ids
+    most: Values
+    enough: Values
+    seen: Values
+
+    @property
+    def open(self) -> Mask:
+        """Which cells may still lie further out than in any table found."""
+        return ~(self.seen >= np.fmin(self.most, self.enough) - TOLERANCE)
 
 
 @dataclass
@@ -202,61 +173,41 @@ class _Search:
     """Bounds of some cells of a part; a table found for one cell is looked at for all others."""
 
     part: Part
-    places: Ids
-    enough_low: Values
-    enough_high: Values
+    sides: tuple[_Side, _Side]
     stop: float
-    low: Values = field(init=False)
-    high: Values = field(init=False)
-    low_seen: Values = field(init=False)
-    high_seen: Values = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.low, self.high = self.part.lower[self.places].copy(), self.part.upper[self.places].copy()
-        self.low_seen = np.full(len(self.places), np.nan)
-        self.high_seen = self.low_seen.copy()
+    tables: Possible | None
 
     def run(self) -> None:
         """Solve until all is bounded or time is up: first all cells together, then those left one by one."""
-        for sign in (1.0, -1.0):
-            self._together(sign)
-        for target in range(len(self.places)):
-            for sign in (1.0, -1.0):
-                if time.monotonic() < self.stop and self._open(sign)[target]:
-                    self._alone(target, sign)
+        for side in self.sides:
+            self._together(side)
+        for target in range(len(self.sides[0].places)):
+            for side in self.sides:
+                if side.open[target] and time.monotonic() < self.stop:
+                    self._alone(side, target)
 
-    def _open(self, sign: float) -> Mask:
-        """Tell which cells may still lie further out than in any table found."""
-        if sign > 0:
-            return ~(self.high_seen >= np.fmin(self.high, self.enough_high) - TOLERANCE)
-        return ~(self.low_seen <= np.fmax(self.low, self.enough_low) + TOLERANCE)
-
-    def _together(self, sign: float) -> None:
+    def _together(self, side: _Side) -> None:
         """Push all open cells at once, as long as that settles one in ten of them."""
-        while (still := self._open(sign)).any() and time.monotonic() < self.stop:
-            gain = np.zeros(len(self.part.cells))
-            gain[self.places[still]] = sign
-            table, _ = solve(self.part, gain, self.stop)
-            if table is None:
-                return
-            self._note(table)
-            if self._open(sign).sum() > 0.9 * still.sum():
+        while (still := side.open).any() and time.monotonic() < self.stop:
+            found, _ = self._push(side, side.places[still])
+            if not found or side.open.sum() > 0.9 * still.sum():
                 return
 
-    def _alone(self, target: int, sign: float) -> None:
+    def _alone(self, side: _Side, target: int) -> None:
+        place = side.places[target]
+        _, most = self._push(side, place)
+        if self.part.integer[place]:
+            most = float(np.floor(most + TOLERANCE))
+        side.most[target] = min(side.most[target], most)
+
+    def _push(self, side: _Side, places: Ids) -> tuple[bool, float]:
+        """Look for a table with as much as can be of some cells; tell whether there is one, and how much can be."""
         gain = np.zeros(len(self.part.cells))
-        gain[self.places[target]] = sign
+        gain[places] = side.sign
         table, most = solve(self.part, gain, self.stop)
-        if sign > 0:
-            self.high[target] = min(self.high[target], self._whole(target, most))
-        else:
-            self.low[target] = max(self.low[target], -self._whole(target, most))
         if table is not None:
-            self._note(table)
-
-    def _whole(self, target: int, most: float) -> float:
-        return float(np.floor(most + TOLERANCE)) if self.part.integer[self.places[target]] else most
-
-    def _note(self, table: Values) -> None:
-        self.low_seen = np.fmin(self.low_seen, table[self.places])
-        self.high_seen = np.fmax(self.high_seen, table[self.places])
+            for each in self.sides:
+                each.seen = np.fmax(each.seen, each.sign * table[each.places])
+            if self.tables is not None and (first := self.tables.first(self.part, self.stop)) is not None:
+                self.tables.add(self.part.cells, table - first)
+        return table is not None, most

@@ -112,8 +112,8 @@ class Part:
         return inside, place[inside]
 
 
-def parts_of(knowledge: Knowledge, around: Ids) -> Iterator[Part]:
-    """Split the cells that are not fixed into parts that share no sum; only parts with a cell of ``around``."""
+def parts_of(knowledge: Knowledge, around: Ids | None = None) -> Iterator[Part]:
+    """Split the cells that are not fixed into parts that share no sum; all, or those with a cell of ``around``."""
     lower, upper = knowledge.intervals
     fixed = knowledge.fixed
     free = np.flatnonzero(~fixed)
@@ -121,7 +121,7 @@ def parts_of(knowledge: Knowledge, around: Ids) -> Iterator[Part]:
     open_part = sparse.csr_array(columns[:, free])
     rest = -(columns[:, np.flatnonzero(fixed)] @ lower[fixed])
     _, number = connected_components(abs(open_part).T @ abs(open_part), directed=False)
-    wanted = np.unique(number[np.isin(free, around)])
+    wanted = np.unique(number if around is None else number[np.isin(free, around)])
     for which in wanted:
         local = np.flatnonzero(number == which)
         cells = free[local]

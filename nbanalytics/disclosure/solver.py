@@ -13,6 +13,8 @@ from nbanalytics.errors import DisclosureError
 
 #: Statuses of the solver.
 _INFEASIBLE, _UNBOUNDED = 2, 3
+#: Branches of one program: a limit of work, since what is found must not depend on how fast the machine is.
+_BRANCHES = 5000
 #: How far a table may be from the sums before it counts as none.
 _SLACK = 1e-4
 
@@ -31,7 +33,8 @@ def solve(part: Part, gain: Values, stop: float = np.inf) -> tuple[Values | None
     Returns
     -------
     table : array or None
-        Whole where the cells are counts; None if none was found in time, or none has a largest gain.
+        Whole where the cells are counts; None if none was found in time or within the branches that a program may
+        take, or if none has a largest gain.
     most : float
         No table has a larger gain.
 
@@ -47,7 +50,7 @@ def solve(part: Part, gain: Values, stop: float = np.inf) -> tuple[Values | None
         integrality=part.integer.astype(int),
         bounds=optimize.Bounds(part.lower, part.upper),
         constraints=optimize.LinearConstraint(part.matrix, part.rest, part.rest),
-        options={"mip_rel_gap": 0.0, "time_limit": left},
+        options={"mip_rel_gap": 0.0, "node_limit": _BRANCHES, "time_limit": left},
     )
     if result.status == _INFEASIBLE:
         raise DisclosureError("No table agrees with what is published. Check that no table was changed.")

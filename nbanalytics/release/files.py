@@ -15,7 +15,7 @@ from nbanalytics.errors import ReleaseError
 from nbanalytics.release.model import NOT_APPLICABLE, OK, SUPPRESSED, Release
 from nbanalytics.replacing import replacing_folder
 
-MANIFEST = "manifest.json"
+MANIFEST, WITNESSES = "manifest.json", "witnesses.csv"
 FORMAT, VERSION = "nbanalytics-release", 2
 _DECIMALS = {"mean_points": 2, "mean_merit": 1, "mean_absence": 1, "hazard": 4, "survival": 4}
 _AGAIN = "Make the release anew with 'nbanalytics release', or fetch it again from where it was published."
@@ -47,6 +47,8 @@ def write_release(release: Release, folder: str | Path) -> Path:
             (fresh / "tables").mkdir()
             for name, table in release.tables.items():
                 (fresh / release.manifest["tables"][name]["file"]).write_bytes(table_bytes(table, name))
+            if release.witnesses is not None:
+                (fresh / WITNESSES).write_bytes(release.witnesses)
             (fresh / MANIFEST).write_bytes(_json(release.manifest))
     except OSError as error:
         raise ReleaseError(
@@ -79,13 +81,27 @@ def read_release(folder: str | Path) -> Release:
         file = str(entry["file"])
         if PurePosixPath(file).parts != ("tables", f"{name}.csv"):
             raise ReleaseError(f"{MANIFEST} in {folder.name} names the file {file!r} for the table {name}. {_AGAIN}")
-        if not (folder / file).is_file():
-            raise ReleaseError(f"{file} is missing from the release {folder.name}. {_AGAIN}")
-        raw = (folder / file).read_bytes()
-        if checksum(raw) != manifest["checksums"].get(file):
-            raise ReleaseError(f"{file} in the release {folder.name} was altered since it was published. {_AGAIN}")
-        tables[name] = _parse(raw, entry, file)
-    return Release(manifest, tables)
+        tables[name] = _parse(_read_file(folder, file, manifest), entry, file)
+    witnesses = _read_file(folder, WITNESSES, manifest) if WITNESSES in manifest["checksums"] else None
+    return Release(manifest, tables, witnesses)
+
+
+def as_published(release: Release) -> Release:
+    """Return a release with nothing but what a reader of its files will have, without witnesses."""
+    tables = {
+        name: _parse(table_bytes(table, name), release.manifest["tables"][name], name)
+        for name, table in release.tables.items()
+    }
+    return signed(release.manifest, tables)
+
+
+def signed(manifest: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], witnesses: bytes | None = None) -> Release:
+    """Put checksums to what a release is made of."""
+    checksums = {f"tables/{name}.csv": checksum(table_bytes(table, name)) for name, table in tables.items()}
+    if witnesses is not None:
+        checksums[WITNESSES] = checksum(witnesses)
+    manifest = {**manifest, "checksums": checksums}
+    return Release({**manifest, "checksum": manifest_checksum(manifest)}, dict(tables), witnesses)
 
 
 def table_bytes(table: pd.DataFrame, name: str) -> bytes:
@@ -126,7 +142,8 @@ def _refuse_other_folder(target: Path) -> None:
             f"The folder {target.name} holds {len(files)} files and is no release, so nothing was written. "
             "Give a new or empty folder."
         )
-    strange = [path for path in files if path != Path(MANIFEST) and path.parent != Path("tables")]
+    own = (Path(MANIFEST), Path(WITNESSES))
+    strange = [path for path in files if path not in own and path.parent != Path("tables")]
     if strange:
         raise ReleaseError(
             f"Beside the release the folder {target.name} holds {len(strange)} other files, such as {strange[0]}, that "
@@ -140,6 +157,15 @@ def _is_release(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(manifest, dict) and manifest.get("format") == FORMAT
+
+
+def _read_file(folder: Path, file: str, manifest: Mapping[str, Any]) -> bytes:
+    if not (folder / file).is_file():
+        raise ReleaseError(f"{file} is missing from the release {folder.name}. {_AGAIN}")
+    raw = (folder / file).read_bytes()
+    if checksum(raw) != manifest["checksums"].get(file):
+        raise ReleaseError(f"{file} in the release {folder.name} was altered since it was published. {_AGAIN}")
+    return raw
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

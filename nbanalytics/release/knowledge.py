@@ -14,7 +14,7 @@ from scipy import sparse
 
 from nbanalytics.disclosure.knowledge import Knowledge
 from nbanalytics.errors import ReleaseError
-from nbanalytics.release.model import ALL, FILTERS, OK, Release
+from nbanalytics.release.model import ALL, FILTERS, OK, SUPPRESSED, Release
 
 #: The column of a frame of cells that holds their numbers.
 CELL = "_cell"
@@ -42,6 +42,13 @@ class Published:
     frames: Sequence[Frames]
     releases: Sequence[Release]
     changed: tuple[str, ...]
+
+    @property
+    def hidden(self) -> NDArray[np.int64]:
+        """Cells that a release suppresses and none shows."""
+        cells = [frame.loc[frame["status"] == SUPPRESSED, CELL] for frames in self.frames for frame in frames.values()]
+        every = np.unique(np.concatenate(cells)).astype(np.int64)
+        return every[np.isnan(self.knowledge.values[every])]
 
     @property
     def not_looked_at(self) -> NDArray[np.int64]:

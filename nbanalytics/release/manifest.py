@@ -11,7 +11,7 @@ from nbanalytics.disclosure import Policy
 from nbanalytics.frames import collect
 from nbanalytics.records import StudentRecords
 from nbanalytics.release.declared import Declared
-from nbanalytics.release.files import FORMAT, VERSION, checksum, manifest_checksum, table_bytes
+from nbanalytics.release.files import FORMAT, VERSION, signed
 from nbanalytics.release.links import Cubes, Link
 from nbanalytics.release.model import ALL, FILTERS, OK, SUPPRESSED, Release
 from nbanalytics.release.persons import UNKNOWN, Persons
@@ -126,10 +126,8 @@ def describe(
         "hidden": {"cells": sum(map(len, tables.values())), "suppressed": suppressed, **facts["hidden"]},
         "known": facts["known"],
         "report": facts["report"],
-        "checksums": {f"tables/{name}.csv": checksum(table_bytes(table, name)) for name, table in tables.items()},
     }
-    manifest["checksum"] = manifest_checksum(manifest)
-    return Release(manifest, dict(tables))
+    return signed(manifest, tables)
 
 
 def _published_total(tables: Mapping[str, pd.DataFrame]) -> int | None:

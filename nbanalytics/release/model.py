@@ -30,10 +30,13 @@ class Release:
     tables : mapping of str to pandas.DataFrame
         Long tables: a text column per dimension (``*`` = all), then ``measure``, ``value`` (missing unless ``status``
         is ``ok``) and ``status`` (``ok``, ``suppressed``, ``not_applicable``).
+    witnesses : bytes, optional
+        The file of possible tables that was published with it, see :mod:`nbanalytics.release.witnesses`.
     """
 
     manifest: Mapping[str, Any]
     tables: Mapping[str, pd.DataFrame]
+    witnesses: bytes | None = None
 
     def cells(self, table: str, /, measure: str | None = None, **selection: object) -> pd.DataFrame:
         """Pick declared cells of a table.
@@ -90,6 +93,7 @@ class Release:
         if not isinstance(other, Release):
             return NotImplemented
         same = dict(self.manifest) == dict(other.manifest) and set(self.tables) == set(other.tables)
+        same = same and self.witnesses == other.witnesses
         return same and all(table.equals(other.tables[name]) for name, table in self.tables.items())
 
     __hash__ = None  # type: ignore[assignment]

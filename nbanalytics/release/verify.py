@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbanalytics.disclosure.attack import bounds, determined, seen_beyond
-from nbanalytics.disclosure.cells import Ids, Mask, Values
+from nbanalytics.disclosure.attack import bounds, determined
+from nbanalytics.disclosure.cells import Ids, Values
+from nbanalytics.disclosure.possible import Possible, seen_beyond
 from nbanalytics.errors import DisclosureError
 from nbanalytics.release.differences import differences, loose_means, loose_shares
-from nbanalytics.release.knowledge import CELL, Published, knowledge_of
-from nbanalytics.release.model import SUPPRESSED, Release
+from nbanalytics.release.knowledge import Published, knowledge_of
+from nbanalytics.release.model import Release
 from nbanalytics.release.outcomes import Outcomes, group_of, outcomes_of, selections_of
 from nbanalytics.results import Shown
 
@@ -37,13 +38,16 @@ class Verification(Shown):
         ``releases`` (titles and dates), ``min_group``, ``min_cell``, ``changed`` (cohorts of which two releases
         publish different numbers).
     counts : mapping
-        ``cells`` declared counts, ``hidden`` of them, ``proven`` (a table was found that shows the cell to be open, or
-        what it gives is large enough), ``unproven`` (neither such a table nor a weakness was found in time).
+        ``cells`` declared counts, ``hidden`` of them, ``proven`` (a table was found that has the cell at 0, or at
+        ``min_cell`` or more), ``unproven`` (neither such a table nor a weakness was found).
+    tables : Possible or None
+        The tables that were found; their cells are numbered as by :func:`nbanalytics.release.knowledge.knowledge_of`.
     """
 
     table: pd.DataFrame
     settings: Mapping[str, Any]
     counts: Mapping[str, int]
+    tables: Possible | None = None
 
     @property
     def holds(self) -> bool:
@@ -98,10 +102,10 @@ def verify(
         **floor,
         "changed": list(published.changed),
     }
-    hidden = _hidden(published)
+    hidden = published.hidden
     counts = {"cells": int((~np.isnan(published.knowledge.values)).sum()) + len(hidden), "hidden": len(hidden)}
     try:
-        low, high, proven = _bounds(published, hidden, floor, tell, seconds)
+        low, high, tables = _bounds(published, hidden, floor, tell, seconds)
     except DisclosureError as error:
         return _verification(
             [("sums", "all tables", str(error))], settings, counts | {"proven": 0, "unproven": len(hidden)}
@@ -117,26 +121,22 @@ def verify(
         *loose_means(releases, floor["min_group"]),
         *differences(published, floor["min_cell"]),
     ]
-    counts |= {"proven": int(proven.sum()), "unproven": int((~proven).sum())}
-    return _verification(found, settings, counts)
+    told = (low[hidden] >= 1) & (high[hidden] < floor["min_cell"])
+    counts |= {"proven": int(tables.shown.sum()), "unproven": int((~tables.shown & ~told).sum())}
+    return _verification(found, settings, counts, tables)
 
 
-def _verification(found: list[Weakness], settings: Mapping[str, Any], counts: Mapping[str, int]) -> Verification:
+def _verification(
+    found: list[Weakness], settings: Mapping[str, Any], counts: Mapping[str, int], tables: Possible | None = None
+) -> Verification:
     rows = list(dict.fromkeys(found))
-    return Verification(pd.DataFrame(rows, columns=["kind", "where", "says"], dtype="str"), settings, counts)
-
-
-def _hidden(published: Published) -> Ids:
-    """Cells that a release suppresses and none shows."""
-    cells = [frame.loc[frame["status"] == SUPPRESSED, CELL] for frames in published.frames for frame in frames.values()]
-    every: Ids = np.unique(np.concatenate(cells)).astype(np.int64)
-    return every[np.isnan(published.knowledge.values[every])]
+    return Verification(pd.DataFrame(rows, columns=["kind", "where", "says"], dtype="str"), settings, counts, tables)
 
 
 def _bounds(
     published: Published, hidden: Ids, floor: Mapping[str, int], tell: Callable[[str], None], seconds: float
-) -> tuple[Values, Values, Mask]:
-    """Bounds of every cell, and which hidden cells were shown to be open or to be large enough to be known.
+) -> tuple[Values, Values, Possible]:
+    """Bounds of every cell, and tables that show hidden cells to be open.
 
     A table with the cell at 0, or at the threshold, is enough: the cell could be one that nothing has to hide.
     """
@@ -145,23 +145,22 @@ def _bounds(
     low, high = (bound.copy() for bound in knowledge.intervals)
     follows = determined(knowledge)
     tell("bounding the hidden cells")
-    enough = floor["min_cell"]
-    proven = (low[hidden] >= enough) | (high[hidden] == 0)
-    unclear = np.flatnonzero(~proven & ~follows[hidden])
-    proven[unclear] = seen_beyond(knowledge, hidden[unclear], 0.0, float(enough), seconds / 2, tell)
-    exact = hidden[follows[hidden] & ~proven & (high[hidden] > low[hidden])]
-    asked = [(exact, np.nan, np.nan), (hidden[~proven & ~follows[hidden]], 0.0, -np.inf)]
-    asked.append((asked[1][0], np.inf, float(enough)))
-    for cells, below, above in asked:
-        cells = cells[~proven[np.searchsorted(hidden, cells)]]
+    enough = float(floor["min_cell"])
+    tables = seen_beyond(knowledge, hidden, 0.0, enough, seconds / 2, tell)
+
+    def bound(cells: Ids, below: float, above: float) -> None:
+        cells = cells[low[cells] < high[cells]]
         if not len(cells):
-            continue
+            return
         limits = np.full(len(cells), below), np.full(len(cells), above)
-        found = bounds(knowledge, cells, enough=limits, seconds=max(stop - time.monotonic(), 0.0), progress=tell)
+        left = max(stop - time.monotonic(), 0.0)
+        found = bounds(knowledge, cells, enough=limits, seconds=left, progress=tell, tables=tables)
         low[cells], high[cells] = np.maximum(low[cells], found.low), np.minimum(high[cells], found.high)
-        shown = (found.low_seen <= 0) | (found.high_seen >= enough) | (found.low >= enough)
-        proven[np.searchsorted(hidden, cells)] |= shown
-    return low, high, proven
+
+    bound(hidden[follows[hidden]], np.nan, np.nan)
+    bound(hidden[~tables.shown], 0.0, -np.inf)
+    bound(hidden[~tables.shown], np.inf, enough)
+    return low, high, tables
 
 
 Words = Callable[[int], str]
