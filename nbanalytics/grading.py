@@ -6,7 +6,7 @@ The data are in ``grading.toml`` beside this file. Nothing here knows a grade or
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, TypeVar
 
@@ -149,6 +149,38 @@ class Catalogue:
             language=self.language,
         )
 
+    def varied(self, rule: str, passes: int | None = None, required: Sequence[str] | None = None) -> Catalogue:
+        """Return the same catalogue with other demands in the rule of a name.
+
+        Parameters
+        ----------
+        rule : str
+            Name of the rule.
+        passes : int, optional
+            Passes in all; by default as many as each way of the rule asks for.
+        required : sequence of str, optional
+            Demands as :func:`nbanalytics.eligibility.term_results` writes what is missing: ``"SV/SVA"`` is met by
+            either. The rule has one way then. By default those of each way.
+
+        Raises
+        ------
+        GradingError
+            If a subject is not in the catalogue.
+
+        Examples
+        --------
+        >>> looser = default_catalogue().varied("vocational", passes=6, required=["SV/SVA", "EN"])
+        >>> looser.grading(2018).rule.ways
+        (Way(required=(('SV', 'SVA'), ('EN',)), passes=6),)
+        """
+        demands = None if required is None else tuple(tuple(demand.split("/")) for demand in required)
+        strange = sorted({code for demand in demands or () for code in demand} - set(self.subjects))
+        if strange:
+            raise GradingError(f"No subject {', '.join(strange)} can be required. Known: {', '.join(self.subjects)}.")
+        return replace(
+            self, rules=tuple(_varied(held, passes, demands) if held.name == rule else held for held in self.rules)
+        )
+
 
 @cache
 def default_catalogue() -> Catalogue:
@@ -229,6 +261,14 @@ def _rule(entry: Mapping[str, Any]) -> Rule:
     if not ways and mean is None:
         raise GradingError(f"Rule {entry['name']!r} has neither [[rule.way]] nor 'mean_at_least'. Give one of them.")
     return Rule(name=entry["name"], ways=ways, mean_at_least=None if mean is None else float(mean), **_validity(entry))
+
+
+def _varied(rule: Rule, passes: int | None, demands: tuple[tuple[str, ...], ...] | None) -> Rule:
+    ways = rule.ways[:1] if demands is not None else rule.ways
+    changed = (
+        Way(way.required if demands is None else demands, way.passes if passes is None else passes) for way in ways
+    )
+    return replace(rule, ways=tuple(changed))
 
 
 def _validity(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """The researcher's explorer in a real browser: every control is used, and the points, counts and charts follow."""
 
+import os
 import re
+import signal
 
 import pytest
 from conftest import SAMPLE
 from serving import EXPLORE, get, running
-from test_browser_board import SHOTS, SIZES, browser, overflow  # noqa: F401  (browser is a fixture)
+from test_accessibility import FAINT, axe, opened, saved, strange
+from test_browser_board import SHOTS, SIZES, browser, needs_proc, overflow, process_of  # noqa: F401  (fixture browser)
 
 pytestmark = pytest.mark.browser
 
@@ -68,11 +71,101 @@ def test_the_slider_moves_the_counts_and_students_are_conserved(visit):
     assert moved[0] > before[0]
     assert moved[4:] == before[4:]
     assert sum(moved) == sum(before)
-    assert page.locator(".nba-slide output").inner_text() == "0,8"
+    assert page.locator("output[for=nba-threshold]").inner_text() == "0,8"
     assert "threshold=0.8" in page.locator(".nba-code code").inner_text()
     after(page, lambda: page.get_by_label("Ingen förändring räknas som").select_option("negative"))
     assert counts(page)[0] < moved[0]
     assert "threshold=0.8" in page.url
+
+
+def rows(page):
+    return page.locator(".nba-counts tbody tr").all_inner_texts()
+
+
+def test_counts_that_follow_the_pointer_are_those_of_the_kernel(visit):
+    """The page counts ahead of the kernel's answer; each control is used, and the two must agree to the letter."""
+    page = visit()
+    before = rows(page)
+    for act in (
+        """() => { const slider = document.querySelector("#nba-threshold"); slider.value = 1.3;
+            slider.dispatchEvent(new Event("input")); }""",
+        """() => { const list = document.querySelector("#nba-no-change"); list.value = "negative";
+            list.dispatchEvent(new Event("change")); }""",
+        """() => { const slider = document.querySelector("#nba-passes"); slider.value = 13;
+            slider.dispatchEvent(new Event("input")); }""",
+        """() => document.querySelector("#nba-required-1").click()""",
+        """() => { const list = document.querySelector("#nba-filter-school"); list.selectedIndex = 2;
+            list.dispatchEvent(new Event("change")); }""",
+        """() => { const list = document.querySelector("#nba-filter-other"); list.value = "school:S1";
+            list.dispatchEvent(new Event("change")); }""",
+        """() => { const list = document.querySelector("#nba-filter-sex"); list.selectedIndex = 1;
+            list.dispatchEvent(new Event("change")); }""",
+        """() => { const list = document.querySelector("#nba-filter-cohort"); list.selectedIndex = 1;
+            list.dispatchEvent(new Event("change")); }""",
+    ):
+        views = page.locator(".nba-board").get_attribute("data-views")
+        ahead = page.evaluate(
+            f"""() => {{ ({act})();
+            return [...document.querySelectorAll(".nba-counts tbody tr")].map((row) => row.innerText); }}"""
+        )
+        page.locator(f'.nba-board[aria-busy="false"]:not([data-views="{views}"])').wait_for()
+        assert rows(page) == ahead
+        assert ahead != before
+        before = ahead
+    line = page.locator(".nba-code code").inner_text()
+    assert "passes=13, required=('SV/SVA', 'MA')" in line
+    after(page, page.get_by_role("button", name="Återställ regeln").click)
+    assert "passes" not in page.locator(".nba-code code").inner_text()
+
+
+def test_a_box_is_made_moved_and_removed_with_the_keyboard(visit):
+    page = visit()
+    page.locator(".nba-points").focus()
+    after(page, lambda: page.keyboard.press("ArrowRight"))
+    assert page.get_by_label("Årskurs 6, från").input_value() == "5.5"
+    after(page, lambda: page.keyboard.press("Shift+ArrowUp"))
+    assert page.get_by_label("Årskurs 9, till").input_value() == "10.5"
+    assert "start=(5.5, 10.5), end=(5.0, 10.5)" in page.locator(".nba-code code").inner_text()
+    after(page, lambda: page.keyboard.press("Escape"))
+    assert "start" not in page.locator(".nba-code code").inner_text()
+
+
+@needs_proc
+def test_a_killed_kernel_is_noticed_and_another_takes_its_place(visit):
+    page = visit()
+    kernel = page.locator("script[data-nba-kernel]").get_attribute("data-nba-kernel")
+    os.kill(process_of(kernel), signal.SIGKILL)
+    after(page, lambda: page.get_by_label("Avgångsår").select_option("2018"))
+    assert counts(page)[4:] == [15, 23]
+    assert page.locator(".nba-problem:visible").count() == 0
+
+
+def test_axe_finds_nothing_in_both_languages_and_colour_schemes_and_all_is_named(visit):
+    for query, lang in {"?lang=sv": "sv", "?lang=en": "en"}.items():
+        for scheme in ("light", "dark"):
+            page = opened(visit(query=f"{query}#cohort=2018&other=cohort:2019", scheme=scheme))
+            page.locator(".nba-chart[data-drawn]").nth(3).wait_for()
+            assert axe(page) == []
+            assert page.evaluate(FAINT) == []
+            page.locator(".nba-code pre").evaluate("node => node.remove()")  # Python is no language of people
+            assert strange(page, lang) == set()
+        told = heard(page.locator("main"))
+        kinds = "img|button|combobox|slider|checkbox|table|spinbutton|region|group|form"
+        assert [line for line in told if re.search(rf"- ({kinds})\b(?! \")", line)] == []
+        controls = [line for line in told if re.search(r"- (img|slider|spinbutton|checkbox|combobox) \"", line)]
+        assert len(controls) == 5 + 2 + 4 + 3 + 6
+
+
+def heard(part):
+    """What a screen reader is given, line by line; what is inside an image is not read."""
+    lines, inside = [], None
+    for line in re.sub(r"- '(.*?)'(:?)$", r"- \1\2", part.aria_snapshot(), flags=re.MULTILINE).splitlines():
+        depth = len(line) - len(line.lstrip())
+        if inside is not None and depth > inside:
+            continue
+        inside = depth if "- img" in line else None
+        lines.append(line)
+    return lines
 
 
 def test_a_box_is_dragged_and_flows_terms_table_and_code_follow(visit):
@@ -103,6 +196,13 @@ def test_a_box_can_be_written_and_the_link_opens_it_again(visit):
     again = visit(query=f"#{address.partition('#')[2]}")
     again.locator(".nba-answer", has_text=told).wait_for()
     assert again.get_by_label("Årskurs 9, till").input_value() == "9"
+
+
+def test_what_is_shown_can_be_taken_away(visit):
+    page = visit(query="?lang=en#cohort=2018&box=5,15,0,20")
+    card = page.locator(".nba-section-flows").first
+    for kind, begins in {"csv": "\ufefffrom,to,students".encode(), "png": b"\x89PNG", "svg": b"<svg"}.items():
+        assert saved(page, card.locator(f"button[data-kind={kind}]")).lower().startswith(begins.lower())
 
 
 def test_two_cohorts_are_compared_side_by_side(visit):

@@ -1,15 +1,17 @@
 """The explorer: its counts are those of the analysis, and its line of code gives the students that it shows."""
 
+import base64
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nbanalytics as nb
-from nbanalytics.errors import DataError
+from nbanalytics.errors import DataError, GradingError
 from nbanalytics.figures.explorer import GROUPS, ROWS, Explorer
 from nbanalytics.flows import flows
 
@@ -50,11 +52,14 @@ selections = st.fixed_dictionaries(
         "group": st.sampled_from(["*", *GROUPS]),
         "threshold": st.sampled_from(["*", "0.4", "1.5"]),
         "no_change": st.sampled_from(["*", "negative"]),
+        "passes": st.sampled_from(["*", "0", "10", "14"]),
+        "required": st.sampled_from(["*", "100", "001", "000"]),
         "box": st.sampled_from(["*", "5,12.5,0,20", "10,15,7.25,9", "20,20,0,20"]),
     }
 )
 
 
+@settings(max_examples=25)
 @given(selections)
 def test_the_line_of_code_gives_the_students_that_are_shown(sample, explorer, selection):
     view = explorer.view(selection)
@@ -79,8 +84,6 @@ def test_a_school_s_name_in_the_line_of_code_stays_text(sample):
     hostile = "S1'); import os; ('"
     students = sample.cohort(2018).to_pandas().students
     students = students.assign(school_id=students["school_id"].replace("S1", hostile))
-    from dataclasses import replace
-
     records = replace(sample.cohort(2018), students=students)
     line = Explorer(records).view({"school": hostile})["code"]
     scope = {"records": records}
@@ -104,20 +107,66 @@ def test_a_comparison_keeps_the_other_filters(sample, explorer):
     girls = {year: len(nb.choose_students(sample, cohort=year, sex="girl").students) for year in (2018, 2019)}
     assert sum(counted(view)) == girls[2018]
     assert sum(counted(view, 1)) == girls[2019]
-    assert view["a"].count("1") == girls[2018]
-    assert view["b"].count("1") == girls[2019]
     assert len(view["rival"]) == 2
 
 
-def test_points_stand_where_the_classification_says(sample, explorer):
+def unpacked(text, kind):
+    return np.frombuffer(base64.b64decode(text), kind)
+
+
+def test_the_page_has_of_each_student_what_the_groups_are_made_of(sample, explorer):
     table = nb.classify(sample).table
-    table = table[table["group"].notna()]
-    page = explorer.page()
-    json.dumps(page, allow_nan=False)
-    assert len(page["x"]) == len(table)
-    assert np.nansum(np.array(page["x"], dtype=float)) == pytest.approx(
-        table["start_points"].sum(), abs=0.01 * len(table)
-    )
+    table = table[table["start_eligible"].notna() & table["end_eligible"].notna()]
+    page = json.loads(json.dumps(explorer.page(), allow_nan=False))
+    points = page["points"]
+    for name, column in {"x": "start_points", "y": "end_points"}.items():
+        assert np.array_equal(unpacked(points[name], "<f8"), table[column].to_numpy(float), equal_nan=True)
+    for end in ("start", "end"):
+        results = sample.term_results([{"start": "6VT", "end": "9VT"}[end]]).set_index("student_id")
+        results = results.loc[table["student_id"]]
+        assert (unpacked(points[end]["passes"], "<u2") == results["n_passed"].to_numpy()).all()
+        assert ((unpacked(points[end]["met"], "<u2") == 7) == (results["missing"] == "").to_numpy()).all()
+    options = next(part for part in page["filters"] if part["id"] == "cohort")["options"][1:]
+    years = np.array([int(option["value"]) for option in options])
+    assert (years[unpacked(points["places"]["cohort"], "<u2")] == table["cohort"].to_numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rule"),
+    [
+        ({"passes": "12"}, nb.GroupRule(passes=12)),
+        ({"passes": "6", "required": "101"}, nb.GroupRule(passes=6, required=("SV/SVA", "MA"))),
+        ({"required": "000", "threshold": "0.5"}, nb.GroupRule(0.5, required=())),
+    ],
+)
+def test_another_rule_of_eligibility_moves_counts_flows_and_terms_as_the_analysis_does(sample, explorer, chosen, rule):
+    view = shown(explorer, **chosen)
+    expected = nb.classify(sample, rule).counts.groupby("group")["students"].sum()
+    assert counted(view) == expected.tolist()
+    assert counted(view) != counted(shown(explorer))
+    scope = {"records": sample}
+    exec(view["code"], scope)
+    rows = view["sections"][0]["table"]["rows"]
+    assert sum(int(re.sub(r"\D", "", row[2])) for row in rows) == flows(scope["students"]).transitions["students"].sum()
+    assert len(rows) == len(flows(scope["students"]).transitions)
+    lost = nb.losses(scope["students"]).life_table()
+    assert [int(row[2]) for row in view["sections"][1]["table"]["rows"]] == lost["events"].tolist()
+
+
+def test_the_default_demands_written_out_are_the_rule(sample):
+    written = nb.classify(sample, nb.GroupRule(passes=8, required=("SV/SVA", "EN", "MA")))
+    assert written.counts.equals(nb.classify(sample).counts)
+
+
+def test_demands_that_cannot_be_are_refused(sample):
+    with pytest.raises(DataError, match="0 or more"):
+        nb.GroupRule(passes=-1)
+    with pytest.raises(GradingError, match="No subject XX"):
+        nb.classify(sample, nb.GroupRule(required=("XX",)))
+    later = replace(sample.cohort(2018), students=sample.cohort(2018).students.assign(cohort=2032))
+    declared = replace(later.declaration, scale="A-F")
+    with pytest.raises((DataError, GradingError), match=r"mean|hold"):
+        nb.classify(replace(later, declaration=declared), nb.GroupRule(passes=8))
 
 
 @pytest.mark.parametrize(
@@ -149,8 +198,6 @@ def test_a_range_that_ends_before_it_begins_is_refused(sample):
 
 
 def test_records_without_schools_and_sexes_can_be_explored(karlskoga):
-    from dataclasses import replace
-
     few = karlskoga.to_pandas()
     bare = replace(few, students=few.students[["student_id", "cohort"]], schools=None, outcomes=None)
     explorer = Explorer(bare)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import narwhals as nw
 
-from nbanalytics.cohorts.classify import GroupRule, classify
+from nbanalytics.cohorts.classify import GroupRule, classify, under
 from nbanalytics.errors import DataError
 from nbanalytics.frames import open_frame
 from nbanalytics.records import StudentRecords
@@ -35,12 +35,13 @@ def choose_students(
     start, end : (low, high), optional
         Mean grade points in the first and last term compared, both bounds included.
     rule : GroupRule, optional
-        How groups are made.
+        How groups are made, and who is eligible.
 
     Returns
     -------
     StudentRecords
-        Every table with the rows of those students. Students without a group are never among them.
+        Every table with the rows of those students. Students without a group are never among them. What is computed
+        from them follows the eligibility rule of ``rule``.
 
     Raises
     ------
@@ -72,4 +73,6 @@ def choose_students(
             if name not in names:
                 raise DataError(f"The students have no column {name}, so they cannot be chosen by it.")
             students = students.filter(nw.col(name) == value)
-    return records.only(students.join(kept.select("student_id"), on="student_id", how="semi"))
+    return under(records, rule or GroupRule()).only(
+        students.join(kept.select("student_id"), on="student_id", how="semi")
+    )

@@ -40,13 +40,23 @@ class GroupRule:
         Where "no change" belongs. The source documents do not say; the default is positive: nothing was lost.
     eligibility : str, optional
         Name of the eligibility rule; by default the one of the declaration.
+    passes : int, optional
+        Passes in all that the rule asks for; by default as many as it says.
+    required : sequence of str, optional
+        What must be passed, such as ``("SV/SVA", "EN", "MA")``; by default what the rule says.
     """
 
     threshold: float = 0.0
     no_change: Literal["positive", "negative"] = "positive"
     eligibility: str | None = None
+    passes: int | None = None
+    required: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        if self.passes is not None and self.passes < 0:
+            raise DataError(f"The rule asks for {self.passes} passes; give 0 or more.")
+        if self.required is not None:
+            object.__setattr__(self, "required", tuple(self.required))
         if self.threshold < 0:
             raise DataError(f"The threshold of change is {self.threshold}; give 0 or more grade points.")
         if self.no_change not in ("positive", "negative"):
@@ -130,8 +140,7 @@ def classify(records: StudentRecords, rule: GroupRule | None = None) -> Classifi
     [15, 23]
     """
     rule = rule or GroupRule()
-    if rule.eligibility is not None:
-        records = replace(records, declaration=replace(records.declaration, rule=rule.eligibility))
+    records = under(records, rule)
     start, end = records.declaration.start, records.declaration.end
     ends = _both_ends(records, start, end)
     directed = ends.with_columns(change=nw.col("end_points") - nw.col("start_points")).with_columns(
@@ -152,6 +161,31 @@ def classify(records: StudentRecords, rule: GroupRule | None = None) -> Classifi
             "term that is missing, or declare other terms in [terms] start and end of records.toml."
         )
     return Classification(nw.to_native(table), counts, unclassified, rule, start, end, students)
+
+
+def under(records: StudentRecords, rule: GroupRule) -> StudentRecords:
+    """Return the records with the eligibility rule that the groups are made by.
+
+    Raises
+    ------
+    DataError
+        If passes are asked for where eligibility is a mean.
+    """
+    declaration = records.declaration
+    if rule.eligibility is not None:
+        declaration = replace(declaration, rule=rule.eligibility)
+    if rule.passes is None and rule.required is None:
+        return replace(records, declaration=declaration)
+    catalogue = declaration.catalogue.varied(declaration.rule, rule.passes, rule.required)
+    varied = replace(records, declaration=replace(declaration, catalogue=catalogue))
+    means = [cohort for grading, cohorts in varied.gradings() if not grading.rule.ways for cohort in cohorts]
+    if means:
+        listed = ", ".join(map(str, means))
+        raise DataError(
+            f"The rule {declaration.rule} of cohort {listed} asks for a mean, not for passes. Leave out passes and "
+            "required, or choose other cohorts."
+        )
+    return varied
 
 
 def _both_ends(records: StudentRecords, start: str, end: str) -> Any:

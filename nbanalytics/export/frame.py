@@ -53,6 +53,17 @@ def margins(publication: str, lang: str) -> Markup:
     )
 
 
+def around(manifest: Mapping[str, Any], lang: str) -> dict[str, Any]:
+    """Return what stands around every page of a release: its title, the day it was published, the margins in print."""
+    title = title_of(manifest, lang) or say("gallery.title", lang)
+    day = published(manifest, lang)
+    return {
+        "publication": title,
+        "published": say("gallery.created", lang, date=day) if day else "",
+        "margins": margins(title, lang),
+    }
+
+
 def other_language(lang: str) -> str:
     """Return the language that a page's switch leads to."""
     return say("lang.code", lang)
@@ -78,6 +89,8 @@ class Frame:
         What pages may load, if no server says so.
     manifest
         What the release says of itself; nothing where there is none to be shown.
+    statement
+        Whether there is an accessibility statement to link to.
     """
 
     lang: str
@@ -87,6 +100,7 @@ class Frame:
     inner: bool = False
     policy: str = ""
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    statement: bool = True
 
     @property
     def root(self) -> str:
@@ -127,19 +141,16 @@ class Frame:
         str
             HTML with no address outside its site.
         """
-        publication = title_of(self.manifest, self.lang) or say("gallery.title", self.lang)
-        day = published(self.manifest, self.lang)
         ways = [{"href": self.way("index"), "text": say("gallery.back", self.lang), "lang": ""}] if home else []
+        foot = [{"href": self.way(STATEMENT), "text": say("statement.link", self.lang), "lang": ""}]
         return _environment().get_template(template).render(
             lang=self.lang,
             root=self.root,
             style=self.style,
             policy=self.policy,
-            publication=publication,
-            published=say("gallery.created", self.lang, date=day) if day else "",
             links=[*ways, self._switch(name)] if name else ways,
-            foot=[{"href": self.way(STATEMENT), "text": say("statement.link", self.lang), "lang": ""}],
+            foot=foot if self.statement else [],
             words={key: say(key, self.lang) for key in PAGE_WORDS},
-            margins=margins(publication, self.lang),
+            **around(self.manifest, self.lang),
             **values,
         )  # fmt: skip

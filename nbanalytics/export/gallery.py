@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from markupsafe import Markup
 
+from nbanalytics.export.assets import PAGES
 from nbanalytics.export.frame import Frame
 from nbanalytics.figures.explained import title_of
 from nbanalytics.text import say
@@ -46,6 +48,7 @@ def gallery(frame: Frame, entries: Sequence[Entry]) -> str:
         lead=say("gallery.lead", lang, title=title_of(manifest, lang)),
         notice=say("synthetic", lang) if manifest.get("synthetic") else "",
         open=say("gallery.open", lang),
+        inline="",
         entries=entries,
     )
 
@@ -58,6 +61,7 @@ def words_page(
     lang: str = "sv",
     root: str = "",
     style: str = "nbanalytics.css",
+    statement: bool = True,
 ) -> str:
     """Write a page that says something in words and leads on.
 
@@ -73,20 +77,47 @@ def words_page(
         Address of the site.
     style
         Name of the stylesheet in ``assets``.
+    statement
+        Whether the site has an accessibility statement to link to.
 
     Returns
     -------
     str
         HTML.
     """
-    frame = Frame(lang, style, base=root, inner=lang != "sv")
+    frame = Frame(lang, style, base=root, inner=lang != "sv", statement=statement)
+    return _worded(frame, heading, lead, href=href or frame.way("index"), back=say(back, lang))
+
+
+@cache
+def refusal(reason: str, lang: str) -> bytes:
+    """Write the page for who is not let in: it looks like the others, and asks for no file and leads nowhere.
+
+    Parameters
+    ----------
+    reason
+        Key of its words in the catalogue: ``"page.refused"``, ``"page.stranger"`` or ``"page.toobig"``.
+    lang
+        ``"sv"`` or ``"en"``.
+
+    Returns
+    -------
+    bytes
+        HTML.
+    """
+    look = (PAGES / "nbanalytics.css").read_text(encoding="utf-8")
+    return _worded(Frame(lang, "", statement=False), f"{reason}.title", reason, inline=Markup(look)).encode()
+
+
+def _worded(frame: Frame, heading: str, lead: str, href: str = "", back: str = "", inline: str = "") -> str:
     return frame.fill(
         "page.html.j2",
         home=False,
-        title=say(heading, lang),
-        lead=say(lead, lang) if lead else "",
+        title=say(heading, frame.lang),
+        lead=say(lead, frame.lang) if lead else "",
         notice="",
         entries=None,
-        href=href or frame.way("index"),
-        back=say(back, lang),
+        href=href,
+        back=back,
+        inline=inline,
     )

@@ -7,10 +7,13 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from nbanalytics.droppoints import life_table
+from nbanalytics.figures.courses import STATES, Codes
 from nbanalytics.figures.droppoints import describe_drop_terms, drop_terms
 from nbanalytics.figures.flows import describe_flow_sankey, flow_sankey
 from nbanalytics.figures.tables import TextTable, flows_table, terms_table
@@ -21,13 +24,15 @@ _WAYS = ["stage_from", "state_from", "stage_to", "state_to", "students"]
 _NOTHING = go.Figure(layout={"height": 120})
 
 
-def flows_section(states: pd.DataFrame, lang: str) -> dict[str, Any]:
+def flows_section(held: Codes, stages: Sequence[str], lang: str) -> dict[str, Any]:
     """Show how students move between states.
 
     Parameters
     ----------
-    states
-        One row per student, one column per stage: the state there.
+    held
+        State of each student (row) at each stage (column), as a place in :data:`STATES`.
+    stages
+        The stages.
     lang
         ``"sv"`` or ``"en"``.
 
@@ -36,27 +41,32 @@ def flows_section(states: pd.DataFrame, lang: str) -> dict[str, Any]:
     dict
         A section: title, figure, text alternative and table.
     """
-    stages = list(states.columns)
-    held = [(stage, state, int(n)) for stage in stages for state, n in states[stage].value_counts().items()]
-    links = []
-    for source, target in pairwise(stages):
-        moved = states.groupby([source, target], observed=True).size().reset_index(name="students")
-        links += [(source, state, target, following, int(n)) for state, following, n in moved.to_numpy()]
-    totals = Cells.of(pd.DataFrame(held, columns=["stage", "state", "students"]))
+    kinds = len(STATES)
+    here, links = [], []
+    for place, stage in enumerate(stages):
+        counted = np.bincount(held[:, place], minlength=kinds)
+        here += [(stage, STATES[code], int(counted[code])) for code in np.flatnonzero(counted)]
+    for (before, source), (after, target) in pairwise(enumerate(stages)):
+        moved = np.bincount(held[:, before].astype(int) * kinds + held[:, after], minlength=kinds**2)
+        for code in np.flatnonzero(moved):
+            links.append((source, STATES[code // kinds], target, STATES[code % kinds], int(moved[code])))
+    totals = Cells.of(pd.DataFrame(here, columns=["stage", "state", "students"]))
     moves = Cells.of(pd.DataFrame(links, columns=_WAYS))
-    if states.empty:
+    if not len(held):
         return _section("flows", _NOTHING, "", TextTable([], []), lang, empty=True)
     alt = describe_flow_sankey(totals, moves, lang)
     return _section("flows", flow_sankey(totals, moves, lang), alt, flows_table(totals, moves, lang), lang)
 
 
-def terms_section(students: pd.DataFrame, steps: Sequence[str], lang: str) -> dict[str, Any]:
+def terms_section(
+    duration: NDArray[np.int64], event: NDArray[np.int64], steps: Sequence[str], lang: str
+) -> dict[str, Any]:
     """Show in which term students lose eligibility.
 
     Parameters
     ----------
-    students
-        One row per student with ``duration`` and ``event``, missing for those who were not eligible at the start.
+    duration, event
+        Of each student, see :meth:`Courses.losses`.
     steps
         The terms followed: step 1, 2, ...
     lang
@@ -67,8 +77,8 @@ def terms_section(students: pd.DataFrame, steps: Sequence[str], lang: str) -> di
     dict
         A section, as of :func:`flows_section`.
     """
-    eligible = students.dropna(subset=["duration"])
-    table = life_table(eligible["duration"].to_numpy(), eligible["event"].to_numpy())
+    eligible = duration >= 0
+    table = life_table(duration[eligible], event[eligible])
     if table.empty:
         return _section("terms", _NOTHING, "", TextTable([], []), lang, empty=True)
     named = table[_LIFE].assign(term=table["t"].map(dict(enumerate(steps, start=1)))).rename(columns={"events": "lost"})

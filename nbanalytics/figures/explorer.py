@@ -6,6 +6,7 @@ It shows single students. It reads records, never a release, and belongs behind 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from copy import copy
 from pathlib import Path
@@ -15,16 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbanalytics.cohorts import classify
-from nbanalytics.droppoints import losses
-from nbanalytics.figures.choice import BOX, THRESHOLD, box_of, code_line, threshold_of
+from nbanalytics.figures.choice import BOX, PASSES, THRESHOLD, box_of, code_line, passes_of, required_of, threshold_of
+from nbanalytics.figures.courses import Codes, Courses
 from nbanalytics.figures.explored import flows_section, students_table, terms_section
 from nbanalytics.figures.scatter import MARKS
 from nbanalytics.figures.style import DARK, MUTED
 from nbanalytics.figures.tables import TextTable
-from nbanalytics.flows import student_states
-from nbanalytics.flows.course import stages_of
+from nbanalytics.municipality import names_of
 from nbanalytics.records import StudentRecords
-from nbanalytics.text import label, number, percent, say, students
+from nbanalytics.text import LANGUAGES, label, number, percent, say, students
 
 Selection = Mapping[str, str]
 Mask = NDArray[np.bool_]
@@ -32,8 +32,10 @@ GROUPS = ("1", "2", "3", "4", "5", "6")
 ROWS = 60  # rows of the table of students; the line of code gives all
 _KEPT = 32  # choices whose charts are kept
 _STEP, _MOST = 0.1, 5.0  # of the slider, in grade points
+_PASSES = 17  # most passes that eligibility may ask for
 _WORDS = (
-    "title", "lead", "other", "rule", "threshold", "no_change", "box", "box.from6", "box.to6", "box.from9", "box.to9",
+    "title", "lead", "other", "rule", "threshold", "no_change", "eligibility", "passes", "required",
+    "as_declared", "box", "box.from6", "box.to6", "box.from9", "box.to9",
     "box.clear", "box.hint", "counts", "group", "chosen", "compared", "code", "code.copy", "code.copied", "students",
     "lost",
 )  # fmt: skip
@@ -54,26 +56,23 @@ class Explorer:
 
     def __init__(self, records: StudentRecords, lang: str = "sv", source: str = "records") -> None:
         records = records.to_pandas()
-        self.lang, self._source, self._declaration = lang, source, records.declaration
+        self.lang, self._source = lang, source
         table = classify(records).table
+        seen = table["start_eligible"].notna() & table["end_eligible"].notna()
         names = [name for name in ("school_id", "sex") if name in records.students.columns]
-        held = table[table["group"].notna()].merge(records.students[["student_id", *names]], on="student_id")
-        lost = losses(records)
-        self._steps = lost.steps
-        held = held.merge(lost.table[["student_id", "duration", "event"]], on="student_id", how="left")
-        states = student_states(records).pivot(index="student_id", columns="stage", values="state")
-        self._stages = stages_of(records)
-        self._states = states.reindex(held["student_id"])[list(self._stages)].astype("category")
-        self._held = held.reset_index(drop=True)
+        held = table[seen].merge(records.students[["student_id", *names]], on="student_id")
+        self._ids = held["student_id"].to_numpy()
+        self._courses = Courses.of(records, self._ids)
+        self._ends = [self._courses.terms.index(getattr(records.declaration, end)) for end in ("start", "end")]
+        self._steps = records.declaration.followed_terms[1:]
         self._x, self._y = held["start_points"].to_numpy(float), held["end_points"].to_numpy(float)
         self._change = self._y - self._x
-        self._from, self._to = held["start_eligible"].to_numpy(bool), held["end_eligible"].to_numpy(bool)
         self._values = {
             "cohort": held["cohort"].astype(int).astype(str).to_numpy(),
             **{name: held[column].astype(str).to_numpy() for name, column in _COLUMNS.items() if column in held},
         }
         self._drawn: dict[bytes, list[dict[str, Any]]] = {}
-        self._names = _school_names(records)
+        self._names = {lang: names_of(records, lang) for lang in LANGUAGES}
         self._parts = [*self._filters(), *self._settings()]
 
     @classmethod
@@ -93,7 +92,7 @@ class Explorer:
         return other
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._ids)
 
     def _filters(self) -> list[dict[str, Any]]:
         """Return the filters: an id, a label and its options."""
@@ -118,8 +117,15 @@ class Explorer:
         return [
             {"id": "threshold", "pattern": THRESHOLD},
             {"id": "no_change", "label": say("explorer.no_change", self.lang), "options": places},
+            {"id": "passes", "pattern": PASSES},
+            {"id": "required", "pattern": rf"\*|[01]{{{len(self._courses.demands)}}}"},
             {"id": "box", "pattern": BOX},
         ]
+
+    def _demands(self) -> list[str]:
+        """Return what the rule requires, in words; nothing where it cannot be varied."""
+        subjects = self._names[self.lang]["subjects"]
+        return [" / ".join(subjects[code] for code in demand.split("/")) for demand in self._courses.demands]
 
     def page(self) -> dict[str, Any]:
         """Return what the page holds whatever is chosen: words, filters, and where the points are."""
@@ -128,7 +134,10 @@ class Explorer:
             "lang": self.lang,
             "dark": DARK,
             "words": {key: say(f"explorer.{key}", self.lang) for key in _WORDS}
-            | {key: say(key, self.lang) for key in ("filters.title", "page.lost", "chart.keys", "download.title")}
+            | {
+                key: say(key, self.lang)
+                for key in ("filters.title", "page.lost", "chart.keys", "chart.region", "download.title")
+            }
             | {f"download.{kind}": say(f"download.{kind}", self.lang) for kind in ("csv", "png", "svg")},
             "filters": self._parts,
             "axes": [say("axis.year6", self.lang), say("axis.year9", self.lang)],
@@ -140,9 +149,25 @@ class Explorer:
             ],
             "top": top,
             "threshold": {"most": _MOST, "step": _STEP},
-            "x": _points(self._x),
-            "y": _points(self._y),
+            "eligibility": {"least": self._courses.least, "most": _PASSES, "demands": self._demands()},
+            "points": self._points(),
         }
+
+    def _points(self) -> dict[str, Any]:
+        """Return what decides where each student's point is and which group it is in, packed for the page's script."""
+        found: dict[str, Any] = {"x": _packed(self._x, "<f8"), "y": _packed(self._y, "<f8")}
+        found["places"] = {
+            name: _packed(np.unique(values.astype(str), return_inverse=True)[1], "<u2")
+            for name, values in self._values.items()
+        }
+        weights = 1 << np.arange(len(self._courses.demands))
+        for end, place in zip(("start", "end"), self._ends, strict=True):
+            found[end] = {
+                "declared": _packed(self._courses.declared[:, place], "<u2"),
+                "passes": _packed(self._courses.passes[:, place], "<u2"),
+                "met": _packed(self._courses.met[:, place] @ weights, "<u2"),
+            }
+        return found
 
     def start(self) -> dict[str, str]:
         """Return the selection that the page opens with: everybody, under the default rule."""
@@ -154,42 +179,37 @@ class Explorer:
         Parameters
         ----------
         selection
-            A value for each filter; what the filters do not have counts as ``"*"``. With ``charts`` set to ``"later"``
-            the view comes without charts, in a tenth of the time, for a page that asks for them next.
+            A value for each filter; what the filters do not have counts as ``"*"``.
 
         Returns
         -------
         dict
-            ``selection``; ``groups``, one character per point, its group; ``a`` and ``b``, one per point, whether it
-            is in the cohort or school chosen and in the one compared with; ``counts``, rows of text; ``sections``, as
-            a board has them; ``students``, a table; ``answer``, ``alt`` and ``code``.
+            ``selection``; ``counts``, rows of text; ``sections``, as a board has them, and ``rival``, those of the
+            cohort or school compared with; ``students``, a table; ``answer``, ``alt`` and ``code``.
         """
         chosen = self._checked(selection)
-        groups = self._groups(chosen)
-        here, other = self._within(chosen, chosen), self._compared(chosen)
+        eligible = self._courses.eligible(passes_of(chosen), required_of(chosen, self._courses.demands))
+        groups = self._groups(chosen, eligible)
+        known = groups > 0
+        here, other = self._within(chosen, chosen) & known, self._compared(chosen)
+        other = None if other is None else other & known
         picked = self._picked(chosen, groups)
         final, rival = here & picked, None if other is None else other & picked
-        later = selection.get("charts") == "later"
         return {
             "lang": self.lang,
             "selection": dict(selection),
-            "groups": "".join(np.array(GROUPS)[groups - 1]),
-            "a": _flags(here),
-            "b": "" if other is None else _flags(other),
-            "box": chosen["box"],
             "counts": self._counts(groups, here, other),
             "answer": self._answer(chosen, here, final, rival),
             "alt": self._alt(here),
-            "later": later,
-            "sections": [] if later else self._charts(final),
-            "rival": [] if later or rival is None else self._charts(rival),
+            "sections": self._charts(final, eligible),
+            "rival": [] if rival is None else self._charts(rival, eligible),
             "students": self._students(final, groups).__dict__,
             "code": self.code(chosen),
         }
 
     def code(self, selection: Selection) -> str:
         """Return the line of Python that gives the students of a selection in a notebook."""
-        return code_line(self._source, self._checked(selection))
+        return code_line(self._source, self._checked(selection), self._courses.demands)
 
     def _checked(self, selection: Selection) -> dict[str, str]:
         checked = {}
@@ -204,18 +224,19 @@ class Explorer:
         return sorted(set(self._values[name])) if name in self._values else []
 
     def _label(self, name: str, code: str) -> str:
-        return label(name, code, self.lang, self._names if name == "school" else None)
+        return label(name, code, self.lang, self._names[self.lang]["schools"] if name == "school" else None)
 
     def _group(self, code: str) -> str:
         return f"{code}. {label('group', code, self.lang)}"
 
-    def _groups(self, chosen: Selection) -> NDArray[np.int64]:
+    def _groups(self, chosen: Selection, eligible: Codes) -> NDArray[np.int64]:
+        """Return each student's group; 0 where the change that would tell it is not known."""
         threshold = threshold_of(chosen)
         positive = self._change > threshold if chosen["no_change"] == "negative" else self._change >= -threshold
-        both, neither = self._from & self._to, ~self._from & ~self._to
-        return np.select(
-            [both & positive, both, neither & ~positive, neither, ~self._from & self._to], [1, 2, 3, 4, 5], default=6
-        )
+        start, end = (eligible[:, place] == 1 for place in self._ends)
+        changed = ~np.isnan(self._change)
+        cases = [start & ~end, ~start & end, ~changed, start & positive, start, positive]
+        return np.select(cases, [6, 5, 0, 1, 2, 4], default=3)
 
     def _within(self, chosen: Selection, where: Selection) -> Mask:
         mask = np.ones(len(self), dtype=bool)
@@ -271,15 +292,15 @@ class Explorer:
         words = {key: number(int(count), self.lang) for key, count in counts.items()}
         return say("scatter.alt", self.lang, students=students(len(change), self.lang), **words)
 
-    def _charts(self, mask: Mask) -> list[dict[str, Any]]:
-        """Return the charts of some students; the same ones are often asked for again, as when the rule moves."""
-        key = np.packbits(mask).tobytes()
+    def _charts(self, mask: Mask, eligible: Codes) -> list[dict[str, Any]]:
+        """Return the charts of some students; the same ones are often asked for again, as when the threshold moves."""
+        key = np.packbits(mask).tobytes() + eligible[mask].tobytes()
         if key not in self._drawn:
             if len(self._drawn) >= _KEPT:
                 self._drawn.pop(next(iter(self._drawn)))
             self._drawn[key] = [
-                flows_section(self._states[mask], self.lang),
-                terms_section(self._held[mask], self._steps, self.lang),
+                flows_section(self._courses.states(eligible)[mask], self._courses.stages, self.lang),
+                terms_section(*self._courses.losses(eligible[mask]), self._steps, self.lang),
             ]
         return self._drawn[key]
 
@@ -288,23 +309,11 @@ class Explorer:
         places = places[np.argsort(self._change[places], kind="stable")][:ROWS]
         words = [[self._label(name, values[place]) for name, values in self._values.items()] for place in places]
         points = [[self._x[place], self._y[place], self._change[place]] for place in places]
-        names = self._held["student_id"].to_numpy()[places]
-        return students_table(names, tuple(self._values), words, points, groups[places], self.lang)
+        return students_table(self._ids[places], tuple(self._values), words, points, groups[places], self.lang)
 
 
 _COLUMNS = {"school": "school_id", "sex": "sex"}
 
 
-def _school_names(records: StudentRecords) -> dict[str, str]:
-    if records.schools is None or "name" not in records.schools.columns:
-        return {}
-    named = records.schools.dropna(subset=["name"])
-    return dict(zip(named["school_id"].astype(str), named["name"].astype(str), strict=True))
-
-
-def _points(values: NDArray[np.float64]) -> list[float | None]:
-    return [None if np.isnan(value) else round(float(value), 2) for value in values]
-
-
-def _flags(mask: Mask) -> str:
-    return "".join(np.where(mask, "1", "0"))
+def _packed(values: NDArray[Any], kind: str) -> str:
+    return b64encode(values.astype(kind).tobytes()).decode()

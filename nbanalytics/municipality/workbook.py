@@ -103,8 +103,8 @@ def names_of(records: StudentRecords, lang: str = "sv") -> dict[str, dict[str, s
     """
     subjects = records.declaration.catalogue.subjects.values()
     schools: dict[str, str] = {}
-    if records.schools is not None:
-        table = collect(open_frame(records.schools).select("school_id", "name"))
+    if records.schools is not None and "name" in open_frame(records.schools).collect_schema().names():
+        table = collect(open_frame(records.schools).select("school_id", "name")).dropna()
         schools = {str(code): str(name) for code, name in zip(table["school_id"], table["name"], strict=True)}
     return {
         "schools": schools,

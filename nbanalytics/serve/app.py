@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,8 +22,7 @@ from voila.paths import collect_static_paths, collect_template_paths
 from nbanalytics.errors import NbanalyticsError
 from nbanalytics.export import Dashboard
 from nbanalytics.export.assets import PAGES
-from nbanalytics.export.frame import PAGE_WORDS, STATEMENT
-from nbanalytics.export.gallery import words_page
+from nbanalytics.export.frame import PAGE_WORDS, STATEMENT, around
 from nbanalytics.serve.access import Access
 from nbanalytics.serve.forking import CAN_FORK, Splitters, Zygote
 from nbanalytics.serve.gate import BODY, HEADERS, Gate
@@ -66,12 +64,12 @@ class DashboardServer(Voila):  # type: ignore[misc]
         """Keep what the pages are made of, and who may see them."""
         loop = IOLoop.current()
         shelf = Shelf(folder, release, dashboards, on_change=lambda: loop.add_callback(self._renew))
-        self.prepare_pages(shelf, str(release.manifest.get("title", "")), folder, dashboards, announce, access, limits)
+        self.prepare_pages(shelf, release.manifest, folder, dashboards, announce, access, limits)
 
     def prepare_pages(
         self,
         shelf: Any,
-        title: str,
+        manifest: Mapping[str, Any],
         folder: Path,
         dashboards: Sequence[Dashboard],
         announce: Callable[[str], None],
@@ -82,14 +80,15 @@ class DashboardServer(Voila):  # type: ignore[misc]
         self._folder, self._dashboards, self._announce = folder, list(dashboards), announce
         self._access, self._limits, self._shelf = access, limits, shelf
         self._splitters = Splitters.instance(parent=self)
-        self._describe(title)
+        self._describe(manifest)
         self._load_kernels()
 
-    def _describe(self, title: str) -> None:
+    def _describe(self, manifest: Mapping[str, Any]) -> None:
+        """Tell the template what stands around a page; what the pages show has at least a title."""
         site = self._shelf.site
         self.config.VoilaConfiguration.resources = {
             "nbanalytics": {
-                "title": title,
+                "around": {lang: around(manifest, lang) for lang in LANGUAGES},
                 "statement": self.reads == "release",
                 "names": site.names if site is not None else {},
                 "words": {lang: {key: say(key, lang) for key in PAGE_WORDS} for lang in LANGUAGES},
@@ -109,7 +108,7 @@ class DashboardServer(Voila):  # type: ignore[misc]
         site = self._shelf.site
         if site is None:
             return
-        self._describe(str(site.release.manifest.get("title", "")))
+        self._describe(site.release.manifest)
         self.voila_configuration.config.VoilaConfiguration.resources = self.config.VoilaConfiguration.resources
         self._load_kernels()
         for name, pool in list(self.kernel_manager._pools.items()):
@@ -196,8 +195,7 @@ class DashboardServer(Voila):  # type: ignore[misc]
 
     def listen(self) -> None:
         """Serve until interrupted, then end every kernel."""
-        turned = partial(words_page, "page.refused.title", "page.refused", **self._shelf.look(self.base_url))
-        gate = Gate(self.app, self._access, self.port, SECURE, turned)
+        gate = Gate(self.app, self._access, self.port, SECURE)
         # Headers beyond the gate's limit are answered by it; far beyond, the line is cut.
         server = HTTPServer(gate, max_header_size=4 * HEADERS, max_body_size=BODY, idle_connection_timeout=120)
         server.add_sockets(self._sockets)

@@ -41,9 +41,9 @@ class Desk:
         """Where pages are looked for: there is none but the one with a kernel."""
         return self
 
-    def look(self, root: str) -> dict[str, str]:
+    def look(self, root: str) -> dict[str, Any]:
         """Return what a page of words needs to look like the others."""
-        return {"root": root, "style": self.names["nbanalytics.css"]}
+        return {"root": root, "style": self.names["nbanalytics.css"], "statement": False, "back": "page.start"}
 
     def lasting(self, address: str) -> Asset | None:
         """Return a file whose name stands for its content."""
@@ -116,6 +116,7 @@ def explore(
     )
     os.environ[RECORDS_VARIABLE] = str(folder)
     server = server_of(kind, [entry], port, open_browser, entrance, limits)
-    server.prepare_pages(desk, say(f"{page}.title"), folder, [entry], announce, entrance, limits)
+    titles = {"title": say(f"{page}.title"), "title_en": say(f"{page}.title", "en")}
+    server.prepare_pages(desk, titles, folder, [entry], announce, entrance, limits)
     server.initialize([])
     server.start()

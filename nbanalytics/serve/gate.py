@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from http.client import responses
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -19,7 +20,10 @@ from tornado.httputil import (
 from tornado.routing import Router
 from tornado.web import Application
 
+from nbanalytics.export.frame import other_language
+from nbanalytics.export.gallery import refusal
 from nbanalytics.serve.access import Access
+from nbanalytics.text import LANGUAGES
 
 #: Bytes of a request's headers and body. Our own pages send a few hundred.
 HEADERS, BODY = 16_384, 65_536
@@ -39,24 +43,22 @@ class Gate(Router):
         Part of the cookie's name: browsers do not tell the ports of a host apart.
     headers
         Headers of every answer.
-    page
-        Makes the page in words for who is turned away.
     """
 
-    def __init__(
-        self, app: Application, access: Access, port: int, headers: Mapping[str, str], page: Callable[[], str]
-    ) -> None:
-        self._app, self._access, self._page = app, access, page
+    def __init__(self, app: Application, access: Access, port: int, headers: Mapping[str, str]) -> None:
+        self._app, self._access = app, access
         self._headers, self._cookie = dict(headers), _COOKIE.format(port=port)
 
     def find_handler(self, request: HTTPServerRequest, **_: Any) -> HTTPMessageDelegate | None:
         """Return what answers the request."""
-        if _too_large(request) or not self._access.knows(request.headers.get("Host", "")):
-            return self._turn(request, 403)
+        if _too_large(request):
+            return self._turn(request, 403, "page.toobig")
+        if not self._access.knows(request.headers.get("Host", "")):
+            return self._turn(request, 403, "page.stranger")
         if self._access.token and not self._known(request):
             shown = request.query_arguments.get("token", [b""])[-1].decode("latin-1")
             welcome = request.method == "GET" and self._access.admits(shown)
-            return self._turn(request, 303 if welcome else 403)
+            return self._turn(request, 303 if welcome else 403, "page.refused")
         return self._app.find_handler(request)
 
     def _known(self, request: HTTPServerRequest) -> bool:
@@ -66,14 +68,27 @@ class Gate(Router):
             return False
         return kept is not None and self._access.remembers(kept.value)
 
-    def _turn(self, request: HTTPServerRequest, status: int) -> Answer:
+    def _turn(self, request: HTTPServerRequest, status: int, reason: str) -> Answer:
         headers = HTTPHeaders(self._headers | {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store"})
         if status == 303:  # the same address without the token, which would else stay in the browser's history
             secure = "; Secure" if request.headers.get("X-Forwarded-Proto") == "https" else ""
             kept = f"{self._cookie}={self._access.cookie}; Path={self._access.base_url}; HttpOnly; SameSite=Lax{secure}"
             headers["Set-Cookie"], headers["Location"] = kept, "/" + quote(request.path.lstrip("/\\"), safe="/%")
-        body = self._page().encode() if status == 403 and request.method != "HEAD" else b""
+        headers["Vary"] = "Accept-Language"
+        told = status == 403 and request.method != "HEAD"
+        body = refusal(reason, language_of(request, self._access.base_url)) if told else b""
         return Answer(request.connection, status, headers, body)
+
+
+def language_of(request: HTTPServerRequest, base_url: str) -> str:
+    """Return the language to answer in: that of the address, of its ``?lang=``, or the first one the browser names."""
+    other = other_language("sv")
+    if request.path.startswith(f"{base_url}{other}/"):
+        return other
+    known = "|".join(LANGUAGES)
+    asked = request.query_arguments.get("lang", [b""])[-1].decode("latin-1")
+    wanted = re.findall(rf"\b({known})\b", request.headers.get("Accept-Language", "").lower())
+    return asked if asked in LANGUAGES else next(iter(wanted), "sv")
 
 
 def _too_large(request: HTTPServerRequest) -> bool:

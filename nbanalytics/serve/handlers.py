@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from jupyter_server.base.handlers import JupyterHandler
@@ -15,21 +14,15 @@ from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 from nbanalytics.export.assets import Asset
 from nbanalytics.export.frame import other_language
 from nbanalytics.export.gallery import words_page
+from nbanalytics.serve.gate import language_of
 from nbanalytics.serve.shelf import Shelf
-from nbanalytics.text import LANGUAGES
 
 _YEAR = 365 * 24 * 3600
 
 
-def look_of(handler: JupyterHandler, shelf: Shelf) -> dict[str, str]:
-    """Return what a page of words needs: where its site is, and the language of its address or of the browser."""
-    other = other_language("sv")
-    if handler.request.path.startswith(f"{handler.base_url}{other}/"):
-        lang = other
-    else:
-        wanted = re.findall(rf"\b({'|'.join(LANGUAGES)})\b", handler.request.headers.get("Accept-Language", "").lower())
-        lang = wanted[0] if wanted else "sv"
-    return {"lang": lang, **shelf.look(handler.base_url)}
+def look_of(handler: JupyterHandler, shelf: Any) -> dict[str, Any]:
+    """Return what a page of words needs: the language to answer in, and where its site is."""
+    return {"lang": language_of(handler.request, handler.base_url), **shelf.look(handler.base_url)}
 
 
 class Worded(JupyterHandler):
@@ -173,9 +166,11 @@ class DashboardHandler(Worded, TornadoVoilaHandler):  # type: ignore[misc]
             self._say(words_page("page.unavailable.title", "page.unavailable", **look))
             return
         if self._open_pages() >= self._limit:
-            static = f"{self._slug}.html" in site.pages
-            way = (f"{self.base_url}{self._slug}", "page.ordinary") if static else (self.base_url, "gallery.back")
-            self._say(words_page("page.full.title", "page.full", *way, **look))
+            if f"{self._slug}.html" in site.pages:
+                lead, way = "page.full", {"href": f"{self.base_url}{self._slug}", "back": "page.ordinary"}
+            else:
+                lead, way = "page.crowded", {"href": f"{self.request.path}?lang={look['lang']}", "back": "page.again"}
+            self._say(words_page("page.full.title", lead, **look | way))
             return
         await TornadoVoilaHandler.get(self, path=None)
 
