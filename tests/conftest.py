@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -19,10 +20,12 @@ settings.load_profile("house")
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "data" / "sample"
+#: Results of other programs, where there are any beside the project.
+REFERENCE = ROOT.parent / "shared" / "reference"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each file to one worker, so that its fixtures are made once; and all of Spark's tests, for its one session."""
+    """Give each file to one worker, so that fixtures are made once; and all of Spark's tests, for its one session."""
     for item in items:
         group = "pyspark" if "[pyspark]" in item.name else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
@@ -38,6 +41,25 @@ def sample() -> StudentRecords:
 def karlskoga(sample: StudentRecords) -> StudentRecords:
     """The cohort of 2018, which reproduces Karlskoga's published counts."""
     return sample.cohort(2018)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser of its own for each file: Playwright's event loop would stop others that a process starts later."""
+    from browsing import browsing
+
+    with browsing() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of the sample release's static edition, with the views of one filter."""
+    from browsing import site_of
+
+    from nbanalytics.serve import default_release
+
+    return site_of(default_release(), tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture

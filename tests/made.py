@@ -20,6 +20,8 @@ from nbanalytics.frames import collect, open_frame
 from nbanalytics.records import StudentRecords
 
 SUBJECTS = ("SV", "EN", "MA", "BL", "MU", "SL", "IDH", "HKK")
+#: A pass in each of them.
+PASS = "EEEEEEEE"
 SPARK = shutil.which("java") is not None and find_spec("pyspark") is not None
 ENGINES = [
     "pandas",

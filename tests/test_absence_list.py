@@ -17,16 +17,14 @@ import openpyxl
 import pandas as pd
 import pytest
 from hypothesis import given, settings
-from municipal_files import check_digit
+from municipal_files import KEY, check_digit
 from workbooks import xls, xlsx
 
 from nbanalytics.errors import DataError, NbanalyticsError
 from nbanalytics.readers import grid, workbook_parts
 from nbanalytics.readers.absence_list import FORMAT, matches, read_absence_list, suggest_mapping
 from nbanalytics.readers.municipal import FileRead
-from nbanalytics.readers.pseudonyms import Key
 
-KEY = Key(b"0123456789abcdef0123456789abcdef")
 #: Planted persons: none of these may be in any message.
 NUMBERS = [f"200401{day:02}-121{check_digit(f'0401{day:02}121')}" for day in range(1, 29)]
 NAMES = ["Alfhild Kvastberg", "Torgny Ekorrlund", "Ragnvi Stenkula"]

@@ -5,11 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
-from browsing import READY, SIZES, browsing, overflow, site_of, wait_for_charts
+from browsing import READY, SIZES, overflow, site_of, wait_for_charts
 from releases import hostile_names, released
 from serving import running
 
-from nbanalytics.serve import default_release
 from nbanalytics.text.catalogue import labels, messages
 
 pytestmark = pytest.mark.browser
@@ -22,23 +21,12 @@ LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 SHOTS = Path(os.environ["NBANALYTICS_SHOTS"]) if "NBANALYTICS_SHOTS" in os.environ else None
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with browsing() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return site_of(default_release(), tmp_path_factory.mktemp("site"))
-
-
 @pytest.fixture
-def visit(browser, folder):
+def visit(browser, site):
     """Open a page; at the end its console must be clean."""
     contexts, troubles = [], []
 
-    def go(path, size=SIZES["wide"], at=folder, **look):
+    def go(path, size=SIZES["wide"], at=site, **look):
         context = browser.new_context(viewport=dict(zip(("width", "height"), size, strict=True)), **look)
         contexts.append(context)
         page = context.new_page()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from made import ENGINES, in_engine, municipality, records_of, same
+from made import ENGINES, PASS, in_engine, municipality, records_of, same
 from scipy import stats
 
 from nbanalytics.baseline import (
@@ -25,8 +25,6 @@ from nbanalytics.flows import flows, share_eligible
 from nbanalytics.intervals import paired_difference
 from nbanalytics.readers.baseline_form import read_baseline_form, write_form
 from nbanalytics.readers.baseline_layout import COLUMNS
-
-PASS = "EEEEEEEE"
 
 
 def cell(result, group="all", measure="eligible", **place):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from municipal_files import (
     FIRST_NAMES,
+    KEY,
     LAST_NAMES,
     absence_file,
     as_text,
@@ -20,9 +21,7 @@ from nbanalytics.cohorts import classify
 from nbanalytics.readers import read_records
 from nbanalytics.readers.merge import merge_reads, merge_with_findings
 from nbanalytics.readers.municipal import read_files
-from nbanalytics.readers.pseudonyms import Key, read_key
-
-KEY = Key(b"0123456789abcdef0123456789abcdef")
+from nbanalytics.readers.pseudonyms import read_key
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,11 @@
 import json
 from dataclasses import replace
 from math import sqrt
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import REFERENCE
 from hypothesis import given
 from hypothesis import strategies as st
 from made import ENGINES, in_engine, records_of, same
@@ -19,7 +19,6 @@ from nbanalytics.droppoints import (
 )
 from nbanalytics.errors import DataError
 
-REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
 with_reference = pytest.mark.skipif(not REFERENCE.exists(), reason="the reference folder is not at hand")
 PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from made import records_of
+from made import PASS, records_of
 from scipy import stats
 
 from nbanalytics.errors import DataError
@@ -35,9 +35,6 @@ from nbanalytics.municipality import (
 from nbanalytics.municipality.leavers import leavers
 from nbanalytics.readers import check_records
 from nbanalytics.readers.skolverket import read_skolverket
-
-PASS = "EEEEEEEE"
-
 
 # ---------------------------------------------------------------- own values
 

@@ -3,9 +3,7 @@
 import os
 
 import pytest
-from browsing import READY, browsing, site_of, wait_for_charts
-
-from nbanalytics.serve import default_release
+from browsing import READY, wait_for_charts
 
 if os.environ.get("CI"):
     import pypdfium2
@@ -22,19 +20,8 @@ PAPERS = {
 }
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with browsing() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return site_of(default_release(), tmp_path_factory.mktemp("site"))
-
-
 @pytest.fixture
-def printed(browser, folder):
+def printed(browser, site):
     """Print a page as somebody does who looks at it on a wide screen."""
     contexts = []
 
@@ -42,7 +29,7 @@ def printed(browser, folder):
         context = browser.new_context(viewport={"width": 1440, "height": 900}, **look)
         contexts.append(context)
         page = context.new_page()
-        page.goto(folder + path)
+        page.goto(site + path)
         page.wait_for_selector(READY)
         wait_for_charts(page)
         return page, pypdfium2.PdfDocument(page.pdf(prefer_css_page_size=True, print_background=True))

@@ -9,12 +9,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from municipal_files import check_digit, identity_number
+from municipal_files import KEY, check_digit, identity_number
 
 from nbanalytics.errors import DataError
 from nbanalytics.readers.pseudonyms import Key, create_key, identities, new_key, read_key
-
-KEY = Key(b"0123456789abcdef0123456789abcdef")
 
 
 @pytest.mark.parametrize("secret", [b"0123456789abcdef" * 2, b"0123456789abcdefghijklmnop" * 5])

@@ -1,12 +1,12 @@
 """Hazards: against Singer and Willett, R where the reference folder is at hand, statsmodels, and planted truth."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from conftest import REFERENCE
 from sklearn.base import clone
 from test_lifetable import TEACHERS
 
@@ -24,7 +24,6 @@ from nbanalytics.risk import (
 )
 from nbanalytics.risk.binomial import fit_binomial, inverse_link
 
-REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
 with_reference = pytest.mark.skipif(not REFERENCE.exists(), reason="the reference folder is not at hand")
 
 

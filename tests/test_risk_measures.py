@@ -3,11 +3,11 @@
 import json
 import warnings
 from math import log, nan, sqrt
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import REFERENCE
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +28,6 @@ from nbanalytics.risk.bootstrap import draw, percentile_interval
 from nbanalytics.risk.calibration import calibration_fit
 from nbanalytics.risk.decision import flag_top
 
-REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
 with_reference = pytest.mark.skipif(not REFERENCE.exists(), reason="the reference folder is not at hand")
 
 Y = [0, 0, 1, 0, 1, 0, 1, 1, 0, 1]

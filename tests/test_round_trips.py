@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from municipal_files import (
     FIRST_NAMES,
+    KEY,
     absence_rows,
     as_text,
     identity_number,
@@ -26,11 +27,8 @@ from workbooks import xls, xlsx
 
 from nbanalytics.readers.absence_list import read_absence_list
 from nbanalytics.readers.municipal import read_files
-from nbanalytics.readers.pseudonyms import Key
 from nbanalytics.readers.ss12000 import read_ss12000
 from nbanalytics.records import StudentRecords
-
-KEY = Key(b"0123456789abcdef0123456789abcdef")
 
 
 def csv(rows: list[list[object]]) -> str:

@@ -5,15 +5,13 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from municipal_files import FIRST_NAMES, LAST_NAMES, as_text, identity_number, layout_of, pupil
+from municipal_files import FIRST_NAMES, KEY, LAST_NAMES, as_text, identity_number, layout_of, pupil
 
 from nbanalytics.readers import scb
 from nbanalytics.readers.municipal import HEAD_BYTES, read_files
-from nbanalytics.readers.pseudonyms import Key
 from nbanalytics.readers.scb import read_scb
 from nbanalytics.readers.scb_layouts import parse_layouts
 
-KEY = Key(b"0123456789abcdef0123456789abcdef")
 NUMBER = re.compile(r"\d{8}-?\d{4}|\d{6}-\d{4}")
 
 

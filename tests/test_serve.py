@@ -1,58 +1,23 @@
 """The server: the gallery, the dashboards, and 404 for everything else."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from releases import another_title, released
+from serving import get, running
 
 from nbanalytics.errors import NbanalyticsError, ReleaseError
 from nbanalytics.serve import default_release, find_dashboards, serve
-
-ROOT = Path(__file__).resolve().parents[1]
-START = "import sys; from nbanalytics.serve import serve; serve(*sys.argv[1:2], port=0, live_limit={limit})"
-
-
-@contextmanager
-def running(*arguments, limit=60):
-    """Run a server; gives its address and process, and sees that it ends as it should."""
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-c", START.format(limit=limit), *map(str, arguments)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        address = process.stdout.readline().strip()
-        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
-        yield address, process
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
 
 
 @pytest.fixture(scope="module")
 def server():
     """Address of a running server with the sample's release."""
-    with running() as (address, _):
-        yield address
-
-
-def get(address, method="GET", headers=None):
-    """Return status, headers and text of an address."""
-    request = urllib.request.Request(address, method=method, headers=headers or {})
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, answer.headers, answer.read().decode("utf-8", "replace")
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            return refusal.code, refusal.headers, refusal.read().decode("utf-8", "replace")
+    with running() as started:
+        yield started.address
 
 
 def test_the_gallery_lists_the_dashboards_in_swedish(server):
@@ -93,7 +58,7 @@ def test_every_script_and_style_of_the_page_is_there_compressed_and_kept(server,
     assets = set(re.findall(r"\"/?(assets/[^\"]+)", page))
     assert len(assets) == 3
     for name in assets:
-        status, headers, _ = get(server + name, headers={"Accept-Encoding": "gzip"})
+        status, headers, _ = get(server + name, Accept_Encoding="gzip")
         assert status == 200
         assert headers["Content-Encoding"] == "gzip"
         assert "immutable" in headers["Cache-Control"]
@@ -110,7 +75,7 @@ def test_the_views_of_the_static_page_are_there(server):
 
 def test_who_has_a_page_already_is_told_so(server):
     tag = get(f"{server}board")[1]["Etag"]
-    status, _, page = get(f"{server}board", headers={"If-None-Match": tag})
+    status, _, page = get(f"{server}board", If_None_Match=tag)
     assert (status, page) == (304, "")
 
 
@@ -155,19 +120,19 @@ def test_a_template_or_theme_in_the_address_changes_nothing(server):
 
 @pytest.mark.parametrize("path", ["", "board", "live/board"])
 def test_a_foreign_host_is_refused(server, path):
-    assert get(f"{server}{path}", headers={"Host": "evil.example"})[0] == 403
+    assert get(f"{server}{path}", Host="evil.example")[0] == 403
 
 
 def test_a_full_server_says_so_and_leads_to_the_static_page():
-    with running(limit=0) as (address, process):
-        status, headers, page = get(f"{address}live/board?cohort=2018")
+    with running(live_limit=0) as server:
+        status, headers, page = get(f"{server.address}live/board?cohort=2018")
         assert status == 503
         assert headers["Retry-After"]
         assert "fler besökare" in page
         assert 'href="/board"' in page
-        assert get(f"{address}board")[0] == 200
-        process.send_signal(signal.SIGTERM)
-        assert "2018" not in process.stderr.read()  # nothing is told of what visitors asked for
+        assert get(f"{server.address}board")[0] == 200
+        server.process.send_signal(signal.SIGTERM)
+        assert "2018" not in server.process.stderr.read()  # nothing is told of what visitors asked for
 
 
 def eventually(condition, seconds=30):
@@ -181,7 +146,8 @@ def eventually(condition, seconds=30):
 
 def test_a_release_that_is_replaced_is_shown_whole_and_the_old_one_to_those_who_have_it(tmp_path):
     folder = released(tmp_path / "release")
-    with running(folder) as (address, _):
+    with running(release=str(folder)) as server:
+        address = server.address
         old = get(f"{address}board")[2]
         views = re.search(r'"data":"([^"]+)"', old)[1]
         released(folder, another_title)
@@ -195,7 +161,8 @@ def test_a_release_that_is_altered_or_goes_missing_is_told_in_words_until_it_is_
     folder = released(tmp_path / "release")
     table = folder / "tables" / "groups.csv"
     whole = table.read_bytes()
-    with running(folder) as (address, _):
+    with running(release=str(folder)) as server:
+        address = server.address
         assert get(f"{address}board")[0] == 200
         table.write_bytes(whole.replace(b"2018", b"2019", 1))
         assert eventually(lambda: get(f"{address}board")[0] == 503)

@@ -10,13 +10,13 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
+from municipal_files import KEY
 
 from nbanalytics.errors import DataError, NbanalyticsError
 from nbanalytics.readers.municipal import FileRead
 from nbanalytics.readers.pseudonyms import Key
 from nbanalytics.readers.ss12000 import matches, read_ss12000
 
-KEY = Key(b"0123456789abcdef0123456789abcdef")
 #: Made by the rules of identity numbers; the given and family names are words.
 GIRL, BOY, TEMPORARY = "200203122387", "200207152398", "20020101TF01"
 NAMES = ("Alva", "Planterad")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import openpyxl
 import pandas as pd
 import pytest
-from made import ENGINES, in_engine, municipality, records_of, same
+from made import ENGINES, PASS, in_engine, municipality, records_of, same
 from typer.testing import CliRunner
 
 from nbanalytics.cli import app
@@ -26,7 +26,6 @@ from nbanalytics.municipality import (
 )
 from nbanalytics.readers.write import write_records
 
-PASS = "EEEEEEEE"
 POINTS = {"A": 20, "B": 17.5, "C": 15, "D": 12.5, "E": 10, "F": 0}
 
 
