@@ -1,6 +1,7 @@
 """Policy, primary suppression, and the simple engine against an exact attack."""
 
 from fractions import Fraction
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -18,7 +19,6 @@ from nbanalytics.disclosure import (
     protect,
     read_policy,
 )
-from nbanalytics.disclosure.policy import files
 from nbanalytics.errors import DisclosureError
 
 
