@@ -14,7 +14,7 @@ import traitlets
 
 from nbanalytics.figures.baseline_board import BaselineBoard
 from nbanalytics.figures.board import Board, ReleaseLike
-from nbanalytics.figures.script import plotly_script
+from nbanalytics.figures.script import page_module, plotly_script
 from nbanalytics.text import LANGUAGES
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class BoardPage(anywidget.AnyWidget):
 
     kind: ClassVar[type[Board]] = Board
 
-    _esm: Path | str = _PAGES / "board.js"
+    _esm: str = page_module()
     _css: Path | str = _PAGES / "nbanalytics.css"
     page = traitlets.Dict().tag(sync=True)
     selection = traitlets.Dict().tag(sync=True)
@@ -141,8 +141,7 @@ class BoardPage(anywidget.AnyWidget):
 
 def explorer_script() -> str:
     """Return the explorer's page as a module: what it shares with the board's, and its own."""
-    shared = (_PAGES / "board.js").read_text(encoding="utf-8").replace("export default { render };", "")
-    return f"{shared}\n{(_PAGES / 'explorer.js').read_text(encoding='utf-8')}"
+    return page_module("roster.js", "scatter.js", "explorer.js")
 
 
 def explorer_style() -> str:

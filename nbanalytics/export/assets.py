@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from nbanalytics.figures.script import plotly_script
+from nbanalytics.figures.script import page_module, plotly_script
 
 PAGES = Path(__file__).parent.parent / "pages"
 _KINDS = {
@@ -77,7 +77,7 @@ def page_script(edition: str, content: str | None = None) -> bytes:
     It is one classic script, since browsers load no modules from a folder. The content is a module that ends with what
     it exports; the board's if none is given.
     """
-    board, changed = _EXPORTED.subn(r"const board = \1;", _read("board.js") if content is None else content)
+    board, changed = _EXPORTED.subn(r"const board = \1;", page_module() if content is None else content)
     if changed != 1:
         raise ValueError("a page's module must end with 'export default { … };'")
     return f'(() => {{\n"use strict";\n{board}\n{_read("page.js")}\n{_read(edition)}}})();\n'.encode()

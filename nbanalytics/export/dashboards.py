@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,11 @@ class Dashboard:
         """Language that the notebook is written in."""
         return str(self.metadata.get("lang", "sv"))
 
+    @property
+    def order(self) -> float:
+        """Its place among the others; those that name none come last."""
+        return float(self.metadata.get("nbanalytics", {}).get("order", inf))
+
     def words(self, key: str, lang: str = "sv") -> str:
         """Return its ``title`` or ``description`` in a language, as far as the notebook has it."""
         return str(_in_language(self.metadata, lang).get(key, self.metadata.get(key, self.slug)))
@@ -82,9 +88,9 @@ def find_dashboards(folder: Path | None = None) -> list[Dashboard]:
     Returns
     -------
     list of Dashboard
-        In the order of the notebooks' names. A notebook is listed only if its metadata hold
-        ``"nbanalytics": {"dashboard": true}``; with ``"edition": "live"`` there it gets a kernel, otherwise it is
-        shown as static pages.
+        In the order of their metadata's ``"nbanalytics": {"order": 1}``, those without one last, then by name. A
+        notebook is listed only if its metadata hold ``"nbanalytics": {"dashboard": true}``; with ``"edition": "live"``
+        there it gets a kernel, otherwise it is shown as static pages.
     """
     found = []
     for path in sorted((folder or dashboards_folder()).glob("*.ipynb")):
@@ -96,7 +102,7 @@ def find_dashboards(folder: Path | None = None) -> list[Dashboard]:
         if edition not in EDITIONS:
             raise NbanalyticsError(f"{path.name} names the edition {edition!r}; there are {', '.join(EDITIONS)}")
         found.append(Dashboard(path.stem, path, metadata, edition))
-    return found
+    return sorted(found, key=lambda entry: entry.order)
 
 
 @dataclass(frozen=True)

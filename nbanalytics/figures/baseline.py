@@ -89,8 +89,7 @@ def followup_dots(table: pd.DataFrame, measure: str = "eligible", lang: str = "s
     return figure(
         [chance, zero, later],
         lang,
-        height=50 * len(rows) + 170,
-        **legend_beneath(3),
+        **legend_beneath(50 * len(rows) + 30, 3),
         xaxis={
             **_values_axis(rows, measure, lang),
             "title": {"text": label("official_measure", measure, lang), "font": {"size": 13}, "standoff": 6},

@@ -16,6 +16,7 @@ from nbanalytics.figures.style import (
     legend_beneath,
     safe,
     share_axis,
+    term_tick,
     terms_axis,
     wrapped,
 )
@@ -72,7 +73,7 @@ def share_course(table: Any, lang: str = "sv", names: Names | None = None) -> go
         Terms with a hidden count bear the mark ``..``.
     """
     cells = Cells.of(table)
-    ticks = [_tick(term, lang, names) for term in cells.codes("term")]
+    ticks = [term_tick(term, lang, (names or {}).get("term")) for term in cells.codes("term")]
     lines: dict[tuple[Share, ...], list[str]] = {}
     for code in cells.codes("indicator"):
         lines.setdefault(tuple(shares_of(cells, code)), []).append(_indicator(code, lang, names))
@@ -80,14 +81,13 @@ def share_course(table: Any, lang: str = "sv", names: Names | None = None) -> go
         _line(ticks, shares, "<br>".join(wrapped(safe(name), 34) for name in held), look, lang)
         for (shares, held), look in zip(lines.items(), _LOOKS, strict=False)
     ]
-    first = next(iter(lines), ())
+    first, rows = next(iter(lines), ()), sum(trace.name.count("<br>") + 1 for trace in traces)
     drawn = [share for shares in lines for share in shares if share.share is not None]
     axis = share_axis([bound for share in drawn for bound in share.interval()], lang)
     return figure(
         traces,
         lang,
-        height=400,
-        **legend_beneath(3),
+        **legend_beneath(260, rows),
         xaxis=terms_axis(ticks),
         yaxis={**axis, "title": {"text": say("axis.share", lang), "font": {"size": 13}, "standoff": 10}},
         annotations=[
@@ -133,7 +133,7 @@ def absence_bars(table: Any, lang: str = "sv", names: Names | None = None) -> go
     """
     cells = Cells.of(table)
     terms = cells.codes("term")
-    ticks = [_tick(term, lang, names) for term in terms]
+    ticks = [term_tick(term, lang, (names or {}).get("term")) for term in terms]
     means = [cells.cell("mean_absence", term=term) for term in terms]
     words = [cell_text(cell.value, cell.status, lang, "mean") for cell in means]
     bars = go.Bar(
@@ -219,7 +219,3 @@ def _written(share: Share, lang: str) -> list[str]:
 
 def _indicator(code: str, lang: str, names: Names | None) -> str:
     return label("indicator", code, lang, (names or {}).get("indicator"))
-
-
-def _tick(term: str, lang: str, names: Names | None) -> str:
-    return safe(label("term", term, lang, (names or {}).get("term"))).replace(" ", "<br>", 1)

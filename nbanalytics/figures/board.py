@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 
 from nbanalytics.errors import DisclosureError
 from nbanalytics.figures.explained import about, explained, title_of
-from nbanalytics.figures.sections import DRAW, Draw, plain
+from nbanalytics.figures.sections import DRAW, Draw, captions, plain
 from nbanalytics.figures.style import DARK
 from nbanalytics.figures.tiles import Tile, lost_tiles
 from nbanalytics.text import Cells, answer, comparing, label, number, reading, say, selection_words, wording
@@ -190,7 +190,7 @@ class Board:
     def words(self) -> dict[str, str]:
         """Return the words of the page that do not depend on the selection."""
         words = {key: say(key, self.lang) for key in WORDS}
-        words["filters.hint"] = say("filters.hint", self.lang, most=self._most_words())
+        words["filters.hint"] = self._hint()
         words["notice"] = say("synthetic", self.lang) if self.release.manifest.get("synthetic") else ""
         return words
 
@@ -201,8 +201,19 @@ class Board:
     def _label(self, dimension: str, value: str) -> str:
         return label(dimension, value, self.lang, self._names.get(dimension))
 
-    def _most_words(self) -> str:
-        return say(f"number.{self._most}", self.lang) if 1 <= self._most <= 4 else str(self._most)
+    def _hint(self) -> str:
+        """Say how many filters can be combined; some charts, whose tables are crossed less, may allow fewer."""
+        fewer = min((self._crossed(name) for name in self.sections), default=self._most)
+        words = {"most": self._count(self._most), "fewer": self._count(fewer)}
+        return say("filters.hint_some" if fewer < self._most else "filters.hint", self.lang, **words)
+
+    def _crossed(self, section: str) -> int:
+        """Return how many filters the tables of a section can be crossed by."""
+        held = self.release.manifest["tables"]
+        return min(int((held[name] or {}).get("max_crossed", self._most)) for name in self.SECTIONS[section])
+
+    def _count(self, number: int) -> str:
+        return say(f"number.{number}", self.lang) if 1 <= number <= 4 else str(number)
 
     def _undeclared(self) -> dict[str, Any]:
         """Return the words for a combination that is not declared, and for leaving out each value of each filter."""
@@ -218,7 +229,7 @@ class Board:
             }
             for name in FILTERS
         }
-        return {"text": say("filters.undeclared", self.lang, most=self._most_words()), "remove": remove}
+        return {"text": say("filters.undeclared", self.lang, most=self._count(self._most)), "remove": remove}
 
     def _look_up(self, picked: Mapping[str, str]) -> dict[str, Cells]:
         """Return the cells of one selection, of the tables that declare it.
@@ -253,7 +264,7 @@ class Board:
     def _section(self, name: str, cells: Mapping[str, Cells], declared: bool) -> dict[str, Any]:
         chart, alt, table, used = self.DRAW[name](cells, self.lang, self._names)
         title, hidden = say(f"{name}.title", self.lang), self._hidden(used) if declared else ""
-        empty = say("table.none", self.lang) if declared else say("section.undeclared", self.lang)
+        empty = self._empty(name, used, declared)
         return {
             "id": name,
             "title": title,
@@ -261,24 +272,31 @@ class Board:
             "figure": plain(chart),
             "alt": alt,
             "hidden": hidden,
-            "help_title": say("help.title", self.lang, title=title.lower()),
-            "help": explained(name, cells, self.release.manifest, hidden, self.lang),
-            "table": asdict(table) | {"caption": say("table.show", self.lang, title=title.lower())},
+            "help_title": say("help.title", self.lang),
+            "help": explained(name, cells, self.release.manifest, hidden or empty, self.lang),
+            "table": asdict(table) | captions(title, self.lang),
             "swipe": say("flows.swipe", self.lang),
             "empty": "" if chart.data else empty,
         }
 
+    def _empty(self, name: str, used: Iterable[Cells], declared: bool) -> str:
+        """Say why a chart is not drawn, and what to do."""
+        if not declared:
+            return say("section.undeclared", self.lang, most=self._count(self._crossed(name)))
+        return say("table.hidden" if any(cells.hidden for cells in used) else "table.none", self.lang)
+
     def _hidden(self, used: Iterable[Cells]) -> str:
-        held = list(used)
+        """Say how much is hidden of a chart and why; and that its counts are rounded, if they are."""
+        held, rounding = list(used), self.release.manifest.get("rounding")
         hidden, every = sum(cells.hidden for cells in held), sum(len(cells) for cells in held)
-        least = int(self.release.manifest.get("policy", {}).get("min_cell", 5))
-        if not hidden:
-            return say("hidden.none", self.lang)
-        if hidden == every:
-            return say("hidden.all", self.lang)
-        return say(
-            "hidden.some", self.lang, hidden=number(hidden, self.lang), cells=number(every, self.lang), least=str(least)
-        )
+        if not every:
+            return ""
+        policy = self.release.manifest.get("policy", {})
+        least, group = str(policy.get("min_cell", 5)), str(policy.get("min_group", 10))
+        kind = "none" if not hidden else "all" if hidden == every else "rounded" if rounding else "some"
+        words = {"hidden": number(hidden, self.lang), "cells": number(every, self.lang), "least": least, "group": group}
+        said = [say("rounded.note", self.lang, unit=str(rounding["unit"]))] if rounding else []
+        return " ".join([*said, say(f"hidden.{kind}", self.lang, **words)])
 
 
 def _nothing(chosen: Mapping[str, str], text: str, remove: list[dict[str, str]]) -> dict[str, Any]:

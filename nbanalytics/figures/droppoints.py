@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from nbanalytics.figures.style import ACCENT, GRID, INK, LOSS, MUTED, PLAIN, figure, hidden_mark, safe, terms_axis
+from nbanalytics.figures.style import ACCENT, GRID, INK, LOSS, MUTED, PLAIN, figure, hidden_mark, term_tick, terms_axis
 from nbanalytics.text import Cells, cell_text, label, say
 
 _TRANSITION = "7HT"  # the first term in the new school
@@ -30,13 +30,15 @@ def drop_terms(table: Any, lang: str = "sv", names: Mapping[str, str] | None = N
     -------
     plotly.graph_objects.Figure
         Bars of ``lost`` above, points of ``hazard`` beneath, on one axis of terms. The transition from year 6 to 7
-        stands out by colour and by a note. Suppressed cells bear the mark ``..``.
+        stands out by colour and by a note. Suppressed cells bear the mark ``..``; there are no traces where all are.
     """
     cells = Cells.of(table)
     terms = cells.codes("term")
-    ticks = [safe(label("term", term, lang, names)).replace(" ", "<br>", 1) for term in terms]
+    ticks = [term_tick(term, lang, names) for term in terms]
     lost = [cells.cell("lost", term=term) for term in terms]
     hazard = [cells.cell("hazard", term=term) for term in terms]
+    if not any(cell.ok for cell in [*lost, *hazard]):
+        return figure([], lang, height=120, xaxis={"visible": False}, yaxis={"visible": False})
     colours = [ACCENT if term == _TRANSITION else PLAIN for term in terms]
     lost_words = [cell_text(cell.value, cell.status, lang) for cell in lost]
     hazard_words = [cell_text(cell.value, cell.status, lang, "share") for cell in hazard]
@@ -54,12 +56,10 @@ def drop_terms(table: Any, lang: str = "sv", names: Mapping[str, str] | None = N
         x=ticks,
         y=[cell.value for cell in hazard],
         yaxis="y2",
-        mode="lines+markers+text",
+        mode="markers+text",
         text=[words if cell.ok else "" for cell, words in zip(hazard, hazard_words, strict=True)],
         textposition="top center",
         cliponaxis=False,
-        connectgaps=False,
-        line={"color": MUTED, "width": 1.5},
         marker={"color": colours, "size": 10, "symbol": "diamond"},
         textfont={"color": INK},
         customdata=_hints(ticks, hazard_words),

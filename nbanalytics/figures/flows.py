@@ -8,12 +8,12 @@ from typing import Any
 import plotly.graph_objects as go
 
 from nbanalytics.figures.places import PAD, ROOM, THICK, Node, Places, filler, nodes_of, places_of, stages_of
-from nbanalytics.figures.style import GREY, INK, MUTED, STATE_COLOURS, figure, safe
+from nbanalytics.figures.style import GREY, INK, MUTED, STATE_COLOURS, figure, safe, wrapped
 from nbanalytics.text import Cell, Cells, label, say, students
 
 _TOP, _BOTTOM = 44, 12
-_LEFT, _RIGHT = 12, 168  # room to the right for the names of the last stage
-_LONG = 13  # a longer name has its number on a second line
+_LEFT, _RIGHT = 12, 190  # room to the right for the names of the last stage
+_LONG, _LINE = 13, 24  # a longer name has its number on a second line; a very long one has more lines
 _UNSEEN = "rgba(0,0,0,0)"
 _Names = Mapping[str, Mapping[str, str]]
 
@@ -131,15 +131,15 @@ def _link_colour(source: str, target: str) -> str:
 
 
 def _heading(name: str, rank: int, of: int) -> dict[str, Any]:
-    anchor = "left" if rank == 0 else "center"
     return {
-        "text": f"<b>{name}</b>",
+        "text": f"<b>{wrapped(name, _LINE)}</b>",
         "x": rank / max(of - 1, 1),
-        "xshift": -_LEFT if rank == 0 else 0,
+        "xshift": -THICK / 2,
         "y": 1,
         "xref": "paper",
         "yref": "paper",
-        "xanchor": anchor,
+        "xanchor": "left",
+        "align": "left",
         "yanchor": "bottom",
         "yshift": 14,
         "showarrow": False,
@@ -150,7 +150,7 @@ def _heading(name: str, rank: int, of: int) -> dict[str, Any]:
 def _name(node: Node, name: str, places: Places, rank: int) -> dict[str, Any]:
     """Return a node's name, to the right of the node: plotly would put those of the last stage over its links."""
     return {
-        "text": f"{name}{'<br>' if len(name) > _LONG else ' '}{node.words}",
+        "text": f"{wrapped(name, _LINE)}{'<br>' if len(name) > _LONG else ' '}{node.words}",
         "x": places.across[rank],
         "y": 1 - places.top[rank] - node.students * places.scale / 2,
         "xref": "paper",

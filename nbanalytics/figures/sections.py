@@ -13,7 +13,7 @@ from nbanalytics.figures.flows import describe_flow_sankey, flow_sankey
 from nbanalytics.figures.groups import describe_groups_bar, groups_bar
 from nbanalytics.figures.subjects import describe_lost_subjects, lost_subjects
 from nbanalytics.figures.tables import Names, TextTable, flows_table, groups_table, subjects_table, terms_table
-from nbanalytics.text import Cells
+from nbanalytics.text import Cells, say
 
 #: A chart, its text alternative, its table and the cells that they show.
 Drawn = tuple[go.Figure, str, TextTable, list[Cells]]
@@ -44,6 +44,11 @@ def _subjects(cells: Mapping[str, Cells], lang: str, names: Names) -> Drawn:
 
 #: How each section of a page is drawn.
 DRAW: Mapping[str, Draw] = {"groups": _groups, "flows": _flows, "terms": _terms, "subjects": _subjects}
+
+
+def captions(title: str, lang: str) -> dict[str, str]:
+    """Return what a section's table is called, and the word that opens it."""
+    return {"caption": say("table.show", lang, title=title.lower()), "summary": say("table.open", lang)}
 
 
 def plain(chart: go.Figure) -> dict[str, Any]:

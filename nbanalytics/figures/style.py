@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import ceil, floor
 from textwrap import wrap
 from typing import Any
 
 import plotly.graph_objects as go
 
-from nbanalytics.text import SUPPRESSED, percent
+from nbanalytics.text import SUPPRESSED, label, percent
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 INK, MUTED, GRID, PAPER = "#1b2733", "#4a5967", "#dfe5ea", "#ffffff"
@@ -130,15 +130,35 @@ def names_axis(names: list[str], **more: Any) -> dict[str, Any]:
     }
 
 
+def term_tick(term: str, lang: str, names: Mapping[str, str] | None = None) -> str:
+    """Write a term on two lines: the school year, and which of its terms."""
+    return "<br>".join(safe(label("term", term, lang, names)).rsplit(" ", 1))
+
+
 def terms_axis(ticks: list[str], **more: Any) -> dict[str, Any]:
     """Return the horizontal axis of a chart by term."""
     return names_axis(ticks, showgrid=False, ticks="", tickangle=0, linecolor=GRID, tickfont={"size": 13}, **more)
 
 
-def legend_beneath(lines: int) -> dict[str, Any]:
-    """Return the layout of a legend at the foot of a chart, with room for as many lines as a narrow screen needs."""
-    place = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0}
-    return {"showlegend": True, "legend": place, "margin": {"l": 8, "r": 16, "t": 12, "b": 56 + 24 * lines}}
+def legend_beneath(plot: int, lines: int) -> dict[str, Any]:
+    """Return the layout of a chart with its legend right beneath the axis.
+
+    Parameters
+    ----------
+    plot
+        Height of what is drawn, in pixels.
+    lines
+        Lines of the legend on a narrow screen; a wide one needs fewer.
+
+    Returns
+    -------
+    dict
+        ``height``, ``margin`` and ``legend``.
+    """
+    top, axis = 12, 56
+    place = {"orientation": "h", "y": -axis / plot, "yanchor": "top", "x": 0}
+    margin = {"l": 8, "r": 16, "t": top, "b": axis + 24 * lines}
+    return {"height": plot + sum(margin[side] for side in "tb"), "margin": margin, "showlegend": True, "legend": place}
 
 
 def wrapped(text: str, width: int = 22) -> str:

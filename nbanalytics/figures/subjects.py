@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from nbanalytics.figures.style import DEEP, GRID, INK, SHADE, figure, safe, wrapped
+from nbanalytics.figures.style import DEEP, GRID, INK, SHADE, figure, safe, term_tick, wrapped
 from nbanalytics.text import Cells, cell_text, label, say
 
 _SHADES = [[0, SHADE], [1, DEEP]]
@@ -47,7 +47,7 @@ def lost_subjects(table: Any, lang: str = "sv", names: Mapping[str, Mapping[str,
     subjects = [code for code in subject_order(cells) if any(cells.value(subject=code, term=term) for term in terms)]
     if not subjects:
         return figure([], lang, height=120, xaxis={"visible": False}, yaxis={"visible": False})
-    columns = ["<br>".join(safe(label("term", term, lang, given.get("term"))).rsplit(" ", 1)) for term in terms]
+    columns = [term_tick(term, lang, given.get("term")) for term in terms]
     rows = [wrapped(safe(label("subject", code, lang, given.get("subject"))), 22) for code in subjects]
     grid = [[cells.cell(subject=code, term=term) for term in terms] for code in subjects]
     values = [[cell.value for cell in line] for line in grid]

@@ -21,7 +21,7 @@ class StaticModel extends Model {
     super(state);
     this.opening = { key: this.key(state.selection), view: state.view };
     // Most people choose one filter: those views are fetched while the first is read.
-    addEventListener("load", () => setTimeout(() => this.store("one").catch(() => {}), 400), { once: true });
+    if (state.page.filters.length) addEventListener("load", () => setTimeout(() => this.store("one").catch(() => {}), 400), { once: true });
   }
 
   // A view is named by the places of its values in the filters: 0 is all.

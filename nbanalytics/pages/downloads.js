@@ -1,0 +1,40 @@
+// What readers take with them: the table of a chart as a file, and the chart as a picture.
+
+function save(address, name) {
+  const link = make("a", { href: address, download: name, hidden: true });
+  document.body.append(link);
+  link.click();
+  link.remove();
+}
+
+const fileName = (parts, kind) => `${parts.title.textContent.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-")}.${kind}`;
+
+// As spreadsheets read it: numbers without separators of thousands, semicolons where the comma is in the numbers.
+function saveTable(parts) {
+  const { table, lang } = parts.view;
+  const [cut, between] = lang === "en" ? [/[\u00a0,]/g, ","] : [/[\u00a0\u202f]/g, ";"];
+  const cell = (text, column) => {
+    const plain = column < table.words ? text.replaceAll("\u00a0", " ") : text.replace(cut, "");
+    // A name that begins like a formula is kept from being one.
+    const safe = /^[=+\-@\t\r]/.test(plain) && column < table.words ? `'${plain}` : plain;
+    return safe.includes(between) || /["\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  const heads = table.columns.map((text) => cell(text, -1));
+  const lines = [heads, ...table.rows.map((row) => row.map(cell))].map((row) => row.join(between));
+  const file = URL.createObjectURL(new Blob([`\ufeff${lines.join("\r\n")}\r\n`], { type: "text/csv;charset=utf-8" }));
+  save(file, fileName(parts, "csv"));
+  setTimeout(() => URL.revokeObjectURL(file), 1000);
+}
+
+// A picture carries its title and where it comes from, in light colours.
+async function savePicture(parts, format, library, { data, layout }, config, publication) {
+  const width = Math.max(parts.chart.clientWidth, 640);
+  const [top, bottom] = [48, 44];
+  const margin = { ...layout.margin, t: layout.margin.t + top, b: layout.margin.b + bottom };
+  const title = { text: parts.title.textContent, x: 0.01, y: 1, yref: "container", yanchor: "top", pad: { t: 14 }, font: { size: 18 } };
+  const source = [parts.view.where, publication].map((text) => text.replace(/[<>&]/g, " ")).join("<br>");
+  const note = { text: source, x: 0, y: 0, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", yshift: -margin.b + 4, align: "left", showarrow: false, font: { size: 12 } };
+  const framed = { ...layout, width, height: layout.height + top + bottom, margin, title, annotations: [...(layout.annotations ?? []), note] };
+  const picture = await library.toImage({ data, layout: framed, config }, { format, width, height: framed.height, scale: format === "png" ? 2 : 1 });
+  save(picture, fileName(parts, format));
+}
