@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -10,9 +11,10 @@ from made_release import made_release
 from test_verify import COUNTS, SAFE
 
 from nbanalytics.errors import DisclosureError, ReleaseError
-from nbanalytics.release import files, read_release, write_release
+from nbanalytics.release import files, publish, read_release, write_release
 from nbanalytics.release.ledger import Ledger
 from nbanalytics.release.publish import publish_release
+from nbanalytics.release.verify import verify
 
 OTHER = {(cohort, school, group) for cohort, school, group in product(["2018", "2019"], ["S1", "S2"], ("3", "1"))}
 
@@ -56,6 +58,19 @@ def test_what_is_safe_alone_and_not_together_is_refused_and_nothing_is_written(b
     before = everything(book.parent)
     with pytest.raises(DisclosureError, match=r"together with 1 earlier releases it has 2 weaknesses(.|\n)*it is 3"):
         publish_release(release, book.parent / "board", book)
+    assert everything(book.parent) == before
+
+
+def test_what_is_proven_alone_and_not_together_is_refused_and_nothing_is_written(book, monkeypatch):
+    def unsure(releases, *how):
+        found = verify(releases, *how)
+        return replace(found, counts=found.counts | {"unproven": 2}) if len(releases) > 1 else found
+
+    monkeypatch.setattr(publish, "verify", unsure)
+    counts = COUNTS | {("2020", "S1"): (50, 20, 30), ("2020", "S2"): (50, 22, 30)}
+    before = everything(book.parent)
+    with pytest.raises(DisclosureError, match="together with 1 earlier releases 2 more hidden counts are unproven"):
+        publish_release(made_release(counts, SAFE, created="2027-01-02"), book.parent / "board", book)
     assert everything(book.parent) == before
 
 
