@@ -78,10 +78,20 @@ class Declaration:
 def read_declaration(path: Path) -> Declaration:
     """Read ``records.toml``; a folder without one is Swedish compulsory school.
 
+    Parameters
+    ----------
+    path : Path
+        The file, which need not be there.
+
+    Returns
+    -------
+    Declaration
+        What the file leaves out is as in Swedish compulsory school.
+
     Raises
     ------
     DataError
-        If the file is not TOML, has a key that means nothing, or terms that do not fit together.
+        If the file cannot be opened, is not TOML, has a key that means nothing, or terms that do not fit together.
     """
     if not path.exists():
         return Declaration()

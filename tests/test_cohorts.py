@@ -270,3 +270,9 @@ def test_the_chance_check_wants_enough_students():
     records = records_of({f"P{i}": {"6VT": BOTH, "9VT": UP} for i in range(9)})
     with pytest.raises(DataError, match="Only 9 students"):
         expected_by_chance(records, classify(records))
+
+
+@pytest.mark.parametrize("nothing", [{"thresholds": []}, {"no_change": []}])
+def test_a_sensitivity_without_anything_to_vary_is_refused(karlskoga, nothing):
+    with pytest.raises(DataError, match="nothing to vary"):
+        sensitivity(karlskoga, **nothing)

@@ -64,6 +64,7 @@ def follow_up(
     Parameters
     ----------
     records : StudentRecords
+        Students and grades, and absence if known.
     zero, later : str
         Declared terms, such as ``"6VT"`` and ``"9VT"``.
     by : sequence of str
@@ -75,6 +76,11 @@ def follow_up(
     -------
     FollowUp
         Of each measure, students with a value at both occasions.
+
+    Raises
+    ------
+    DataError
+        If a term or a column of ``by`` is not there.
 
     Notes
     -----

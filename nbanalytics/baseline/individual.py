@@ -68,6 +68,11 @@ def individual_baseline(records: StudentRecords, term: str) -> IndividualBaselin
     IndividualBaseline
         One row per student who was here.
 
+    Raises
+    ------
+    DataError
+        If the term is not there.
+
     Examples
     --------
     >>> from nbanalytics.simulate import simulate
@@ -151,6 +156,11 @@ def baseline_from_form(form: pd.DataFrame, by: Sequence[str] = ("school",), min_
     Baseline
         Of years 6-9. Here a missing value (``x`` or empty) is left out of ``n`` and counted: the form cannot tell one
         who had no grades from one whose grades were not written.
+
+    Raises
+    ------
+    DataError
+        As :func:`individual_from_form`.
     """
     rows = individual_from_form(form).table
     rows = rows[rows["year"].isin(list(_ASKED["years 6-9"][0]))]

@@ -62,6 +62,11 @@ def screening_profile(records: StudentRecords, term: str) -> Screening:
         scale, questions`` of the scale, ``answered`` (yes or no), ``unknown``, ``signs`` and ``share`` of signs among
         the questions answered, missing if none is. A profile says where to look closer; it is no label.
 
+    Raises
+    ------
+    DataError
+        If there is no screening, none in that term, a question that is not of the form, or one answered twice.
+
     Examples
     --------
     >>> from nbanalytics.simulate import simulate
@@ -153,6 +158,11 @@ def screening_reliability(records: StudentRecords, term: str) -> Screening:
     Screening
         ``scale, questions, n`` (students with yes or no on all of them), ``left_out`` (with an unknown), ``alpha`` and
         its 95 % interval ``low, high``; missing where fewer than 30 answered, or the answers do not vary.
+
+    Raises
+    ------
+    DataError
+        As :func:`screening_profile`.
 
     Notes
     -----

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import pandas as pd
 
-from nbanalytics.cohorts.classify import Classification, GroupRule, classify
+from nbanalytics.cohorts.classify import GroupRule, classify
+from nbanalytics.errors import DataError
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import as_html
 
@@ -51,6 +53,7 @@ def sensitivity(
     thresholds : sequence of float
         Sizes of change, in mean grade points, that count as none.
     no_change : sequence of {"positive", "negative"}
+        Where a change counts that is none.
     eligibility : sequence of str, optional
         Names of eligibility rules; by default only the declaration's.
 
@@ -59,6 +62,11 @@ def sensitivity(
     Sensitivity
         Groups 5 and 6 depend on the eligibility rule alone; the others also on the change.
 
+    Raises
+    ------
+    DataError
+        If there is no threshold, or no place for "no change".
+
     Examples
     --------
     >>> from nbanalytics.simulate import simulate
@@ -66,19 +74,16 @@ def sensitivity(
     >>> result.table.query("group == 6")["students"].unique().tolist()
     [23]
     """
-    parts: list[pd.DataFrame] = []
-    first: Classification | None = None
-    for rule_name in eligibility or (records.declaration.rule,):
-        for place in no_change:
-            for threshold in thresholds:
-                rule = GroupRule(threshold, place, rule_name)  # type: ignore[arg-type]
-                result = classify(records, rule)
-                first = first or result
-                parts.append(result.counts.assign(eligibility=rule_name, threshold=float(threshold), no_change=place))
-    assert first is not None
+    settings = list(product(eligibility or (records.declaration.rule,), no_change, thresholds))
+    if not settings:
+        raise DataError('There is nothing to vary. Give at least one threshold, and "positive" or "negative".')
+    parts = []
+    for rule_name, place, threshold in settings:
+        counts = classify(records, GroupRule(threshold, place, rule_name)).counts  # type: ignore[arg-type]
+        parts.append(counts.assign(eligibility=rule_name, threshold=float(threshold), no_change=place))
     table = pd.concat(parts, ignore_index=True)
-    reference = first.counts.set_index(["cohort", "group"])["students"].rename("reference")
+    reference = parts[0].set_index(["cohort", "group"])["students"].rename("reference")
     table = table.join(reference, on=["cohort", "group"])
     table["moved"] = table["students"] - table["reference"]
     order = ["eligibility", "threshold", "no_change", "cohort", "group", "students", "moved"]
-    return Sensitivity(table[order], int(first.counts["students"].sum()))
+    return Sensitivity(table[order], int(reference.sum()))

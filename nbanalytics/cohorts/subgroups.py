@@ -91,6 +91,7 @@ def subgroups(records: StudentRecords, classification: Classification, rule: Sub
     classification : Classification
         Of the same records.
     rule : SubgroupRule, optional
+        By default the one that gives the published counts.
 
     Returns
     -------

@@ -97,7 +97,29 @@ def read_policy(path: str | Path) -> Policy:
 
 
 def parse_policy(data: Mapping[str, Any], where: str = "policy.toml") -> Policy:
-    """Build a policy from parsed TOML; see :func:`read_policy`."""
+    """Build a policy from parsed TOML.
+
+    Parameters
+    ----------
+    data : mapping
+        The keys of ``policy.toml``; what is left out is as there.
+    where : str
+        What messages call it.
+
+    Returns
+    -------
+    Policy
+
+    Raises
+    ------
+    DisclosureError
+        If a key means nothing, or the policy is weaker than the floor.
+
+    Examples
+    --------
+    >>> parse_policy({"min_group": 15}).min_group
+    15
+    """
     _refuse_unknown(data, {*_THRESHOLDS, "unfavourable"}, where)
     outcomes = dict(_floor_outcomes())
     declared = data.get("unfavourable", {})

@@ -150,6 +150,11 @@ def losses(records: StudentRecords) -> Losses:
 def person_periods(losses: Losses) -> Any:
     """Spread the losses over one row per student and term at risk.
 
+    Parameters
+    ----------
+    losses : Losses
+        Result of :func:`losses`.
+
     Returns
     -------
     dataframe

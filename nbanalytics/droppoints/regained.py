@@ -60,6 +60,11 @@ def recovery(losses: Losses, by: Sequence[str] = (), min_students: int = 5) -> R
     -------
     Recovery
 
+    Raises
+    ------
+    DataError
+        If a column of ``by`` is not there.
+
     Notes
     -----
     The interval of a share is Wilson's, Journal of the American Statistical Association 22 (1927): 209-212.

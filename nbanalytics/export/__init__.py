@@ -18,7 +18,23 @@ __all__ = ["Dashboard", "Site", "dashboards_folder", "export", "find_dashboards"
 
 
 def open_verified(folder: Path) -> Release:
-    """Read a release; whatever is wrong with it is a :class:`~nbanalytics.errors.ReleaseError` in words."""
+    """Read a release, and tell whatever is wrong with it in words.
+
+    Parameters
+    ----------
+    folder
+        Folder of the release.
+
+    Returns
+    -------
+    Release
+        Its checksums fit.
+
+    Raises
+    ------
+    ReleaseError
+        If it is no release, is altered, or cannot be read for another reason.
+    """
     from nbanalytics.release import read_release
 
     try:

@@ -64,12 +64,43 @@ class Flows:
 
 
 def stages_of(records: StudentRecords) -> tuple[str, ...]:
-    """Return the stages of a flow: those declared, and the one after the last term if outcomes are known."""
+    """Return the stages of a flow: those declared, and the one after the last term if outcomes are known.
+
+    Parameters
+    ----------
+    records : StudentRecords
+
+    Returns
+    -------
+    tuple of str
+        Declared terms in order, then ``upper_secondary`` where the records have the table ``outcomes``.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> stages_of(simulate(seed=1, cohorts=[2018]).records)
+    ('6VT', '7VT', '8VT', '9VT', 'upper_secondary')
+    """
     return (*records.declaration.stages, *((AFTER,) if records.outcomes is not None else ()))
 
 
 def states_of(stage: str) -> tuple[str, ...]:
-    """Return the states that a stage may hold, in order."""
+    """Return the states that a stage may hold, in order.
+
+    Parameters
+    ----------
+    stage : str
+        One of :func:`stages_of`.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> states_of("9VT")
+    ('eligible', 'not_eligible', 'moved', 'unknown')
+    """
     return AFTER_STATES if stage == AFTER else TERM_STATES
 
 
@@ -114,7 +145,20 @@ def student_states(records: StudentRecords) -> Any:
 
 
 def state_columns(records: StudentRecords, keep: Sequence[str] = ()) -> Any:
-    """Do as :func:`student_states`, with one row per student and a column per stage, as a narwhals frame."""
+    """Do as :func:`student_states`, with one row per student and a column per stage.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        Students and grades, and outcomes if known.
+    keep : sequence of str
+        Columns of the students table to carry along.
+
+    Returns
+    -------
+    narwhals frame
+        ``student_id, cohort``, those of ``keep``, and for each stage a column of its name with the state.
+    """
     declaration = records.declaration
     stages = declaration.stages
     names = column_names(open_frame(records.students))

@@ -70,6 +70,11 @@ def eligibility_flow(classification: Any, by: Sequence[str] = ()) -> pd.DataFram
         The columns of ``by``, then ``start`` and ``end`` (``eligible``, ``not_eligible`` or ``*`` for both) and
         ``students``. Only students with a group are counted, so that the table agrees with the six groups.
 
+    Raises
+    ------
+    DataError
+        If a column of ``by`` is not there.
+
     Examples
     --------
     >>> from nbanalytics.cohorts import classify

@@ -182,6 +182,7 @@ def trends(comparison: Comparison, least_years: int = 4) -> Trends:
     Parameters
     ----------
     comparison : Comparison
+        From :func:`compare`, over several years.
     least_years : int
         Nothing is estimated from fewer years, nor from fewer than 3.
 
@@ -193,6 +194,16 @@ def trends(comparison: Comparison, least_years: int = 4) -> Trends:
     -----
     Least squares with Student's t of the years' own spread around the line, so that what sets one cohort apart from the
     next counts as chance. Few years give wide intervals: that is what they know.
+
+    Examples
+    --------
+    >>> from nbanalytics.municipality import national_values
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2016, 2017, 2018, 2019]).records
+    >>> found = trends(compare(records, national_values())).table
+    >>> own = found[found["place"].eq("own") & found["measure"].eq("merit_value_17")].set_index("group")
+    >>> own.loc["all", ["years", "slope", "low", "high"]].astype(float).round(1).tolist()
+    [4.0, 0.2, -8.2, 8.6]
     """
     table = comparison.table
     rows = []

@@ -85,6 +85,13 @@ def funnel(
     -----
     Exact binomial limits, smoothed between counts: Spiegelhalter (2005), Statistics in Medicine 24: 1185-1202, section
     A.1.1. A school outside differs by more than chance among pupils alike; composition is not taken away.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> found = funnel(simulate(seed=1, cohorts=[2018]).records)
+    >>> found.table[["n", "count", "position"]].to_numpy().tolist()
+    [[94, 83, 'outside_95'], [138, 93, 'outside_998'], [81, 75, 'outside_998']]
     """
     if measure not in SHARES:
         raise DataError(f"There is no funnel of {measure!r}. Choose one of {', '.join(SHARES)}.")
@@ -111,7 +118,19 @@ def funnel(
 
 
 def funnel_limits(n: int, target: float) -> dict[str, float]:
-    """Control limits of a share of ``n`` around a target: ``low_95, high_95, low_998, high_998``.
+    """Give the control limits of a share around a target.
+
+    Parameters
+    ----------
+    n : int
+        Students behind the share.
+    target : float
+        The common share, 0 to 1.
+
+    Returns
+    -------
+    dict of str to float
+        ``low_95, high_95, low_998, high_998``: shares between which 95 and 99.8 of 100 would lie by chance alone.
 
     Examples
     --------

@@ -28,6 +28,19 @@ _MOST_CHARACTERS, _FORBIDDEN = 31, set("[]:*?/\\")
 def workbook_views(records: StudentRecords, term: str | None = None, min_students: int = 5) -> tuple[View, ...]:
     """Make every view of the workbook, the control first; that of national tests only where there are any.
 
+    Parameters
+    ----------
+    records : StudentRecords
+        Students and grades, and national tests if known.
+    term : str, optional
+        By default the declared end term.
+    min_students : int
+        No mean or share of fewer.
+
+    Returns
+    -------
+    tuple of View
+
     Examples
     --------
     >>> from nbanalytics.simulate import simulate
@@ -93,6 +106,18 @@ def write_workbook(
 
 def names_of(records: StudentRecords, lang: str = "sv") -> dict[str, dict[str, str]]:
     """Return names of schools and subjects, as :func:`write_workbook` takes them.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        With the table ``schools`` if schools have names.
+    lang : str
+        ``"sv"`` or ``"en"``, of the subjects.
+
+    Returns
+    -------
+    dict
+        ``schools`` and ``subjects``, each of names by code.
 
     Examples
     --------

@@ -71,6 +71,11 @@ def open_records(path: str | Path, memory_limit: str | None = None) -> StudentRe
     memory_limit : str, optional
         For Parquet folders: the most that DuckDB may use, such as ``"700MB"``.
 
+    Returns
+    -------
+    StudentRecords
+        Of DuckDB's relations for Parquet, else of pandas.
+
     Raises
     ------
     DataError

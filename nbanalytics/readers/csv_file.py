@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 
 from nbanalytics.readers.encoding import DELIMITERS, as_utf8, refuse_open_quote, said_delimiter
 from nbanalytics.readers.findings import Finding, about_rows
-from nbanalytics.readers.raw import RawTable, UnreadableError, refuse_too_many_columns, without_empty_rows
+from nbanalytics.readers.raw import RawTable, UnreadableError, divided, refuse_too_many_columns, without_empty_rows
 
 _HEADER_BYTES = 4_000_000
 
@@ -88,25 +88,11 @@ def _parse(body: bytes, delimiter: str) -> tuple[tuple[str, ...], list[Any], Any
     header = _first_row(body, delimiter)
     refuse_too_many_columns(len(header))
     names = [str(position) for position in range(len(header))]
-    ragged: list[int] = []
-    blank: list[int] = []
-
-    def note(row: Any) -> str:
-        (ragged if row.text.strip(f'{delimiter}" \t') else blank).append(row.number)
-        return "skip"
-
+    text = pa_csv.ConvertOptions(
+        strings_can_be_null=False, check_utf8=False, column_types=dict.fromkeys(names, pa.string())
+    )
     try:
-        table = pa_csv.read_csv(
-            pa.BufferReader(body),
-            # One thread, since only then are rows numbered.
-            pa_csv.ReadOptions(use_threads=False, column_names=names, block_size=min(len(body) + 1, 1 << 28)),
-            pa_csv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=note
-            ),
-            pa_csv.ConvertOptions(
-                strings_can_be_null=False, check_utf8=False, column_types=dict.fromkeys(names, pa.string())
-            ),
-        )
+        table, ragged, blank = divided(body, names, delimiter, text, newlines_in_values=True)
     except pa.ArrowInvalid:
         raise UnreadableError(
             "the rows cannot be told apart", "Check its quotation marks and delimiters, or save it again as CSV."

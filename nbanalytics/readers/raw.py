@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
 
 from nbanalytics.errors import DataError
 from nbanalytics.readers.findings import Finding, Rows
 
 #: More columns than any records have: such a file is something else, and reading it could take for ever.
 MOST_COLUMNS = 2_000
+_LARGEST_BLOCK = 1 << 28
 
 
 class UnreadableError(DataError):
@@ -25,6 +27,50 @@ class UnreadableError(DataError):
         super().__init__(f"{what}. {remedy}")
         self.what = what
         self.remedy = remedy
+
+
+def divided(
+    body: bytes, names: Sequence[str], delimiter: str, convert: pa_csv.ConvertOptions, **parsing: Any
+) -> tuple[Any, list[int], list[int]]:
+    """Divide delimited text into columns.
+
+    Parameters
+    ----------
+    body : bytes
+        Rows in UTF-8, the first of them number 1.
+    names : sequence of str
+        Names of the columns.
+    delimiter : str
+        One character.
+    convert : pyarrow.csv.ConvertOptions
+        Kinds of the columns.
+    **parsing
+        Further settings of ``pyarrow.csv.ParseOptions``.
+
+    Returns
+    -------
+    tuple
+        The table, and the numbers of the rows that are not in it: those with more or fewer cells than there are names,
+        and the empty ones.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        If the rows cannot be told apart.
+    """
+    ragged: list[int] = []
+    blank: list[int] = []
+
+    def note(row: Any) -> str:
+        (ragged if row.text.strip(f'{delimiter}" \t') else blank).append(row.number)
+        return "skip"
+
+    # One thread, since only then are rows numbered.
+    reading = pa_csv.ReadOptions(
+        use_threads=False, column_names=list(names), block_size=min(len(body) + 1, _LARGEST_BLOCK)
+    )
+    options = pa_csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False, invalid_row_handler=note, **parsing)
+    return pa_csv.read_csv(pa.BufferReader(body), reading, options, convert), ragged, blank
 
 
 @dataclass(frozen=True)

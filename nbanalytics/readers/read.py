@@ -95,6 +95,16 @@ def read_records(
 def read_with_report(path: str | Path) -> tuple[StudentRecords, CheckReport]:
     """Read records without their faulty rows, and report what was assumed, remarked and rejected.
 
+    Parameters
+    ----------
+    path : str or Path
+        As for :func:`read_records`.
+
+    Returns
+    -------
+    tuple of StudentRecords and CheckReport
+        Every row of the files is in the records or among the report's rejected ones.
+
     Raises
     ------
     DataError

@@ -15,7 +15,7 @@ import pyarrow.csv as pa_csv
 
 from nbanalytics.readers.encoding import BOMS, NOT_TEXT, not_text, plain_ends, said_delimiter
 from nbanalytics.readers.findings import Rows, no_rows
-from nbanalytics.readers.raw import UnreadableError
+from nbanalytics.readers.raw import UnreadableError, divided
 
 #: Bytes taken from the file at once; small, so that memory hardly grows with the file.
 BLOCK = 1_000_000
@@ -137,28 +137,11 @@ def parse(
         # A quotation mark that is not closed would swallow the lines after it.
         lines = block.split(b"\n")
         block = b"\n".join(b"?" if line.count(b'"') % 2 else line for line in lines)
-    ragged: list[int] = []
-    blank: list[int] = []
-
-    def note(row: Any) -> str:
-        (ragged if row.text.strip(f'{delimiter}" \t') else blank).append(row.number)
-        return "skip"
-
+    chosen = pa_csv.ConvertOptions(
+        strings_can_be_null=False, check_utf8=False, column_types=types, include_columns=list(types)
+    )
     try:
-        table = pa_csv.read_csv(
-            pa.BufferReader(block),
-            # One thread, since only then are rows numbered.
-            pa_csv.ReadOptions(use_threads=False, column_names=list(names), block_size=len(block) + 1),
-            pa_csv.ParseOptions(
-                delimiter=delimiter,
-                quote_char='"' if quoted else False,
-                ignore_empty_lines=False,
-                invalid_row_handler=note,
-            ),
-            pa_csv.ConvertOptions(
-                strings_can_be_null=False, check_utf8=False, column_types=types, include_columns=list(types)
-            ),
-        )
+        table, ragged, blank = divided(block, names, delimiter, chosen, quote_char='"' if quoted else False)
     except pa.ArrowInvalid:
         raise UnreadableError("the rows cannot be told apart", "Check its delimiters, or export it again.") from None
     skipped = np.array(ragged + blank, dtype=np.int64) - 1

@@ -21,7 +21,19 @@ _OWN: ContextVar[Words] = ContextVar("own", default=MappingProxyType({}))
 
 @contextmanager
 def comparing(start: str, end: str) -> Iterator[None]:
-    """Let the messages within speak of other terms than spring of year 6 and of year 9."""
+    """Let the messages within speak of other terms than spring of year 6 and of year 9.
+
+    Parameters
+    ----------
+    start, end
+        Codes of the terms that are compared.
+
+    Examples
+    --------
+    >>> with comparing("7VT", "9VT"):
+    ...     say("tile.followed.note", "en")
+    'with grades in both year 7 and year 9'
+    """
     token = _COMPARED.set((start, end))
     try:
         yield
