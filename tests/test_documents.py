@@ -50,6 +50,7 @@ def anchors_of(path):
 def commands_in(path):
     """Every call of the command line and of make, in blocks and in the text."""
     lines = [line for block in blocks_of(path, "sh", "bash", "") for line in block.splitlines()]
+    lines += re.findall(r"^    (.+)$", prose_of(path), re.M)
     calls = [line.split("#")[0].strip().removeprefix("$ ") for line in lines] + quoted_in(path)
     return [shlex.split(call) for call in calls if re.match(r"(nbanalytics|make) [\w-]", call)]
 

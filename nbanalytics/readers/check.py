@@ -66,10 +66,8 @@ def open_records(path: str | Path, memory_limit: str | None = None) -> StudentRe
 
     Parameters
     ----------
-    path : str or Path
-        As for :func:`nbanalytics.readers.read_records`.
-    memory_limit : str, optional
-        For Parquet folders: the most that DuckDB may use, such as ``"700MB"``.
+    path, memory_limit
+        As for :func:`check_records`.
 
     Returns
     -------
