@@ -18,7 +18,7 @@ from nbanalytics.commands.template import template
 from nbanalytics.commands.terminal import tell, waiting
 from nbanalytics.commands.verify import verify
 from nbanalytics.commands.workbook import workbook
-from nbanalytics.errors import NbanalyticsError
+from nbanalytics.errors import NbanalyticsError, ReleaseError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,6 +141,8 @@ def release(
     declare: Annotated[Path | None, typer.Option(help="What the release says (TOML); by default all.")] = None,
     known: Annotated[Path | None, typer.Option(help="CSV of counts that are public already.")] = None,
     ledger: Annotated[Path | None, typer.Option(help="File of what was published before; made if missing.")] = None,
+    round_: Annotated[bool, typer.Option("--round", help="Round small counts instead of hiding them.")] = False,
+    key: Annotated[Path | None, typer.Option(help="Key file of --round; by default beside the ledger.")] = None,
 ) -> None:
     """Make the closed set of protected tables that the board's dashboards read; written only if an attack fails."""
     from nbanalytics.disclosure import Policy, read_policy
@@ -150,7 +152,10 @@ def release(
     from nbanalytics.release.known import read_known
     from nbanalytics.release.publish import publish_release
     from nbanalytics.release.report import ReleaseReport
+    from nbanalytics.release.rounded import rounding_secret
 
+    if key is not None and not round_:
+        raise ReleaseError("--key is the key of the rounding. Give --round with it, or leave it out.")
     chosen = read_policy(policy) if policy is not None else Policy()
     contents = read_declared(declare) if declare is not None else None
     public = read_known(known) if known is not None else None
@@ -158,7 +163,14 @@ def release(
         records = open_records(path, memory_limit=MEMORY)
     with waiting("building the release") as step:
         built = build_release(
-            records, chosen, title=title, created=created, progress=step, contents=contents, known=public
+            records,
+            chosen,
+            title=title,
+            created=created,
+            progress=step,
+            contents=contents,
+            known=public,
+            secret=rounding_secret(key, ledger) if round_ else None,
         )
     with waiting("attacking the release") as step:
         attacked = publish_release(built, out, ledger, step)

@@ -1,60 +1,58 @@
-"""Rounding: no union of cells is small, totals agree, and nothing is biased."""
+"""Drawing students who stand for all: nobody is preferred, and the drawn resemble everybody."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
+from hypothesis.extra.numpy import arrays
 
-from nbanalytics.disclosure import Policy
-from nbanalytics.disclosure.rounding import round_small
+from nbanalytics.disclosure import draw_alike
 from nbanalytics.errors import DisclosureError
 
-cubes = arrays(np.int64, array_shapes(min_dims=1, max_dims=4, max_side=4), elements=st.integers(0, 30))
+traits = st.integers(1, 30).flatmap(lambda n: arrays(np.float64, (n, 4), elements=st.sampled_from([0.0, 1.0, 3.0])))
 
 
-class Start:
-    """A generator whose one draw is given, so that all draws can be gone through."""
-
-    def __init__(self, start):
-        self.start = start
-
-    def integers(self, high):
-        assert self.start < high
-        return self.start
+@given(traits, st.integers(2, 8), st.integers(0, 10**6))
+def test_whatever_they_have_in_common_a_draw_comes_to_an_end_and_has_the_wanted_size(held, one_in, seed):
+    count = len(held)
+    alike = held @ held.T + 10**6 * np.ones((count, count))
+    drawn = draw_alike(alike, one_in, np.random.default_rng(seed))
+    assert drawn.shape == (count,)
+    assert count // one_in <= drawn.sum() <= -(-count // one_in)
 
 
-@given(cubes, st.integers(0, 10**6))
-def test_any_union_of_cells_is_zero_or_five_and_more(counts, seed):
-    rng = np.random.default_rng(seed)
-    rounded = round_small(counts, rng)
-    for _ in range(20):
-        union = rounded[rng.random(rounded.shape) < rng.random()].sum()
-        assert union == 0 or union >= 5
-    assert (rounded[counts >= 5] == counts[counts >= 5]).all()
-    assert (rounded[counts == 0] == 0).all()
+def draws(alike, one_in, times):
+    rng = np.random.default_rng(7)
+    return np.array([draw_alike(alike, one_in, rng) for _ in range(times)])
 
 
-@given(cubes)
-def test_no_bias_in_any_cell_so_in_no_total(counts):
-    """Over all five starts, each cell is on average what it was: exactly, not nearly."""
-    assert (sum(round_small(counts, Start(start)) for start in range(5)) == 5 * counts).all()
+def test_every_student_is_drawn_as_often_as_every_other():
+    """A count of draws is binomial: one of ten is beyond four standard deviations once in 1,500 runs of this test."""
+    rng = np.random.default_rng(3)
+    held = (rng.random((10, 6)) < 0.4).astype(float)
+    often = draws(20 * held @ held.T, 5, 800).sum(axis=0)
+    assert (np.abs(often - 160) < 4 * np.sqrt(800 * 0.2 * 0.8)).all()
 
 
-@given(cubes, st.integers(0, 10**6))
-def test_runs_of_cells_are_off_by_less_than_five(counts, seed):
-    rounded = round_small(counts, np.random.default_rng(seed))
-    assert abs(rounded.sum() - counts.sum()) < 5
-    assert (np.abs((rounded - counts).reshape(len(counts), -1).sum(axis=1)) < 5).all()
+def test_the_drawn_resemble_all_far_more_than_if_each_were_drawn_by_itself():
+    """Three schools of 20 and two sexes: drawn one by one, five times the drawn of a school has the variance 4 x 20."""
+    school, sex = np.repeat(np.eye(3), 20, axis=0), np.tile(np.eye(2), (30, 1))
+    held = np.concatenate([school, sex], axis=1)
+    counts = 5 * draws(100 * held @ held.T, 5, 50) @ held
+    assert (np.abs(counts - held.sum(axis=0)) <= 5).all()
+    assert counts[:, :3].var(axis=0).max() < 80 / 8
 
 
-def test_a_stricter_policy_rounds_to_more():
-    rounded = round_small(np.arange(1, 12), np.random.default_rng(0), Policy(min_cell=8))
-    assert set(rounded[:7]) <= {0, 8}
-    assert (rounded[7:] == np.arange(8, 12)).all()
+def test_the_same_generator_draws_the_same():
+    alike = np.ones((40, 40))
+    first, again, other = (draw_alike(alike, 5, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert (first == again).all()
+    assert (first != other).any()
 
 
-@pytest.mark.parametrize("counts", [np.array([3.5]), np.array([-1, 4])])
-def test_only_counts_can_be_rounded(counts):
-    with pytest.raises(DisclosureError, match="whole numbers"):
-        round_small(counts, np.random.default_rng(0))
+@pytest.mark.parametrize(
+    ("alike", "one_in"), [(np.ones((2, 3)), 5), (np.full((2, 2), np.nan), 5), (np.ones((2, 2)), 1)]
+)
+def test_what_cannot_be_drawn_among_is_refused(alike, one_in):
+    with pytest.raises(DisclosureError, match="square table"):
+        draw_alike(alike, one_in, np.random.default_rng(0))

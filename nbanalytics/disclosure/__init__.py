@@ -7,7 +7,7 @@ from nbanalytics.disclosure.knowledge import Knowledge, knowledge_of
 from nbanalytics.disclosure.policy import Policy, parse_policy, read_policy
 from nbanalytics.disclosure.possible import Possible, seen_beyond
 from nbanalytics.disclosure.primary import Line, primary
-from nbanalytics.disclosure.rounding import round_small
+from nbanalytics.disclosure.rounding import draw_alike
 
 __all__ = [
     "Bounds",
@@ -21,6 +21,7 @@ __all__ = [
     "SystemBuilder",
     "bounds",
     "determined",
+    "draw_alike",
     "exposed",
     "knowledge_of",
     "parse_policy",
@@ -29,6 +30,5 @@ __all__ = [
     "protect_sums",
     "read_policy",
     "replay",
-    "round_small",
     "seen_beyond",
 ]

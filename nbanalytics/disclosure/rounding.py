@@ -1,61 +1,88 @@
-"""Rounding instead of hiding: small counts become 0 or the threshold, so that no union of cells is smaller."""
+"""Rounding instead of hiding: a few students, drawn so that they resemble all, stand for everybody."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nbanalytics.disclosure.policy import Policy
+from nbanalytics.disclosure.cells import Mask, Values
 from nbanalytics.errors import DisclosureError
 
+#: Distance from 0 and 1 at which a student's chance counts as settled.
+_SETTLED = 1e-9
 
-def round_small(counts: NDArray[np.int64], rng: np.random.Generator, policy: Policy | None = None) -> NDArray[np.int64]:
-    """Round the small counts of a full cross-tabulation to 0 or ``min_cell``, without bias.
+
+def draw_alike(likeness: Values, one_in: int, rng: np.random.Generator) -> Mask:
+    """Draw one in so many students, at random and such that the drawn resemble all.
+
+    Counted ``one_in`` times each, the drawn give every count of the students without bias, as a multiple of
+    ``one_in``; so every union of cells, every complement and every difference of nested ones is 0 or at least that,
+    and all sums hold.
 
     Parameters
     ----------
-    counts : int array
-        Students at every crossing of the dimensions, without any totals: each student in exactly one cell.
+    likeness : array, students x students
+        How much each two have in common: the inner products of what is to be balanced. Symmetric, without negative
+        eigenvalues; the scale matters beside 1, what a student has alone.
+    one_in : int
+        Each student is drawn with the chance ``1 / one_in``.
     rng : Generator
-        Decides which small cells become 0; a secret of whoever publishes.
-    policy : Policy, optional
-        Gives ``min_cell``.
+        Decides who is drawn: a secret of whoever publishes.
 
     Returns
     -------
-    int array
-        Of the same shape. Counts of 0 and of ``min_cell`` or more are as they were. Totals are to be added up from
-        it: then all tables agree, and every union of cells, every complement and every difference between two
-        nested ones is 0 or at least ``min_cell``.
+    bool array
+        Who is drawn.
 
     Raises
     ------
     DisclosureError
-        If a count is negative or no whole number.
+        If ``likeness`` is no square table of numbers, or ``one_in`` is below 2.
 
     Notes
     -----
-    A count c below m = ``min_cell`` becomes m with probability c / m, by systematic sampling along the cells in their
-    order: the expected value of every cell and of every total is the true one. The standard deviation of a cell is
-    sqrt(c (m - c)), at most m / 2. Any run of neighbouring cells, so each total over all but the leading dimensions
-    and the grand total, is off by less than m; other totals over k small cells by at most m sqrt(k) / 2 in standard
-    deviation. A zero that was rounded is not told from a true one, nor m from 1. What has many crossings with a single
-    student is not fit for it: nearly all of it would be noise.
+    The Gram-Schmidt walk (Bansal, Dadush, Garg & Lovett 2018; Harshaw, Sävje, Spielman & Zhang 2024). All chances
+    start at ``1 / one_in``. In each step the chance of one student moves up or down, and those of the others with it
+    so that what is to be balanced changes as little as possible, until somebody's chance is 0 or 1. Up and down are
+    drawn such that the expected step is 0: every student's chance to be drawn is exactly what it was, so the expected
+    value of every count is the true one. It ends after as many steps as there are students, at most.
 
     Examples
     --------
-    >>> round_small(np.array([[7, 2], [0, 3]]), np.random.default_rng(1)).sum(axis=1)
-    array([7, 5])
+    >>> alike = np.kron(np.eye(3), np.ones((10, 10)))  # three schools of ten
+    >>> drawn = draw_alike(1000 * alike, 5, np.random.default_rng(1))
+    >>> drawn.reshape(3, 10).sum(axis=1)
+    array([2, 2, 2])
     """
-    least = (policy or Policy()).min_cell
-    counts = np.asarray(counts)
-    if not np.issubdtype(counts.dtype, np.integer) or (counts < 0).any():
-        raise DisclosureError("Only whole numbers of students, 0 or more, can be rounded. Give counts without totals.")
-    small = counts < least
-    # Whole steps of the running sum are where a cell is rounded up; integers, so that nothing is lost on the way.
-    steps = np.cumsum(counts[small])
-    start = rng.integers(least)
-    up = np.diff((steps + start) // least, prepend=start // least) > 0
-    rounded: NDArray[np.int64] = counts.astype(np.int64)
-    rounded[small] = np.where(up, least, 0)
-    return rounded
+    count = len(likeness)
+    if likeness.shape != (count, count) or not np.isfinite(likeness).all() or one_in < 2:
+        raise DisclosureError("A draw wants a square table of what students have in common, and one in 2 or more.")
+    drawn = np.zeros(count, dtype=bool)
+    open_ = rng.permutation(count)
+    chance = np.full(count, 1 / one_in)
+    # The inverse over the students still open: its columns are the directions, and it shrinks by one rank at a time.
+    inverse = np.asarray(np.linalg.inv(likeness + np.eye(count))[np.ix_(open_, open_)], dtype=np.float64)
+    while len(open_):
+        direction = inverse[:, 0] / inverse[0, 0]
+        up, down = _furthest(chance, direction), _furthest(chance, -direction)
+        step = up if rng.random() * (up + down) < down else -down
+        chance = chance + step * direction
+        settled = (chance < _SETTLED) | (chance > 1 - _SETTLED)
+        drawn[open_[settled & (chance > 0.5)]] = True
+        inverse = _without(inverse, settled)
+        open_, chance = open_[~settled], chance[~settled]
+    return drawn
+
+
+def _furthest(chance: Values, direction: Values) -> float:
+    """How far the chances can go before one of them is 0 or 1."""
+    moving = np.abs(direction) > _SETTLED
+    room = np.where(direction > 0, 1 - chance, chance)[moving]
+    return float((room / np.abs(direction[moving])).min())
+
+
+def _without(inverse: Values, gone: Mask) -> Values:
+    """The inverse of a matrix without some of its rows and columns, of the inverse of the whole."""
+    rest = inverse[~gone]
+    across = rest[:, gone]
+    block: Values = rest[:, ~gone] - across @ np.linalg.solve(inverse[gone][:, gone], across.T)
+    return block

@@ -16,7 +16,7 @@ from nbanalytics.errors import DisclosureError
 from nbanalytics.records import StudentRecords
 from nbanalytics.release.cube import Cube, crossings, to_rows
 from nbanalytics.release.declared import Declared, standard
-from nbanalytics.release.guards import guard_complements, loose_unions
+from nbanalytics.release.guards import guard_complements, guard_others, loose_unions
 from nbanalytics.release.known import known_cells, known_entries, known_mask
 from nbanalytics.release.links import Cubes, Link, add_links, links_of, unpublished_cubes
 from nbanalytics.release.manifest import describe
@@ -24,6 +24,7 @@ from nbanalytics.release.means import mean_rows
 from nbanalytics.release.model import FILTERS, NOT_APPLICABLE, OK, SUPPRESSED, Release
 from nbanalytics.release.persons import Persons, persons_of
 from nbanalytics.release.report import report_rows
+from nbanalytics.release.rounded import Rounded, round_persons, worth_publishing
 from nbanalytics.release.tables import count_tables, number_cells
 
 Progress = Callable[[str], None]
@@ -38,6 +39,7 @@ def build_release(
     progress: Progress | None = None,
     contents: Declared | None = None,
     known: pd.DataFrame | None = None,
+    secret: bytes | None = None,
 ) -> Release:
     """Make the closed set of aggregate cells that a board may see.
 
@@ -48,7 +50,7 @@ def build_release(
         Thresholds; by default a group of 10 and an outcome of 5.
     max_crossed : int, optional
         How many of the filters cohort, school, sex and newly arrived may be set at once, 0 to 4; by default what
-        ``contents`` says, which is 2, and 1 in the tables with most cells.
+        ``contents`` says, which is 2, and 1 or 0 in the tables with most cells.
     title : str, optional
         By default made of the name in the declaration.
     created : str, optional
@@ -59,6 +61,9 @@ def build_release(
         Which filters, tables and measures; by default all, see :func:`nbanalytics.release.declared.read_declared`.
     known : DataFrame, optional
         Cells that the public knows already, see :func:`nbanalytics.release.known.read_known`: they stay visible.
+    secret : bytes, optional
+        Makes it a rounded release, see :mod:`nbanalytics.release.rounded`: with the same secret students of whom
+        the records say the same are rounded the same.
 
     Returns
     -------
@@ -68,32 +73,43 @@ def build_release(
     ------
     DisclosureError
         If there are fewer students than the smallest group of the policy, if ``max_crossed`` is not 0 to 4, or if
-        the tables do not add up.
+        the tables do not add up; if a rounded release would be off too far, or known cells are to be kept in it.
     DataError
         If the records cannot be analysed.
     """
     tell = progress or (lambda words: None)
-    policy, contents = policy or Policy(), contents or standard()
+    policy = policy or Policy()
     if max_crossed is not None:
-        contents = contents.crossed(max_crossed)
+        contents = (contents or standard()).crossed(max_crossed)
     date = _date(created)
     tell("counting students")
-    persons = persons_of(records).by(contents.filters)
+    persons = persons_of(records).by((contents or standard()).filters)
     if len(persons.table) < policy.min_group:
         raise DisclosureError(
             f"There are {len(persons.table)} students in the records and the policy wants groups of "
             f"{policy.min_group} or more, so there is nothing to publish. Take more cohorts or schools together."
         )
+    rounded: Rounded | None = None
+    facts: dict[str, Any] = {}
+    if secret is not None:
+        _refuse_known(known)
+        tell("rounding")
+        rounded = round_persons(persons, policy, secret)
+        contents, facts = worth_publishing(rounded, policy, contents)
+    contents = contents or standard()
     builder = SystemBuilder()
-    cubes, links = numbered_cells(builder, persons, policy, contents)
+    cubes, links = numbered_cells(builder, persons, policy, contents, rounded)
     system = builder.build()
+    if rounded is not None:
+        system = rounded.in_units(system)
     public = np.zeros(len(system.values), dtype=bool)
     if known is not None:
         public = known_mask(system, known_cells(known, cubes))
     hidden = _protected(system, cubes, policy, public, tell)
     tell("protecting means")
     rows = {key: _count_rows(cube, hidden) for key, cube in cubes.items() if cube.published}
-    rows |= mean_rows(persons, cubes, hidden, policy, contents)
+    behind = cubes if rounded is None else rounded.behind_means(cubes, policy, contents)
+    rows |= mean_rows(persons, behind, hidden, policy, contents)
     rows |= _share_rows(rows, contents)
     tables = {
         name: _table(declared.dimensions, [part for (table, _), part in rows.items() if table == name])
@@ -104,21 +120,24 @@ def build_release(
     tally = {"counts": int((~system.virtual).sum()), "counts_primary": int(primary.sum()),
              "counts_secondary": int((hidden & ~primary).sum())}  # fmt: skip
     entries = [] if known is None else known_entries(known)
-    facts = {"hidden": tally, "known": entries, "report": report_rows(cubes, hidden)}
+    facts |= {"hidden": tally, "known": entries, "report": report_rows(cubes, hidden)}
     return describe(records, persons, tables, cubes, links, policy, contents, title, date, facts)
 
 
 def numbered_cells(
-    builder: SystemBuilder, persons: Persons, policy: Policy, contents: Declared
+    builder: SystemBuilder, persons: Persons, policy: Policy, contents: Declared, rounded: Rounded | None = None
 ) -> tuple[Cubes, tuple[Link, ...]]:
-    """Count and number every cell, published or not, and add all sums that bind them.
+    """Count and number every cell, published or not, and add all sums that bind them; rounded, if that is wanted.
 
     Returns
     -------
     cubes, links
         The counts by table and measure, and the sums between tables.
     """
-    cubes = number_cells(count_tables(persons, policy, contents), builder, policy)
+    if rounded is not None:
+        persons = rounded.persons
+    counted = count_tables(persons, policy, contents) if rounded is None else rounded.counted(policy, contents)
+    cubes = number_cells(counted, builder, policy)
     for cube in unpublished_cubes(persons, crossings(persons.filters, contents.max_crossed)):
         ids = builder.add_cells(cube.counts, cube.declared, virtual=True)
         cubes[cube.table, cube.measure] = replace(cube, ids=ids)
@@ -128,6 +147,8 @@ def numbered_cells(
     links = links_of(persons, cubes)
     add_links(builder, cubes, links)
     guard_complements(builder, cubes, links, policy)
+    if rounded is not None:
+        guard_others(builder, cubes)
     return cubes, links
 
 
@@ -151,6 +172,14 @@ def _protected(system: CellSystem, cubes: Cubes, policy: Policy, known: Mask, te
     if wrong:
         raise DisclosureError(f"The protection does not hold, so nothing is published: {'; '.join(wrong)}.")
     return hidden
+
+
+def _refuse_known(known: pd.DataFrame | None) -> None:
+    if known is not None:
+        raise DisclosureError(
+            f"{len(known)} known cells are to stay as they are, and a rounded release changes every count. "
+            "Leave out --known, or publish without --round."
+        )
 
 
 def _date(created: str | None) -> str:

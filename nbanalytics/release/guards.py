@@ -34,6 +34,15 @@ def guard_complements(builder: SystemBuilder, cubes: Cubes, links: Sequence[Link
         builder.add_sums(whole, [parts, ids])
 
 
+def guard_others(builder: SystemBuilder, cubes: Cubes) -> None:
+    """Add those who did not lose by a subject, where all who lost did: nobody must know that there are none."""
+    values = _values(cubes)
+    for totals, parts in _subjects(cubes):
+        none = (totals >= 0) & (parts >= 0) & (values[parts] > 0) & (values[totals] == values[parts])
+        ids = builder.add_cells(np.zeros(none.shape), none, guarded=none, virtual=True)
+        builder.add_sums(np.where(none, totals, -1), [parts, ids])
+
+
 def _values(cubes: Cubes) -> Values:
     """Counts by the number of their cell."""
     values = np.zeros(1 + max(int(cube.ids.max(initial=-1)) for cube in cubes.values()))

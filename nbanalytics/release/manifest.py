@@ -126,6 +126,7 @@ def describe(
         "hidden": {"cells": sum(map(len, tables.values())), "suppressed": suppressed, **facts["hidden"]},
         "known": facts["known"],
         "report": facts["report"],
+        **{name: facts[name] for name in ("protection", "rounding") if name in facts},
     }
     return signed(manifest, tables)
 

@@ -17,6 +17,8 @@ ALL = "*"
 FILTERS = ("cohort", "school", "sex", "newly_arrived")
 #: Statuses of a cell.
 OK, SUPPRESSED, NOT_APPLICABLE = "ok", "suppressed", "not_applicable"
+#: The protection that the manifest of a rounded release names; one that names none hides small counts.
+ROUNDED = "rounded"
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,7 +40,8 @@ class Persons:
         at the start); ``points_start, points_end, merit_start, merit_end``; ``core_<term>`` and ``absence_<term>``
         for each baseline term.
     causes : DataFrame
-        One row per student and subject that cost the eligibility: the filters, ``term``, ``subject``.
+        One row per student and subject that cost the eligibility: the filters, ``term``, ``subject``, ``student`` (its
+        row in the table).
     filters : tuple of Axis
         Values of the filters, each with its total.
     stages : tuple of str
@@ -116,6 +117,7 @@ def persons_of(records: StudentRecords) -> Persons:
         .join(_absence(records, baseline_terms))
     )
     caused = causes.join(students, on="student_id").sort_values(["student_id", "subject"])
+    caused["student"] = table.index.get_indexer(pd.Index(caused["student_id"]))
     return Persons(
         table=table.reset_index(drop=True),
         causes=caused.drop(columns="student_id").reset_index(drop=True),

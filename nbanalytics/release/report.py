@@ -32,7 +32,7 @@ class ReleaseReport(Shown):
     settings : mapping
         ``title, created``; ``hidden_primary``, counts hidden for what they say by themselves, and ``hidden_secondary``,
         hidden to protect these. They are of all tables together: of a table with few cells they would tell which
-        of its cells are small.
+        of its cells are small. ``rounding``: of a rounded release, its unit and how far its tables are off.
     """
 
     table: pd.DataFrame
@@ -44,7 +44,18 @@ class ReleaseReport(Shown):
             f"{said['title']}, {said['created']}: {whole['published']} of {whole['cells']} counts published "
             f"({whole['cells_kept']:.0%}), {said['hidden_primary']} hidden for what they say, "
             f"{said['hidden_secondary']} to protect these; "
-            f"{whole['students_kept']:.0%} of the students counted are kept"
+            f"{whole['students_kept']:.0%} of the students counted are kept{self._rounding()}"
+        )
+
+    def _rounding(self) -> str:
+        """Say how far rounded counts are off, if they are rounded."""
+        rounding = self.settings["rounding"]
+        if not rounding:
+            return ""
+        tables = [f"{row['table']} {row['share']:.0%}" for row in rounding["errors"]]
+        left = f"; left out as noise: {', '.join(rounding['left_out'])}" if rounding["left_out"] else ""
+        return (
+            f"; rounded to multiples of {rounding['unit']} and so off, of what is counted, by {', '.join(tables)}{left}"
         )
 
     @classmethod
@@ -56,6 +67,7 @@ class ReleaseReport(Shown):
             "created": manifest["created"],
             "hidden_primary": hidden["counts_primary"],
             "hidden_secondary": hidden["counts_secondary"],
+            "rounding": manifest.get("rounding"),
         }
         return cls(pd.DataFrame(manifest["report"], columns=list(COLUMNS)), settings)
 

@@ -16,7 +16,7 @@ from nbanalytics.disclosure.possible import Possible, seen_beyond
 from nbanalytics.errors import DisclosureError
 from nbanalytics.release.differences import differences, loose_means, loose_shares
 from nbanalytics.release.knowledge import Published, knowledge_of
-from nbanalytics.release.model import Release
+from nbanalytics.release.model import ROUNDED, Release
 from nbanalytics.release.outcomes import Outcomes, group_of, outcomes_of, selections_of
 from nbanalytics.results import Shown
 
@@ -92,6 +92,10 @@ def verify(
     combinations; integer programs for what is left; then outcomes and complements, groups that share an unfavourable
     outcome, unions of hidden cells that nested selections leave over, shares, means, differences between releases.
     """
+    if any(release.manifest.get("protection") == ROUNDED for release in releases):
+        from nbanalytics.release.verify_rounded import verify_rounded
+
+        return verify_rounded(releases, progress, seconds)
     tell = progress or (lambda words: None)
     policies = [release.manifest["policy"] for release in releases]
     floor = {name: min(int(policy[name]) for policy in policies) for name in ("min_group", "min_cell")}
