@@ -5,10 +5,11 @@ import re
 import signal
 
 import pytest
+from browsing import SIZES, overflow
 from conftest import SAMPLE
 from serving import EXPLORE, get, running
 from test_accessibility import FAINT, axe, opened, saved, strange
-from test_browser_board import SHOTS, SIZES, browser, needs_proc, overflow, process_of  # noqa: F401  (fixture browser)
+from test_browser_board import SHOTS, needs_proc, process_of
 
 pytestmark = pytest.mark.browser
 
@@ -20,7 +21,7 @@ def explorer():
 
 
 @pytest.fixture
-def visit(explorer, browser):  # noqa: F811
+def visit(explorer, browser):
     contexts, troubles = [], []
 
     def go(size="wide", query="", scheme="light"):
@@ -150,7 +151,7 @@ def test_axe_finds_nothing_in_both_languages_and_colour_schemes_and_all_is_named
             page.locator(".nba-code pre").evaluate("node => node.remove()")  # Python is no language of people
             assert strange(page, lang) == set()
         told = heard(page.locator("main"))
-        kinds = "img|button|combobox|slider|checkbox|table|spinbutton|region|group|form"
+        kinds = "img|button|combobox|slider|checkbox|table|spinbutton|region|form"
         assert [line for line in told if re.search(rf"- ({kinds})\b(?! \")", line)] == []
         controls = [line for line in told if re.search(r"- (img|slider|spinbutton|checkbox|combobox) \"", line)]
         assert len(controls) == 5 + 2 + 4 + 3 + 6

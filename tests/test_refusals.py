@@ -5,7 +5,6 @@ import shutil
 import time
 
 import pytest
-from browsing import browsing
 from serving import get, running
 from test_accessibility import FAINT, axe, strange
 
@@ -25,12 +24,6 @@ TITLES = {
     },
 }
 LOCALES = {"sv": "sv-SE", "en": "en-GB"}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with browsing() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

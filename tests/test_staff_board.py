@@ -1,10 +1,14 @@
 """The staff's page: its numbers are those of the analyses, and it is never among the boards' pages."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 
 import pytest
 from serving import EXPLORE, get, running
+from test_accessibility import FAINT, axe, opened
+from test_browser_board import needs_proc, process_of
 
 from nbanalytics.errors import DataError
 from nbanalytics.export import dashboards_folder, find_dashboards
@@ -92,10 +96,58 @@ def test_records_without_schools_have_one_school_to_choose(records):
     assert section(view, "kaa")["empty"] == "There is nothing to draw for this selection."
 
 
-def test_the_page_is_served_to_who_has_the_token_and_to_nobody_else(records, tmp_path):
-    write_records(records.cohort(2018), tmp_path / "records")
-    with running(start=EXPLORE, folder=str(tmp_path / "records"), page="staff") as server:
-        for path in ("", "live/staff", "live/explorer", "board"):
-            status, _, page = get(server.address + path)
-            assert status in (403, 404)
-            assert "P2" not in page
+@pytest.fixture(scope="module")
+def server(records, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("staff") / "records"
+    write_records(records.cohort(2018), folder)
+    with running(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{20,}", EXPLORE, folder=str(folder), page="staff") as started:
+        yield started
+
+
+def test_the_page_is_served_to_who_has_the_token_and_to_nobody_else(server):
+    for path in ("", "live/staff", "live/explorer", "board"):
+        status, _, page = get(server.address + path)
+        assert status in (403, 404)
+        assert "P2" not in page
+
+
+@pytest.fixture
+def visit(server, browser):
+    contexts, troubles = [], []
+
+    def go(query="", scheme="light"):
+        contexts.append(browser.new_context(locale="sv-SE", color_scheme=scheme))
+        page = contexts[-1].new_page()
+        page.on("console", lambda told: troubles.append(told.text) if told.type == "error" else None)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.goto(server.announced)
+        page.goto(server.address + query)
+        page.locator(".nba-chart[data-drawn]").nth(2).wait_for(timeout=60_000)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert [text for text in troubles if "404" not in text] == []  # a farewell to a kernel that is gone
+
+
+@pytest.mark.browser
+def test_everybody_can_read_it_in_both_languages_and_colour_schemes(visit):
+    for lang in ("sv", "en"):
+        for scheme in ("light", "dark"):
+            page = opened(visit(f"?lang={lang}", scheme))
+            assert axe(page) == []
+            assert page.evaluate(FAINT) == []
+        assert "Kvarnviksskolan" in page.locator(".nba-section-receiving tbody").inner_text()
+
+
+@pytest.mark.browser
+@needs_proc
+def test_a_killed_kernel_is_noticed_and_another_takes_its_place(visit):
+    page = visit()
+    os.kill(process_of(page.locator("script[data-nba-kernel]").get_attribute("data-nba-kernel")), signal.SIGKILL)
+    views = page.locator(".nba-board").get_attribute("data-views")
+    page.get_by_label("Skola i årskurs 7–9").select_option("S1")
+    page.locator(f'.nba-board[aria-busy="false"]:not([data-views="{views}"])').wait_for()
+    assert "Kvarnviksskolan" in page.locator(".nba-where").inner_text()
+    assert page.locator(".nba-problem:visible").count() == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -47,7 +49,7 @@ def handover_bars(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
         [bars],
         lang,
         height=46 * len(names) + 24,
-        margin={"l": 8, "r": 8, "t": 4, "b": 4},
+        margin={"l": 8, "r": 32, "t": 4, "b": 4},
         xaxis={"visible": False, "range": [0, max(counts.max(), 1) * 1.15], "fixedrange": True},
         yaxis={"type": "category", "autorange": "reversed", "fixedrange": True, "automargin": True, "ticks": ""},
     )
@@ -70,7 +72,7 @@ def handover_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
     return TextTable([say(f"column.{key}", lang) for key in ("position", "students", "share")], rows)
 
 
-def receiving_table(result: Handover, lang: str = "sv") -> TextTable:
+def receiving_table(result: Handover, lang: str = "sv", names: Mapping[str, str] | None = None) -> TextTable:
     """Write the list for the receiving school, in words.
 
     Parameters
@@ -79,6 +81,8 @@ def receiving_table(result: Handover, lang: str = "sv") -> TextTable:
         A hand-over.
     lang
         ``"sv"`` or ``"en"``.
+    names
+        Names of schools by their code.
 
     Returns
     -------
@@ -86,6 +90,8 @@ def receiving_table(result: Handover, lang: str = "sv") -> TextTable:
         A row per student whom the receiving school has to know of.
     """
     told = result.receiving_list(lang).astype("string").fillna("")
+    for name in ("to", "from_school"):
+        told[name] = [(names or {}).get(code, code) for code in told[name]]
     for name in ("support_before", "support_after"):
         told[name] = [
             ", ".join(label("support", kind, lang) for kind in kinds.split(", ") if kind) for kinds in told[name]

@@ -18,7 +18,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.figures.board import WORDS
 from nbanalytics.figures.handover import describe_handover, handover_bars, handover_table, receiving_table
 from nbanalytics.figures.kaa import describe_kaa, kaa_shares, kaa_table
-from nbanalytics.figures.sections import plain
+from nbanalytics.figures.sections import captions, plain
 from nbanalytics.figures.style import DARK
 from nbanalytics.figures.support import (
     caseload_over_time,
@@ -75,6 +75,7 @@ class StaffBoard:
         self._covered = coverage(self._records, self._found, by=by).table
         self._loads = caseload(self._records).table
         self._step = lru_cache(_KEPT)(self._hand_over)
+        self._schools = names_of(self._records)["schools"]
         self._options = self._filters()
 
     @classmethod
@@ -98,7 +99,6 @@ class StaffBoard:
     def _filters(self) -> dict[str, dict[str, str]]:
         """Return each filter's values with their labels."""
         records, lang = self._records, self.lang
-        names = names_of(records)["schools"]
         schools = sorted(set(self._covered["school_id"].dropna())) if "school_id" in self._covered else []
         steps = (records.declaration.start, records.declaration.terms[-1])
         cohorts = [str(cohort) for cohort in reversed(records.cohorts())]
@@ -107,7 +107,7 @@ class StaffBoard:
                 step: say(f"staff.step.{place}", lang) for step, place in zip(steps, ("first", "last"), strict=True)
             },
             "cohort": {cohort: cohort for cohort in cohorts},
-            "school": {ALL: label("school", ALL, lang), **{code: names.get(code, code) for code in schools}},
+            "school": {ALL: label("school", ALL, lang), **{code: self._schools.get(code, code) for code in schools}},
             "actor": {actor: label("actor", actor, lang) for actor in sorted(set(self._loads["actor"].dropna()))},
         }
 
@@ -215,9 +215,9 @@ class StaffBoard:
             "figure": plain(chart) if chart is not None else {"data": [], "layout": {"height": 1}},
             "alt": alt,
             "hidden": say("staff.open", self.lang),
-            "help_title": say("help.title", self.lang, title=title.lower()),
+            "help_title": say("help.title", self.lang),
             "help": [{"term": say("help.definition", self.lang), "text": say(f"staff.{name}.help", self.lang)}],
-            "table": asdict(table) | {"caption": say("table.show", self.lang, title=title.lower())},
+            "table": asdict(table) | captions(title, self.lang),
             "swipe": "",
             "empty": empty,
         }
@@ -228,7 +228,7 @@ class StaffBoard:
 
     def _receiving(self, chosen: Mapping[str, str]) -> _Drawn:
         """List the students; it is a table alone."""
-        return None, "", receiving_table(self._here(chosen), self.lang)
+        return None, "", receiving_table(self._here(chosen), self.lang, self._schools)
 
     def _coverage(self, chosen: Mapping[str, str]) -> _Drawn:
         kept = self._covered[self._covered["cohort"] == int(chosen["cohort"])]

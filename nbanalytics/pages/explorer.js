@@ -189,11 +189,8 @@ function renderExplorer({ model, el }) {
   const counts = countsTable(page, words);
   const answer = make("p", { class: "nba-answer", role: "status" });
   const charts = drawer(model, page);
-  const parts = ["flows", "terms", "rival-flows", "rival-terms"].map((id) => {
-    const made = section(id, words, charts);
-    if (id.endsWith("flows")) made.node.classList.add("nba-section-flows");
-    return made;
-  });
+  // Each chart stands by that of the cohort or school compared with.
+  const parts = ["flows", "rival-flows", "terms", "rival-terms"].map((id) => section(id, words, charts, id.split("-").at(-1)));
   const listed = { summary: make("summary"), caption: make("caption"), head: make("thead"), body: make("tbody") };
   listed.scroll = make("div", { class: "nba-scroll", tabindex: "0", role: "region" }, make("table", {}, listed.caption, listed.head, listed.body));
   const list = make("div", { class: "nba-card nba-list" }, make("details", {}, listed.summary, listed.scroll));
@@ -242,8 +239,10 @@ function renderExplorer({ model, el }) {
     counts.show(view.counts);
     answer.textContent = view.answer;
     const pair = view.rival.length ? [words.chosen.toLowerCase(), words.compared.toLowerCase()] : ["", ""];
-    [0, 1].forEach((rank) => fill(parts[rank], view.sections[rank], pair[0], view));
-    [0, 1].forEach((rank) => fill(parts[rank + 2], view.rival[rank], pair[1], view));
+    view.sections.forEach((part, rank) => {
+      fill(parts[2 * rank], part, pair[0], view);
+      fill(parts[2 * rank + 1], view.rival[rank], pair[1], view);
+    });
     fillTable(listed, { ...view.students, caption: words.students });
     code.line.textContent = view.code;
     root.setAttribute("aria-busy", "false");
