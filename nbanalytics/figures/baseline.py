@@ -12,6 +12,7 @@ from nbanalytics.figures.style import (
     GRID,
     INK,
     PALE,
+    error_bars,
     figure,
     hidden_mark,
     legend_beneath,
@@ -75,14 +76,12 @@ def followup_dots(table: pd.DataFrame, measure: str = "eligible", lang: str = "s
         x=[row["later"] for row in rows],
         mode="markers",
         marker={"symbol": "diamond", "size": 11, "color": ACCENT},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [row["high"] - row["change"] for row in rows],
-            "arrayminus": [row["change"] - row["low"] for row in rows],
-            "color": INK,
-            "thickness": 1.5,
-        },
+        error_x=error_bars(
+            [row["high"] - row["change"] for row in rows],
+            [row["change"] - row["low"] for row in rows],
+            color=INK,
+            thickness=1.5,
+        ),
         name=say("followup.later", lang),
         **common,
     )

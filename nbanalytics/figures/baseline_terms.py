@@ -11,6 +11,7 @@ from nbanalytics.figures.style import (
     INK,
     ORANGE,
     PLAIN,
+    error_bars,
     figure,
     hidden_mark,
     legend_beneath,
@@ -193,14 +194,12 @@ def _line(ticks: list[str], shares: tuple[Share, ...], name: str, look: tuple[st
         connectgaps=False,
         line={"color": colour, "width": 2, "dash": dash},
         marker={"color": colour, "size": 10, "symbol": symbol},
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": [high - (share.share or 0) for share, (_, high) in zip(shares, bounds, strict=True)],
-            "arrayminus": [(share.share or 0) - low for share, (low, _) in zip(shares, bounds, strict=True)],
-            "color": INK,
-            "thickness": 1.2,
-        },
+        error_y=error_bars(
+            [high - (share.share or 0) for share, (_, high) in zip(shares, bounds, strict=True)],
+            [(share.share or 0) - low for share, (low, _) in zip(shares, bounds, strict=True)],
+            color=INK,
+            thickness=1.2,
+        ),
         customdata=[
             f"{tick.replace('<br>', ' ')}: {share} ({interval})"
             for tick, (_, _, share, interval) in zip(ticks, written, strict=True)

@@ -8,7 +8,20 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from nbanalytics.figures.style import ACCENT, BLUE, GREY, GRID, INK, MUTED, PLAIN, PURPLE, figure, safe
+from nbanalytics.figures.style import (
+    ACCENT,
+    BLUE,
+    GREY,
+    GRID,
+    INK,
+    MUTED,
+    PLAIN,
+    PURPLE,
+    error_bars,
+    figure,
+    safe,
+    titled_axis,
+)
 from nbanalytics.figures.tables import TextTable
 from nbanalytics.text import NOT_APPLICABLE, label, number, percent, say
 
@@ -44,46 +57,9 @@ def funnel_plot(
         Points outside the 95 % limits stand out by colour and mark, and by name where they are few. No order of
         schools is drawn.
     """
-    lines = [
-        go.Scatter(
-            x=limits["n"].tolist(),
-            y=limits[f"{side}_{name}"].tolist(),
-            mode="lines",
-            line={"color": MUTED, "width": 1.2, "dash": dash},
-            name=say("funnel.limits", lang, level={"95": "95", "998": number(99.8, lang, 1)}[name]),
-            showlegend=side == "low",
-            hoverinfo="skip",
-        )
-        for name, dash in (("95", "dash"), ("998", "dot"))
-        for side in ("low", "high")
-    ]
-    points = []
-    for outside, colour, mark in ((False, PLAIN, "circle"), (True, ACCENT, "diamond")):
-        shown = table[table["status"].eq("ok") & table["position"].ne("within").eq(outside)]
-        words = [safe(_point(row, names)) for row in shown.to_dict("records")]
-        named = outside and len(words) <= _MOST_NAMES
-        hints = [
-            f"{name}: {percent(value, lang, 1)}, {n}"
-            for name, value, n in zip(words, shown["value"], shown["n"], strict=True)
-        ]
-        points.append(
-            go.Scatter(
-                x=shown["n"].tolist(),
-                y=shown["value"].tolist(),
-                mode="markers+text" if named else "markers",
-                text=words if named else None,
-                textposition=["top center" if place % 2 else "bottom center" for place in range(len(words))],
-                cliponaxis=False,
-                textfont={"size": 11, "color": INK},
-                marker={"color": colour, "symbol": mark, "size": 10},
-                customdata=hints,
-                hovertemplate="%{customdata}<extra></extra>",
-                showlegend=False,
-            )
-        )
     common = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": target, "y1": target, "line": {"color": INK}}
     return figure(
-        [*lines, *points],
+        [*_limit_lines(limits, lang), *(_schools(table, outside, lang, names) for outside in (False, True))],
         lang,
         height=460,
         margin={"l": 8, "r": 16, "t": 24, "b": 8},
@@ -101,12 +77,7 @@ def funnel_plot(
                 "font": {"size": 12, "color": MUTED},
             }
         ],
-        xaxis={
-            "title": {"text": say("funnel.students", lang), "font": {"size": 13}},
-            "fixedrange": True,
-            "gridcolor": GRID,
-            "automargin": True,
-        },
+        xaxis=titled_axis(say("funnel.students", lang)),
         yaxis={"tickformat": ".0%", "fixedrange": True, "gridcolor": GRID, "zeroline": False, "automargin": True},
     )
 
@@ -173,50 +144,21 @@ def years_beside(
     ValueError
         If the table does not hold the measure and group.
     """
-    chosen, traces = _chosen(table, measure, group), []
-    for place, look in zip(
-        chosen["place"].unique(), [*_LOOKS, *[_LOOKS[-1]] * chosen["place"].nunique()], strict=False
-    ):
-        colour, dash, mark = look
-        rows = chosen[chosen["place"] == place].sort_values("year")
-        own = rows["low"].notna().any()
-        interval: dict[str, Any] = {
-            "type": "data",
-            "symmetric": False,
-            "array": (rows["high"] - rows["value"]).tolist(),
-            "arrayminus": (rows["value"] - rows["low"]).tolist(),
-            "thickness": 1.2,
-        }
-        name = safe(_place(rows.iloc[0], lang))
-        traces.append(
-            go.Scatter(
-                x=rows["year"].tolist(),
-                y=rows["value"].tolist(),
-                mode="lines+markers",
-                line={"color": colour, "dash": dash, "width": 2},
-                marker={"color": colour, "symbol": mark, "size": 9},
-                error_y=interval if own else None,
-                name=name,
-                customdata=[f"{name}, {_year(row, lang)}" for row in rows.to_dict("records")],
-                hovertemplate="%{customdata}<extra></extra>",
-            )
-        )
+    chosen = _chosen(table, measure, group)
+    looks = [*_LOOKS, *[_LOOKS[-1]] * chosen["place"].nunique()]
     years = sorted(chosen["year"].unique().tolist())
     return figure(
-        traces,
+        [
+            _years_of(chosen[chosen["place"] == place].sort_values("year"), look, lang)
+            for place, look in zip(chosen["place"].unique(), looks, strict=False)
+        ],
         lang,
         height=400,
         margin={"l": 8, "r": 16, "t": 8, "b": 8},
         showlegend=True,
         legend={"orientation": "h", "y": -0.16, "x": 0},
         xaxis={"tickvals": years, "fixedrange": True, "gridcolor": GRID, "automargin": True, "tickformat": "d"},
-        yaxis={
-            "title": {"text": label("official_measure", measure, lang), "font": {"size": 13}},
-            "fixedrange": True,
-            "gridcolor": GRID,
-            "zeroline": False,
-            "automargin": True,
-        },
+        yaxis=titled_axis(label("official_measure", measure, lang), zeroline=False),
     )
 
 
@@ -256,6 +198,67 @@ def years_table(
         for year, values in zip(wide.index, wide.to_numpy(), strict=True)
     ]
     return TextTable(heads, rows)
+
+
+def _limit_lines(limits: pd.DataFrame, lang: str) -> list[go.Scatter]:
+    return [
+        go.Scatter(
+            x=limits["n"].tolist(),
+            y=limits[f"{side}_{name}"].tolist(),
+            mode="lines",
+            line={"color": MUTED, "width": 1.2, "dash": dash},
+            name=say("funnel.limits", lang, level={"95": "95", "998": number(99.8, lang, 1)}[name]),
+            showlegend=side == "low",
+            hoverinfo="skip",
+        )
+        for name, dash in (("95", "dash"), ("998", "dot"))
+        for side in ("low", "high")
+    ]
+
+
+def _schools(table: pd.DataFrame, outside: bool, lang: str, names: Mapping[str, str] | None) -> go.Scatter:
+    """The schools within the limits, or those outside: these stand out, and are named where they are few."""
+    shown = table[table["status"].eq("ok") & table["position"].ne("within").eq(outside)]
+    words = [safe(_point(row, names)) for row in shown.to_dict("records")]
+    named = outside and len(words) <= _MOST_NAMES
+    return go.Scatter(
+        x=shown["n"].tolist(),
+        y=shown["value"].tolist(),
+        mode="markers+text" if named else "markers",
+        text=words if named else None,
+        textposition=["top center" if place % 2 else "bottom center" for place in range(len(words))],
+        cliponaxis=False,
+        textfont={"size": 11, "color": INK},
+        marker={
+            "color": ACCENT if outside else PLAIN,
+            "symbol": "diamond" if outside else "circle",
+            "size": 10,
+        },
+        customdata=[
+            f"{name}: {percent(value, lang, 1)}, {n}"
+            for name, value, n in zip(words, shown["value"], shown["n"], strict=True)
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
+        showlegend=False,
+    )
+
+
+def _years_of(rows: pd.DataFrame, look: tuple[str, str, str], lang: str) -> go.Scatter:
+    """The years of a place, with intervals where they are estimates."""
+    colour, dash, mark = look
+    above, below = rows["high"] - rows["value"], rows["value"] - rows["low"]
+    name = safe(_place(rows.iloc[0], lang))
+    return go.Scatter(
+        x=rows["year"].tolist(),
+        y=rows["value"].tolist(),
+        mode="lines+markers",
+        line={"color": colour, "dash": dash, "width": 2},
+        marker={"color": colour, "symbol": mark, "size": 9},
+        error_y=error_bars(above.tolist(), below.tolist(), thickness=1.2) if rows["low"].notna().any() else None,
+        name=name,
+        customdata=[f"{name}, {_year(row, lang)}" for row in rows.to_dict("records")],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
 
 
 def _chosen(table: pd.DataFrame, measure: str, group: str) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from nbanalytics.figures.style import (
     PURPLE,
     SKY,
     VERMILLION,
+    error_bars,
     safe,
     titled_axis,
 )
@@ -70,15 +71,8 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
 
 def interval_bars(table: pd.DataFrame, value: str = "value", colour: str = INK) -> dict[str, Any]:
     """Return plotly's error bars from ``low`` and ``high``."""
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": table["high"] - table[value],
-        "arrayminus": table[value] - table["low"],
-        "color": colour,
-        "thickness": 1.4,
-        "width": 3,
-    }
+    above, below = table["high"] - table[value], table[value] - table["low"]
+    return error_bars(above, below, color=colour, thickness=1.4, width=3)
 
 
 def share_of(value: float, lang: str) -> str:

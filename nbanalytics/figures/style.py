@@ -107,6 +107,11 @@ def share_axis(values: Iterable[float], lang: str, ticks: int = 5) -> dict[str, 
     }
 
 
+def error_bars(above: Any, below: Any, **look: Any) -> dict[str, Any]:
+    """Return plotly's error bars, so far above each mark and so far below it."""
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, **look}
+
+
 def titled_axis(title: str, **more: Any) -> dict[str, Any]:
     """Return an axis with a title."""
     return {

@@ -15,6 +15,7 @@ from nbanalytics.figures.style import (
     ORANGE,
     PLAIN,
     VERMILLION,
+    error_bars,
     figure,
     safe,
     share_axis,
@@ -108,14 +109,7 @@ def coverage_by_term(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
         y=known["share"],
         mode="markers",
         marker={"size": 11, "color": BLUE},
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": known["high"] - known["share"],
-            "arrayminus": known["share"] - known["low"],
-            "color": PLAIN,
-            "thickness": 2,
-        },
+        error_y=error_bars(known["high"] - known["share"], known["share"] - known["low"], color=PLAIN, thickness=2),
         customdata=_intervals(known, lang),
         hovertemplate="%{x}: %{customdata}<extra></extra>",
     )

@@ -143,17 +143,33 @@ def _empty(value: Any) -> bool:
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
     from openpyxl import Workbook
-    from openpyxl.styles import Alignment, Font, PatternFill
-    from openpyxl.utils import get_column_letter
+    from openpyxl.styles import Alignment, Font
     from openpyxl.utils.exceptions import IllegalCharacterError
-    from openpyxl.worksheet.datavalidation import DataValidation
 
     book = Workbook()
     sheet = book.active
     sheet.title = SHEET
+    _write_headings(sheet, max(len(rows), 1) + 1)
+    try:
+        _write_rows(sheet, rows)
+    except IllegalCharacterError:
+        raise DataError("The table has a character that Excel cannot hold. Take it away.") from None
+    words = book.create_sheet(INSTRUCTIONS)
+    words.column_dimensions["A"].width = 100
+    for number, line in enumerate(_TEXT, start=1):
+        words.cell(number, 1, line).alignment = Alignment(wrap_text=True, vertical="top")
+    words["A1"].font = Font(bold=True, size=14)
+    save_workbook(book, path)
+
+
+def _write_headings(sheet: Any, last: int) -> None:
+    """Write the first row, and the answers to choose from down to the last."""
+    from openpyxl.styles import Alignment, Font, PatternFill
+    from openpyxl.utils import get_column_letter
+    from openpyxl.worksheet.datavalidation import DataValidation
+
     sheet.freeze_panes = "A2"
     sheet.row_dimensions[1].height = 62
-    last = max(len(rows), 1) + 1
     for number, field in enumerate(FIELDS, start=1):
         letter = get_column_letter(number)
         head = sheet.cell(1, number, field.heading)
@@ -165,21 +181,15 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
             rule.error, rule.errorTitle, rule.showErrorMessage = "Välj ett svar ur listan.", "Inte i listan", True
             sheet.add_data_validation(rule)
             rule.add(f"{letter}2:{letter}{last}")
-    try:
-        for place, row in enumerate(rows, start=2):
-            for number, field in enumerate(FIELDS, start=1):
-                value = row.get(field.name)
-                if value is not None:
-                    cell = sheet.cell(place, number, value)
-                    if isinstance(value, str):
-                        cell.data_type = "s"  # a name that begins with = is a name, not a formula
-                if field.kind == "date":
-                    sheet.cell(place, number).number_format = "yyyy-mm-dd"
-    except IllegalCharacterError:
-        raise DataError("The table has a character that Excel cannot hold. Take it away.") from None
-    words = book.create_sheet(INSTRUCTIONS)
-    words.column_dimensions["A"].width = 100
-    for number, line in enumerate(_TEXT, start=1):
-        words.cell(number, 1, line).alignment = Alignment(wrap_text=True, vertical="top")
-    words["A1"].font = Font(bold=True, size=14)
-    save_workbook(book, path)
+
+
+def _write_rows(sheet: Any, rows: list[dict[str, Any]]) -> None:
+    for place, row in enumerate(rows, start=2):
+        for number, field in enumerate(FIELDS, start=1):
+            value = row.get(field.name)
+            if value is not None:
+                cell = sheet.cell(place, number, value)
+                if isinstance(value, str):
+                    cell.data_type = "s"  # a name that begins with = is a name, not a formula
+            if field.kind == "date":
+                sheet.cell(place, number).number_format = "yyyy-mm-dd"

@@ -197,13 +197,10 @@ def _grade(entity: Entity, reading: _Reading) -> Grade | None:
     if student is None:
         return None
     day = read_date(entity.text("registeredDate")[:10])
-    semester = entity.text("semester").upper()
-    if semester not in ("HT", "VT"):
-        if semester or day is None:
-            reject(entity, "semester", "neither HT nor VT", "Give the semester, or the date of the grade.")
-            return None
-        semester = "HT" if int(day[5:7]) >= 7 else "VT"
-        reading.by_date.append(entity.row)
+    semester = _semester(entity, day, reading)
+    if semester is None:
+        reject(entity, "semester", "neither HT nor VT", "Give the semester, or the date of the grade.")
+        return None
     spring = _spring(entity, semester, day)
     if spring is None:
         reject(entity, "year", "no year and no date", "Give the year or registeredDate, from which the cohort follows.")
@@ -234,6 +231,17 @@ def _grade(entity: Entity, reading: _Reading) -> Grade | None:
     student.seen.append(((spring, semester), cohort, entity.refers("schoolUnit", "organisation"), year))
     final = entity.content.get("finalGrade") is True
     return Grade(entity, student, term, subject, grade, (day or "", final))
+
+
+def _semester(entity: Entity, day: str | None, reading: _Reading) -> str | None:
+    """Return HT or VT; where a grade does not say, by its date, which is noted."""
+    semester = entity.text("semester").upper()
+    if semester in ("HT", "VT"):
+        return semester
+    if semester or day is None:
+        return None
+    reading.by_date.append(entity.row)
+    return "HT" if int(day[5:7]) >= 7 else "VT"
 
 
 def _latest(same: list[Grade], entities: Entities) -> list[Grade]:
