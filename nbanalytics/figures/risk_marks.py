@@ -75,11 +75,6 @@ def interval_bars(table: pd.DataFrame, value: str = "value", colour: str = INK) 
     return error_bars(above, below, color=colour, thickness=1.4, width=3)
 
 
-def share_of(value: float, lang: str) -> str:
-    """Write a share in per cent, or the mark of what does not apply."""
-    return NOT_APPLICABLE if pd.isna(value) else percent(value, lang)
-
-
 def with_interval(row: Any, write: Write, value: str = "value") -> str:
     """Write a value and its interval, ``12 (8 – 17)``."""
     if pd.isna(row[value]):

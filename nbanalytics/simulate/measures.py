@@ -95,13 +95,6 @@ def subject_correlations(population: Population) -> dict[str, float]:
     return found
 
 
-def pooled_correlation(population: Population) -> float:
-    """Correlation of single grades, all comparable subjects together."""
-    first, last = (points_of(population.grades[:, term][:, COMPARED]) for term in (START, END))
-    pair = np.isfinite(first) & np.isfinite(last)
-    return float(np.corrcoef(first[pair], last[pair])[0, 1])
-
-
 def mean_correlation(population: Population) -> float:
     """Correlation of mean grade points 6VT and 9VT."""
     means = population.mean_points
