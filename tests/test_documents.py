@@ -23,7 +23,7 @@ FOLDERS = ("nbanalytics", "tests", "docs", "data", "dashboards", "notebooks", "b
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 COMMANDS = typer.main.get_command(app).commands
 #: Keys of a notebook's metadata, which look like names of Python.
-METADATA = {"nbanalytics.dashboard", "nbanalytics.edition", "nbanalytics.en", "nbanalytics.en.source"}
+METADATA = {f"nbanalytics.{key}" for key in ("dashboard", "edition", "en", "en.source", "order")}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
 
 each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
