@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 TITLES = {
     "token": {"sv": "Du behöver en nyckel", "en": "You need a key"},
     "host": {"sv": "Servern svarar inte under det namnet", "en": "The server does not answer to that name"},
-    "size": {"sv": "Frågan är för stor", "en": "The request is too large"},
+    "size": {"sv": "Begäran är för stor", "en": "The request is too large"},
     "missing": {"sv": "Sidan finns inte", "en": "There is no such page"},
     "full": {"sv": "Fullt just nu", "en": "Full at the moment"},
     "unavailable": {
