@@ -29,7 +29,7 @@ from nbanalytics.release.verify import verify
 FILTERS = ["cohort", "school", "sex", "newly_arrived"]
 NOT_COUNTS = {"mean_points", "mean_merit", "mean_absence", "hazard", "survival"}
 KEY, OTHER = b"0123456789abcdef0123456789abcdef", b"fedcba9876543210fedcba9876543210"
-FEW = parse_declared({"max_crossed": 1, "tables": {"groups": {}, "states": {}}})
+FEW = parse_declared({"max_crossed": 1, "tables": {"groups": {}}})
 
 
 STUDENTS = 160
@@ -37,13 +37,13 @@ STUDENTS = 160
 
 @cache
 def few():
-    """Two tables by one filter: quick to build and to attack."""
+    """The six groups by one filter: quick to build and to attack."""
     return build_release(municipality(STUDENTS), created="2026-01-02", secret=KEY, contents=FEW)
 
 
 @cache
 def whole(secret=KEY):
-    """The same tables of all students; with no secret they are exact."""
+    """The same of all students; with no secret it is exact."""
     return build_release(municipality(STUDENTS), created="2026-01-03", secret=secret, contents=FEW.crossed(0))
 
 
@@ -145,6 +145,13 @@ def test_any_union_of_cells_of_any_tables_is_zero_or_five_and_more(release):
     for _ in range(500):
         union = (rng.choice(every, 6) * rng.choice([-1, 0, 1], 6)).sum()
         assert union == 0 or abs(union) >= 5
+
+
+def test_the_attack_finds_nothing_in_what_is_published(release):
+    found = verify([release])
+    assert found.holds, found.text()
+    assert found.counts["hidden"] > 0
+    assert found.counts["unproven"] == 0
 
 
 def sizes(release):
@@ -262,7 +269,7 @@ def test_errors_are_those_of_every_declared_count(persons):
 def test_noise_is_refused_where_it_was_asked_for_and_left_out_where_not(persons):
     rounded = round_persons(persons_of(municipality(60)), Policy(), KEY)
     with pytest.raises(DisclosureError, match=r"lost_subjects \d+%.*--declare"):
-        worth_publishing(rounded, Policy(), standard())
+        worth_publishing(rounded, Policy(), parse_declared({"tables": {"groups": {}, "lost_subjects": {}}}))
     contents, said = worth_publishing(rounded, Policy())
     assert "lost_subjects" in said["rounding"]["left_out"]
     assert set(contents.tables) | set(said["rounding"]["left_out"]) == set(usual().tables)

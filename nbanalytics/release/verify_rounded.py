@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.disclosure.attack import determined
+from nbanalytics.disclosure.knowledge import Knowledge
 from nbanalytics.disclosure.possible import Possible
 from nbanalytics.release.knowledge import Published, knowledge_of
 from nbanalytics.release.model import OK, ROUNDED, Release
@@ -44,8 +45,7 @@ def verify_rounded(releases: Sequence[Release], progress: Callable[[str], None] 
     others = [release for release in releases if not is_rounded(release)]
     published = knowledge_of(rounded)
     units = {_unit(release) for release in rounded}
-    in_units = [_in_units(release) for release in rounded]
-    attacked = verify(in_units, progress, seconds)
+    attacked = verify([_in_units(release) for release in rounded], progress, seconds)
     unit = max(units)
     found = [
         *_mixed(rounded, others),
@@ -53,7 +53,7 @@ def verify_rounded(releases: Sequence[Release], progress: Callable[[str], None] 
         *(weakness for release in rounded for weakness in _no_multiples(release)),
         *_small(published, min(units)),
         *_small_groups(published),
-        *_exact(knowledge_of(in_units), attacked.tables),
+        *_exact(published, unit, attacked.tables),
         *((row.kind, row.where, f"{row.says} (in units of {unit})") for row in attacked.table.itertuples()),
     ]
     counts = dict(attacked.counts)
@@ -167,12 +167,13 @@ def _small_groups(published: Published) -> Iterator[Weakness]:
             yield "small", published.words(int(cell)), f"it is a group of {values[cell]:.0f}, fewer than {least}"
 
 
-def _exact(published: Published, tables: Possible | None) -> Iterator[Weakness]:
-    """Hidden counts that follow from what is shown, and are not 0."""
+def _exact(published: Published, unit: int, tables: Possible | None) -> Iterator[Weakness]:
+    """Hidden counts that follow from what is shown, and are not 0; whoever counts in units knows more of them."""
     hidden = published.hidden
     if tables is None or not len(hidden):
         return
-    low, high = published.knowledge.intervals
-    follows = (determined(published.knowledge)[hidden] | (low[hidden] == high[hidden])) & (tables.base[hidden] > 0)
+    knowledge = Knowledge(published.knowledge.matrix, published.knowledge.values / unit)
+    low, high = knowledge.intervals
+    follows = (determined(knowledge)[hidden] | (low[hidden] == high[hidden])) & (tables.base[hidden] > 0)
     for cell in hidden[follows]:
         yield "exact", published.words(int(cell)), "it is hidden and follows from what is shown"
