@@ -42,11 +42,12 @@ def browsing() -> Iterator[Any]:
         opened.close()
 
 
-def site_of(release: Path, folder: Path) -> str:
-    """Write a release's site with the views of one filter only, which is soon done; return its address."""
-    site = Site(open_verified(release), find_dashboards(), policy=FILE_POLICY)
+def site_of(release: Path, folder: Path, *more: str, only: str = "") -> str:
+    """Write a release's site, or one page of it, with the views of one filter and some more; return its address."""
+    dashboards = [entry for entry in find_dashboards() if only in ("", entry.slug)]
+    site = Site(open_verified(release), dashboards, policy=FILE_POLICY)
     for address, asset in site.files():
-        if not address.startswith("data/") or address.endswith("/one.js"):
+        if not address.startswith("data/") or address.endswith(("/one.js", *more)):
             path = folder / address
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(asset.body)

@@ -17,6 +17,7 @@ from nbanalytics.errors import NbanalyticsError, ReleaseError
 from nbanalytics.export import Site, export, find_dashboards, open_verified, write_site
 from nbanalytics.export.assets import PAGES, Asset
 from nbanalytics.export.frame import FILE_POLICY
+from nbanalytics.export.pictures import picture
 from nbanalytics.export.site import stores
 from nbanalytics.figures.board import Board
 from nbanalytics.figures.script import plotly_script
@@ -91,6 +92,30 @@ def test_every_file_that_a_page_names_is_there(site):
         named = re.findall(r"(?:src|href)=\"([^\"#:]+)\"", page)
         assert named
         assert {normpath(join(dirname(address), name)) for name in named} <= held
+
+
+def notebook(order=None):
+    ours = {"dashboard": True} | ({} if order is None else {"order": order})
+    return json.dumps({"cells": [], "metadata": {"title": "x", "nbanalytics": ours}})
+
+
+def test_the_gallery_stands_in_the_order_that_the_notebooks_name(site, tmp_path):
+    for name, order in {"alpha": None, "beta": 2, "gamma": 1, "delta": None}.items():
+        (tmp_path / f"{name}.ipynb").write_text(notebook(order), encoding="utf-8")
+    assert [entry.slug for entry in find_dashboards(tmp_path)] == ["gamma", "beta", "alpha", "delta"]
+    page = site.pages["index.html"].body.decode()
+    assert page.index('href="board.html"') < page.index('href="baseline.html"')
+
+
+def test_a_picture_shows_changes_as_rings_and_dots_and_leaves_out_what_is_hidden():
+    point = {"type": "scatter", "mode": "markers", "y": ["a", "b"]}
+    chance = {"type": "bar", "orientation": "h", "base": [0.7, None], "x": [0.1, None], "y": ["a", "b"]}
+    traces = [chance, point | {"x": [0.75, None]}, point | {"x": [0.9, None]}]
+    drawn = picture({"sections": [{"title": "X", "figure": {"data": traces}}]})
+    places = [float(place) for place in re.findall(r'<circle[^>]* cx="(\d+)"', drawn)]
+    assert len(places) == 2
+    assert places[0] < places[1]
+    assert drawn.count("<rect") == 1
 
 
 def test_the_site_in_english_has_english_pages(release):

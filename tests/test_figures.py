@@ -287,6 +287,34 @@ def test_a_combination_that_is_not_declared_is_told_with_the_way_out(board):
     assert view["sections"] == view["tiles"] == []
 
 
+def test_a_chart_that_fewer_filters_may_cross_says_so_and_what_to_do(board):
+    assert board.page()["words"]["filters.hint"] == "Högst ett urval kan kombineras."
+    board.release.manifest["max_crossed"] = 2
+    board.release.manifest["tables"] = {name: {"max_crossed": 2} for name in board.release.tables}
+    board.release.manifest["tables"]["droppoints"] = {"max_crossed": 1}
+    crossed = Board(board.release)
+    assert crossed.page()["words"]["filters.hint"].endswith("Några diagram visas bara för ett i taget.")
+
+    def cells(table, /, **selection):
+        if len(selection) > board.release.manifest["tables"][table]["max_crossed"]:
+            raise DisclosureError("not declared")
+        return board.release.tables[table]
+
+    board.release.cells = cells
+    parts = {part["id"]: part for part in crossed.view({"cohort": "2018", "school": "S1"})["sections"]}
+    assert parts["groups"]["empty"] == ""
+    assert parts["terms"]["empty"].startswith("Visas för högst ett urval i taget")
+    assert parts["terms"]["help"][2]["text"] == parts["terms"]["empty"]
+
+
+def test_a_chart_of_hidden_numbers_alone_is_told_in_words(board, terms):
+    board.release.tables["droppoints"] = terms.assign(value=SECRET, status="suppressed")
+    part = next(part for part in board.view({})["sections"] if part["id"] == "terms")
+    assert part["empty"].startswith("För mycket är dolt")
+    assert "dolda (..)" in part["hidden"]
+    assert part["table"]["rows"]
+
+
 def test_charts_whose_tables_the_release_lacks_are_left_out(groups, flows, terms, subjects):
     release = MadeRelease(groups, flows, terms, subjects)
     for name in ("transitions", "lost_subjects"):

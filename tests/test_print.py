@@ -1,6 +1,7 @@
 """A page on paper: A4, whole charts, its title and number on each sheet, words that can be searched, light colours."""
 
 import os
+from functools import cache
 
 import pytest
 from browsing import READY, wait_for_charts
@@ -20,11 +21,12 @@ PAPERS = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def printed(browser, site):
-    """Print a page as somebody does who looks at it on a wide screen."""
+    """Print a page as somebody does who looks at it on a wide screen; each is printed once."""
     contexts = []
 
+    @cache
     def make(path, **look):
         context = browser.new_context(viewport={"width": 1440, "height": 900}, **look)
         contexts.append(context)

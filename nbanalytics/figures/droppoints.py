@@ -76,7 +76,7 @@ def drop_terms(table: Any, lang: str = "sv", names: Mapping[str, str] | None = N
         [bars, points],
         lang,
         height=440,
-        margin={"l": 8, "r": 8, "t": 40, "b": 74},
+        margin={"l": 14, "r": 8, "t": 40, "b": 74},
         xaxis=terms_axis(ticks, range=[-0.6, len(ticks) - 0.4], anchor="y2"),
         yaxis={**quiet, "domain": [0.44, 1], "range": [0, _top(lost) * 1.18]},
         yaxis2={**quiet, "domain": [0, 0.28], "range": [0, _top(hazard) * 1.45], "anchor": "x"},

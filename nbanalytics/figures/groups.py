@@ -82,7 +82,7 @@ def groups_bar(table: Any, lang: str = "sv") -> go.Figure:
         lang,
         height=54 * len(rows) + 24,
         margin={"l": 2, "r": 2, "t": 4, "b": 4},
-        xaxis={"visible": False, "range": [0, most * 1.5], "fixedrange": True},
+        xaxis={"visible": False, "range": [0, most * 1.65], "fixedrange": True},
         yaxis={
             "range": [len(rows) - 0.5, -0.75],
             "fixedrange": True,

@@ -12,7 +12,7 @@ const make = (tag, attributes = {}, ...children) => {
 };
 
 // A number stays with the word before it, and a sign of per cent with its number: no line begins with the 6 of year 6.
-const tied = (text) => text.replace(/ (?=%|\d(?![\d.,\u00a0]))/g, "\u00a0");
+const tied = (text) => text.replace(/ (?=%|\d(?![\d\u00a0]|[.,]\d))/g, "\u00a0");
 
 function filterBar(page, onChoose) {
   const selects = {};
@@ -116,6 +116,7 @@ function fillSection(parts, view, draw) {
   }
   parts.chart.setAttribute("aria-label", view.alt);
   parts.chart.style.height = `${view.figure.layout.height}px`;
+  parts.chart.style.setProperty("--nba-height", view.figure.layout.height);
   parts.pointed.textContent = "";
   const open = parts.help.firstChild?.open;
   parts.help.replaceChildren(explanation(named(view.help_title, view.title), view.help));
