@@ -15,6 +15,8 @@ def shown(*values: str) -> pn.Column:
         lines = [held["columns"], ["---"] * len(held["columns"]), *held["rows"]]
         table = "\n".join("|" + "|".join(line) + "|" for line in lines)
         height = section["figure"]["layout"]["height"]
+        if section["id"] == "flows":  # in Panel's shadow trees plotly fails at a Sankey that cannot be dragged
+            section["figure"]["layout"]["dragmode"] = "zoom"
         parts += [pn.pane.Markdown(f"## {section['title']}\n{section['lead']}")]
         parts += [pn.pane.Plotly(section["figure"], height=height, sizing_mode="stretch_width")]
         parts += [pn.pane.Markdown(section["hidden"]), pn.Card(pn.pane.Markdown(table), title=held["caption"])]

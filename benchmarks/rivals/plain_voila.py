@@ -1,20 +1,33 @@
-"""The board's content as a notebook for a Voila as it comes: run in a cell, with widgets and ``fig.show()``."""
+"""The board's content as a notebook for a Voila as it comes: run in a cell, with widgets and plotly's own.
+
+An ``Output`` widget with ``fig.show()`` in it sends half as much, but Voila without kernels heated in advance then
+often waits for ever for a cell that has ended (an open issue upstream).
+"""
 
 from __future__ import annotations
 
 import html
+from collections import defaultdict
 
 import ipywidgets as widgets
 import plotly.graph_objects as go
-from IPython.display import HTML, display
+from IPython.display import display
 
 from nbanalytics.figures.board import Board
 from nbanalytics.widgets import open_release
 
 
+def redrawn(chart: go.FigureWidget, figure: go.Figure) -> go.FigureWidget:
+    chart.data = []
+    chart.layout = figure.layout
+    chart.add_traces(figure.data)
+    return chart
+
+
 def show() -> None:
-    """Display filters and an area that is drawn anew on each choice."""
-    board, area = Board(open_release()), widgets.Output()
+    """Display filters and an area that is filled anew on each choice; the charts' widgets stay."""
+    board, area = Board(open_release()), widgets.VBox()
+    charts: dict[str, go.FigureWidget] = defaultdict(go.FigureWidget)
     choices = {
         entry["id"]: widgets.Dropdown(
             options=[(option["label"], option["value"]) for option in entry["options"]], description=entry["label"]
@@ -24,19 +37,21 @@ def show() -> None:
 
     def draw(_change: object = None) -> None:
         found = board.view({name: choice.value for name, choice in choices.items()})
-        with area:
-            area.clear_output(wait=True)
-            tiles = "".join(f"<td>{tile['label']}<h3>{tile['value']}</h3></td>" for tile in found["tiles"])
-            display(HTML(f"<p>{found['answer']}</p><table><tr>{tiles}</tr></table>"))
-            for section in found["sections"]:
-                display(HTML(f"<h2>{section['title']}</h2><p>{section['lead']}</p>"))
-                go.Figure(section["figure"]).show()
-                rows = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in section["table"]["rows"])
-                caption = html.escape(section["table"]["caption"])
-                display(HTML(f"<details><summary>{caption}</summary><table>{rows}</table></details>"))
-            display(HTML("".join(f"<p>{text}</p>" for text in found["reading"])))
+        tiles = "".join(f"<td>{tile['label']}<h3>{tile['value']}</h3></td>" for tile in found["tiles"])
+        parts: list[widgets.Widget] = [widgets.HTML(f"<p>{found['answer']}</p><table><tr>{tiles}</tr></table>")]
+        for section in found["sections"]:
+            rows = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in section["table"]["rows"])
+            caption = html.escape(section["table"]["caption"])
+            parts.append(widgets.HTML(f"<h2>{section['title']}</h2><p>{section['lead']}</p>"))
+            parts.append(redrawn(charts[section["id"]], go.Figure(section["figure"])))
+            parts.append(
+                widgets.HTML(
+                    f"<p>{section['hidden']}</p><details><summary>{caption}</summary><table>{rows}</table></details>"
+                )
+            )
+        area.children = [*parts, widgets.HTML("".join(f"<p>{text}</p>" for text in found["reading"]))]
 
     for choice in choices.values():
         choice.observe(draw, names="value")
-    display(widgets.VBox([*choices.values(), area]))
     draw()
+    display(widgets.VBox([widgets.HTML("<h1>När tappar vi dem?</h1>"), *choices.values(), area]))

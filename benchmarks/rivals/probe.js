@@ -1,6 +1,7 @@
 // Looks, a hundred times a second, at what charts a page shows, also in shadow trees; tells when the first and the
 // fourth were drawn, and how long after the last input they all stood still in their new state.
 (() => {
+  const STILL = 250; // milliseconds without a change after which the charts count as standing still
   const roots = [document];
   const attach = Element.prototype.attachShadow;
   Element.prototype.attachShadow = function (settings) {
@@ -9,8 +10,14 @@
     return root;
   };
   const probe = (window.probe = { first: null, all: null, input: null, changed: null, seen: "" });
-  for (const kind of ["change", "click", "keydown"]) {
-    addEventListener(kind, () => { probe.input = performance.now(); probe.changed = null; probe.before = probe.seen; }, true);
+  probe.text = () => roots.map((root) => (root.body ?? root).textContent).join("\n");
+  let moved = null;
+  // "change" does not leave a shadow tree, "input" does.
+  for (const kind of ["input", "change", "click", "keydown"]) {
+    addEventListener(kind, () => {
+      Object.assign(probe, { input: performance.now(), changed: null });
+      moved = null;
+    }, true);
   }
   setInterval(() => {
     const charts = roots
@@ -21,7 +28,9 @@
     if (charts.length >= 4) probe.all ??= now;
     // A page that is being drawn anew shows fewer charts for a while: only all four count as changed.
     if (charts.length < 4) return;
-    probe.seen = charts.map((chart) => chart.querySelector(".main-svg").textContent).join("|");
-    if (probe.input !== null && probe.changed === null && probe.seen !== probe.before) probe.changed = now - probe.input;
+    const seen = charts.map((chart) => chart.querySelector(".main-svg").textContent).join("|");
+    if (seen !== probe.seen) moved = now;
+    probe.seen = seen;
+    if (probe.input !== null && moved !== null && now - moved > STILL) probe.changed ??= moved - probe.input;
   }, 10);
 })();

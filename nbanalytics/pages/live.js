@@ -52,6 +52,10 @@ class Kernel {
     this.socket.close();
   }
 
+  farewell() {
+    navigator.sendBeacon(`${this.base}voila/api/shutdown/${this.id}`);
+  }
+
   async ask(comm, selection) {
     if (this.dead) throw new Error("the kernel is gone");
     await this.opened;
@@ -82,6 +86,7 @@ const editions = mountsOf(document).map((mount) => stateOf(mount).page.edition);
 // Kernels end when they have been idle, or by accident. The page fetches itself again, and with it comes a new one. If
 // it reads another release by now, the whole page is shown anew: never half of each.
 async function renew() {
+  kernel.farewell(); // it may live on where only the line to it was lost
   const answer = await fetch(location.pathname, { cache: "no-store" });
   if (!answer.ok) throw new Error("there is no kernel to be had");
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -135,6 +140,6 @@ class LiveModel extends Model {
   }
 }
 
-addEventListener("pagehide", () => navigator.sendBeacon(`${kernel.base}voila/api/shutdown/${kernel.id}`));
+addEventListener("pagehide", () => kernel.farewell());
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 mountPages((state, mount) => new LiveModel(state, mountsOf(document).indexOf(mount)));

@@ -139,7 +139,6 @@ class DashboardServer(Voila):  # type: ignore[misc]
             "compress_response": True,
             "headers": SECURE,
             "websocket_max_message_size": BODY,
-            "ws_ping_timeout": 30_000,
             "default_handler_class": MissingHandler,
             "shelf": self._shelf,
             "log_function": self._log_request,

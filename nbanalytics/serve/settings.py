@@ -15,7 +15,7 @@ from nbanalytics.export.assets import PAGES
 from nbanalytics.export.frame import POLICY
 
 TEMPLATE = "nbanalytics"
-_HEATED = 2  # pages kept ready for each dashboard; more would starve visitors on two cores
+_HEATED = 1  # pages kept ready for each dashboard, 42 MB each; heating more starves visitors on two cores
 #: Headers of every answer: nothing from outside, no frame elsewhere, no guessing of types, no devices.
 SECURE = {
     "Content-Security-Policy": POLICY.format(own="'self'") + "; frame-ancestors 'self'",
