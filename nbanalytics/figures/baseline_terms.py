@@ -79,7 +79,7 @@ def share_course(table: Any, lang: str = "sv", names: Names | None = None) -> go
     for code in cells.codes("indicator"):
         lines.setdefault(tuple(shares_of(cells, code)), []).append(_indicator(code, lang, names))
     traces = [
-        _line(ticks, shares, "<br>".join(wrapped(safe(name), 34) for name in held), look, lang)
+        _line(ticks, shares, "<br>".join(wrapped(safe(name), 24) for name in held), look, lang)
         for (shares, held), look in zip(lines.items(), _LOOKS, strict=False)
     ]
     first, rows = next(iter(lines), ()), sum(trace.name.count("<br>") + 1 for trace in traces)

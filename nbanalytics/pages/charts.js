@@ -107,7 +107,10 @@ function drawer(model, page) {
         event.preventDefault();
         place = Math.min(Math.max(steps[event.key], 0), marks.length - 1);
         pointed.textContent = marks[place].text;
-        if (marks[place].at) window.Plotly?.Fx.hover(chart, [marks[place].at]);
+        const { at } = marks[place];
+        if (!at) return;
+        const { xaxis = "x", yaxis = "y" } = wanted.get(chart).data[at.curveNumber]; // Plotly looks at the first axes alone
+        window.Plotly?.Fx.hover(chart, [at], xaxis + yaxis);
       });
     },
     async save(parts, format) {
