@@ -35,9 +35,15 @@ def guard_complements(builder: SystemBuilder, cubes: Cubes, links: Sequence[Link
 
 
 def guard_others(builder: SystemBuilder, cubes: Cubes) -> None:
-    """Add those who did not lose by a subject, where all who lost did: nobody must know that there are none."""
+    """Add the students outside an outcome that all share: nobody must know that there are none.
+
+    That is those at risk who did not lose, and those who lost by other subjects; of other outcomes the sums say so.
+    """
     values = _values(cubes)
-    for totals, parts in _subjects(cubes):
+    pairs = list(_subjects(cubes))
+    if ("droppoints", "at_risk") in cubes and ("droppoints", "lost") in cubes:
+        pairs.append((cubes["droppoints", "at_risk"].ids, cubes["droppoints", "lost"].ids))
+    for totals, parts in pairs:
         none = (totals >= 0) & (parts >= 0) & (values[parts] > 0) & (values[totals] == values[parts])
         ids = builder.add_cells(np.zeros(none.shape), none, guarded=none, virtual=True)
         builder.add_sums(np.where(none, totals, -1), [parts, ids])
