@@ -1,0 +1,39 @@
+"""``nbanalytics check``: what files hold, and every fault in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nbanalytics.commands.terminal import waiting
+
+
+def check(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH…", help="A folder of records, or files as a municipality has them.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+    rejected: Annotated[
+        Path | None, typer.Option(help="Write the rejected rows here: file, row, column, reason; no content.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Key file; without one a key is drawn and thrown away.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="Which columns of an absence list mean what (TOML).")] = None,
+    suggest: Annotated[bool, typer.Option("--suggest", help="Draft that mapping from the list itself.")] = False,
+) -> None:
+    """Tell what the files hold: every fault with its rows and remedy, what was assumed, what is missing.
+
+    Exit status: 0 clean, 1 usable with remarks, 2 cannot be used.
+    """
+    from nbanalytics import cli_files
+
+    if suggest:
+        typer.echo(cli_files.suggested(paths))
+        return
+    with waiting("reading files"):
+        reports = cli_files.check_paths(paths, key, mapping)
+    if rejected is not None:
+        cli_files.write_rejected(reports, rejected)
+    typer.echo(cli_files.as_json(reports) if as_json else "\n\n".join(report.text() for report in reports))
+    raise typer.Exit(max(report.exit_code for report in reports))

@@ -1,0 +1,55 @@
+"""``nbanalytics release``: the protected tables that a board may see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nbanalytics.commands.records import RecordsPath, opened
+from nbanalytics.commands.terminal import tell, waiting
+from nbanalytics.errors import ReleaseError
+
+
+def release(
+    path: RecordsPath,
+    out: Annotated[Path, typer.Option(help="Folder of the release; an older release there is replaced whole.")],
+    title: Annotated[str | None, typer.Option(help="Title; by default made of the records' name.")] = None,
+    created: Annotated[str | None, typer.Option(help="Date as YYYY-MM-DD; by default today.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="A policy in TOML, stricter than the default.")] = None,
+    declare: Annotated[Path | None, typer.Option(help="What the release says (TOML); by default all.")] = None,
+    known: Annotated[Path | None, typer.Option(help="CSV of counts that are public already.")] = None,
+    ledger: Annotated[Path | None, typer.Option(help="File of what was published before; made if missing.")] = None,
+    round_: Annotated[bool, typer.Option("--round", help="Round small counts instead of hiding them.")] = False,
+    key: Annotated[Path | None, typer.Option(help="Key file of --round; by default beside the ledger.")] = None,
+) -> None:
+    """Make the closed set of protected tables that the board's dashboards read; written only if an attack fails."""
+    from nbanalytics.disclosure import Policy, read_policy
+    from nbanalytics.release.build import build_release
+    from nbanalytics.release.declared import read_declared
+    from nbanalytics.release.known import read_known
+    from nbanalytics.release.publish import publish_release
+    from nbanalytics.release.report import ReleaseReport
+    from nbanalytics.release.rounded import rounding_secret
+
+    if key is not None and not round_:
+        raise ReleaseError("--key is the key of the rounding. Give --round with it, or leave it out.")
+    chosen = read_policy(policy) if policy is not None else Policy()
+    contents = read_declared(declare) if declare is not None else None
+    public = read_known(known) if known is not None else None
+    records = opened(path)
+    with waiting("building the release") as step:
+        built = build_release(
+            records,
+            chosen,
+            title=title,
+            created=created,
+            progress=step,
+            contents=contents,
+            known=public,
+            secret=rounding_secret(key, ledger) if round_ else None,
+        )
+    with waiting("attacking the release") as step:
+        attacked = publish_release(built, out, ledger, step)
+    tell(f"{ReleaseReport.read(built.manifest)}\n{attacked.text()}\nwritten to {out}")
