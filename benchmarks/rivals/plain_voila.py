@@ -7,7 +7,7 @@ often waits for ever for a cell that has ended (an open issue upstream).
 from __future__ import annotations
 
 import html
-from collections import defaultdict
+from typing import Any
 
 import ipywidgets as widgets
 import plotly.graph_objects as go
@@ -17,17 +17,23 @@ from nbanalytics.figures.board import Board
 from nbanalytics.widgets import open_release
 
 
-def redrawn(chart: go.FigureWidget, figure: go.Figure) -> go.FigureWidget:
-    chart.data = []
-    chart.layout = figure.layout
-    chart.add_traces(figure.data)
+def drawn(charts: dict[str, go.FigureWidget], section: dict[str, Any]) -> go.FigureWidget:
+    """Return a section's chart: a new one the first time, then the same with other data."""
+    figure, chart = go.Figure(section["figure"]), charts.get(section["id"])
+    figure.update_layout(dragmode="zoom")  # plotly fails at a Sankey that cannot be dragged when its data are replaced
+    if chart is None:
+        chart = charts[section["id"]] = go.FigureWidget(figure)
+    else:
+        chart.data = []
+        chart.add_traces(figure.data)
+        chart.layout = figure.layout
     return chart
 
 
 def show() -> None:
     """Display filters and an area that is filled anew on each choice; the charts' widgets stay."""
     board, area = Board(open_release()), widgets.VBox()
-    charts: dict[str, go.FigureWidget] = defaultdict(go.FigureWidget)
+    charts: dict[str, go.FigureWidget] = {}
     choices = {
         entry["id"]: widgets.Dropdown(
             options=[(option["label"], option["value"]) for option in entry["options"]], description=entry["label"]
@@ -43,7 +49,7 @@ def show() -> None:
             rows = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in section["table"]["rows"])
             caption = html.escape(section["table"]["caption"])
             parts.append(widgets.HTML(f"<h2>{section['title']}</h2><p>{section['lead']}</p>"))
-            parts.append(redrawn(charts[section["id"]], go.Figure(section["figure"])))
+            parts.append(drawn(charts, section))
             parts.append(
                 widgets.HTML(
                     f"<p>{section['hidden']}</p><details><summary>{caption}</summary><table>{rows}</table></details>"

@@ -20,9 +20,11 @@
     }, true);
   }
   setInterval(() => {
+    // A chart without data, as a widget that was not reached in time, is none.
+    const whole = (chart) => chart.data?.length && chart.querySelectorAll(".main-svg path").length > 2;
     const charts = roots
       .flatMap((root) => [...root.querySelectorAll(".js-plotly-plot")])
-      .filter((chart) => chart.isConnected && chart.querySelectorAll(".main-svg path").length > 2 && chart.clientWidth > 50);
+      .filter((chart) => chart.isConnected && chart.clientWidth > 50 && whole(chart));
     const now = performance.now();
     if (charts.length >= 1) probe.first ??= now;
     if (charts.length >= 4) probe.all ??= now;

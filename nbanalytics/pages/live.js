@@ -86,7 +86,6 @@ const editions = mountsOf(document).map((mount) => stateOf(mount).page.edition);
 // Kernels end when they have been idle, or by accident. The page fetches itself again, and with it comes a new one. If
 // it reads another release by now, the whole page is shown anew: never half of each.
 async function renew() {
-  kernel.farewell(); // it may live on where only the line to it was lost
   const answer = await fetch(location.pathname, { cache: "no-store" });
   if (!answer.ok) throw new Error("there is no kernel to be had");
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -132,6 +131,7 @@ class LiveModel extends Model {
     } catch (trouble) {
       if (!first.dead && keyOf(selection, lang) !== keyOf(this.state.selection, lang)) throw trouble;
       if (first === kernel) {
+        if (!first.dead) first.farewell(); // it may still be at work
         first.end();
         await renew();
       }

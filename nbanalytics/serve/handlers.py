@@ -139,6 +139,15 @@ def heated(kernel_manager: Any, notebook: str | None = None) -> list[str]:
 class ChannelHandler(Worded, VoilaKernelWebsocketHandler):  # type: ignore[misc]
     """Pass on between a page and its kernel."""
 
+    @property
+    def ping_timeout(self) -> int:
+        """Milliseconds without an answer after which a line counts as lost: as long as three pings take.
+
+        With one ping's time, Jupyter would cut every line just before its first ping. Tornado asks, too, before a line
+        is opened, and warns of more than one.
+        """
+        return int(self.ping_interval) * (1 if self.ws_connection is None else 3)
+
 
 class DashboardHandler(Worded, TornadoVoilaHandler):  # type: ignore[misc]
     """Answer with one dashboard that has a kernel, whatever template or theme the address names."""
