@@ -74,6 +74,13 @@ def test_on_a_thousand_cohorts_the_attack_recovers_nothing():
         assert not recovered(system, protection.hidden).size, seed
 
 
+def test_what_fractions_of_students_do_not_reach_is_reached_by_whole_ones():
+    system = system_of(cohort(837, skew=0.3))
+    protection = protect(system)
+    assert replay(system, protection) == []
+    assert not recovered(system, protection.hidden).size
+
+
 def test_a_large_system_has_witnesses_too(monkeypatch):
     monkeypatch.setattr(engine, "LARGE", 100)
     system = system_of(cohort(5, 600, (4, 3, 2, 2)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +74,7 @@ class Search:
             limit = np.quantile(self._block.costs[~self.hidden], share) if (~self.hidden).any() else np.inf
             most = _TRIES if share == _SHARES[-1] else 2
             self._within(self.hidden | (self._block.costs <= limit), most, _AT_FIRST, _AT_MOST, tell)
+        self._one_by_one()
         self._keep_few()
         self._take_back()
 
@@ -98,6 +99,16 @@ class Search:
                 at_once = min(at_most, at_once + 4)
                 tell(f"{int((~self.open).sum())} of {len(self.open)} goals, {int(self.hidden.sum())} cells hidden")
 
+    def _one_by_one(self) -> None:
+        """Look for whole numbers at once, where those near a solution in fractions did not reach a goal."""
+        everywhere = np.arange(len(self.hidden))
+        for goal in np.flatnonzero(self.open) if self._block.integer else ():
+            for way in (0, 1):
+                if self.open[goal]:
+                    push = self._push(np.array([goal]), np.array([way]), everywhere)
+                    change = self._block.cheapest(push, self.hidden, whole=True)
+                    self._keep([] if change is None else [(everywhere, np.round(change))])
+
     def _some(self, left: Ids, tries: Ids, at_once: int) -> Ids:
         """Draw some goals, those tried least first, none two of the same cell."""
         drawn = self._rng.permutation(left)
@@ -115,8 +126,13 @@ class Search:
         """Push some goals and keep the moves that reach any."""
         push, hidden, worth = self._push(goals, tries, places), self.hidden[places], 10.0 ** (int(tries.max()) // 2)
         together = part.cheapest(push, hidden, worth)
-        for inside, change in () if together is None else part.moves(together, push, hidden, worth):
-            move = self._move(places[inside], change)
+        moves = () if together is None else part.moves(together, push, hidden, worth)
+        self._keep((places[inside], change) for inside, change in moves)
+
+    def _keep(self, moves: Iterable[tuple[Ids, Values]]) -> None:
+        for places, change in moves:
+            moved = change != 0
+            move = self._move(places[moved], change[moved])
             if (move.reaches & self.open).any():
                 self.moves.append(move)
                 self.hidden[move.places] = True
