@@ -128,7 +128,7 @@ def main() -> None:
     chosen = [contender for contender in contenders() if contender.name in args.only]
     if args.pictures is not None:
         args.pictures.mkdir(parents=True, exist_ok=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # as by Ctrl-C, all servers end with it
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does, it ends all servers
     with tempfile.TemporaryDirectory() as folder:
         needs = {contender.server for contender in chosen} - {"ours", "voila"}
         try:
