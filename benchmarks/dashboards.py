@@ -25,7 +25,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
-from dashboards_browser import browsing, crowd, measure, per_viewer, reason
+from dashboards_browser import browsing, crowd, measure, per_viewer, reason, visit, visitor
 from dashboards_contenders import LIVE, RIVAL, STATIC, Contender, contenders, rivals_python
 from dashboards_readers import readers
 from dashboards_report import report
@@ -47,6 +47,9 @@ async def together(args: argparse.Namespace, chosen: list[Contender], servers: d
     """Visits in turns, then memory."""
     there = [contender for contender in chosen if contender.server in servers]
     async with browsing() as browser:
+        async with visitor(browser) as nobody:  # the browser's own first steps fall on no contender
+            for contender in there[:1]:
+                await attempt(contender, "before", visit(nobody, servers[contender.server].address + contender.path))
         for turn in range(args.rounds if "visits" in args.parts else 0):
             for contender in there:
                 url = servers[contender.server].address + contender.path
