@@ -45,7 +45,7 @@ test test-slow notebooks: export OPENBLAS_NUM_THREADS = 1
 test test-slow notebooks: export OMP_NUM_THREADS = 1
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
 	$(MAKE) notebooks
 
 notebooks: $(VENV)/.test

@@ -24,13 +24,6 @@ SAMPLE = ROOT / "data" / "sample"
 REFERENCE = ROOT.parent / "shared" / "reference"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each file to one worker, so that fixtures are made once; and all of Spark's tests, for its one session."""
-    for item in items:
-        group = "pyspark" if "[pyspark]" in item.name else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def sample() -> StudentRecords:
     """The sample municipality; results are frozen and nobody writes to its tables."""

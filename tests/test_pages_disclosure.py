@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from test_browser_board import READY, browser, choose, server  # noqa: F401  (fixtures)
+from browsing import READY
+from test_browser_board import choose, server  # noqa: F401  (a fixture)
 from test_release import FILTERS, truth_of
 
 from nbanalytics.export import export, open_verified
