@@ -54,7 +54,7 @@ def recovered(system, hidden):
 cohorts = st.builds(cohort, st.integers(0, 10**6), skew=st.sampled_from([0.3, 1.0, 3.0]))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cohorts)
 def test_the_attack_recovers_nothing(array):
     system = system_of(array)
