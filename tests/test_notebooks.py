@@ -96,4 +96,4 @@ def test_a_wrong_golden_number_fails(tmp_path, shown, status):
     copy.write_text(json.dumps(notebook), encoding="utf-8")
     done = nbval(copy)
     assert done.returncode == status, done.stdout
-    assert ("24" in done.stdout) == (status == 1)
+    assert ("group 6: 24" in done.stdout) == (status == 1)

@@ -23,7 +23,7 @@ function saveTable(parts) {
   const lines = [heads, ...table.rows.map((row) => row.map(cell))].map((row) => row.join(between));
   const file = URL.createObjectURL(new Blob([`\ufeff${lines.join("\r\n")}\r\n`], { type: "text/csv;charset=utf-8" }));
   save(file, fileName(parts, "csv"));
-  setTimeout(() => URL.revokeObjectURL(file), 1000);
+  setTimeout(() => URL.revokeObjectURL(file), 60_000); // a slow machine fetches it late
 }
 
 // A picture carries its title and where it comes from, in light colours.
