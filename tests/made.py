@@ -12,7 +12,6 @@ from importlib.util import find_spec
 import duckdb
 import pandas as pd
 import polars as pl
-import pytest
 from hypothesis import strategies as st
 
 from nbanalytics.declaration import Declaration
@@ -23,13 +22,8 @@ SUBJECTS = ("SV", "EN", "MA", "BL", "MU", "SL", "IDH", "HKK")
 #: A pass in each of them.
 PASS = "EEEEEEEE"
 SPARK = shutil.which("java") is not None and find_spec("pyspark") is not None
-ENGINES = [
-    "pandas",
-    "polars",
-    "polars-lazy",
-    "duckdb",
-    pytest.param("pyspark", marks=pytest.mark.skipif(not SPARK, reason="needs Java and pyspark")),
-]
+#: Engines of this process; Spark's cases are together in test_spark, in one warm JVM.
+ENGINES = ["pandas", "polars", "polars-lazy", "duckdb"]
 
 
 def records_of(courses, declaration=None, outcomes=None, absence=None, subjects=SUBJECTS, **columns):
@@ -84,6 +78,10 @@ def spark():
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.autoBroadcastJoinThreshold": "-1",
+        # Where in Python each column was written is kept for messages, at several calls into the JVM a column.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
+        # A JVM that lives for a minute never earns back what it spends on its best compiler.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     }
     for key, value in small.items():
         builder = builder.config(key, value)

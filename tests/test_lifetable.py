@@ -144,7 +144,7 @@ def test_what_is_no_duration_or_event_is_refused_in_words(duration, event, messa
         life_table(duration, event)
 
 
-@pytest.mark.parametrize("engine", ENGINES[:4])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_life_tables_by_group_from_any_dataframe(engine):
     frame = pd.DataFrame({"sex": ["girl", "boy", None, "girl"], "duration": [1, 2, 2, 3], "event": [1, 0, 1, 0]})
     records = replace(records_of({"P": {"6VT": PASSED}}), absence=frame)

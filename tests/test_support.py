@@ -132,7 +132,7 @@ def test_support_is_lost_at_the_transition_in_the_sample(sample):
     assert table.loc["7HT", "low"] > table.loc["8HT", "high"]
 
 
-@pytest.mark.parametrize("engine", [name for name in ENGINES if isinstance(name, str)])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_any_engine_gives_the_same(four, engine):
     from nbanalytics.support import handover
 

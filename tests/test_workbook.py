@@ -152,7 +152,7 @@ def test_too_few_have_counts_and_no_estimate():
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_engine_gives_the_same_views(engine):
-    # One view for Spark, which compiles for half a minute; all of them collect the same few columns.
+    # One view for Spark, which is slow to plan; all of them collect the same few columns.
     for make in (merit_view,) if engine == "pyspark" else (merit_view, grades_view, control_view):
         same(make(in_engine(municipality(), engine)).table, make(municipality()).table)
 
