@@ -88,7 +88,7 @@ def test_karlskogas_change_is_told_with_its_interval_and_what_chance_gives(board
     """Progression 02: 259 and 251 of 313 eligible, 23 who lost it and 15 who reached it."""
     view = board.view({})
     low, high = paired_difference(236, 23, 15, 39)
-    assert f"a change of -2.6 percentage points (95 % interval {100 * low:.1f} to +{100 * high:.1f})" in view["answer"]
+    assert f"a change of -2.6 percentage points (95% interval {100 * low:.1f} to +{100 * high:.1f})" in view["answer"]
     assert "Of the same 313\u00a0students, 259 were eligible" in view["answer"]
     assert view["answer"].endswith("Chance alone may give a change of that size.")
     assert rows_of(view, "followup")["All"] == ["82.7%", "80.2%", "-2.6 (-6.5 – +1.4)", "± 3.9"]

@@ -109,10 +109,10 @@ def explained(
         Definition, number of students, what is hidden, source.
     """
     count = _STUDENTS[name](cells)
-    shown = say("tile.hidden", lang) if count is None else students(count, lang)
+    told = {"students": students(count, lang)} if count is not None else None
     return [
         {"term": say("help.definition", lang), "text": say(f"{name}.help", lang)},
-        {"term": say("help.n", lang), "text": say(f"{name}.n", lang, students=shown)},
+        {"term": say("help.n", lang), "text": say(f"{name}.n", lang, **told) if told else say("help.n.hidden", lang)},
         {"term": say("help.hidden", lang), "text": hidden},
         _source(manifest, lang),
     ]

@@ -138,7 +138,7 @@ def _section(
         "alt": alt,
         "hidden": "",
         "empty": say("explorer.nobody", lang) if empty else "",
-        "swipe": "",
+        "swipe": say("flows.swipe", lang),
         "help_title": "",
         "help": [],
         "table": {"caption": say(f"explorer.table.{name}", lang), **table.__dict__},

@@ -29,14 +29,15 @@ from nbanalytics.text import LANGUAGES, label, number, percent, say, students
 Selection = Mapping[str, str]
 Mask = NDArray[np.bool_]
 GROUPS = ("1", "2", "3", "4", "5", "6")
+LOST = 6
 ROWS = 60  # rows of the table of students; the line of code gives all
 _KEPT = 32  # choices whose charts are kept
 _STEP, _MOST = 0.1, 5.0  # of the slider, in grade points
 _PASSES = 17  # most passes that eligibility may ask for
 _WORDS = (
-    "title", "lead", "other", "rule", "threshold", "no_change", "eligibility", "passes", "required",
+    "chart", "lead", "hint", "other", "rule", "threshold", "no_change", "eligibility", "passes", "required",
     "as_declared", "box", "box.from6", "box.to6", "box.from9", "box.to9",
-    "box.clear", "box.hint", "counts", "group", "chosen", "compared", "code", "code.copy", "code.copied", "students",
+    "box.clear", "counts", "group", "shown", "chosen", "compared", "code", "code.copy", "code.copied", "students",
     "lost",
 )  # fmt: skip
 
@@ -199,7 +200,7 @@ class Explorer:
             "lang": self.lang,
             "selection": dict(selection),
             "counts": self._counts(groups, here, other),
-            "answer": self._answer(chosen, here, final, rival),
+            "answer": self._answer(chosen, groups, here, final, rival),
             "alt": self._alt(here),
             "sections": self._charts(final, eligible),
             "rival": [] if rival is None else self._charts(rival, eligible),
@@ -278,13 +279,19 @@ class Explorer:
             )
         return rows
 
-    def _answer(self, chosen: Selection, here: Mask, final: Mask, rival: Mask | None) -> str:
+    def _answer(self, chosen: Selection, groups: NDArray[np.int64], here: Mask, final: Mask, rival: Mask | None) -> str:
         words = {"chosen": students(int(final.sum()), self.lang), "all": number(int(here.sum()), self.lang)}
-        if rival is None:
-            return say("explorer.answer", self.lang, **words)
-        name, _, code = chosen["other"].partition(":")
-        words |= {"name": self._label(name, code), "others": students(int(rival.sum()), self.lang)}
-        return say("explorer.answer.other", self.lang, **words)
+        for end, mask in (("", final), ("_other", rival)):
+            if mask is not None:
+                lost = int((groups[mask] == LOST).sum())
+                words[f"lost{end}"] = number(lost, self.lang)
+                words[f"share{end}"] = percent(lost / max(int(mask.sum()), 1), self.lang, 1)
+        if rival is not None:
+            name, _, code = chosen["other"].partition(":")
+            words |= {"name": self._label(name, code), "others": students(int(rival.sum()), self.lang)}
+        told = ["answer", "answer.lost"] if rival is None else ["answer.other", "answer.lost.other"]
+        known = final.any() and (rival is None or rival.any())
+        return " ".join(say(f"explorer.{key}", self.lang, **words) for key in told[: 1 + known])
 
     def _alt(self, here: Mask) -> str:
         change = self._change[here & ~np.isnan(self._change)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from nbanalytics.figures.style import BLUE, INK, ORANGE, PALE, SKY, figure, share_axis, titled_axis
+from nbanalytics.figures.style import BLUE, ORANGE, PALE, PAPER, SKY, figure, share_axis, titled_axis
 from nbanalytics.figures.support import LEGEND, WIDE, interval
 from nbanalytics.figures.tables import TextTable
 from nbanalytics.text import label, number, percent, say
 
 _STATUSES = {"work": (BLUE, ""), "study": (SKY, "/"), "activity": (ORANGE, "x"), "unknown": (PALE, ".")}
+_ON_PALE = "#0b1219"  # on marks that are light in both colour schemes, so it is the same in both
 _TOLD = ("work_or_study", "activity", "unknown")
 
 
@@ -34,7 +35,8 @@ def kaa_shares(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
     for code, (colour, pattern) in _STATUSES.items():
         own = table[table["status"] == code].set_index("month").reindex(months)
         name = label("kaa", code, lang)
-        words = [percent(share, lang) if share >= 0.06 else "" for share in own["share"].fillna(0)]
+        # The axis is in per cent: without the sign the number has room in a narrow bar.
+        words = [number(100 * share, lang) if share >= 0.06 else "" for share in own["share"].fillna(0)]
         traces.append(
             go.Bar(
                 x=[str(month) for month in months],
@@ -43,7 +45,8 @@ def kaa_shares(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
                 text=words,
                 textposition="inside",
                 insidetextanchor="middle",
-                textfont={"color": INK if code != "work" else "#ffffff"},
+                textangle=0,
+                textfont={"color": _ON_PALE if code != "work" else PAPER},
                 marker={
                     "color": colour,
                     # Without a background of its own a pattern lies on the paper.

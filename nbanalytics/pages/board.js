@@ -6,17 +6,11 @@
 function pair(cards) {
   let alone = null;
   for (const card of cards) {
-    const wide = card.matches(".nba-section-flows");
+    const wide = card.matches(".nba-section-flows, .nba-section-receiving");
     if (wide) alone?.classList.add("nba-wide");
     alone = wide || alone ? null : card;
   }
   alone?.classList.add("nba-wide");
-}
-
-// The first sentence is the answer; what follows says more of it.
-function fillAnswer(node, text) {
-  const [first, ...more] = tied(text).split(/(?<=[.?!]) (?=\p{Lu})/u);
-  node.replaceChildren(first, ...(more.length ? [" ", make("span", {}, more.join(" "))] : []));
 }
 
 function fillTiles(node, tiles) {
@@ -92,7 +86,7 @@ function render({ model, el }) {
     if (!view.problem) {
       fillAnswer(answer, view.answer);
       fillTiles(tiles, view.tiles);
-      words.replaceChildren(...view.reading.map((text) => make("p", {}, text)));
+      words.replaceChildren(...view.reading.map((text) => make("p", {}, tied(text))));
       for (const part of view.sections) fillSection(sections.get(part.id), { ...part, lang: view.lang, where: view.where }, charts.draw);
     }
     root.setAttribute("aria-busy", "false");

@@ -44,7 +44,7 @@ function ruleForm(page, words, choose) {
   select.addEventListener("change", () => choose({ no_change: select.value }));
   const node = make(
     "fieldset", { class: "nba-rule" }, make("legend", {}, words.rule),
-    change.node, make("div", { class: "nba-filter" }, make("label", { for: "nba-no-change" }, place.label), select),
+    change.node, make("div", { class: "nba-filter" }, make("label", { for: "nba-no-change" }, place.label), make("div", { class: "nba-pick" }, select)),
   );
   return {
     node,
@@ -86,7 +86,7 @@ function eligibilityForm(page, words, choose) {
 function countsTable(page, words) {
   const [head, body] = [make("thead"), make("tbody")];
   const show = (rows) => {
-    const columns = rows[0].counts.length > 1 ? [words.chosen, words.compared] : [words.chosen];
+    const columns = rows[0].counts.length > 1 ? [words.shown, words.compared] : [words.shown];
     head.replaceChildren(make("tr", {}, make("th", { scope: "col" }, words.group), ...columns.map((text) => make("th", { scope: "col", class: "nba-number", colspan: 2 }, text))));
     body.replaceChildren(...rows.map((row) => {
       const key = make("canvas", { width: 36, height: 36, class: "nba-key", "aria-hidden": "true" });
@@ -180,7 +180,7 @@ function renderExplorer({ model, el }) {
   const ask = asker(model, (chosen) => preview(chosen), () => lost());
   const onBox = (box) => ask.choose({ box });
   const menus = page.filters.filter(({ id, options }) => options && id !== "no_change");
-  const { bar, selects } = filterBar({ filters: menus, words: { "filters.title": words["filters.title"], "filters.hint": words["box.hint"] } }, (id, value) => ask.choose({ [id]: value }));
+  const { bar, selects } = filterBar({ filters: menus, words: { "filters.title": words["filters.title"], "filters.hint": words.hint } }, (id, value) => ask.choose({ [id]: value }));
   const rule = ruleForm(page, words, ask.choose);
   const eligibility = eligibilityForm(page, words, ask.choose);
   const box = boxForm(page, words, onBox);
@@ -195,7 +195,7 @@ function renderExplorer({ model, el }) {
   listed.scroll = make("div", { class: "nba-scroll", tabindex: "0", role: "region" }, make("table", {}, listed.caption, listed.head, listed.body));
   const list = make("div", { class: "nba-card nba-list" }, make("details", {}, listed.summary, listed.scroll));
   const code = codeLine(words);
-  const chart = make("section", { class: "nba-card nba-scatter", "aria-label": words.title }, make("h2", {}, words.title), make("p", { class: "nba-lead" }, words.lead), points.canvas, box.node);
+  const chart = make("section", { class: "nba-card nba-scatter", "aria-label": words.chart }, make("h2", {}, words.chart), make("p", { class: "nba-lead" }, words.lead), points.canvas, box.node);
   const side = make("section", { class: "nba-card nba-side", "aria-label": words.counts }, rule.node, eligibility.node, counts.node);
   const results = make("div", { class: "nba-explorer" }, chart, side, code.node, ...parts.map(({ node }) => node), list);
   const root = make("div", { class: "nba-board", lang: page.lang }, answer, bar, problem, results);
@@ -237,7 +237,7 @@ function renderExplorer({ model, el }) {
     points.show(view.selection, students.look(view.selection));
     points.canvas.setAttribute("aria-label", view.alt);
     counts.show(view.counts);
-    answer.textContent = view.answer;
+    fillAnswer(answer, view.answer);
     const pair = view.rival.length ? [words.chosen.toLowerCase(), words.compared.toLowerCase()] : ["", ""];
     view.sections.forEach((part, rank) => {
       fill(parts[2 * rank], part, pair[0], view);

@@ -14,6 +14,12 @@ const make = (tag, attributes = {}, ...children) => {
 // A number stays with the word before it, and a sign of per cent with its number: no line begins with the 6 of year 6.
 const tied = (text) => text.replace(/ (?=%|\d(?![\d\u00a0]|[.,]\d))/g, "\u00a0");
 
+// The first sentence is the answer; what follows says more of it.
+function fillAnswer(node, text) {
+  const [first, ...more] = tied(text).split(/(?<=[.?!]) (?=\p{Lu})/u);
+  node.replaceChildren(first, ...(more.length ? [" ", make("span", {}, more.join(" "))] : []));
+}
+
 function filterBar(page, onChoose) {
   const selects = {};
   const bar = make("form", { class: "nba-filters", "aria-label": page.words["filters.title"] });
@@ -41,7 +47,7 @@ const named = (word, title) => [word, make("span", { class: "nba-hush" }, `: ${t
 
 // Terms and what they mean, under a summary.
 function explanation(summary, entries, kind = "nba-help") {
-  const list = make("dl", {}, ...entries.flatMap(({ term, text }) => [make("dt", {}, term), make("dd", {}, text)]));
+  const list = make("dl", {}, ...entries.flatMap(({ term, text }) => [make("dt", {}, term), make("dd", {}, tied(text))]));
   return make("details", { class: kind }, make("summary", {}, ...[summary].flat()), list);
 }
 
@@ -104,8 +110,8 @@ function fillTable(parts, table) {
 function fillSection(parts, view, draw) {
   parts.view = view;
   parts.title.textContent = view.title;
-  parts.lead.textContent = view.lead;
-  parts.hidden.textContent = view.hidden;
+  parts.lead.textContent = tied(view.lead);
+  parts.hidden.textContent = tied(view.hidden);
   parts.empty.textContent = view.empty;
   parts.empty.hidden = !view.empty;
   parts.plot.hidden = Boolean(view.empty);
