@@ -62,6 +62,22 @@ def wait_for_charts(page: Any) -> None:
     assert page.locator(".nba-chart[data-drawn]").count() == CHARTS
 
 
+# How often each chart was drawn that can be seen.
+_DRAWN = """[...document.querySelectorAll('.nba-chart[data-drawn]')]
+  .filter((node) => node.clientWidth).map((node) => node.dataset.drawn)"""
+
+
+def in_both_schemes(page: Any) -> Iterator[str]:
+    """Look at a page in the colour scheme that it was opened in, and then in the other one."""
+    dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    first, other = ("dark", "light") if dark else ("light", "dark")
+    yield first
+    drawn = page.evaluate(_DRAWN)
+    page.emulate_media(color_scheme=other)
+    page.wait_for_function(f"before => ({_DRAWN}).every((times, rank) => times !== before[rank])", arg=drawn)
+    yield other
+
+
 def overflow(page: Any) -> int:
     """How far a page can be scrolled sideways, in pixels."""
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))

@@ -20,6 +20,8 @@ from typing import Any
 import psutil
 
 START = "import json, sys; from nbanalytics.serve import serve; serve(**json.loads(sys.argv[1]))"
+#: As quick to start and to end as can be: a view is made when it is asked for, and none ahead of the visitors.
+AT_ONCE = f"from nbanalytics.serve.shelf import Shelf; Shelf.prepare = lambda self: None; {START}"
 EXPLORE = "import json, sys; from nbanalytics.serve.explore import explore; explore(**json.loads(sys.argv[1]))"
 
 
@@ -53,8 +55,14 @@ class Server:
                 return b""
 
 
+def admit(context: Any, server: Server) -> None:
+    """Give a browser the cookie of who has shown the token, without the page that it leads to."""
+    name, _, value = get(server.announced)[1]["Set-Cookie"].partition(";")[0].partition("=")
+    context.add_cookies([{"name": name, "value": value, "url": server.address}])
+
+
 @contextmanager
-def running(announced: str = r"http://127\.0\.0\.1:\d+/.*", start: str = START, **settings: Any) -> Iterator[Server]:
+def running(announced: str = r"http://127\.0\.0\.1:\d+/.*", start: str = AT_ONCE, **settings: Any) -> Iterator[Server]:
     """Run a server with these settings of `serve`, and see that it ends as it should."""
     command = [sys.executable, "-c", start, json.dumps({"port": 0} | settings)]
     with subprocess.Popen(

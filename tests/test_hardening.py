@@ -221,15 +221,15 @@ def message(kind, content, channel="shell"):
     return json.dumps(whole | {"buffers": []})
 
 
-async def talk(port, kernel, messages, origin=None, seconds=3.0, headers=None):
-    """Send messages to a kernel's websocket; return what it answers within a while."""
+async def talk(port, kernel, messages, origin=None, seconds=3.0, headers=None, until=lambda answer: False):
+    """Send messages to a kernel's websocket; return what it answers within a while, or until what was waited for."""
     headers = {"Origin": origin or f"http://127.0.0.1:{port}"} | (headers or {})
     url = f"ws://127.0.0.1:{port}/api/kernels/{kernel}/channels?session_id=s"
     socket = await websocket_connect(HTTPRequest(url, headers=headers))
     for sent in messages:
         await socket.write_message(sent)
-    heard, until = [], time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
+    heard, end = [], time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
         try:
             answer = await asyncio.wait_for(socket.read_message(), left)
         except TimeoutError:
@@ -237,10 +237,17 @@ async def talk(port, kernel, messages, origin=None, seconds=3.0, headers=None):
         if answer is None:
             break
         heard.append(json.loads(answer) if isinstance(answer, str) else answer)
+        if until(heard[-1]):
+            break
     socket.close()
     while await asyncio.wait_for(socket.read_message(), 20) is not None:
         pass
     return heard
+
+
+def view_in(answer):
+    """Return the view that a message brings to a page, None if it brings none."""
+    return answer["content"]["data"]["state"].get("view") if answer["msg_type"] == "comm_msg" else None
 
 
 def test_no_code_is_run_completed_or_inspected_over_a_page_s_websocket(server, tmp_path):
@@ -260,9 +267,9 @@ def test_no_code_is_run_completed_or_inspected_over_a_page_s_websocket(server, t
     comm = re.search(r'data-nba-model="([^"]+)"', page)[1]
     chosen = {"cohort": "*", "school": "*", "sex": "girl", "newly_arrived": "*"}
     asked = {"comm_id": comm, "data": {"method": "update", "state": {"selection": chosen}, "buffer_paths": []}}
-    heard = asyncio.run(talk(server.port, kernel, [message("comm_msg", asked)], seconds=20))
-    views = [answer["content"]["data"]["state"].get("view") for answer in heard if answer["msg_type"] == "comm_msg"]
-    assert [view["selection"]["sex"] for view in views if view] == ["girl"]
+    heard = asyncio.run(talk(server.port, kernel, [message("comm_msg", asked)], seconds=60, until=view_in))
+    assert [view["selection"]["sex"] for view in map(view_in, heard) if view] == ["girl"]
+    assert not mark.exists()
     say_farewell(server, page)
     assert settled(server)
 
@@ -303,12 +310,12 @@ def test_strict_headers_are_on_every_answer(server):
 
 
 def test_kernels_of_tabs_that_said_no_farewell_are_reaped_and_those_that_wait_are_not():
-    with running(idle=4) as server:
+    with running(idle=3) as server:
         assert settled(server)
         for _ in range(2):
             assert get(f"{server.address}live/board")[0] == 200
         assert settled(server)
-        time.sleep(10)  # longer than a kernel may be idle: those that wait for a visitor are spared
+        time.sleep(7)  # longer than a kernel may be idle: those that wait for a visitor are spared
         page = get(f"{server.address}live/board")[2]
         heard = asyncio.run(talk(server.port, kernel_of(page), [], seconds=0.5))
         assert isinstance(heard, list)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from serving import get, running
-from test_hardening import UNKNOWN, kernel_of, message, talk
+from test_hardening import UNKNOWN, kernel_of, message, talk, view_in
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "docs" / "nginx.conf.example"
 AROUND = """
@@ -106,9 +106,8 @@ def test_a_live_page_reaches_its_kernel(proxy):
     port = int(proxy[0].rsplit(":", 1)[1].strip("/"))
     headers = {"Host": HOST, "Cookie": proxy[1]}
     sent = [message("comm_msg", asked)]
-    heard = asyncio.run(talk(port, kernel_of(page), sent, f"http://{HOST}", 20, headers))
-    views = [answer["content"]["data"]["state"].get("view") for answer in heard if answer["msg_type"] == "comm_msg"]
-    assert [view["selection"]["sex"] for view in views if view] == ["boy"]
+    heard = asyncio.run(talk(port, kernel_of(page), sent, f"http://{HOST}", 60, headers, until=view_in))
+    assert [view["selection"]["sex"] for view in map(view_in, heard) if view] == ["boy"]
     assert through(proxy, f"voila/api/shutdown/{kernel_of(page)}", "POST", b"")[0] == 204
 
 
