@@ -177,7 +177,7 @@ def test_the_command_writes_a_list_for_its_owner_only(tmp_path, pytestconfig):
     assert done.exit_code == 0, done.output
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     sheet = load_workbook(out).active
-    assert [cell.value for cell in sheet[1]][:4] == ["Receiving school", "Student", "From school", "Status"]
+    assert [cell.value for cell in sheet[1]][:4] == ["To school or programme", "Student", "From school", "Status"]
     assert sheet.max_row > 40
     assert os.listdir(tmp_path) == ["list.xlsx"]
     assert "Support was lost" in done.stdout

@@ -77,7 +77,7 @@ def drop_terms(table: Any, lang: str = "sv", names: Mapping[str, str] | None = N
         lang,
         height=440,
         margin={"l": 14, "r": 8, "t": 40, "b": 74},
-        xaxis=terms_axis(ticks, range=[-0.6, len(ticks) - 0.4], anchor="y2"),
+        xaxis=terms_axis(ticks, range=[-0.6, len(ticks) - 0.4], anchor="y2", layer="below traces"),
         yaxis={**quiet, "domain": [0.44, 1], "range": [0, _top(lost) * 1.18]},
         yaxis2={**quiet, "domain": [0, 0.28], "range": [0, _top(hazard) * 1.45], "anchor": "x"},
         bargap=0.42,
@@ -123,6 +123,7 @@ def _rule(y: float) -> dict[str, Any]:
         "x1": 1,
         "y0": y,
         "y1": y,
+        "layer": "below",
         "line": {"color": GRID, "width": 1},
     }
 

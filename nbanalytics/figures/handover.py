@@ -101,6 +101,7 @@ def receiving_table(result: Handover, lang: str = "sv", names: Mapping[str, str]
     told = result.receiving_list(lang).astype("string").fillna("")
     for name in ("to", "from_school"):
         told[name] = [(names or {}).get(code, code) for code in told[name]]
+    told["to"] = told["to"].replace("", label("handover", "unknown", lang))
     for name in ("support_before", "support_after"):
         told[name] = [
             ", ".join(label("support", kind, lang) for kind in kinds.split(", ") if kind) for kinds in told[name]

@@ -46,7 +46,8 @@ def kaa_shares(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
                 textposition="inside",
                 insidetextanchor="middle",
                 textangle=0,
-                textfont={"color": _ON_PALE if code != "work" else PAPER},
+                constraintext="none",
+                textfont={"size": 12, "color": _ON_PALE if code != "work" else PAPER},
                 marker={
                     "color": colour,
                     # Without a background of its own a pattern lies on the paper.
