@@ -24,7 +24,7 @@ class StudentRecords:
     ----------
     students, grades : dataframe
         Required. Any kind narwhals takes; the columns are in :data:`nbanalytics.schema.TABLES`.
-    absence, tests, outcomes, support, schools, followups : dataframe, optional
+    absence, tests, outcomes, support, schools, followups, screening : dataframe, optional
         What else is known.
     declaration : Declaration
         Scale, rule, terms and stages.

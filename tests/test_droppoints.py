@@ -1,5 +1,6 @@
 """Losses, recovery and the first step against the others, by hand and against plain loops."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -144,6 +145,9 @@ def test_recovery_by_the_term_of_the_loss():
     assert rows.loc["9VT", counts].tolist() == [1, 0, 0, 1, 0]
     assert rows.loc["*", counts].tolist() == [4, 2, 1, 2, 1]
     assert rows.loc["7HT", "share_regained"] == pytest.approx(2 / 3)
+    nothing = recovery(losses(records), min_students=9).table[["share_regained", "low", "high"]]
+    assert nothing.isna().all(axis=None)
+    assert set(nothing.dtypes) == {np.dtype(float)}
     assert rows.loc[["7HT", "8HT", "9VT"], "status"].tolist() == ["ok", "too_few", "not_applicable"]
     assert result.students == 4
 

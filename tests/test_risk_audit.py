@@ -187,3 +187,11 @@ def test_a_missing_attribute_is_a_group_of_its_own():
     found = audit(validate(data, {"points": logit("points")}), data, by=["sex"], draws=20).table
     assert isinstance(found, pd.DataFrame)
     assert found["group"].unique().tolist() == ["all", "boy", "girl", "missing"]
+
+
+def test_a_model_that_was_fitted_at_no_point_is_refused_in_words(fair):
+    data, found = fair
+    kept = found.table[found.table["model"] == "points"]
+    half = replace(found, table=kept)
+    with pytest.raises(DataError, match="None of logit was fitted at any prediction point. Choose among: points"):
+        audit(half, data, models=["logit"])

@@ -405,3 +405,21 @@ def test_the_data_show_themselves(sample):
     assert repr(data).startswith("lost (9VT) from 6VT: ")
     assert "features of" in repr(features(sample.cohort(2020), "6VT"))
     assert as_of(sample, "7HT").outcomes is None
+
+
+def test_the_past_has_no_screening_or_follow_up_from_later():
+    answers = pd.DataFrame({"student_id": ["P1", "P1"], "term": ["6VT", "8VT"], "answer": [1.0, 5.0]})
+    records = replace(
+        records_of({"P1": {"6VT": PASSED, "7HT": PASSED, "9VT": PASSED}}),
+        screening=answers,
+        followups=pd.DataFrame({"student_id": ["P1"], "completed": [True]}),
+    )
+    past = as_of(records, "7HT")
+    assert past.screening["term"].tolist() == ["6VT"]
+    assert past.followups is None
+
+    def hardest(known):
+        return known.screening.groupby("student_id")["answer"].max()
+
+    with pytest.raises(LeakageError, match="'hardest' comes out different for 1 of 1 students"):
+        features(records, "7HT", own=[OwnFeature("hardest", hardest, known="7HT")])

@@ -137,6 +137,22 @@ def test_lead_time_is_counted_by_hand():
     assert np.isnan(table.loc[4, "share"])
 
 
+def test_lead_time_takes_losses_of_any_engine():
+    import duckdb
+
+    lost = pd.DataFrame({"student_id": list("abcd"), "lost_term": ["8HT", "7VT", None, "8HT"]})
+    relation = duckdb.from_df(lost)
+    with pytest.warns(EstimationWarning, match="Only 2 schools are resampled"):
+        tables = [lead_time(course(), table, TERMS, capacity=0.25, ahead=[1], draws=5) for table in (lost, relation)]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_a_model_without_predictions_at_the_point_is_named_with_the_point(found):
+    kept = found.table[found.table["model"] == "points"]
+    with pytest.raises(DataError, match="logit was not fitted at 6VT"):
+        value_of_prediction(Validation(kept, found.folds, found.settings), "points", ["logit"])
+
+
 def test_lead_time_takes_the_losses_of_records(karlskoga):
     from nbanalytics import losses
 

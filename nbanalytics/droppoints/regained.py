@@ -117,8 +117,7 @@ def recovery(losses: Losses, by: Sequence[str] = (), min_students: int = 5) -> R
 def _recovered(counts: dict[str, int], term: str, losses: Losses, min_students: int) -> dict[str, Any]:
     lost, regained = counts["lost"], counts["regained"]
     not_regained = lost - counts["regained_at_end"] - counts["not_observed_at_end"]
-    share: float | None = None
-    low, high, status = None, None, "ok"
+    share, low, high, status = float("nan"), float("nan"), float("nan"), "ok"
     if term == losses.steps[-1]:
         status = "not_applicable"
     elif lost < min_students:

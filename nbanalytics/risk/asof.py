@@ -55,8 +55,8 @@ def terms_until(records: StudentRecords, at: str) -> list[str]:
 def as_of(records: StudentRecords, at: str) -> StudentRecords:
     """Return the records, in pandas, as they were at the end of a term.
 
-    Grades, absence and tests of later terms are gone, and so are outcomes, students who moved in later, moves out that
-    had not happened yet, and support, whose dates are not those of terms.
+    Grades, absence, tests and screening of later terms are gone, and so are outcomes and follow-ups, students who moved
+    in later, moves out that had not happened yet, and support, whose dates are not those of terms.
 
     Parameters
     ----------
@@ -83,8 +83,8 @@ def as_of(records: StudentRecords, at: str) -> StudentRecords:
     terms = terms_until(records, at)
     order = list(records.declaration.terms)
     every = records.to_pandas()
-    tables: dict[str, Any] = {"outcomes": None, "support": None}
-    for name in ("grades", "absence", "tests"):
+    tables: dict[str, Any] = {"outcomes": None, "followups": None, "support": None}
+    for name in ("grades", "absence", "tests", "screening"):
         table = getattr(every, name)
         if table is not None:
             tables[name] = table[table["term"].isin(terms)].reset_index(drop=True)

@@ -106,7 +106,7 @@ def audit(
     Raises
     ------
     DataError
-        If an attribute, a model or a student is not there.
+        If an attribute, a model or a student is not there, or no model was fitted at any prediction point.
 
     Warns
     -----
@@ -148,6 +148,11 @@ def audit(
     fitted = set(zip(validation.table["at"], validation.table["model"], strict=True))
     plans = [(at, model) for at in validation.settings["at"] for model in models or validation.models]
     plans = [plan for plan in plans if plan in fitted]
+    if not plans:
+        raise DataError(
+            f"None of {', '.join(models or validation.models)} was fitted at any prediction point. Choose among: "
+            f"{', '.join(sorted({model for _, model in fitted}))}."
+        )
     for at, model in tqdm(plans, desc="auditing", unit="model", delay=2, leave=False, disable=None):
         part = validation.table.query("at == @at and model == @model").reset_index(drop=True)
         part = with_attributes(part, table[["student_id", *names]])

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError
+from nbanalytics.frames import collect
 from nbanalytics.risk.bootstrap import draw, percentile_interval, warn_weak
 from nbanalytics.risk.decision import flag_top_within
 from nbanalytics.risk.scores import Floats, ratio
@@ -116,7 +117,7 @@ def _places_of(losses: Any, terms: Sequence[str]) -> pd.Series[Any]:
     """Return the place of the term of each loss, by student."""
     table = getattr(losses, "table", losses)
     if not isinstance(table, pd.DataFrame):
-        table = table.to_pandas()
+        table = collect(table)
     absent = [name for name in ("student_id", "lost_term") if name not in table]
     if absent:
         raise DataError(f"losses has no column {', '.join(absent)}. Give the result of nbanalytics.losses(records).")

@@ -123,10 +123,11 @@ def value_of_prediction(
     absent = [name for name in (model, *against) if name not in validation.models]
     if absent:
         raise DataError(f"{', '.join(absent)} was not validated. Choose among: {', '.join(validation.models)}.")
-    rows = validation.wide(at)
+    point = validation.settings["at"][0] if at is None else at
+    rows = validation.wide(point)
     unfitted = [name for name in (model, *against) if name not in rows]
     if unfitted:
-        raise DataError(f"{', '.join(unfitted)} was not fitted at {at}. Choose another prediction point.")
+        raise DataError(f"{', '.join(unfitted)} was not fitted at {point}. Choose another prediction point.")
     y = outcomes_of(rows["y"])
     cohorts = rows["cohort"].to_numpy()
     drawn = draw(len(rows), rows["school_id"], draws, random_state)
@@ -147,7 +148,7 @@ def value_of_prediction(
     settings = {
         "model": model,
         "against": tuple(against),
-        "at": at or validation.settings["at"][0],
+        "at": point,
         "draws": draws,
         "random_state": random_state,
     }
