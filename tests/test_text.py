@@ -147,7 +147,8 @@ def test_no_comparison_is_made_with_hidden_terms():
     words = " ".join(reading(page(drops=droppoints(LOST | {"9VT": None}, RISK)), "x", hidden=1))
     assert "övergången" not in words.lower()
     assert "är dolda och kan inte jämföras" in words
-    assert "de är inte noll" in words
+    assert "1 uppgift på sidan är dold (..) för att skydda enskilda elever; den är inte noll" in words
+    assert "2 uppgifter på sidan är dolda" in " ".join(reading(page(), "x", hidden=2))
 
 
 def test_a_selection_with_too_few_students_is_told():

@@ -27,6 +27,7 @@ from nbanalytics.figures.tables import Names
 from nbanalytics.figures.tiles import Tile, mean_tile, share_tile, tile
 from nbanalytics.intervals import Change, other_students_change, same_students_change
 from nbanalytics.text import SUPPRESSED, Cells, number, percent, say, students
+from nbanalytics.text.reading import told_hidden
 
 #: The groups of the form beside everybody, and the filter that gives them.
 GROUPS = {"girls": ("sex", "girl"), "boys": ("sex", "boy"), "newly_arrived": ("newly_arrived", "yes")}
@@ -197,7 +198,7 @@ class BaselineBoard(Board):
             if total is None
             else say(kind, lang, students=students(total, lang), selection=where)
         )
-        care = [say("reading.hidden", lang, hidden=str(hidden))] if hidden else []
+        care = [told_hidden(hidden, lang)] if hidden else []
         return [
             " ".join([who, *self._missing(table)]),
             say("baseline.return", lang),

@@ -109,10 +109,11 @@ def explained(
         Definition, number of students, what is hidden, source.
     """
     count = _STUDENTS[name](cells)
-    told = {"students": students(count, lang)} if count is not None else None
+    nobody = count is None and hidden == say("table.none", lang)
+    who = say("help.n.hidden", lang) if count is None else say(f"{name}.n", lang, students=students(count, lang))
     return [
         {"term": say("help.definition", lang), "text": say(f"{name}.help", lang)},
-        {"term": say("help.n", lang), "text": say(f"{name}.n", lang, **told) if told else say("help.n.hidden", lang)},
+        *([] if nobody else [{"term": say("help.n", lang), "text": who}]),
         {"term": say("help.hidden", lang), "text": hidden},
         _source(manifest, lang),
     ]

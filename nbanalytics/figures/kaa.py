@@ -10,7 +10,7 @@ from nbanalytics.figures.support import LEGEND, WIDE, interval
 from nbanalytics.figures.tables import TextTable
 from nbanalytics.text import label, number, percent, say
 
-_STATUSES = {"work": (BLUE, ""), "study": (SKY, "/"), "activity": (ORANGE, "x"), "unknown": (PALE, ".")}
+_STATUSES = {"work": (BLUE, ""), "study": (SKY, "/"), "activity": (ORANGE, "x"), "unknown": (PALE, "\\")}
 _ON_PALE = "#0b1219"  # on marks that are light in both colour schemes, so it is the same in both
 _TOLD = ("work_or_study", "activity", "unknown")
 

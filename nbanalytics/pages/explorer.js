@@ -94,7 +94,7 @@ function countsTable(page, words) {
       pen.translate(18, 18);
       drawMark(pen, page, page.groups.find(({ code }) => code === row.code), 10, 4);
       const cells = row.counts.flatMap((count, rank) => [make("td", { class: "nba-number" }, count), make("td", { class: "nba-number nba-share" }, row.shares[rank])]);
-      return make("tr", { "data-group": row.code }, make("th", { scope: "row" }, key, row.name), ...cells);
+      return make("tr", { "data-group": row.code }, make("th", { scope: "row" }, key, row.name.replace(" ", "\u00a0")), ...cells);
     }));
   };
   return { node: make("table", { class: "nba-counts" }, make("caption", {}, words.counts), head, body), show };

@@ -189,6 +189,11 @@ def _subject(subjects: Cells, lang: str, names: Mapping[str, str] | None) -> lis
     return [say("reading.subject", lang, subject=name, students=students(shown[worst], lang))]
 
 
+def told_hidden(hidden: int, lang: str) -> str:
+    """Say how many figures of a page are hidden."""
+    return say("reading.hidden" if hidden != 1 else "reading.hidden.one", lang, hidden=str(hidden))
+
+
 def reading(
     cells: Mapping[str, Cells],
     where: str,
@@ -227,5 +232,5 @@ def reading(
     paragraphs.append(" ".join(_subject(cells["lost_subjects"], lang, subjects)))
     care = [say("reading.care", lang)]
     if hidden:
-        care.insert(0, say("reading.hidden", lang, hidden=str(hidden)))
+        care.insert(0, told_hidden(hidden, lang))
     return [text for text in [*paragraphs, " ".join(care)] if text]
