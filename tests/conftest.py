@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,13 +47,25 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Address of the sample release's static edition, with the views of one filter."""
-    from browsing import site_of
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample release's whole static edition, written once: whichever worker needs it first, the others wait."""
+    import fcntl
 
+    from nbanalytics.export import export
     from nbanalytics.serve import default_release
 
-    return site_of(default_release(), tmp_path_factory.mktemp("site"))
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / "edition.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = shared / "edition"
+        return folder if folder.exists() else export(default_release(), folder)
+
+
+@pytest.fixture(scope="session")
+def site(exported: Path) -> str:
+    """Address of the sample release's static edition."""
+    return f"{exported.as_uri()}/"
 
 
 @pytest.fixture

@@ -12,8 +12,6 @@ import pytest
 from browsing import CHARTS, READY, SIZES, overflow, site_of, wait_for_charts
 from releases import hostile_names, one_cohort, released, without_tables
 
-from nbanalytics.serve import default_release
-
 pytestmark = pytest.mark.browser
 
 START = "import sys; from nbanalytics.serve import serve; serve(*sys.argv[1:2], port=0)"
@@ -33,14 +31,9 @@ def serving(*arguments):
 
 @pytest.fixture(scope="module")
 def server():
+    """Address of a server as users start it; it makes the views ahead while visitors come."""
     with serving() as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """The static edition in a folder, as somebody has got it by e-mail, with the views that the tests choose."""
-    return site_of(default_release(), tmp_path_factory.mktemp("site"), "board-1/0-1.js", only="board")
 
 
 @pytest.fixture
@@ -188,8 +181,8 @@ def where(page):
     return page.locator(".nba-where").inner_text()
 
 
-def test_all_editions_show_the_same(visit, folder):
-    pages = [visit("board"), visit("live/board"), visit("board.html", at=folder)]
+def test_all_editions_show_the_same(visit, site):
+    pages = [visit("board"), visit("live/board"), visit("board.html", at=site)]
     for page in pages:
         wait_for_charts(page)
         choose(page, "Kön", label="Flickor")
@@ -203,9 +196,9 @@ def test_all_editions_show_the_same(visit, folder):
 
 
 @pytest.mark.parametrize("edition", ["static", "live", "folder"])
-def test_a_link_to_a_filtered_view_opens_it_and_the_back_button_goes_back(visit, folder, edition):
+def test_a_link_to_a_filtered_view_opens_it_and_the_back_button_goes_back(visit, site, edition):
     address = {"static": ("board",), "live": ("live/board",), "folder": ("board.html",)}[edition][0]
-    at = {"at": folder} if edition == "folder" else {}
+    at = {"at": site} if edition == "folder" else {}
     page = visit(f"{address}#cohort=2018&sex=girl", **at)
     page.wait_for_selector(READY)  # a chart whose cells are all hidden is not drawn
     assert "avgångsår 2018, alla skolor, flickor" in where(page)

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from browsing import READY
-from test_browser_board import choose, server  # noqa: F401  (a fixture)
+from serving import running
+from test_browser_board import choose
 from test_release import FILTERS, truth_of
 
-from nbanalytics.export import export, open_verified
+from nbanalytics.export import open_verified
 from nbanalytics.figures.baseline_board import BaselineBoard
 from nbanalytics.figures.board import Board
 from nbanalytics.serve import default_release
@@ -36,10 +37,16 @@ def truth(release, sample):
 
 
 @pytest.fixture(scope="module")
-def pages(release, tmp_path_factory):
+def pages(exported):
     """All files of the static edition but Plotly's own."""
-    folder = export(default_release(), tmp_path_factory.mktemp("site") / "site")
-    return {path: path.read_text("utf-8") for path in folder.rglob("*") if path.is_file() and "plotly" not in path.name}
+    files = [path for path in exported.rglob("*") if path.is_file() and "plotly" not in path.name]
+    return {path: path.read_text("utf-8") for path in files}
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running() as started:
+        yield started.address
 
 
 def views_of(text):
@@ -129,7 +136,7 @@ def test_no_student_is_in_the_static_edition(pages, sample):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("path", ["board", "live/board"])
-def test_nothing_that_a_browser_receives_holds_a_hidden_number_or_a_student(server, browser, truth, sample, path):  # noqa: F811
+def test_nothing_that_a_browser_receives_holds_a_hidden_number_or_a_student(server, browser, truth, sample, path):
     """HTML, JSON, widget state and websocket traffic of a page whose filters are used."""
     page, received, frames = browser.new_page(), [], []
     page.on("response", lambda answer: received.append(answer))
