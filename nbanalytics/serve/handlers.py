@@ -36,7 +36,8 @@ class Worded(JupyterHandler):
             self.set_header(name, value)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         look = look_of(self, self.settings["shelf"])
-        self.finish(words_page("gallery.missing" if wrong else "page.failed", **look))
+        told = ("gallery.missing", "gallery.missing.why") if wrong else ("page.failed",)
+        self.finish(words_page(*told, **look))
 
     def log_exception(self, kind: Any, value: Any, trace: Any) -> None:
         """Log a fault of ours, but never who asked for what."""
