@@ -193,5 +193,5 @@ def test_a_model_that_was_fitted_at_no_point_is_refused_in_words(fair):
     data, found = fair
     kept = found.table[found.table["model"] == "points"]
     half = replace(found, table=kept)
-    with pytest.raises(DataError, match="None of logit was fitted at any prediction point. Choose among: points"):
+    with pytest.raises(DataError, match=r"None of logit was fitted at any prediction point\. Choose among: points"):
         audit(half, data, models=["logit"])

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold
@@ -15,13 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from nbanalytics.errors import DataError
+from nbanalytics.risk.classifier import Classifier
 from nbanalytics.risk.design import checked_outcome, feature_names, say_empty
 
 #: Parts of the training students that take turns in calibration.
 PARTS = 5
 
 
-class Boosting(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Boosting(Classifier):
     """Gradient boosting with Platt's calibration, both learnt from the training students alone.
 
     Missing values are branches of the trees and are not filled. The training students are divided in five parts; each
@@ -102,10 +102,6 @@ class Boosting(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "model_")
         with threadpool_limits(limits=1, user_api="openmp"):
             return np.asarray(self.model_.predict_proba(self._numbers(X)))
-
-    def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
-        """Return 1 where the probability is at least one half."""
-        return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
 
     def _numbers(self, X: pd.DataFrame) -> Any:
         return X[self.terms_].to_numpy(dtype=float)

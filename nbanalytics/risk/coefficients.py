@@ -31,7 +31,7 @@ class Estimates(Shown):
         (odds ratios, or hazard ratios with the complementary log-log link); ``status``: ``ok``; ``left_out``, if it
         marks a few students who all or none have the outcome; ``separated``, if so for more.
     settings : mapping
-        ``errors`` (``school`` or ``model``), ``level``, ``students``, ``clusters``, ``what``.
+        ``errors`` (``school`` or ``model``), ``level``, ``rows``, ``clusters``, ``what``.
     """
 
     table: pd.DataFrame
@@ -81,7 +81,7 @@ def chosen_errors(errors: str | None, clusters: int) -> str:
             f"There are {clusters} schools, and errors clustered by school need two at least: those of the model are "
             "given. They are too small where pupils of a school are alike.",
             EstimationWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         return "model"
     if clusters < FEW_CLUSTERS:
@@ -89,7 +89,7 @@ def chosen_errors(errors: str | None, clusters: int) -> str:
             f"Standard errors clustered by {clusters} schools: with fewer than {FEW_CLUSTERS} they tend to be too "
             "small. Read the intervals as too narrow, or ask for errors='model'.",
             EstimationWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return "school"
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError
-from nbanalytics.risk.binomial import LINKS, Link, clustered_covariance, inverse_link
-from nbanalytics.risk.coefficients import Estimates, chosen_errors, estimates_table
+from nbanalytics.risk.binomial import LINKS, Link, inverse_link
+from nbanalytics.risk.classifier import BinomialClassifier, whole_columns
+from nbanalytics.risk.coefficients import Estimates, estimates_table
 from nbanalytics.risk.design import checked_outcome, feature_names
-from nbanalytics.risk.estimable import FEW_STUDENTS, SEPARATED, fit_estimable, say_separated
+from nbanalytics.risk.estimable import FEW_STUDENTS, fit_estimable, say_separated
 
 Floats = NDArray[np.float64]
 
 
-class Hazard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Hazard(BinomialClassifier):
     """The chance of an event in each term, given that it has not happened before.
 
     Parameters
@@ -69,13 +69,9 @@ class Hazard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         few = FEW_STUDENTS * self.last_step_
         fit, self.status_ = fit_estimable(design, outcome, len(self.steps_), self.link, self.penalty, few)
         say_separated(self.terms_, self.status_, len(X))
-        self.coefficients_, self.covariance_, self.deviance_ = fit.coefficients, fit.covariance, fit.deviance
         self.rows_ = len(X)
         schools = X["school_id"].to_numpy()[used] if "school_id" in X else np.zeros(len(outcome))
-        self.clusters_ = len(pd.unique(schools))
-        self.clustered_ = None
-        if self.penalty == 0 and self.clusters_ > 1 and SEPARATED not in self.status_:
-            self.clustered_ = clustered_covariance(fit, design, outcome, schools, self.link)
+        self._keep(fit, design, outcome, schools, self.link)
         return self
 
     def predict_proba(self, X: pd.DataFrame) -> Floats:
@@ -91,26 +87,15 @@ class Hazard(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         hazards = np.where(np.isin(steps, self.steps_), hazards, 0.0)
         return np.column_stack([1 - hazards, hazards])
 
-    def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
-        """Return 1 where the chance is at least one half."""
-        return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
-
     def coefficients(self, level: float = 0.95, errors: str | None = None) -> Estimates:
         """Coefficients, and odds ratios (logit) or hazard ratios (cloglog), as ``Logit.coefficients``."""
-        check_is_fitted(self, "coefficients_")
-        if self.penalty > 0:
-            raise DataError("A model with a penalty has no honest intervals. Fit it with penalty=0 for these.")
-        kind = chosen_errors(errors if self.clustered_ is not None or self.clusters_ < 2 else "model", self.clusters_)
-        covariance = self.covariance_ if kind == "model" or self.clustered_ is None else self.clustered_
         what = "Odds ratios of hazards" if self.link == "logit" else "Hazard ratios"
-        settings = {"errors": kind, "level": level, "rows": self.rows_, "clusters": self.clusters_, "what": what}
+        settings, covariance = self._errors(level, errors, what)
         return estimates_table(self.terms_, self.coefficients_, covariance, settings, self.status_, ratios=True)
 
     def _design(self, X: pd.DataFrame, steps: NDArray[np.int64]) -> Floats:
-        columns = X[self.columns_].to_numpy(dtype=float)
-        if np.isnan(columns).any():
-            raise DataError("X has missing values. Put Design before the model in a Pipeline: it fills and marks them.")
-        return np.column_stack([steps[:, None] == np.array(self.steps_), columns]).astype(float)
+        by_step = steps[:, None] == np.array(self.steps_)
+        return np.column_stack([by_step, whole_columns(X, self.columns_)]).astype(float)
 
 
 def steps_of(X: pd.DataFrame) -> NDArray[np.int64]:

@@ -7,20 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from nbanalytics.errors import DataError
-from nbanalytics.risk.binomial import clustered_covariance
-from nbanalytics.risk.coefficients import Estimates, chosen_errors, estimates_table, marginal_effects
+from nbanalytics.risk.classifier import BinomialClassifier, whole_columns
+from nbanalytics.risk.coefficients import Estimates, estimates_table, marginal_effects
 from nbanalytics.risk.design import checked_outcome, feature_names
-from nbanalytics.risk.estimable import SEPARATED, fit_estimable, say_separated
+from nbanalytics.risk.estimable import fit_estimable, say_separated
 
 Floats = NDArray[np.float64]
 INTERCEPT = "intercept"
 
 
-class Logit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Logit(BinomialClassifier):
     """Logistic regression by maximum likelihood, the last step of a pipeline that begins with ``Design``.
 
     Parameters
@@ -67,13 +65,9 @@ class Logit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         design = self._design(X)
         fit, self.status_ = fit_estimable(design, outcome, fixed=1, penalty=self.penalty)
         say_separated(self.terms_, self.status_, len(X))
-        self.coefficients_, self.deviance_, self.rows_ = fit.coefficients, fit.deviance, len(X)
-        self.covariance_ = fit.covariance
+        self.rows_ = len(X)
         schools = X["school_id"].to_numpy() if "school_id" in X else np.zeros(len(X))
-        self.clusters_ = len(pd.unique(schools))
-        self.clustered_ = None
-        if self.penalty == 0 and self.clusters_ > 1 and SEPARATED not in self.status_:
-            self.clustered_ = clustered_covariance(fit, design, outcome, schools)
+        self._keep(fit, design, outcome, schools, "logit")
         self.effects_, self.derivatives_ = marginal_effects(design, fit.coefficients, range(1, len(self.terms_)))
         return self
 
@@ -86,10 +80,6 @@ class Logit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the probabilities of 0 and 1."""
         happens = 1 / (1 + np.exp(-self.decision_function(X)))
         return np.column_stack([1 - happens, happens])
-
-    def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
-        """Return 1 where the probability is at least one half."""
-        return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
 
     def coefficients(self, level: float = 0.95, errors: str | None = None) -> Estimates:
         """Log odds and odds ratios with intervals.
@@ -141,16 +131,5 @@ class Logit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         groups = pd.factorize(X["school_id"])[0]
         return model.fit(start_params=self.coefficients_, cov_type="cluster", cov_kwds={"groups": groups})
 
-    def _errors(self, level: float, errors: str | None, what: str) -> tuple[dict[str, Any], Floats]:
-        check_is_fitted(self, "coefficients_")
-        if self.penalty > 0:
-            raise DataError("A model with a penalty has no honest intervals. Fit it with penalty=0 for these.")
-        kind = chosen_errors(errors if self.clustered_ is not None or self.clusters_ < 2 else "model", self.clusters_)
-        settings = {"errors": kind, "level": level, "rows": self.rows_, "clusters": self.clusters_, "what": what}
-        return settings, self.covariance_ if kind == "model" or self.clustered_ is None else self.clustered_
-
     def _design(self, X: pd.DataFrame) -> Floats:
-        columns = X[self.terms_[1:]].to_numpy(dtype=float)
-        if np.isnan(columns).any():
-            raise DataError("X has missing values. Put Design before the model in a Pipeline: it fills and marks them.")
-        return np.column_stack([np.ones(len(X)), columns])
+        return np.column_stack([np.ones(len(X)), whole_columns(X, self.terms_[1:])])

@@ -11,11 +11,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, logsumexp
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.risk.binomial import fit_binomial
+from nbanalytics.risk.classifier import Classifier, whole_columns
 from nbanalytics.risk.coefficients import Estimates, estimates_table
 from nbanalytics.risk.design import checked_outcome, feature_names
 from nbanalytics.risk.estimable import LEFT_OUT, fit_estimable, say_separated
@@ -29,7 +29,7 @@ _SMALLEST, _GREATEST = float(np.log(1e-3)), float(np.log(5.0))
 _FEWEST_SCHOOLS = 3
 
 
-class MixedLogit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class MixedLogit(Classifier):
     """Mixed logit: fixed effects and a normal intercept for each school, by maximum marginal likelihood.
 
     The schools' intercepts are integrated out by adaptive Gauss-Hermite quadrature, as R's ``lme4::glmer`` does with
@@ -104,10 +104,6 @@ class MixedLogit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         happens = np.where(np.isnan(intercept), spread, expit(fixed + np.nan_to_num(intercept)))
         return np.column_stack([1 - happens, happens])
 
-    def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
-        """Return 1 where the probability is at least one half."""
-        return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
-
     def coefficients(self, level: float = 0.95) -> Estimates:
         """Log odds and odds ratios *within a school*, with intervals from the marginal likelihood."""
         check_is_fitted(self, "coefficients_")
@@ -121,10 +117,7 @@ class MixedLogit(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return estimates_table(self.terms_, self.coefficients_, self.covariance_, settings, self.status_, ratios=True)
 
     def _design(self, X: pd.DataFrame) -> Floats:
-        columns = X[self.terms_[1:]].to_numpy(dtype=float)
-        if np.isnan(columns).any():
-            raise DataError("X has missing values. Put Design before the model in a Pipeline: it fills and marks them.")
-        return np.column_stack([np.ones(len(X)), columns])
+        return np.column_stack([np.ones(len(X)), whole_columns(X, self.terms_[1:])])
 
 
 @dataclass

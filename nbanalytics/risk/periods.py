@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError
 from nbanalytics.risk.binomial import Link
+from nbanalytics.risk.classifier import Classifier
 from nbanalytics.risk.design import DETAIL, Design, checked_outcome
 from nbanalytics.risk.hazard import Hazard
 
@@ -55,7 +55,7 @@ def expand(X: pd.DataFrame, periods: pd.DataFrame) -> tuple[pd.DataFrame, NDArra
     return made, kept["exit"].to_numpy(dtype=object)
 
 
-class HazardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class HazardClassifier(Classifier):
     """A hazard model as a rung of the ladder: the chance of a loss by the last term, from what is known now.
 
     Parameters
@@ -107,10 +107,6 @@ class HazardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the chances of no loss and of a loss by the last step."""
         stays = self.predict_survival(X)[:, -1]
         return np.column_stack([stays, 1 - stays])
-
-    def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
-        """Return 1 where the chance is at least one half."""
-        return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
 
 
 def design_of_periods(without: Sequence[str], last_step: int) -> Design:

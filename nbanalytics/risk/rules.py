@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,32 +11,27 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import betaln
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError
+from nbanalytics.risk.classifier import Classifier
 from nbanalytics.risk.design import checked_outcome
 
 Floats = NDArray[np.float64]
 
 
-class _Rule(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class _Rule(Classifier):
     """What the rules share: a rate for each row becomes the two columns of probabilities."""
 
-    classes_: NDArray[np.int64]
-
+    @abstractmethod
     def _rates(self, X: pd.DataFrame) -> Floats:
-        raise NotImplementedError
+        """Return the rate of each row."""
 
     def predict_proba(self, X: pd.DataFrame) -> Floats:
         """Return the probabilities of 0 and 1."""
         check_is_fitted(self, "classes_")
         happens = self._rates(X)
         return np.column_stack([1 - happens, happens])
-
-    def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
-        """Return 1 where the probability is at least one half."""
-        return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
 
 
 class BaseRate(_Rule):
