@@ -208,8 +208,9 @@ def _sums(release: Release, frames: Frames) -> Iterator[Sums]:
         over = entry["measures"][measure]["sums_over"] if entry else FILTERS
         for dimension in over:
             yield margins_of(frame, dimension)
+    selections: dict[tuple[str, str], pd.Series[str]] = {}  # of each table once: hundreds of links ask for them
     for link in release.manifest["links"]:
-        yield sum_of_link(frames, link)
+        yield sum_of_link(frames, link, selections)
 
 
 def margins_of(frame: pd.DataFrame, dimension: str) -> Sums:
@@ -222,10 +223,13 @@ def margins_of(frame: pd.DataFrame, dimension: str) -> Sums:
     return _numbered(totals.to_numpy(), rows, frame[CELL][~whole].to_numpy())
 
 
-def sum_of_link(frames: Frames, link: Mapping[str, Any]) -> Sums:
+def sum_of_link(
+    frames: Frames, link: Mapping[str, Any], selections: dict[tuple[str, str], pd.Series[str]] | None = None
+) -> Sums:
     """Return the sums of a link, one for each selection that every table of it holds."""
-    total = _term(frames, link["total"])
-    parts = [_term(frames, part) for part in link["parts"]]
+    kept = {} if selections is None else selections
+    total = _term(frames, link["total"], kept)
+    parts = [_term(frames, part, kept) for part in link["parts"]]
     there = total.index
     for part in parts:
         there = there.intersection(part.index)
@@ -233,15 +237,16 @@ def sum_of_link(frames: Frames, link: Mapping[str, Any]) -> Sums:
     return _numbered(total[there].to_numpy(), rows, np.concatenate([part[there].to_numpy() for part in parts]))
 
 
-def _term(frames: Frames, term: Sequence[Any]) -> pd.Series[int]:
+def _term(frames: Frames, term: Sequence[Any], selections: dict[tuple[str, str], pd.Series[str]]) -> pd.Series[int]:
     """Cells of a term of a link, by selection of the filters."""
     table, measure, at = term
     frame = frames[table, measure]
+    if (table, measure) not in selections:
+        selections[table, measure] = keys_of(frame, FILTERS)
     kept = np.ones(len(frame), dtype=bool)
     for name, value in at.items():
         kept &= (frame[name] == value).to_numpy()
-    part = frame[kept]
-    return pd.Series(part[CELL].to_numpy(), index=pd.Index(keys_of(part, FILTERS)))
+    return pd.Series(frame[CELL].to_numpy()[kept], index=pd.Index(selections[table, measure].to_numpy()[kept]))
 
 
 def _numbered(totals: NDArray[Any], rows: NDArray[Any], cells: NDArray[Any]) -> Sums:

@@ -99,11 +99,12 @@ def _within(release: Release, frames: Frames, unfavourable: Mapping[str, Any]) -
 
 def _between(release: Release, frames: Frames, unfavourable: Mapping[str, Any]) -> Iterator[Outcomes]:
     hidden_tables = release.manifest["unpublished"]
+    selections: dict[tuple[str, str], pd.Series[str]] = {}
     for link in release.manifest["links"]:
         tables = {link["total"][0], *(part[0] for part in link["parts"])}
         if len(link["parts"]) < 2 or tables & set(hidden_tables):
             continue
-        totals, sums, parts = sum_of_link(frames, link)
+        totals, sums, parts = sum_of_link(frames, link, selections)
         bad = [_is_bad(part, unfavourable) for part in link["parts"]]
         yield Outcomes(totals, sums, parts, np.repeat(bad, len(totals)))
 

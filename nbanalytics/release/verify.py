@@ -115,11 +115,11 @@ def verify(
             [("sums", "all tables", str(error))], settings, counts | {"proven": 0, "unproven": len(hidden)}
         )
     tell("looking for weaknesses")
-    words = published.words
+    words, lines = published.words, list(outcomes_of(published))
     found = [
         *_cells(published, low, high, floor, words),
-        *_complements(published, low, high, floor, words),
-        *_shared(published, low, high, words),
+        *_complements(lines, low, high, floor, words),
+        *_shared(lines, low, high, words),
         *_unions(published, low, high, floor, words),
         *loose_shares(releases),
         *loose_means(releases, floor["min_group"]),
@@ -188,9 +188,9 @@ def _cells(
 
 
 def _complements(
-    published: Published, low: Values, high: Values, floor: Mapping[str, int], words: Words
+    lines: Sequence[Outcomes], low: Values, high: Values, floor: Mapping[str, int], words: Words
 ) -> Iterator[Weakness]:
-    for line in outcomes_of(published):
+    for line in lines:
         totals = line.totals[line.sums]
         least, most = low[totals] - high[line.parts], high[totals] - low[line.parts]
         told = (least >= 1) & (most < floor["min_cell"]) & (low[line.parts] >= 1)
@@ -199,9 +199,9 @@ def _complements(
             yield "complement", words(int(line.parts[place])), f"it leaves {outside} outside it"
 
 
-def _shared(published: Published, low: Values, high: Values, words: Words) -> Iterator[Weakness]:
+def _shared(lines: Sequence[Outcomes], low: Values, high: Values, words: Words) -> Iterator[Weakness]:
     """Populations whose members are known to share unfavourable outcomes."""
-    for line in outcomes_of(published):
+    for line in lines:
         for row in _all_bad(line, low, high):
             yield "shared", words(int(line.totals[row])), "all its students are known to share an unfavourable outcome"
 
