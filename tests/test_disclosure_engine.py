@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.linalg import null_space
 from test_disclosure import system_of
 
 from nbanalytics.disclosure import (
@@ -19,6 +20,7 @@ from nbanalytics.disclosure import (
     protect_sums,
     replay,
 )
+from nbanalytics.disclosure.moves import blocks_of
 from nbanalytics.errors import DisclosureError
 
 
@@ -89,6 +91,20 @@ def test_a_large_system_has_witnesses_too(monkeypatch):
     assert not exposed(system, protection.hidden).any()
     assert not certain(system, protection.hidden).size
     assert (protect(system).hidden == protection.hidden).all()
+
+
+@given(cohorts, st.integers(0, 2**32 - 1))
+def test_a_stuck_cell_cannot_change(array, seed):
+    system = system_of(array)
+    everything = np.ones(len(system.values), dtype=bool)
+    block = next(blocks_of(replace(system, guarded=everything), everything, np.where(everything, np.inf, 0), True))
+    movable = np.random.default_rng(seed).random(len(block.cells)) < 0.4
+    stuck = block.stuck(movable)
+    assert not (stuck & ~movable).any()
+    # No sum is left with one cell that could change, and no change of the movable cells alone touches a stuck one.
+    assert not (abs(block.matrix) @ (movable & ~stuck).astype(float) == 1).any()
+    ways = null_space(block.matrix[:, movable].toarray())
+    assert np.allclose(ways[stuck[movable]], 0)
 
 
 def test_every_witness_is_a_table_that_differs_in_hidden_cells_only():
@@ -194,9 +210,12 @@ def frequencies(array):
     return replace(system, primary=few, guarded=few)
 
 
-def test_at_least_as_many_cells_published_as_by_tau_argus(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("students", "shape", "cubes"), [(300, (3, 2, 2), 4), (300, (3, 2, 2, 2), 4), (1500, (5, 3, 2, 2), 2)]
+)
+def test_at_least_as_many_cells_published_as_by_tau_argus(tmp_path, monkeypatch, students, shape, cubes):
     monkeypatch.chdir(tmp_path)  # it writes logs where it stands
-    arrays = [cohort(seed, 300, (3, 2, 2), skew=2.0) for seed in range(4)]
+    arrays = [cohort(seed, students, shape, skew=2.0) for seed in range(cubes)]
     ours = theirs = 0
     for array in arrays:
         system = frequencies(array)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import optimize, sparse
@@ -92,6 +93,18 @@ class Block:
             return None
         change: Values = result.x[:size] - result.x[size : 2 * size]
         return change
+
+    def stuck(self, movable: Mask) -> Mask:
+        """Tell which cells cannot change after all: each is the last of its sum that could, or soon will be."""
+        left = movable.copy()
+        while (lonely := self._sums @ left.astype(float) == 1).any():
+            left &= self._sums[lonely].T @ np.ones(int(lonely.sum())) == 0
+        return movable & ~left
+
+    @cached_property
+    def _sums(self) -> sparse.csr_array:
+        """Which cells are in each sum."""
+        return sparse.csr_array(abs(self.matrix))
 
     def pieces(self, movable: Mask) -> Iterator[Ids]:
         """Split the cells that may change, all others staying as they are, into those that share no sum."""

@@ -19,6 +19,8 @@ LARGE = 1000
 _MANY, _SOME, _PATIENCE = 400, 40, 12
 #: Which of the cells that are not hidden yet may be hidden: the cheaper half, then more of them, then any.
 _SHARES = (0.5, 0.8, 1.0)
+#: How often a block that is not large is begun anew, with other goals first; the cheapest protection is kept.
+_STARTS = 3
 #: Programs that may be spent on taking cells back, times the cells of the block.
 _POLISH = 40_000
 _SEED = 20180615
@@ -61,8 +63,9 @@ class Search:
         """Look for a move for every goal, then give back what no needed move changes.
 
         At first only cheap cells may be hidden: what is dear stays as it is, and the block falls into pieces that are
-        soon solved. What cannot be reached so is tried again with dearer ones. In a large block many goals are pushed
-        at once, among the cells that a greedy protection would hide; then those that are left over, with any cell.
+        soon solved. What cannot be reached so is tried again with dearer ones. Much depends on which goals come first,
+        so that this is done in several orders. In a large block many goals are pushed at once, among the cells that a
+        greedy protection would hide; then those that are left over, with any cell.
         """
         if self._guide is not None:
             self._within(self._guide | self.hidden, 4, _MANY, _MANY, tell)
@@ -70,6 +73,18 @@ class Search:
             self._within(np.ones(len(self.hidden), dtype=bool), _PATIENCE, _SOME, _SOME, tell)
             self._keep_few()
             return
+        found = [self._begun(_SEED + start, tell) for start in range(_STARTS)]
+        self.hidden, self.moves, self.open = min(found, key=self._loss)
+
+    def _loss(self, found: tuple[Mask, list[Move], Mask]) -> tuple[int, float]:
+        """Tell how bad a protection is: the goals that are open, then what is lost with the hidden cells."""
+        hidden, _, left = found
+        return int(left.sum()), float((1 + self._block.costs[hidden]).sum())
+
+    def _begun(self, seed: int, tell: Callable[[str], None]) -> tuple[Mask, list[Move], Mask]:
+        """Protect the block from its start, with goals in an order of their own."""
+        self._rng = np.random.default_rng(seed)
+        self.hidden, self.moves, self.open = self._start.copy(), [], np.ones(len(self._goals.cells), dtype=bool)
         for share in _SHARES:
             limit = np.quantile(self._block.costs[~self.hidden], share) if (~self.hidden).any() else np.inf
             most = _TRIES if share == _SHARES[-1] else 2
@@ -77,6 +92,7 @@ class Search:
         self._one_by_one()
         self._keep_few()
         self._take_back()
+        return self.hidden, self.moves, self.open
 
     def reach(self, stop: float, tell: Callable[[str], None]) -> None:
         """Look for moves only, among all cells, until ``time.monotonic()`` is ``stop``."""
@@ -174,10 +190,13 @@ class Search:
         """Try to do without a hidden cell; return how many programs that took."""
         free = self.hidden.copy()
         free[cell] = False
+        movable = free & ~self._block.stuck(free)
+        if not movable[self._goals.cells[~self.open]].all():
+            return 0
         missing = ~self.open
         for move in kept:
             missing &= ~move.reaches
-        places, programs, moves = np.flatnonzero(free), 0, list(kept)
+        places, programs, moves = np.flatnonzero(movable), 0, list(kept)
         part, everywhere = self._block.part(places), np.ones(len(places), dtype=bool)
         for goal in np.flatnonzero(missing):
             for way in (0, 1):
@@ -191,5 +210,5 @@ class Search:
                         missing &= ~moves[-1].reaches
             if missing[goal]:
                 return programs
-        self.moves, self.hidden = moves, free
+        self.moves, self.hidden = moves, movable | (free & self._start)
         return programs
