@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import exp, inf, nan, sqrt
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 
@@ -41,6 +42,34 @@ def wilson(successes: int, total: int, level: float = 0.95) -> tuple[float, floa
     half = z * sqrt(share * (1 - share) / total + z * z / (4 * total * total))
     scale = 1 + z * z / total
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def with_share(rows: pd.DataFrame, part: str, whole: str) -> pd.DataFrame:
+    """Add the share of one column of counts in another, with its score interval.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+    part, whole : str
+        Columns of whole numbers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``rows`` and ``share``, ``low, high`` (95 %, :func:`wilson`); missing where the whole is 0.
+
+    Examples
+    --------
+    >>> with_share(pd.DataFrame({"lost": [81], "students": [263]}), "lost", "students").round(3)
+       lost  students  share    low   high
+    0    81       263  0.308  0.255  0.366
+    """
+    bounds = [wilson(int(some), int(total)) for some, total in zip(rows[part], rows[whole], strict=True)]
+    return rows.assign(
+        share=rows[part] / rows[whole].where(rows[whole] > 0),
+        low=[low for low, _ in bounds],
+        high=[high for _, high in bounds],
+    )
 
 
 def newcombe(

@@ -14,7 +14,7 @@ from nbanalytics.baseline.questions import dimensions, questions, signs
 from nbanalytics.droppoints import losses
 from nbanalytics.errors import DataError
 from nbanalytics.frames import collect, open_frame
-from nbanalytics.intervals import katz, wilson
+from nbanalytics.intervals import katz, with_share
 from nbanalytics.persons import refuse_absent, split_groups
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
@@ -239,8 +239,7 @@ def _protected(table: pd.DataFrame, min_group: int, min_cell: int) -> pd.DataFra
     beside = table["scale"].isin(table.loc[alone, "scale"]) & ~small
     smallest = n.where(beside).groupby(table["scale"]).rank(method="first") == 1
     small |= smallest
-    bounds = [wilson(int(k), int(m)) for k, m in zip(reached, n, strict=True)]
-    table = table.assign(share=reached / n, low=[low for low, _ in bounds], high=[high for _, high in bounds])
+    table = with_share(table, "with_signs", "students")
     numbers = ["students", "with_signs", "share", "low", "high"]
     table[numbers] = table[numbers].astype(float).mask(small)
     status = small.map({True: "suppressed", False: "ok"})

@@ -31,10 +31,10 @@ from nbanalytics.figures.support import (
 from nbanalytics.figures.tables import TextTable
 from nbanalytics.figures.tiles import Tile, tile
 from nbanalytics.indicators import indicators
+from nbanalytics.intervals import with_share
 from nbanalytics.municipality import names_of
 from nbanalytics.records import StudentRecords
 from nbanalytics.support import Handover, caseload, coverage, handover, kaa_outcomes
-from nbanalytics.support.coverage import with_share
 from nbanalytics.text import label, number, percent, say, students
 
 ALL = "*"

@@ -11,7 +11,7 @@ import pandas as pd
 from nbanalytics.declaration import AFTER
 from nbanalytics.flows.course import Flows
 from nbanalytics.frames import collect, open_frame
-from nbanalytics.intervals import wilson
+from nbanalytics.intervals import with_share
 from nbanalytics.persons import refuse_absent, split_groups
 
 
@@ -46,12 +46,7 @@ def share_eligible(result: Flows) -> pd.DataFrame:
     here = result.states[(result.states["stage"] != AFTER) & (result.states["state"] != "moved")]
     here = here.assign(eligible=here["students"].where(here["state"] == "eligible", 0))
     table = here.groupby([*by, "stage"], sort=False, dropna=False)[["eligible", "students"]].sum().reset_index()
-    bounds = [
-        wilson(int(eligible), int(students))
-        for eligible, students in zip(table["eligible"], table["students"], strict=True)
-    ]
-    share = table["eligible"] / table["students"].where(table["students"] > 0)
-    return table.assign(share=share, low=[low for low, _ in bounds], high=[high for _, high in bounds])
+    return with_share(table, "eligible", "students")
 
 
 def eligibility_flow(classification: Any, by: Sequence[str] = ()) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 from nbanalytics.frames import open_frame
 from nbanalytics.indicators.declared import UNKNOWN
 from nbanalytics.indicators.follow import Indicators
-from nbanalytics.intervals import wilson
+from nbanalytics.intervals import with_share
 from nbanalytics.persons import refuse_absent
 from nbanalytics.results import Shown
 
@@ -82,13 +82,8 @@ def trend(found: Indicators, by: Sequence[str] = (), students: Any = None) -> In
         signals=(table["signal"] == table["kind"]).astype("int64"),
     )
     keys = [*by, "indicator", "kind", "term"]
-    rows = counted.groupby(keys, sort=False, dropna=False)[["signals", "known", "unknown"]].sum().reset_index()
-    bounds = [wilson(int(signals), int(known)) for signals, known in zip(rows["signals"], rows["known"], strict=True)]
-    rows = rows.assign(
-        share=rows["signals"] / rows["known"].where(rows["known"] > 0),
-        low=[low for low, _ in bounds],
-        high=[high for _, high in bounds],
-    )
+    sums = counted.groupby(keys, sort=False, dropna=False)[["signals", "known", "unknown"]].sum().reset_index()
+    rows = with_share(sums, "signals", "known")
     place = {term: number for number, term in enumerate(found.settings["terms"])}
     rank = {name: number for number, name in enumerate(found.settings["indicators"])}
     order = rows.assign(_rank=rows["indicator"].map(rank), _place=rows["term"].map(place))

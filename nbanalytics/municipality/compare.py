@@ -12,9 +12,10 @@ import pandas as pd
 
 from nbanalytics.baseline.measured import in_group
 from nbanalytics.errors import DataError
-from nbanalytics.intervals import mean_interval, wilson
+from nbanalytics.intervals import mean_interval
 from nbanalytics.municipality.leavers import leavers
 from nbanalytics.municipality.official import MEASURES, NATION
+from nbanalytics.municipality.view import mean, share
 from nbanalytics.persons import split_groups
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
@@ -219,22 +220,10 @@ def trends(comparison: Comparison, least_years: int = 4) -> Trends:
 
 def _own(chosen: pd.DataFrame, column: str, min_students: int) -> dict[str, Any]:
     if column == "merit_value":
-        values = chosen.loc[chosen["n_passed"] > 0, column].astype(float)
-        n = len(values)
-        if n < max(min_students, 2):
-            return _too_few(n)
-        mean = float(values.mean())
-        low, high = mean_interval(mean, float(values.std()) / sqrt(n), n - 1)
-        return {"n": n, "value": mean, "low": low, "high": high, "status": "ok"}
-    n, reached = len(chosen), int(chosen[column].sum())
-    if n < max(min_students, 1):
-        return _too_few(n)
-    low, high = wilson(reached, n)
-    return {"n": n, "value": 100 * reached / n, "low": 100 * low, "high": 100 * high, "status": "ok"}
-
-
-def _too_few(n: int) -> dict[str, Any]:
-    return {"n": n, "value": nan, "low": nan, "high": nan, "status": "too_few"}
+        return mean("value", chosen.loc[chosen["n_passed"] > 0, column].astype(float), min_students)
+    reached = share(int(chosen[column].sum()), len(chosen), min_students)
+    in_per_cent = {"value": 100 * reached["share"], "low": 100 * reached["low"], "high": 100 * reached["high"]}
+    return {"n": len(chosen), **in_per_cent, "status": reached["status"]}
 
 
 def _line(years: pd.Series, values: pd.Series, least_years: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pandas as pd
 from nbanalytics.frames import collect, open_frame
 from nbanalytics.indicators import Indicators
 from nbanalytics.indicators.measures import CHOSEN_LEVELS, active_support
-from nbanalytics.intervals import wilson
+from nbanalytics.intervals import with_share
 from nbanalytics.persons import refuse_absent
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
@@ -114,14 +114,4 @@ def needs(records: StudentRecords, found: Indicators, at_least: int = 1) -> pd.D
     supported = table.merge(active.assign(supported=True), on=["student_id", "term"], how="left")["supported"].notna()
     return table.assign(
         place=table["term"].map(places), signal=table["risks"] >= at_least, supported=supported.to_numpy()
-    )
-
-
-def with_share(rows: pd.DataFrame, part: str, whole: str) -> pd.DataFrame:
-    """Add the share of one count in another with its score interval: ``share, low, high``."""
-    bounds = [wilson(int(some), int(total)) for some, total in zip(rows[part], rows[whole], strict=True)]
-    return rows.assign(
-        share=rows[part] / rows[whole].where(rows[whole] > 0),
-        low=[low for low, _ in bounds],
-        high=[high for _, high in bounds],
     )

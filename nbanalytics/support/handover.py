@@ -12,9 +12,9 @@ import pandas as pd
 from nbanalytics.errors import DataError
 from nbanalytics.indicators import Indicator, Indicators, indicators
 from nbanalytics.indicators.measures import Source
+from nbanalytics.intervals import with_share
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
-from nbanalytics.support.coverage import with_share
 from nbanalytics.support.register import chosen, open_register
 from nbanalytics.terms import term_dates
 

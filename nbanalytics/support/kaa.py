@@ -10,9 +10,9 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.frames import collect
+from nbanalytics.intervals import with_share
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
-from nbanalytics.support.coverage import with_share
 
 STATUSES = ("work", "study", "activity", "unknown")
 #: Work and studies together: gone on.

@@ -11,9 +11,10 @@ import pandas as pd
 from nbanalytics.errors import DataError
 from nbanalytics.indicators import Indicators
 from nbanalytics.indicators.measures import active_support
+from nbanalytics.intervals import with_share
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
-from nbanalytics.support.coverage import needs, with_share
+from nbanalytics.support.coverage import needs
 from nbanalytics.support.register import LEVELS
 
 NO_SUPPORT, UNKNOWN = "none", "unknown"
