@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import narwhals as nw
 
 from nbanalytics.frames import any_of, open_frame
-from nbanalytics.grading import STRECK, Grading, Way, passed_expr, points_expr
+from nbanalytics.grading import STRECK, Grading, Scale, Way
 
 FrameT = TypeVar("FrameT")
 
@@ -200,3 +200,17 @@ def _missing_further(way: Way | None) -> nw.Expr:
     lacking = [1 - nw.col(_met(demand)) for demand in way.required]
     short = nw.lit(way.passes) - nw.sum_horizontal("n_passed", *lacking)
     return nw.when(short > 0).then(short).otherwise(nw.lit(0))
+
+
+def points_expr(scale: Scale, grade: str = "grade") -> nw.Expr:
+    """Grade points of a grade column; missing for marks such as streck (they are not grades)."""
+    column = nw.col(grade)
+    expression: Any = nw.when(column == scale.order[0]).then(nw.lit(scale.points[scale.order[0]]))
+    for name in scale.order[1:]:
+        expression = expression.when(column == name).then(nw.lit(scale.points[name]))
+    return expression  # type: ignore[no-any-return]
+
+
+def passed_expr(scale: Scale, grade: str = "grade") -> nw.Expr:
+    """Whether a grade column holds a pass; marks and fails are both no pass."""
+    return any_of(nw.col(grade), sorted(scale.passing))

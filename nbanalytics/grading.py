@@ -10,10 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, TypeVar
 
-import narwhals as nw
-
 from nbanalytics.errors import GradingError
-from nbanalytics.frames import any_of
 from nbanalytics.toml_files import packaged_toml
 
 #: The rule that decides "eligible" unless another is asked for.
@@ -299,20 +296,3 @@ def _pick(items: Sequence[_Versioned], what: str, cohort: int, name: str | None)
             f"Those that do: {others}; or declare a [[{what}]] of your own in records.toml."
         )
     return fitting[-1]
-
-
-# ------------------------------------------------------------------ what a scale and a rule say of grades
-
-
-def points_expr(scale: Scale, grade: str = "grade") -> nw.Expr:
-    """Grade points of a grade column; missing for marks such as streck (they are not grades)."""
-    column = nw.col(grade)
-    expression: Any = nw.when(column == scale.order[0]).then(nw.lit(scale.points[scale.order[0]]))
-    for name in scale.order[1:]:
-        expression = expression.when(column == name).then(nw.lit(scale.points[name]))
-    return expression  # type: ignore[no-any-return]
-
-
-def passed_expr(scale: Scale, grade: str = "grade") -> nw.Expr:
-    """Whether a grade column holds a pass; marks and fails are both no pass."""
-    return any_of(nw.col(grade), sorted(scale.passing))

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.cohorts.classify import Classification
+from nbanalytics.eligibility import points_expr
 from nbanalytics.errors import DataError
 from nbanalytics.frames import any_of, collect, open_frame
-from nbanalytics.grading import points_expr
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import as_html
 

@@ -8,9 +8,10 @@ import narwhals as nw
 import pandas as pd
 
 from nbanalytics.cohorts.classify import Classification
+from nbanalytics.eligibility import passed_expr
 from nbanalytics.errors import DataError
 from nbanalytics.frames import any_of, collect, open_frame
-from nbanalytics.grading import STRECK, passed_expr
+from nbanalytics.grading import STRECK
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import as_html
 

@@ -10,8 +10,9 @@ import narwhals as nw
 import pandas as pd
 
 from nbanalytics.droppoints.first_loss import Losses
+from nbanalytics.eligibility import passed_expr, points_expr
 from nbanalytics.frames import any_of, collect, open_frame
-from nbanalytics.grading import Grading, Way, passed_expr, points_expr
+from nbanalytics.grading import Grading, Way
 from nbanalytics.persons import only_cohorts, to_native
 from nbanalytics.records import StudentRecords
 

@@ -13,11 +13,11 @@ from itertools import product
 from typing import Any, ClassVar, Protocol
 
 from nbanalytics.errors import DisclosureError
-from nbanalytics.figures.explained import about, explained, title_of
+from nbanalytics.figures.explained import about, explained, hidden_note, title_of
 from nbanalytics.figures.sections import DRAW, Draw, captions, plain
 from nbanalytics.figures.style import DARK
 from nbanalytics.figures.tiles import Tile, lost_tiles
-from nbanalytics.text import Cells, answer, comparing, label, number, reading, say, selection_words, wording
+from nbanalytics.text import Cells, answer, comparing, label, reading, say, selection_words, wording
 from nbanalytics.text.cells import FILTERS
 
 # The tables that each chart needs; a release made of fewer records may lack some.
@@ -263,7 +263,8 @@ class Board:
 
     def _section(self, name: str, cells: Mapping[str, Cells], declared: bool) -> dict[str, Any]:
         chart, alt, table, used = self.DRAW[name](cells, self.lang, self._names)
-        title, hidden = say(f"{name}.title", self.lang), self._hidden(used) if declared else ""
+        title = say(f"{name}.title", self.lang)
+        hidden = hidden_note(self.release.manifest, used, self.lang) if declared else ""
         empty = self._empty(name, used, declared)
         return {
             "id": name,
@@ -284,19 +285,6 @@ class Board:
         if not declared:
             return say("section.undeclared", self.lang, most=self._count(self._crossed(name)))
         return say("table.hidden" if any(cells.hidden for cells in used) else "table.none", self.lang)
-
-    def _hidden(self, used: Iterable[Cells]) -> str:
-        """Say how much is hidden of a chart and why; and that its counts are rounded, if they are."""
-        held, rounding = list(used), self.release.manifest.get("rounding")
-        hidden, every = sum(cells.hidden for cells in held), sum(len(cells) for cells in held)
-        if not every:
-            return ""
-        policy = self.release.manifest.get("policy", {})
-        least, group = str(policy.get("min_cell", 5)), str(policy.get("min_group", 10))
-        kind = "none" if not hidden else "all" if hidden == every else "rounded" if rounding else "some"
-        words = {"hidden": number(hidden, self.lang), "cells": number(every, self.lang), "least": least, "group": group}
-        said = [say("rounded.note", self.lang, unit=str(rounding["unit"]))] if rounding else []
-        return " ".join([*said, say(f"hidden.{kind}", self.lang, **words)])
 
 
 def _nothing(chosen: Mapping[str, str], text: str, remove: list[dict[str, str]]) -> dict[str, Any]:

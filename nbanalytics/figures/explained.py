@@ -8,7 +8,7 @@ from typing import Any
 
 from babel.dates import format_date
 
-from nbanalytics.text import Cells, say, students
+from nbanalytics.text import Cells, number, say, students
 
 Entry = dict[str, str]
 #: The measures that are explained for a whole page.
@@ -117,3 +117,17 @@ def explained(
         {"term": say("help.hidden", lang), "text": hidden},
         _source(manifest, lang),
     ]
+
+
+def hidden_note(manifest: Mapping[str, Any], used: Iterable[Cells], lang: str) -> str:
+    """Say how much is hidden of a chart and why; and that its counts are rounded, if they are."""
+    held, rounding = list(used), manifest.get("rounding")
+    hidden, every = sum(cells.hidden for cells in held), sum(len(cells) for cells in held)
+    if not every:
+        return ""
+    policy = manifest.get("policy", {})
+    least, group = str(policy.get("min_cell", 5)), str(policy.get("min_group", 10))
+    kind = "none" if not hidden else "all" if hidden == every else "rounded" if rounding else "some"
+    words = {"hidden": number(hidden, lang), "cells": number(every, lang), "least": least, "group": group}
+    said = [say("rounded.note", lang, unit=str(rounding["unit"]))] if rounding else []
+    return " ".join([*said, say(f"hidden.{kind}", lang, **words)])

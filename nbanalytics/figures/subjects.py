@@ -50,39 +50,10 @@ def lost_subjects(table: Any, lang: str = "sv", names: Mapping[str, Mapping[str,
     columns = [term_tick(term, lang, given.get("term")) for term in terms]
     rows = [wrapped(safe(label("subject", code, lang, given.get("subject"))), 22) for code in subjects]
     grid = [[cells.cell(subject=code, term=term) for term in terms] for code in subjects]
-    values = [[cell.value for cell in line] for line in grid]
     words = [[cell_text(cell.value, cell.status, lang) for cell in line] for line in grid]
-    most = max((value for line in values for value in line if value is not None), default=0) or 1
-    squares = go.Heatmap(
-        x=columns,
-        y=rows,
-        z=values,
-        zmin=0,
-        zmax=most,
-        colorscale=_SHADES,
-        showscale=False,
-        xgap=3,
-        ygap=3,
-        hoverongaps=True,
-        customdata=[
-            [
-                f"{row.replace('<br>', ' ')}, {column.replace('<br>', ' ')}: {text}"
-                for column, text in zip(columns, line, strict=True)
-            ]
-            for row, line in zip(rows, words, strict=True)
-        ],
-        hovertemplate="%{customdata}<extra></extra>",
-    )
-    numbers = go.Scatter(
-        x=columns * len(rows),
-        y=[row for row in rows for _ in columns],
-        mode="text",
-        text=[text for line in words for text in line],
-        textfont={"size": 14, "color": INK},
-        hoverinfo="skip",
-    )
+    values = [[cell.value for cell in line] for line in grid]
     return figure(
-        [squares, numbers],
+        [_squares(columns, rows, values, words), _numbers(columns, rows, words)],
         lang,
         height=44 * len(rows) + 64,
         margin={"l": 8, "r": 8, "t": 52, "b": 8},
@@ -106,6 +77,44 @@ def lost_subjects(table: Any, lang: str = "sv", names: Mapping[str, Mapping[str,
             "tickfont": {"size": 13},
             "linecolor": GRID,
         },
+    )
+
+
+def _squares(
+    columns: list[str], rows: list[str], values: list[list[float | None]], words: list[list[str]]
+) -> go.Heatmap:
+    most = max((value for line in values for value in line if value is not None), default=0) or 1
+    hints = [
+        [
+            f"{row.replace('<br>', ' ')}, {column.replace('<br>', ' ')}: {text}"
+            for column, text in zip(columns, line, strict=True)
+        ]
+        for row, line in zip(rows, words, strict=True)
+    ]
+    return go.Heatmap(
+        x=columns,
+        y=rows,
+        z=values,
+        zmin=0,
+        zmax=most,
+        colorscale=_SHADES,
+        showscale=False,
+        xgap=3,
+        ygap=3,
+        hoverongaps=True,
+        customdata=hints,
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+
+
+def _numbers(columns: list[str], rows: list[str], words: list[list[str]]) -> go.Scatter:
+    return go.Scatter(
+        x=columns * len(rows),
+        y=[row for row in rows for _ in columns],
+        mode="text",
+        text=[text for line in words for text in line],
+        textfont={"size": 14, "color": INK},
+        hoverinfo="skip",
     )
 
 

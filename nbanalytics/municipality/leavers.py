@@ -10,9 +10,9 @@ import narwhals as nw
 import pandas as pd
 
 from nbanalytics.baseline.measured import away
-from nbanalytics.eligibility import merit_value
+from nbanalytics.eligibility import merit_value, passed_expr, points_expr
 from nbanalytics.frames import collect, open_frame
-from nbanalytics.grading import STRECK, passed_expr, points_expr
+from nbanalytics.grading import STRECK
 from nbanalytics.persons import column_names, only_cohorts, refuse_absent
 from nbanalytics.progression.pairs import courses
 from nbanalytics.records import StudentRecords

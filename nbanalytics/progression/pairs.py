@@ -7,9 +7,10 @@ from typing import Any
 
 import narwhals as nw
 
+from nbanalytics.eligibility import passed_expr
 from nbanalytics.errors import DataError
 from nbanalytics.frames import any_of, open_frame
-from nbanalytics.grading import STRECK, Grading, passed_expr
+from nbanalytics.grading import STRECK, Grading
 from nbanalytics.persons import number_of, only_cohorts, refuse_absent, to_native
 from nbanalytics.records import StudentRecords
 

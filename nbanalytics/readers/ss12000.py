@@ -11,7 +11,8 @@ from nbanalytics.readers.municipal import FileRead
 from nbanalytics.readers.pseudonyms import Key, new_key
 from nbanalytics.readers.report import FileReport, reasons_by_row, rejected_rows
 from nbanalytics.readers.ss12000_pages import Entities, Entity, looks_like_ss12000, read_entities
-from nbanalytics.readers.ss12000_students import LAST_YEAR, Grade, Student, Students, read_grades, spring_of
+from nbanalytics.readers.ss12000_students import LAST_YEAR, Grade, Student, Students, read_grades
+from nbanalytics.readers.ss12000_years import spring_of
 from nbanalytics.readers.words import read_date
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from nbanalytics.errors import GradingError
 from nbanalytics.grading import Scale
 from nbanalytics.readers.pseudonyms import SEXES, Key, as_text, identities
 from nbanalytics.readers.ss12000_pages import Entities, Entity
+from nbanalytics.readers.ss12000_years import spring_of, spring_of_grade, year_in_school
 from nbanalytics.readers.words import SEX, grade_words, loosely, read_date, read_grade, subject_words
 from nbanalytics.toml_files import packaged_toml
 
@@ -201,7 +202,7 @@ def _grade(entity: Entity, reading: _Reading) -> Grade | None:
     if semester is None:
         reject(entity, "semester", "neither HT nor VT", "Give the semester, or the date of the grade.")
         return None
-    spring = _spring(entity, semester, day)
+    spring = spring_of_grade(entity, semester, day)
     if spring is None:
         reject(entity, "year", "no year and no date", "Give the year or registeredDate, from which the cohort follows.")
         return None
@@ -258,36 +259,6 @@ def _latest(same: list[Grade], entities: Entities) -> list[Grade]:
     for one in last[1:]:
         entities.reject(one.entity, "", "the same grade twice", "The first one is kept.")
     return last[:1]
-
-
-def spring_of(day: str) -> int:
-    """Return the year of the spring term of the school year that a date (yyyy-mm-dd) is in.
-
-    Examples
-    --------
-    >>> spring_of("2017-08-20"), spring_of("2018-06-10")
-    (2018, 2018)
-    """
-    return int(day[:4]) + (int(day[5:7]) >= 7)
-
-
-def year_in_school(text: str) -> int | None:
-    """Return the year in school that a text means: 0 to 10, ``"9"`` or ``"Åk 9"``."""
-    match = re.fullmatch(r"(?:åk|årskurs)?\.?\s*([0-9]|10)", text.casefold(), re.ASCII)
-    return int(match.group(1)) if match else None
-
-
-def _spring(entity: Entity, semester: str, day: str | None) -> int | None:
-    both = re.fullmatch(r"(20[0-9]{2})\s*[/–-]\s*(?:20)?([0-9]{2})", entity.text("schoolYear"), re.ASCII)
-    if both and (int(both[1]) + 1) % 100 == int(both[2]):
-        return int(both[1]) + 1
-    year = entity.text("year")
-    if re.fullmatch(r"(19|20)[0-9]{2}", year, re.ASCII):
-        return int(year) + (semester == "HT")
-    if day is None:
-        return None
-    # A grade of the autumn may be registered after New Year, one of the spring after the summer school.
-    return spring_of(day) if semester == "HT" else int(day[:4])
 
 
 @cache
