@@ -7,7 +7,7 @@ import time
 
 import pytest
 from releases import another_title, released
-from serving import get, running
+from serving import START, get, running
 
 from nbanalytics.errors import NbanalyticsError, ReleaseError
 from nbanalytics.serve import default_release, find_dashboards, serve
@@ -146,7 +146,7 @@ def eventually(condition, seconds=30):
 
 def test_a_release_that_is_replaced_is_shown_whole_and_the_old_one_to_those_who_have_it(tmp_path):
     folder = released(tmp_path / "release")
-    with running(release=str(folder)) as server:
+    with running(start=START, release=str(folder)) as server:  # it makes the views of either ahead
         address = server.address
         old = get(f"{address}board")[2]
         views = re.search(r'"data":"([^"]+)"', old)[1]
