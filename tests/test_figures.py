@@ -9,6 +9,8 @@ import pytest
 from nbanalytics import figures, losses
 from nbanalytics.errors import DisclosureError
 from nbanalytics.figures.board import SECTIONS, Board
+from nbanalytics.figures.droppoints import terms_drawing
+from nbanalytics.figures.flows import sankey_drawing
 from nbanalytics.figures.places import ROOM
 from nbanalytics.figures.style import safe
 
@@ -91,6 +93,17 @@ def described(groups, flows, terms, subjects):
         "terms": figures.describe_drop_terms(terms),
         "subjects": figures.describe_lost_subjects(subjects),
     }
+
+
+def test_a_drawing_is_the_checked_figure(flows, terms, drawn):
+    """The explorer sends drawings that plotly has not checked: they have to be what the figures of the boards are."""
+    none = terms[:0]
+    for drawing, figure in (
+        (sankey_drawing(*flows), drawn["flows"]),
+        (terms_drawing(terms), drawn["terms"]),
+        (terms_drawing(none), figures.drop_terms(none)),
+    ):
+        assert json.loads(json.dumps(drawing)) == json.loads(figure.to_json())
 
 
 @pytest.mark.parametrize("name", SECTIONS)

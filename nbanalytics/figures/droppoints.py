@@ -7,7 +7,20 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from nbanalytics.figures.style import ACCENT, GRID, INK, LOSS, MUTED, PLAIN, figure, hidden_mark, term_tick, terms_axis
+from nbanalytics.figures.style import (
+    ACCENT,
+    GRID,
+    INK,
+    LOSS,
+    MUTED,
+    PLAIN,
+    Drawing,
+    drawing,
+    hidden_mark,
+    nothing,
+    term_tick,
+    terms_axis,
+)
 from nbanalytics.text import Cells, cell_text, label, say
 
 _TRANSITION = "7HT"  # the first term in the new school
@@ -32,39 +45,46 @@ def drop_terms(table: Any, lang: str = "sv", names: Mapping[str, str] | None = N
         Bars of ``lost`` above, points of ``hazard`` beneath, on one axis of terms. The transition from year 6 to 7
         stands out by colour and by a note. Suppressed cells bear the mark ``..``; there are no traces where all are.
     """
+    return go.Figure(terms_drawing(table, lang, names))
+
+
+def terms_drawing(table: Any, lang: str = "sv", names: Mapping[str, str] | None = None) -> Drawing:
+    """Return what :func:`drop_terms` shows as a page takes it; the parameters are the same."""
     cells = Cells.of(table)
     terms = cells.codes("term")
     ticks = [term_tick(term, lang, names) for term in terms]
     lost = [cells.cell("lost", term=term) for term in terms]
     hazard = [cells.cell("hazard", term=term) for term in terms]
     if not any(cell.ok for cell in [*lost, *hazard]):
-        return figure([], lang, height=120, xaxis={"visible": False}, yaxis={"visible": False})
+        return nothing(lang)
     colours = [ACCENT if term == _TRANSITION else PLAIN for term in terms]
     lost_words = [cell_text(cell.value, cell.status, lang) for cell in lost]
     hazard_words = [cell_text(cell.value, cell.status, lang, "share") for cell in hazard]
-    bars = go.Bar(
-        x=ticks,
-        y=[cell.value for cell in lost],
-        text=[words if cell.ok else "" for cell, words in zip(lost, lost_words, strict=True)],
-        textposition="outside",
-        cliponaxis=False,
-        marker={"color": colours},
-        customdata=_hints(ticks, lost_words),
-        hovertemplate="%{customdata}<extra></extra>",
-    )
-    points = go.Scatter(
-        x=ticks,
-        y=[cell.value for cell in hazard],
-        yaxis="y2",
-        mode="markers+text",
-        text=[words if cell.ok else "" for cell, words in zip(hazard, hazard_words, strict=True)],
-        textposition="top center",
-        cliponaxis=False,
-        marker={"color": colours, "size": 10, "symbol": "diamond"},
-        textfont={"color": INK},
-        customdata=_hints(ticks, hazard_words),
-        hovertemplate="%{customdata}<extra></extra>",
-    )
+    bars: Drawing = {
+        "type": "bar",
+        "x": ticks,
+        "y": [cell.value for cell in lost],
+        "text": [words if cell.ok else "" for cell, words in zip(lost, lost_words, strict=True)],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "marker": {"color": colours},
+        "customdata": _hints(ticks, lost_words),
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    points: Drawing = {
+        "type": "scatter",
+        "x": ticks,
+        "y": [cell.value for cell in hazard],
+        "yaxis": "y2",
+        "mode": "markers+text",
+        "text": [words if cell.ok else "" for cell, words in zip(hazard, hazard_words, strict=True)],
+        "textposition": "top center",
+        "cliponaxis": False,
+        "marker": {"color": colours, "size": 10, "symbol": "diamond"},
+        "textfont": {"color": INK},
+        "customdata": _hints(ticks, hazard_words),
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
     marks = [hidden_mark(tick, 0, yanchor="bottom") for tick, cell in zip(ticks, lost, strict=True) if not cell.ok]
     marks += [
         hidden_mark(tick, 0, yref="y2", yanchor="bottom")
@@ -72,7 +92,7 @@ def drop_terms(table: Any, lang: str = "sv", names: Mapping[str, str] | None = N
         if not cell.ok
     ]
     quiet = {"showgrid": False, "zeroline": False, "showticklabels": False, "fixedrange": True}
-    return figure(
+    return drawing(
         [bars, points],
         lang,
         height=440,

@@ -9,19 +9,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from nbanalytics.droppoints import life_table
 from nbanalytics.figures.courses import STATES, Codes
-from nbanalytics.figures.droppoints import describe_drop_terms, drop_terms
-from nbanalytics.figures.flows import describe_flow_sankey, flow_sankey
+from nbanalytics.figures.droppoints import describe_drop_terms, terms_drawing
+from nbanalytics.figures.flows import describe_flow_sankey, sankey_drawing
+from nbanalytics.figures.style import Drawing, nothing
 from nbanalytics.figures.tables import TextTable, flows_table, terms_table
 from nbanalytics.text import Cells, number, say
 
 _LIFE = ["at_risk", "events", "censored", "hazard", "survival"]
 _WAYS = ["stage_from", "state_from", "stage_to", "state_to", "students"]
-_NOTHING = go.Figure(layout={"height": 120})
 
 
 def flows_section(held: Codes, stages: Sequence[str], lang: str) -> dict[str, Any]:
@@ -53,9 +52,9 @@ def flows_section(held: Codes, stages: Sequence[str], lang: str) -> dict[str, An
     totals = Cells.of(pd.DataFrame(here, columns=["stage", "state", "students"]))
     moves = Cells.of(pd.DataFrame(links, columns=_WAYS))
     if not len(held):
-        return _section("flows", _NOTHING, "", TextTable([], []), lang, empty=True)
+        return _section("flows", nothing(lang), "", TextTable([], []), lang, empty=True)
     alt = describe_flow_sankey(totals, moves, lang)
-    return _section("flows", flow_sankey(totals, moves, lang), alt, flows_table(totals, moves, lang), lang)
+    return _section("flows", sankey_drawing(totals, moves, lang), alt, flows_table(totals, moves, lang), lang)
 
 
 def terms_section(
@@ -80,10 +79,12 @@ def terms_section(
     eligible = duration >= 0
     table = life_table(duration[eligible], event[eligible])
     if table.empty:
-        return _section("terms", _NOTHING, "", TextTable([], []), lang, empty=True)
+        return _section("terms", nothing(lang), "", TextTable([], []), lang, empty=True)
     named = table[_LIFE].assign(term=table["t"].map(dict(enumerate(steps, start=1)))).rename(columns={"events": "lost"})
     cells = Cells.of(named)
-    return _section("terms", drop_terms(cells, lang), describe_drop_terms(cells, lang), terms_table(cells, lang), lang)
+    return _section(
+        "terms", terms_drawing(cells, lang), describe_drop_terms(cells, lang), terms_table(cells, lang), lang
+    )
 
 
 def students_table(
@@ -127,14 +128,12 @@ def _tenths(value: float, lang: str) -> str:
     return number(value, lang, 1) if value == value else "–"
 
 
-def _section(
-    name: str, figure: go.Figure, alt: str, table: TextTable, lang: str, empty: bool = False
-) -> dict[str, Any]:
+def _section(name: str, figure: Drawing, alt: str, table: TextTable, lang: str, empty: bool = False) -> dict[str, Any]:
     return {
         "id": name,
         "title": say(f"{name}.title", lang),
         "lead": "",
-        "figure": figure.to_plotly_json(),
+        "figure": figure,
         "alt": alt,
         "hidden": "",
         "empty": say("explorer.nobody", lang) if empty else "",

@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from nbanalytics.figures.places import PAD, ROOM, THICK, Node, Places, filler, nodes_of, places_of, stages_of
-from nbanalytics.figures.style import GREY, INK, MUTED, STATE_COLOURS, figure, safe, wrapped
+from nbanalytics.figures.style import GREY, INK, MUTED, STATE_COLOURS, Drawing, drawing, nothing, safe, wrapped
 from nbanalytics.text import Cell, Cells, label, say, students
 
 _TOP, _BOTTOM = 44, 12
@@ -39,11 +39,16 @@ def flow_sankey(states: Any, transitions: Any, lang: str = "sv", names: _Names |
         suppressed is not drawn: the bar of a node is pale where its links are hidden. A node whose total is
         suppressed bears the mark ``..`` and is as tall as its shown links.
     """
+    return go.Figure(sankey_drawing(states, transitions, lang, names))
+
+
+def sankey_drawing(states: Any, transitions: Any, lang: str = "sv", names: _Names | None = None) -> Drawing:
+    """Return what :func:`flow_sankey` shows as a page takes it; the parameters are the same."""
     totals, links = Cells.of(states), Cells.of(transitions)
     stages = stages_of(totals, links)
     nodes = nodes_of(totals, links, stages, lang)
     if not any(node.linked for node in nodes):
-        return figure([], lang, height=120, xaxis={"visible": False}, yaxis={"visible": False})
+        return nothing(lang)
     given = names or {}
     places = places_of(nodes, stages)
     state_names = [safe(label("state", node.state, lang, given.get("state"))) for node in nodes]
@@ -51,7 +56,7 @@ def flow_sankey(states: Any, transitions: Any, lang: str = "sv", names: _Names |
     full = [f"{stage_names[node.stage]}: {name}" for node, name in zip(nodes, state_names, strict=True)]
     shown = [cell for cell in links if cell.value]
     headings = [_heading(stage_names[stage], rank, len(stages)) for rank, stage in enumerate(stages)]
-    return figure(
+    return drawing(
         [_sankey(nodes, places, full, shown, lang)],
         lang,
         height=ROOM + _TOP + _BOTTOM,
@@ -61,7 +66,7 @@ def flow_sankey(states: Any, transitions: Any, lang: str = "sv", names: _Names |
     )
 
 
-def _sankey(nodes: Sequence[Node], places: Places, full: Sequence[str], shown: Sequence[Cell], lang: str) -> go.Sankey:
+def _sankey(nodes: Sequence[Node], places: Places, full: Sequence[str], shown: Sequence[Cell], lang: str) -> Drawing:
     # plotly leaves out nodes without links and then mixes up the places of the others, so it gets none of those.
     linked = [rank for rank, node in enumerate(nodes) if node.linked]
     index = {(nodes[rank].stage, nodes[rank].state): place for place, rank in enumerate(linked)}
@@ -76,10 +81,11 @@ def _sankey(nodes: Sequence[Node], places: Places, full: Sequence[str], shown: S
         )
     ]
     middles = [places.top[rank] + nodes[rank].linked * places.scale / 2 for rank in linked]
-    return go.Sankey(
-        arrangement="fixed",
-        textfont={"size": 1, "color": _UNSEEN, "shadow": "none"},  # the names are annotations, see _name
-        node={
+    return {
+        "type": "sankey",
+        "arrangement": "fixed",
+        "textfont": {"size": 1, "color": _UNSEEN, "shadow": "none"},  # the names are annotations, see _name
+        "node": {
             "label": [f"{full[rank]} {nodes[rank].words}" for rank in linked] + ["", ""],
             # plotly takes 0 for "not given"; the ends of the unseen link stand below the picture.
             "x": [min(max(places.across[rank], 0.001), 0.999) for rank in linked] + [0.001, 0.999],
@@ -91,7 +97,7 @@ def _sankey(nodes: Sequence[Node], places: Places, full: Sequence[str], shown: S
             "customdata": [f"{full[rank]}: {nodes[rank].words}" for rank in linked] + ["", ""],
             "hovertemplate": "%{customdata}<extra></extra>",
         },
-        link={
+        "link": {
             "source": [*sources, ends[0]],
             "target": [*targets, ends[1]],
             "value": [*(cell.value for cell in shown), max(unseen, 1e-6)],
@@ -99,10 +105,10 @@ def _sankey(nodes: Sequence[Node], places: Places, full: Sequence[str], shown: S
             "customdata": [*hints, ""],
             "hovertemplate": "%{customdata}<extra></extra>",
         },
-    )
+    }
 
 
-def _bar(node: Node, places: Places, rank: int) -> dict[str, Any]:
+def _bar(node: Node, places: Places, rank: int) -> Drawing:
     """Return the pale bar behind a node, as tall as its total: what plotly leaves pale are hidden links."""
     x, top = places.across[rank], 1 - places.top[rank]
     return {
