@@ -111,7 +111,7 @@ def holds_records(path: Path) -> bool:
             return "students" in {name.strip().lower() for name in sheet_names(path)}
         return False
     if not path.is_dir():
-        # As before: the folder reader says that there is none.
+        # The folder reader says that there is none.
         return True
     entries = [entry for entry in path.iterdir() if entry.is_file()]
     own = {*TABLES, WORKBOOK}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from nbanalytics.errors import DataError
+from nbanalytics.errors import DataError, meant
 from nbanalytics.grading import DEFAULT_RULE, Catalogue, Grading, default_catalogue, parse_catalogue
 from nbanalytics.toml_files import read_toml
 
@@ -76,7 +75,7 @@ class Declaration:
 
 
 def read_declaration(path: Path) -> Declaration:
-    """Read ``records.toml``; a folder without one is Swedish compulsory school.
+    r"""Read ``records.toml``; a folder without one is Swedish compulsory school.
 
     Parameters
     ----------
@@ -92,6 +91,14 @@ def read_declaration(path: Path) -> Declaration:
     ------
     DataError
         If the file cannot be opened, is not TOML, has a key that means nothing, or terms that do not fit together.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "records.toml"
+    >>> _ = file.write_text('[terms]\norder = ["G1", "G2"]', encoding="utf-8")
+    >>> read_declaration(file).end, read_declaration(file.with_name("none.toml")).end
+    ('G2', '9VT')
     """
     if not path.exists():
         return Declaration()
@@ -124,17 +131,12 @@ def parse_declaration(data: Mapping[str, Any], where: str = DECLARATION_FILE) ->
 def _refuse_unknown_keys(data: Mapping[str, Any], where: str) -> None:
     for section, content in data.items():
         if section not in _KEYS:
-            raise DataError(f"{where}: section [{section}] means nothing here.{_did_you_mean(section, _KEYS)}")
+            raise DataError(f"{where}: section [{section}] means nothing here. {meant(section, sorted(_KEYS))}")
         known = _KEYS[section]
         strange = [] if known is None else [key for key in content if key not in known]
         if strange:
-            meant = _did_you_mean(strange[0], known)
-            raise DataError(f"{where}: key {strange[0]!r} in [{section}] means nothing here.{meant}")
-
-
-def _did_you_mean(word: str, known: Any) -> str:
-    close = get_close_matches(word, list(known), n=1)
-    return f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(sorted(known))}."
+            hint = meant(strange[0], sorted(known or ()))
+            raise DataError(f"{where}: key {strange[0]!r} in [{section}] means nothing here. {hint}")
 
 
 def _check_terms(declared: Declaration, where: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class NbanalyticsError(Exception):
     """Base of all errors raised on purpose by nbanalytics."""
@@ -29,3 +32,29 @@ class ReleaseError(NbanalyticsError):
 
 class EstimationWarning(UserWarning):
     """An estimate is missing or weak because the data behind it are too few."""
+
+
+def meant(word: str, known: Iterable[str], lead: str = "Known") -> str:
+    """Return the remedy for a name that means nothing: the one that it resembles, or all that there are.
+
+    Parameters
+    ----------
+    word : str
+        What was written.
+    known : iterable of str
+        What may be written, in the order in which to list it.
+    lead : str
+        The word before the list.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> meant("strat", ["start", "end"]), meant("x", ["start", "end"])
+    ("Did you mean 'start'?", 'Known: start, end.')
+    """
+    names = list(known)
+    close = get_close_matches(word, names, n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"{lead}: {', '.join(names)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from html import escape
 
 import pandas as pd
@@ -19,13 +20,14 @@ def as_html(sentence: object, table: pd.DataFrame, index: bool = False) -> str:
     return f"<p>{escape(str(sentence))}</p>{body}"
 
 
-class Shown:
+class Shown(ABC):
     """A result with a ``table``, shown as a sentence and that table; dataclasses of it take ``repr=False``."""
 
     table: pd.DataFrame
 
+    @abstractmethod
     def _words(self) -> str:
-        raise TypeError(f"{type(self).__name__} has no words")
+        """Return the sentence above the table."""
 
     def __repr__(self) -> str:
         return f"{self._words()}\n{self.table.to_string(index=False, max_rows=20)}"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from nbanalytics.errors import DisclosureError
+from nbanalytics.errors import DisclosureError, meant
 from nbanalytics.toml_files import packaged_toml, read_toml
 
 _THRESHOLDS = ("min_group", "min_cell", "self_knowledge")
@@ -92,6 +91,14 @@ def read_policy(path: str | Path) -> Policy:
     ------
     DisclosureError
         If the file is missing or no TOML, has a key that means nothing, or is weaker than the floor.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "policy.toml"
+    >>> _ = file.write_text("min_group = 15", encoding="utf-8")
+    >>> read_policy(file).min_group, read_policy(file).min_cell
+    (15, 5)
     """
     return parse_policy(read_toml(path, DisclosureError), Path(path).name)
 
@@ -146,6 +153,4 @@ def _floor_outcomes() -> Mapping[str, tuple[str, ...]]:
 def _refuse_unknown(data: Mapping[str, Any], known: set[str], where: str) -> None:
     for key in data:
         if key not in known:
-            close = get_close_matches(key, sorted(known), n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(sorted(known))}."
-            raise DisclosureError(f"{where}: {key!r} means nothing in a policy. {hint}")
+            raise DisclosureError(f"{where}: {key!r} means nothing in a policy. {meant(key, sorted(known))}")

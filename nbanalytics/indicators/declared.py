@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from nbanalytics.errors import DataError
+from nbanalytics.errors import DataError, meant
 from nbanalytics.indicators.measures import MEASURES
 from nbanalytics.toml_files import packaged_toml, read_toml
 
@@ -102,9 +101,7 @@ def check_keys(entry: object, kind: type, where: str) -> None:
     known = {field.name: field for field in fields(kind)}
     for key in entry:
         if key not in known:
-            close = get_close_matches(key, known, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
-            raise DataError(f"{where}: {key!r} means nothing here. {hint}")
+            raise DataError(f"{where}: {key!r} means nothing here. {meant(str(key), known)}")
     needed = [name for name, field in known.items() if field.default is MISSING]
     lacking = [name for name in needed if name not in entry]
     if lacking:

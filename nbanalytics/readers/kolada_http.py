@@ -152,15 +152,13 @@ class Pages:
         return urlunsplit((base.scheme, base.netloc, parts.path, parts.query, ""))
 
     def _page(self, url: str) -> Any:
-        for attempt in range(1, self.tries + 1):
+        for failed in range(self.tries - 1):
             try:
                 return self._try(url)
             except _FaultOfTheMoment as fault:
-                if attempt == self.tries:
-                    raise
-                pause = min(LONGEST_PAUSE, 0.5 * 2 ** (attempt - 1)) * (0.5 + self.rng.random())
+                pause = min(LONGEST_PAUSE, 0.5 * 2**failed) * (0.5 + self.rng.random())
                 self.sleep(min(LONGEST_PAUSE, max(pause, fault.wait)))
-        raise AssertionError("unreachable")
+        return self._try(url)
 
     def _try(self, url: str) -> Any:
         request = urllib.request.Request(url, headers={"Accept": "application/json", "User-Agent": "nbanalytics"})

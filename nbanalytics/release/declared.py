@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from nbanalytics.errors import DisclosureError
+from nbanalytics.errors import DisclosureError, meant
 from nbanalytics.release.presented import parse_presented
 from nbanalytics.toml_files import packaged_toml, read_toml
 
@@ -176,6 +175,4 @@ def _crossed(value: Any, most: int, where: str) -> int:
 def _refuse_unknown(words: Collection[str], known: Collection[str], what: str, where: str) -> None:
     for word in words:
         if word not in known:
-            close = get_close_matches(word, sorted(known), n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"Choose among: {', '.join(known)}."
-            raise DisclosureError(f"{where}: there is no {what} {word!r}. {hint}")
+            raise DisclosureError(f"{where}: there is no {what} {word!r}. {meant(word, known, 'Choose among')}")

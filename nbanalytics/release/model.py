@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import pandas as pd
 
-from nbanalytics.errors import DisclosureError
+from nbanalytics.errors import DisclosureError, meant
 
 #: The value of a dimension that stands for all of them.
 ALL = "*"
@@ -111,6 +110,4 @@ class Release:
     def _known(word: str, known: Any, what: str) -> Any:
         if word in known:
             return known[word] if isinstance(known, Mapping) else word
-        close = get_close_matches(word, list(known), n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Choose among: {', '.join(known)}."
-        raise DisclosureError(f"The release declares no {what} {word!r}. {hint}")
+        raise DisclosureError(f"The release declares no {what} {word!r}. {meant(word, known, 'Choose among')}")

@@ -8,6 +8,7 @@ over three schools); and the programmes of groups 3 to 6. Everything else about 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,13 +37,10 @@ class Quota:
 
 def draw_cohort(rng: np.random.Generator, schools: Schools, parameters: Parameters) -> tuple[Population, Texts]:
     """Draw the cohort: pools of pupils until one fills every quota. Returns as :func:`pick`."""
-    for attempt in range(ATTEMPTS):
-        try:
+    for _ in range(ATTEMPTS - 1):
+        with suppress(DataError):
             return pick(rng, draw_population(rng, COHORT, POOL, schools, parameters))
-        except DataError:
-            if attempt == ATTEMPTS - 1:
-                raise
-    raise AssertionError("unreachable")
+    return pick(rng, draw_population(rng, COHORT, POOL, schools, parameters))
 
 
 def pick(rng: np.random.Generator, pool: Population) -> tuple[Population, Texts]:

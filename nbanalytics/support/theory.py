@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from nbanalytics.errors import DataError
+from nbanalytics.errors import DataError, meant
 from nbanalytics.indicators import Indicator, indicators, read_indicators, trend
 from nbanalytics.indicators.declared import UNKNOWN, check_keys
 from nbanalytics.intervals import mean_interval
@@ -76,7 +75,7 @@ class TheoryOfChange(Shown):
 
 
 def read_theory(path: str | Path, declared: Sequence[Indicator] | None = None) -> tuple[str, tuple[Step, ...]]:
-    """Read a theory of change.
+    r"""Read a theory of change.
 
     Parameters
     ----------
@@ -94,6 +93,17 @@ def read_theory(path: str | Path, declared: Sequence[Indicator] | None = None) -
     ------
     DataError
         If the file cannot be read, a key is missing or means nothing, or an indicator is not declared.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "theory.toml"
+    >>> step = ["need = 'absence rises'", "activity = 'mentor'", "expected = 'less absence'", "indicator = 'absence'"]
+    >>> lines = ["title = 'Plan'", "[[step]]", *step, "who = 'schools'", "when = '2024'", "baseline = '7HT'"]
+    >>> _ = file.write_text("\n".join([*lines, "follow = ['7VT']"]), encoding="utf-8")
+    >>> title, steps = read_theory(file)
+    >>> title, steps[0].indicator
+    ('Plan', 'absence')
     """
     name, data = Path(path).name, read_toml(path)
     strange = sorted(set(data) - {"title", "step"})
@@ -112,8 +122,7 @@ def _step(entry: Any, where: str, known: Sequence[str]) -> Step:
     if not isinstance(entry["follow"], list) or not entry["follow"]:
         raise DataError(f'{where}: follow is not a list of terms. Write it as ["7VT", "8VT"].')
     if entry["indicator"] not in known:
-        close = get_close_matches(str(entry["indicator"]), known, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Declared: {', '.join(known)}."
+        hint = meant(str(entry["indicator"]), known, "Declared")
         raise DataError(f"{where}: the indicator {entry['indicator']!r} is not declared. {hint}")
     return Step(**{**entry, "follow": tuple(entry["follow"])})
 
