@@ -18,7 +18,8 @@ from tornado.websocket import websocket_connect
 
 from nbanalytics.errors import NbanalyticsError
 from nbanalytics.release import read_release
-from nbanalytics.serve import find_dashboards, refuse_weak, serve
+from nbanalytics.release.files import signed
+from nbanalytics.serve import default_release, find_dashboards, refuse_weak, serve
 from nbanalytics.serve.access import access
 
 HEATED = 2 * len(find_dashboards())
@@ -429,3 +430,13 @@ def test_a_release_that_does_not_hold_is_not_served_to_the_public(tmp_path):
     weak = read_release(released(tmp_path / "release", unhide))
     with pytest.raises(NbanalyticsError, match="does not hold"):
         refuse_weak(weak, seconds=0)
+
+
+def test_a_release_whose_witnesses_are_another_s_is_not_served_to_the_public():
+    sample = read_release(default_release())
+    assert sample.witnesses is not None
+    refuse_weak(sample, seconds=0)  # the attack has no time to find a table, the witnesses are enough
+    rows = sample.witnesses.decode("utf-8").splitlines(keepends=True)
+    fewer = signed(sample.manifest, sample.tables, "".join(rows[: len(rows) // 2]).encode("utf-8"))
+    with pytest.raises(NbanalyticsError, match=r"does not hold.*--replay"):
+        refuse_weak(fewer, seconds=0)
