@@ -196,6 +196,7 @@ def test_hazards_are_made_of_the_rounded_counts_and_means_of_all_students(releas
 @settings(max_examples=60, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
 @given(st.integers(30, 900), st.integers(0, 10**6), st.sampled_from([0, 1, 2]), st.sampled_from([5, 7]))
 @example(252, 511821, 2, 7)  # a small group of whom all lost
+@example(90, 250, 1, 5)  # a state from which nobody anywhere came to a favourable one
 def test_whatever_the_students_the_guarantees_hold(students, seed, crossed, least):
     tables = {name: {} for name in standard().tables if name != "lost_subjects"}
     contents = parse_declared({"max_crossed": crossed, "tables": tables})
@@ -206,6 +207,14 @@ def test_whatever_the_students_the_guarantees_hold(students, seed, crossed, leas
         assume(False)  # too noisy: refused
     assert nothing_small(release)
     assert all_agrees(release)
+    assert verify([release]).holds
+
+
+@pytest.mark.parametrize(("students", "seed", "crossed"), [(60, 4, 0), (90, 250, 1)])
+def test_nobody_is_known_to_come_from_a_state_that_leads_to_nothing_good(students, seed, crossed):
+    """Of a state from which no student came to a favourable one, such a one is left open that its stage has."""
+    contents = parse_declared({"max_crossed": crossed, "tables": {"states": {}, "transitions": {}}})
+    release = build_release(municipality(students, seed), created="2026-01-02", secret=KEY, contents=contents)
     assert verify([release]).holds
 
 

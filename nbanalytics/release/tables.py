@@ -121,7 +121,8 @@ def _states(persons: Persons, declared: Mask, n: Counts, policy: Policy) -> Coun
     counts = _whole(count(long, axes))
     there = np.array([[place in (ALL, *persons.states_of(stage)) for (place,) in axes[5].places]
                       for stage in persons.stages])  # fmt: skip
-    lines = (Line(_on(n, 2), 5, _bad(axes, 5, policy)),)
+    # An outcome that a stage does not have is no favourable one either.
+    lines = (Line(_on(n, 2), 5, _bad(axes, 5, policy) | ~there),)
     return Counted(Cube("states", "students", axes, counts, _all(declared, counts) & there), (_on(n, 2),), lines)
 
 
@@ -145,7 +146,7 @@ def _transitions(persons: Persons, declared: Mask, n: Counts, policy: Policy) ->
     lines = (
         Line(_on(n, 3)),
         Line(counts.sum(axis=5, keepdims=True)),
-        Line(counts.sum(axis=6, keepdims=True), 6, _bad(axes, 6, policy, "state")),
+        Line(counts.sum(axis=6, keepdims=True), 6, _bad(axes, 6, policy, "state") | ~there),
     )
     cube = Cube("transitions", "students", axes, counts, _all(declared, counts) & there)
     return Counted(cube, (_on(n, 3),), lines)
