@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,7 @@ from nbanalytics.figures.droppoints import describe_drop_terms, terms_drawing
 from nbanalytics.figures.flows import describe_flow_sankey, sankey_drawing
 from nbanalytics.figures.style import Drawing, nothing
 from nbanalytics.figures.tables import TextTable, flows_table, terms_table
-from nbanalytics.text import Cells, number, say
+from nbanalytics.text import Cells, number, percent, say, students
 
 _LIFE = ["at_risk", "events", "censored", "hazard", "survival"]
 _WAYS = ["stage_from", "state_from", "stage_to", "state_to", "students"]
@@ -121,6 +121,40 @@ def students_table(
         for name, told, held, group in zip(names, words, points, groups, strict=True)
     ]
     return TextTable([say(f"explorer.{head}", lang) for head in heads], rows, 1 + len(columns))
+
+
+def counts_rows(columns: Sequence[NDArray[np.int64]], names: Mapping[str, str], lang: str) -> list[dict[str, Any]]:
+    """Count the students of each group, in words.
+
+    Parameters
+    ----------
+    columns
+        The group of each student, by column of the table; all have one.
+    names
+        The groups' names, by their code.
+    lang
+        ``"sv"`` or ``"en"``.
+
+    Returns
+    -------
+    list of dict
+        For each group its ``code`` and ``name``, and by column ``counts`` and ``shares`` of the column's students.
+    """
+    rows = []
+    for code, name in names.items():
+        found = [int((groups == int(code)).sum()) for groups in columns]
+        shares = [count / max(len(groups), 1) for count, groups in zip(found, columns, strict=True)]
+        told = {"counts": [number(count, lang) for count in found], "shares": [percent(x, lang, 1) for x in shares]}
+        rows.append({"code": code, "name": name, **told})
+    return rows
+
+
+def change_alt(change: NDArray[np.float64], lang: str) -> str:
+    """Say how many students rose, fell and stayed: the text alternative of the points; ``nan`` has no point."""
+    known = change[~np.isnan(change)]
+    counts = {"up": (known > 0).sum(), "down": (known < 0).sum(), "same": (known == 0).sum()}
+    words = {key: number(int(count), lang) for key, count in counts.items()}
+    return say("scatter.alt", lang, students=students(len(known), lang), **words)
 
 
 @cache

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nbanalytics.cohorts import classify
 from nbanalytics.figures.choice import BOX, PASSES, THRESHOLD, box_of, code_line, passes_of, required_of, threshold_of
 from nbanalytics.figures.courses import Codes, Courses
-from nbanalytics.figures.explored import flows_section, students_table, terms_section
+from nbanalytics.figures.explored import change_alt, counts_rows, flows_section, students_table, terms_section
 from nbanalytics.figures.scatter import MARKS
 from nbanalytics.figures.style import DARK, MUTED
 from nbanalytics.figures.tables import TextTable
@@ -201,7 +201,7 @@ class Explorer:
             "selection": dict(selection),
             "counts": self._counts(groups, here, other),
             "answer": self._answer(chosen, groups, here, final, rival),
-            "alt": self._alt(here),
+            "alt": change_alt(self._change[here], self.lang),
             "sections": self._charts(final, eligible),
             "rival": [] if rival is None else self._charts(rival, eligible),
             "students": self._students(final, groups).__dict__,
@@ -263,21 +263,8 @@ class Explorer:
         return mask
 
     def _counts(self, groups: NDArray[np.int64], here: Mask, other: Mask | None) -> list[dict[str, Any]]:
-        columns = [mask for mask in (here, other) if mask is not None]
-        counted = [np.bincount(groups[mask], minlength=7) for mask in columns]
-        rows = []
-        for code in GROUPS:
-            found = [int(counts[int(code)]) for counts in counted]
-            shares = [count / max(int(mask.sum()), 1) for count, mask in zip(found, columns, strict=True)]
-            rows.append(
-                {
-                    "code": code,
-                    "name": self._group(code),
-                    "counts": [number(count, self.lang) for count in found],
-                    "shares": [percent(share, self.lang, 1) for share in shares],
-                }
-            )
-        return rows
+        names = {code: self._group(code) for code in GROUPS}
+        return counts_rows([groups[mask] for mask in (here, other) if mask is not None], names, self.lang)
 
     def _answer(self, chosen: Selection, groups: NDArray[np.int64], here: Mask, final: Mask, rival: Mask | None) -> str:
         words = {"chosen": students(int(final.sum()), self.lang), "all": number(int(here.sum()), self.lang)}
@@ -292,12 +279,6 @@ class Explorer:
         told = ["answer", "answer.lost"] if rival is None else ["answer.other", "answer.lost.other"]
         known = final.any() and (rival is None or rival.any())
         return " ".join(say(f"explorer.{key}", self.lang, **words) for key in told[: 1 + known])
-
-    def _alt(self, here: Mask) -> str:
-        change = self._change[here & ~np.isnan(self._change)]
-        counts = {"up": (change > 0).sum(), "down": (change < 0).sum(), "same": (change == 0).sum()}
-        words = {key: number(int(count), self.lang) for key, count in counts.items()}
-        return say("scatter.alt", self.lang, students=students(len(change), self.lang), **words)
 
     def _charts(self, mask: Mask, eligible: Codes) -> list[dict[str, Any]]:
         """Return the charts of some students; the same ones are often asked for again, as when the threshold moves."""
