@@ -68,7 +68,7 @@ class Declared:
     presented: Mapping[str, Any] = field(default_factory=dict)
 
     def crossed(self, most: int) -> Declared:
-        """Return the same with at most so many filters at once, in every table.
+        """Return the same with at most so many filters at once; tables that are crossed less than others stay so.
 
         Raises
         ------
@@ -77,9 +77,10 @@ class Declared:
         """
         if most not in range(len(self.filters) + 1):
             raise DisclosureError(f"max_crossed is {most}; give 0 to {len(self.filters)}, the number of filters.")
-        tables = {name: replace(table, max_crossed=min(most, table.max_crossed)) for name, table in self.tables.items()}
-        if most > self.max_crossed:
-            tables = {name: replace(table, max_crossed=most) for name, table in self.tables.items()}
+        tables = {
+            name: replace(table, max_crossed=_followed(table, self.max_crossed, most))
+            for name, table in self.tables.items()
+        }
         return replace(self, max_crossed=most, tables=MappingProxyType(tables))
 
     def has(self, table: str, measure: str) -> bool:
@@ -156,7 +157,7 @@ def _table(name: str, entry: Any, most: int, where: str) -> DeclaredTable:
         if wanting:
             raise DisclosureError(f"{inside}: {measure} is made of {wanting[0]}, which is not declared. Declare both.")
     kept = tuple(measure for measure in known.measures if measure in measures)
-    usual = min(most, known.max_crossed)
+    usual = _followed(known, standard().max_crossed, most)
     return DeclaredTable(known.dimensions, kept, _crossed(entry.get("max_crossed", usual), most, inside))
 
 
@@ -164,6 +165,11 @@ def _texts(values: Any, key: str, where: str) -> list[str]:
     if not isinstance(values, (list, tuple)) or not values or not all(isinstance(value, str) for value in values):
         raise DisclosureError(f'{where}: {key} is no list of names. Write it as ["…", "…"].')
     return list(values)
+
+
+def _followed(table: DeclaredTable, before: int, most: int) -> int:
+    """How far a table is crossed where a release crosses ``most`` and no longer ``before``: as far, or by its own."""
+    return most if table.max_crossed == before else min(most, table.max_crossed)
 
 
 def _crossed(value: Any, most: int, where: str) -> int:
