@@ -21,8 +21,8 @@ _MANY, _SOME, _PATIENCE = 400, 40, 12
 _SHARES = (0.5, 0.8, 1.0)
 #: How often a block that is not large is begun anew, with other goals first; the cheapest protection is kept.
 _STARTS = 3
-#: Programs that may be spent on taking cells back, times the cells of the block.
-_POLISH = 40_000
+#: Programs that may be spent on taking cells back, times the cells of the block: from each start, and from the best.
+_POLISH, _SHINE = 40_000, 400_000
 _SEED = 20180615
 
 
@@ -75,6 +75,7 @@ class Search:
             return
         found = [self._begun(_SEED + start, tell) for start in range(_STARTS)]
         self.hidden, self.moves, self.open = min(found, key=self._loss)
+        self._take_back(_SHINE // len(self.hidden))
 
     def _loss(self, found: tuple[Mask, list[Move], Mask]) -> tuple[int, float]:
         """Tell how bad a protection is: the goals that are open, then what is lost with the hidden cells."""
@@ -91,7 +92,7 @@ class Search:
             self._within(self.hidden | (self._block.costs <= limit), most, _AT_FIRST, _AT_MOST, tell)
         self._one_by_one()
         self._keep_few()
-        self._take_back()
+        self._take_back(_POLISH // len(self.hidden))
         return self.hidden, self.moves, self.open
 
     def reach(self, stop: float, tell: Callable[[str], None]) -> None:
@@ -176,10 +177,9 @@ class Search:
             wanted &= ~reaches[best]
         self.hidden = hidden
 
-    def _take_back(self) -> None:
+    def _take_back(self, programs: int) -> None:
         """Publish secondary cells again, the dearest first, if their goals are reached without them."""
         secondary = np.flatnonzero(self.hidden & ~self._start)
-        programs = _POLISH // len(self._block.cells)
         for cell in secondary[np.argsort(-self._block.costs[secondary], kind="stable")]:
             if programs <= 0:
                 return
