@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import doctest_cohort
 import pytest
 from hypothesis import settings
 
@@ -23,6 +24,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "data" / "sample"
 #: Results of other programs, where there are any beside the project.
 REFERENCE = ROOT.parent / "shared" / "reference"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let doctests of the library have what is only here: they are not in this folder."""
+    config.pluginmanager.register(doctest_cohort, "doctest_cohort")
 
 
 @pytest.fixture(scope="session")
