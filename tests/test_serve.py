@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 from releases import another_title, released
@@ -11,6 +12,7 @@ from serving import START, get, running
 
 from nbanalytics.errors import NbanalyticsError, ReleaseError
 from nbanalytics.serve import default_release, find_dashboards, serve
+from nbanalytics.serve.handlers import ChannelHandler
 
 
 @pytest.fixture(scope="module")
@@ -216,3 +218,10 @@ def test_the_dashboards_hold_prose_and_calls_only():
         code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
         assert all(len(source.splitlines()) <= 15 and "def " not in source for source in code)
         assert sum("".join(cell["source"]).startswith("# ") for cell in cells if cell["cell_type"] == "markdown") == 1
+
+
+def test_a_page_s_line_outlives_its_first_pings():
+    """With one ping's time to answer, every live page would lose its line before it was asked for the first time."""
+    handler = ChannelHandler.__new__(ChannelHandler)
+    handler.application, handler.ws_connection = SimpleNamespace(settings={}), object()
+    assert handler.ping_timeout >= 2 * handler.ping_interval > 0
