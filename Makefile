@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 comma := ,
 # PySpark's tests need Java; without it they are left out.
 EXTRAS := $(if $(shell command -v java),test$(comma)spark,test)
-# One more than the cores that are counted on: tests of browsers and servers wait much of their time.
-WORKERS ?= 3
+# Twice the cores that are counted on: tests of browsers, servers and notebooks wait much of their time.
+WORKERS ?= 4
+TESTED := tests nbanalytics notebooks dashboards
 PIP_FLAGS ?= --disable-pip-version-check --quiet
 
 .PHONY: help serve test test-slow lint notebooks sample release screenshot plotly benchmark clean
@@ -45,8 +46,7 @@ test test-slow notebooks: export OPENBLAS_NUM_THREADS = 1
 test test-slow notebooks: export OMP_NUM_THREADS = 1
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
-	$(MAKE) notebooks
+	$(BIN)/python -m pytest -m "not slow" --nbval-lax --numprocesses $(WORKERS) --dist loadfile $(TESTED)
 
 notebooks: $(VENV)/.test
 	$(BIN)/python -m pytest --nbval-lax --numprocesses 2 --dist loadfile notebooks dashboards

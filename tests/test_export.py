@@ -232,6 +232,11 @@ def traces_used():
             owner = node.value if isinstance(node, ast.Attribute) else None
             if isinstance(owner, ast.Name) and owner.id == "go" and node.attr not in ("Figure", "Layout"):
                 made.add(node.attr.lower())
+            if isinstance(node, ast.Dict):
+                held = {key.value: value for key, value in zip(node.keys, node.values, strict=True)
+                        if isinstance(key, ast.Constant)}  # fmt: skip
+                if "type" in held and held.keys() & {"hovertemplate", "node"}:
+                    made.add(held["type"].value)
     return made
 
 
