@@ -6,9 +6,8 @@ BIN := $(VENV)/bin
 comma := ,
 # PySpark's tests need Java; without it they are left out.
 EXTRAS := $(if $(shell command -v java),test$(comma)spark,test)
-# Twice the cores that are counted on: tests of browsers, servers and notebooks wait much of their time.
-WORKERS ?= 4
-TESTED := tests nbanalytics notebooks dashboards
+# One more than the cores that are counted on: tests of browsers and servers wait much of their time.
+WORKERS ?= 3
 PIP_FLAGS ?= --disable-pip-version-check --quiet
 
 .PHONY: help serve test test-slow lint notebooks sample release screenshot plotly benchmark clean
@@ -46,7 +45,8 @@ test test-slow notebooks: export OPENBLAS_NUM_THREADS = 1
 test test-slow notebooks: export OMP_NUM_THREADS = 1
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest -m "not slow" --nbval-lax --numprocesses $(WORKERS) --dist loadfile $(TESTED)
+	$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
+	$(MAKE) notebooks
 
 notebooks: $(VENV)/.test
 	$(BIN)/python -m pytest --nbval-lax --numprocesses 2 --dist loadfile notebooks dashboards

@@ -17,7 +17,7 @@ from nbanalytics.readers import read_records
 from nbanalytics.records import StudentRecords
 
 # Machines of CI are slow and shared: a deadline would test them, not us.
-settings.register_profile("house", deadline=None, max_examples=40)
+settings.register_profile("house", deadline=None, max_examples=25)
 settings.load_profile("house")
 
 ROOT = Path(__file__).resolve().parents[1]
