@@ -1,8 +1,8 @@
 """The board's content in ours (static and live), a plain Voila, Dash, Panel and Streamlit, in one run.
 
-Run: python benchmarks/dashboards.py [--rounds 3] [--viewers 50] [--readers 500] [--parts NAMES] [--only NAMES]
-[--venv FOLDER] [--pictures FOLDER]. What a contender fails at is told; the others go on. The rivals are installed into
-a virtual environment of their own on top of this one (``--venv`` keeps it). The parts:
+Run: python benchmarks/dashboards.py [--rounds 3] [--viewers 50] [--patience 1200] [--readers 500] [--parts NAMES]
+[--only NAMES] [--venv FOLDER] [--pictures FOLDER]. What a contender fails at is told; the others go on. The rivals are
+installed into a virtual environment of their own on top of this one (``--venv`` keeps it). The parts:
 
 visits   All servers run at the same time and are visited in turns, so that what else the machine does falls on each;
          ratios are medians over the rounds. First chart, all charts and bytes on the wire (bodies and websocket) of a
@@ -63,9 +63,9 @@ async def together(args: argparse.Namespace, chosen: list[Contender], servers: d
             contender.add("memory", grown)
 
 
-async def come(contender: Contender, server: Server, viewers: int) -> None:
+async def come(contender: Contender, server: Server, viewers: int, patience: float) -> None:
     async with browsing() as browser:
-        found = await attempt(contender, "crowd", crowd(browser, contender, server, viewers))
+        found = await attempt(contender, "crowd", crowd(browser, contender, server, viewers, patience))
         for what, value in (found or {"crowd failed": viewers}).items():
             contender.add(what, value)
 
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace, chosen: list[Contender], python: str) -> None:
             print(f"  {args.viewers} viewers: {contender.name}", flush=True)
             with running([contender.server], python) as servers:
                 for server in servers.values():
-                    asyncio.run(come(contender, server, args.viewers))
+                    asyncio.run(come(contender, server, args.viewers, args.patience))
     for contender in chosen if "readers" in args.parts else ():
         if contender.name == STATIC:
             with running([contender.server], python) as servers:
@@ -107,6 +107,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     everybody = [contender.name for contender in contenders()]
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--viewers", type=int, default=50, help="live viewers at once")
+    parser.add_argument("--patience", type=float, default=1200, help="seconds that each of them waits")
     parser.add_argument("--readers", type=int, default=500, help="readers of the static edition")
     parser.add_argument("--spread", type=float, default=10, help="seconds over which those readers arrive")
     parser.add_argument(

@@ -132,11 +132,11 @@ async def per_viewer(browser: Any, url: str, server: Server, viewers: int = 3) -
         return (server.memory() - before) / viewers
 
 
-async def crowd(browser: Any, contender: Contender, server: Server, viewers: int) -> dict[str, float]:
+async def crowd(browser: Any, contender: Contender, server: Server, viewers: int, patience: float) -> dict[str, float]:
     """Let as many viewers come at once, each with a cache of its own; when all have their charts, all use the filter.
 
     Returns when the slowest had all charts and the slowest change in seconds, the processor time that the server took,
-    and how many viewers met an error or did not get what they came for.
+    and how many viewers met an error or did not get what they came for within ``patience`` seconds.
     """
     drawn: list[float] = []
     changed: list[float] = []
@@ -147,13 +147,13 @@ async def crowd(browser: Any, contender: Contender, server: Server, viewers: int
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("response", lambda answer: answer.status >= 500 and errors.append(f"status {answer.status}"))
         try:
-            await page.goto(server.address + contender.path, wait_until="commit", timeout=300_000)
-            await seen(page, "all", 300)
+            await page.goto(server.address + contender.path, wait_until="commit", timeout=patience * 1000)
+            await seen(page, "all", patience)
             drawn.append(time.perf_counter() - start)
         finally:
             await everyone.wait()
         await contender.choose(page, 0)
-        changed.append(await seen(page, "changed", 120) / 1000)
+        changed.append(await seen(page, "changed", patience) / 1000)
         if errors:
             raise ValueError(errors[0])
 
