@@ -3,7 +3,8 @@
 from content import FILTERS, PORT, view
 from dash import Dash, Input, Output, dcc, html
 
-app = Dash(__name__)
+# Loaded with the page: where 50 browsers share two cores, plotly.js comes later than the 30 s that Dash waits for it.
+app = Dash(__name__, eager_loading=True)
 
 
 def table(held: dict) -> html.Details:

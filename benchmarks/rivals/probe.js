@@ -1,5 +1,5 @@
-// Looks, a hundred times a second, at what charts a page shows, also in shadow trees; tells when the first and the
-// fourth were drawn, and how long after the last input they all stood still in their new state.
+// Looks, a hundred times a second or as often as it is told, at what charts a page shows, also in shadow trees; tells
+// when the first and the fourth were drawn, and how long after the last input they all stood still in their new state.
 (() => {
   const STILL = 250; // milliseconds without a change after which the charts count as standing still
   const roots = [document];
@@ -34,5 +34,5 @@
     if (seen !== probe.seen) moved = now;
     probe.seen = seen;
     if (probe.input !== null && moved !== null && now - moved > STILL) probe.changed ??= moved - probe.input;
-  }, 10);
+  }, window.probeEvery ?? 10);
 })();
