@@ -11,8 +11,10 @@ from nbanalytics.errors import DisclosureError
 from nbanalytics.figures.board import SECTIONS, Board
 from nbanalytics.figures.droppoints import terms_drawing
 from nbanalytics.figures.flows import sankey_drawing
+from nbanalytics.figures.groups import groups_drawing
 from nbanalytics.figures.places import ROOM
 from nbanalytics.figures.style import safe
+from nbanalytics.figures.subjects import subjects_drawing
 
 SECRET = 3.25  # a value that is nowhere else
 STAGES = ["6VT", "7VT", "upper_secondary"]
@@ -95,10 +97,13 @@ def described(groups, flows, terms, subjects):
     }
 
 
-def test_a_drawing_is_the_checked_figure(flows, terms, drawn):
-    """The explorer sends drawings that plotly has not checked: they have to be what the figures of the boards are."""
+def test_a_drawing_is_the_checked_figure(groups, flows, terms, subjects, drawn):
+    """Pages are sent drawings that plotly has not checked: they have to be what the checked figures are."""
     none = terms[:0]
     for drawing, figure in (
+        (groups_drawing(groups), drawn["groups"]),
+        (subjects_drawing(subjects), drawn["subjects"]),
+        (subjects_drawing(subjects[:0]), figures.lost_subjects(subjects[:0])),
         (sankey_drawing(*flows), drawn["flows"]),
         (terms_drawing(terms), drawn["terms"]),
         (terms_drawing(none), figures.drop_terms(none)),

@@ -263,21 +263,21 @@ class Board:
 
     def _section(self, name: str, cells: Mapping[str, Cells], declared: bool) -> dict[str, Any]:
         chart, alt, table, used = self.DRAW[name](cells, self.lang, self._names)
-        title = say(f"{name}.title", self.lang)
+        figure, title = plain(chart), say(f"{name}.title", self.lang)
         hidden = hidden_note(self.release.manifest, used, self.lang) if declared else ""
         empty = self._empty(name, used, declared)
         return {
             "id": name,
             "title": title,
             "lead": say(f"{name}.lead", self.lang),
-            "figure": plain(chart),
+            "figure": figure,
             "alt": alt,
             "hidden": hidden,
             "help_title": say("help.title", self.lang),
             "help": explained(name, cells, self.release.manifest, hidden or empty, self.lang),
             "table": asdict(table) | captions(title, self.lang),
             "swipe": say("flows.swipe", self.lang),
-            "empty": "" if chart.data else empty,
+            "empty": "" if figure["data"] else empty,
         }
 
     def _empty(self, name: str, used: Iterable[Cells], declared: bool) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from nbanalytics.figures.style import ACCENT, PLAIN, figure, hidden_mark
+from nbanalytics.figures.style import ACCENT, PLAIN, Drawing, drawing, hidden_mark
 from nbanalytics.text import Cells, cell_text, label, percent, say
 
 _LOST = "6"  # the group that the question is about
@@ -49,19 +49,25 @@ def groups_bar(table: Any, lang: str = "sv") -> go.Figure:
     >>> list(chart.data[0].x)
     [15.0, 23.0]
     """
+    return go.Figure(groups_drawing(table, lang))
+
+
+def groups_drawing(table: Any, lang: str = "sv") -> Drawing:
+    """Return what :func:`groups_bar` shows as a page takes it; the parameters are the same."""
     rows = _rows(Cells.of(table), lang)
     most = max((value for _, _, value, _ in rows if value is not None), default=1.0) or 1.0
-    bars = go.Bar(
-        orientation="h",
-        y=list(range(len(rows))),
-        x=[value for _, _, value, _ in rows],
-        text=[words if value is not None else "" for _, _, value, words in rows],
-        textposition="outside",
-        cliponaxis=False,
-        marker={"color": [ACCENT if code == _LOST else PLAIN for code, *_ in rows]},
-        customdata=[f"{name}: {words}" for _, name, _, words in rows],
-        hovertemplate="%{customdata}<extra></extra>",
-    )
+    bars: Drawing = {
+        "type": "bar",
+        "orientation": "h",
+        "y": list(range(len(rows))),
+        "x": [value for _, _, value, _ in rows],
+        "text": [words if value is not None else "" for _, _, value, words in rows],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "marker": {"color": [ACCENT if code == _LOST else PLAIN for code, *_ in rows]},
+        "customdata": [f"{name}: {words}" for _, name, _, words in rows],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
     marks = [hidden_mark(0, rank, xanchor="left", xshift=4) for rank, row in enumerate(rows) if row[2] is None]
     # The names stand above their bars: beside them they would take half of a narrow screen.
     marks += [
@@ -77,7 +83,7 @@ def groups_bar(table: Any, lang: str = "sv") -> go.Figure:
         }
         for rank, (code, name, _, _) in enumerate(rows)
     ]
-    return figure(
+    return drawing(
         [bars],
         lang,
         height=54 * len(rows) + 24,

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from nbanalytics.figures.style import DEEP, GRID, INK, SHADE, figure, safe, term_tick, wrapped
+from nbanalytics.figures.style import DEEP, GRID, INK, SHADE, Drawing, drawing, nothing, safe, term_tick, wrapped
 from nbanalytics.text import Cells, cell_text, label, say
 
 _SHADES = [[0, SHADE], [1, DEEP]]
@@ -41,18 +41,23 @@ def lost_subjects(table: Any, lang: str = "sv", names: Mapping[str, Mapping[str,
     plotly.graph_objects.Figure
         A heat map with the number written in each square. A suppressed square is blank and bears the mark ``..``.
     """
+    return go.Figure(subjects_drawing(table, lang, names))
+
+
+def subjects_drawing(table: Any, lang: str = "sv", names: Mapping[str, Mapping[str, str]] | None = None) -> Drawing:
+    """Return what :func:`lost_subjects` shows as a page takes it; the parameters are the same."""
     cells, given = Cells.of(table), names or {}
     terms = cells.codes("term")
     # A row of marks and zeros says no more than the line on what is hidden; the table has it.
     subjects = [code for code in subject_order(cells) if any(cells.value(subject=code, term=term) for term in terms)]
     if not subjects:
-        return figure([], lang, height=120, xaxis={"visible": False}, yaxis={"visible": False})
+        return nothing(lang)
     columns = [term_tick(term, lang, given.get("term")) for term in terms]
     rows = [wrapped(safe(label("subject", code, lang, given.get("subject"))), 22) for code in subjects]
     grid = [[cells.cell(subject=code, term=term) for term in terms] for code in subjects]
     words = [[cell_text(cell.value, cell.status, lang) for cell in line] for line in grid]
     values = [[cell.value for cell in line] for line in grid]
-    return figure(
+    return drawing(
         [_squares(columns, rows, values, words), _numbers(columns, rows, words)],
         lang,
         height=44 * len(rows) + 64,
@@ -80,9 +85,7 @@ def lost_subjects(table: Any, lang: str = "sv", names: Mapping[str, Mapping[str,
     )
 
 
-def _squares(
-    columns: list[str], rows: list[str], values: list[list[float | None]], words: list[list[str]]
-) -> go.Heatmap:
+def _squares(columns: list[str], rows: list[str], values: list[list[float | None]], words: list[list[str]]) -> Drawing:
     most = max((value for line in values for value in line if value is not None), default=0) or 1
     hints = [
         [
@@ -91,31 +94,33 @@ def _squares(
         ]
         for row, line in zip(rows, words, strict=True)
     ]
-    return go.Heatmap(
-        x=columns,
-        y=rows,
-        z=values,
-        zmin=0,
-        zmax=most,
-        colorscale=_SHADES,
-        showscale=False,
-        xgap=3,
-        ygap=3,
-        hoverongaps=True,
-        customdata=hints,
-        hovertemplate="%{customdata}<extra></extra>",
-    )
+    return {
+        "type": "heatmap",
+        "x": columns,
+        "y": rows,
+        "z": values,
+        "zmin": 0,
+        "zmax": most,
+        "colorscale": _SHADES,
+        "showscale": False,
+        "xgap": 3,
+        "ygap": 3,
+        "hoverongaps": True,
+        "customdata": hints,
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
 
 
-def _numbers(columns: list[str], rows: list[str], words: list[list[str]]) -> go.Scatter:
-    return go.Scatter(
-        x=columns * len(rows),
-        y=[row for row in rows for _ in columns],
-        mode="text",
-        text=[text for line in words for text in line],
-        textfont={"size": 14, "color": INK},
-        hoverinfo="skip",
-    )
+def _numbers(columns: list[str], rows: list[str], words: list[list[str]]) -> Drawing:
+    return {
+        "type": "scatter",
+        "x": columns * len(rows),
+        "y": [row for row in rows for _ in columns],
+        "mode": "text",
+        "text": [text for line in words for text in line],
+        "textfont": {"size": 14, "color": INK},
+        "hoverinfo": "skip",
+    }
 
 
 def describe_lost_subjects(table: Any, lang: str = "sv", names: Mapping[str, Mapping[str, str]] | None = None) -> str:
