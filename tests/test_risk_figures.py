@@ -155,3 +155,16 @@ def test_no_two_models_have_the_same_colour_dash_and_symbol():
 
     names = [*RUNGS, "a", "b", "c", "d"]
     assert len({mark(name, names) for name in names}) == len(names)
+
+
+def test_a_measure_without_a_value_is_not_called_too_few_students(found, data):
+    table = audit(found, data, by=["sex"], thresholds=[0.2], draws=5).table
+    kept = table.query("model == 'logit' and measure == 'ppv'").copy()
+    kept.loc[kept["group"] == "all", ["value", "low", "high"]] = np.nan
+    drawn = audit_forest(kept, "ppv", "logit", 0.2, lang="en")
+    assert [note.text for note in drawn.layout.annotations] == ["."]
+    assert len(drawn.layout.shapes) == 0
+    assert set(drawn.data[0].marker.symbol) == {"circle"}
+    assert audit_table(kept, "ppv", "logit", 0.2, lang="en").rows[0][2] == "."
+    with pytest.raises(ValueError, match="no group has an estimate of 'ppv'"):
+        audit_forest(kept.assign(value=np.nan), "ppv", "logit", 0.2)

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from nbanalytics.figures.risk_marks import LEGEND, WIDE, Write, axis, decimals, interval_bars, percents, with_interval
 from nbanalytics.figures.style import BLUE, GREY, INK, MUTED, PLAIN, VERMILLION, figure, names_axis, safe, wrapped
 from nbanalytics.figures.tables import TextTable
-from nbanalytics.text import label, number, percent, say
+from nbanalytics.text import NOT_APPLICABLE, label, number, percent, say
 
 _CROSS = " × "
 _SHARES = ("flagged_share", "tpr", "fnr", "fpr", "ppv")
@@ -173,45 +173,52 @@ def audit_forest(
     Returns
     -------
     plotly.graph_objects.Figure
-        A row for each group; those that were refused bear the words and no mark. The upright line is all students.
+        A row for each group; those that were refused bear the words and no mark, those without a value a dot. The
+        upright line is all students.
 
     Raises
     ------
     ValueError
-        If the table has no such row.
+        If the table has no such row, or no group has a value.
     """
     rows = _audit_rows(table, measure, model, threshold, at)
     names = [_group_name(row, lang) for row in rows]
-    known = pd.DataFrame([{**row, "name": name} for row, name in zip(rows, names, strict=True) if _estimated(row)])
+    estimated = [{**row, "name": name} for row, name in zip(rows, names, strict=True) if _estimated(row)]
+    if not estimated:
+        raise ValueError(f"no group has an estimate of {measure!r} of {model!r}")
+    known = pd.DataFrame(estimated)
+    of_all = known["attribute"] == "all"
+    every = known.loc[of_all, "value"]
     write = _writer(measure, lang)
-    every = known.iloc[0]["value"]
     points = go.Scatter(
         x=known["value"],
         y=known["name"],
         mode="markers",
         marker={
             "size": 10,
-            "color": [INK, *[BLUE] * (len(known) - 1)],
-            "symbol": ["diamond", *["circle"] * len(known)],
+            "color": np.where(of_all, INK, BLUE).tolist(),
+            "symbol": np.where(of_all, "diamond", "circle").tolist(),
         },
         error_x=interval_bars(known, "value", PLAIN),
         customdata=[with_interval(row, write) for row in known.to_dict("records")],
         hovertemplate="%{y}: %{customdata}<extra></extra>",
     )
-    refused = [
-        {"x": every, "y": name, "text": say("risk.refused", lang), "showarrow": False, "bgcolor": "#ffffff"}
+    place = (every if len(every) else known["value"]).median()
+    without = [
+        {"x": place, "y": name, "text": _written(row, write, lang), "showarrow": False, "bgcolor": "#ffffff"}
         | {"font": {"size": 12, "color": MUTED}}
         for row, name in zip(rows, names, strict=True)
         if not _estimated(row)
     ]
-    line = {"type": "line", "x0": every, "x1": every, "yref": "paper", "y0": 0, "y1": 1}
+    line = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
+    dotted = {"line": {"color": GREY, "dash": "dot", "width": 1.5}}
     return figure(
         [points],
         lang,
         height=30 * len(rows) + 90,
         margin={"l": 8, "r": 24, "t": 8, "b": 8},
-        annotations=refused,
-        shapes=[{**line, "line": {"color": GREY, "dash": "dot", "width": 1.5}, "layer": "below"}],
+        annotations=without,
+        shapes=[{**line, **dotted, "x0": value, "x1": value} for value in every],
         xaxis=axis(label("risk_measure", measure, lang), tickformat=".0%" if measure in _SHARES else ""),
         yaxis=names_axis(names, range=[len(names) - 0.5, -0.5], ticklabelstandoff=6),
     )
@@ -235,7 +242,7 @@ def audit_table(
     """Write the groups with their students and the measure, or that they are too few."""
     write, rows = _writer(measure, lang), []
     for row in _audit_rows(table, measure, model, threshold, at):
-        value = with_interval(row, write) if _estimated(row) else say("risk.refused", lang)
+        value = _written(row, write, lang)
         rows.append([_group_name(row, lang, plain=True), number(row["n"], lang), value])
     heads = [say(f"column.{key}", lang) for key in ("group", "students")]
     return TextTable([*heads, label("risk_measure", measure, lang)], rows)
@@ -255,6 +262,13 @@ def _audit_rows(
 
 def _estimated(row: dict[str, Any]) -> bool:
     return bool(row["status"] == "ok") and bool(np.isfinite(row["value"]))
+
+
+def _written(row: dict[str, Any], write: Write, lang: str) -> str:
+    """Write the value with its interval, that the group was refused, or that there is no such value."""
+    if row["status"] != "ok":
+        return say("risk.refused", lang)
+    return with_interval(row, write) if _estimated(row) else NOT_APPLICABLE
 
 
 def _group_name(row: dict[str, Any], lang: str, plain: bool = False) -> str:
