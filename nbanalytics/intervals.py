@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nbanalytics.errors import DataError
+
 
 def wilson(successes: int, total: int, level: float = 0.95) -> tuple[float, float]:
     """Score interval of a share.
@@ -34,6 +36,8 @@ def wilson(successes: int, total: int, level: float = 0.95) -> tuple[float, floa
     >>> [round(bound, 4) for bound in wilson(81, 263)]
     [0.2553, 0.3662]
     """
+    if not 0 <= successes <= total:
+        raise DataError(f"{successes} of {total} is no share. Give successes from 0 to the total.")
     if total == 0:
         return nan, nan
     z = _normal_quantile(level)
@@ -274,10 +278,17 @@ def mean_interval(mean: float, standard_error: float, freedom: float = inf, leve
     return mean - half, mean + half
 
 
+def checked_level(level: float) -> float:
+    """Return a confidence level, refused unless it lies between 0 and 1."""
+    if not 0 < level < 1:
+        raise DataError(f"A confidence level of {level:g} is no share. Give one between 0 and 1, such as 0.95.")
+    return level
+
+
 def _normal_quantile(level: float) -> float:
     from statistics import NormalDist
 
-    return NormalDist().inv_cdf((1 + level) / 2)
+    return NormalDist().inv_cdf((1 + checked_level(level)) / 2)
 
 
 def _t_quantile(level: float, freedom: float) -> float:
@@ -285,4 +296,4 @@ def _t_quantile(level: float, freedom: float) -> float:
         return _normal_quantile(level)
     from scipy.special import stdtrit  # the whole of scipy.stats costs a second to import
 
-    return float(stdtrit(freedom, (1 + level) / 2))
+    return float(stdtrit(freedom, (1 + checked_level(level)) / 2))

@@ -11,6 +11,7 @@ from scipy.stats.contingency import relative_risk
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
 
+from nbanalytics.errors import DataError
 from nbanalytics.intervals import (
     katz,
     mean_interval,
@@ -95,3 +96,10 @@ def test_nothing_is_estimated_from_nobody():
 
 def test_the_interval_of_a_mean_is_normal_without_degrees_of_freedom():
     assert mean_interval(0.0, 1.0) == pytest.approx((-1.959964, 1.959964), abs=1e-6)
+
+
+def test_what_is_no_share_is_refused():
+    with pytest.raises(DataError, match="5 of 3 is no share"):
+        wilson(5, 3)
+    with pytest.raises(DataError, match="A confidence level of 95 is no share"):
+        mean_interval(0.0, 1.0, 4, level=95)

@@ -195,3 +195,61 @@ def test_a_model_that_was_fitted_at_no_point_is_refused_in_words(fair):
     half = replace(found, table=kept)
     with pytest.raises(DataError, match=r"None of logit was fitted at any prediction point\. Choose among: points"):
         audit(half, data, models=["logit"])
+
+
+def test_predictions_can_be_audited_by_cohort(fair):
+    data, found = fair
+    table = audit(found, data, by=["cohort"], thresholds=[0.2], models=["logit"], draws=20).table
+    rows = found.wide().query("cohort == 2021")
+    expected = measures(rows["y"], rows["logit"], threshold=0.2).set_index("measure").loc["tpr", "value"]
+    assert rows_of(table, "2021", "tpr", 0.2)["value"] == pytest.approx(expected)
+
+
+def test_attributes_come_from_any_dataframe_and_numbers_meet_texts(fair):
+    import polars as pl
+
+    data, found = fair
+    expected = audit(found, data, by=["sex"], models=["points"], draws=5).table
+    sexes = data.table[["student_id", "sex"]]
+    pd.testing.assert_frame_equal(
+        audit(found, pl.from_pandas(sexes), by=["sex"], models=["points"], draws=5).table, expected
+    )
+    numbered = replace(found, table=found.table.assign(student_id=found.table["student_id"].str[1:]))
+    students = sexes.assign(student_id=sexes["student_id"].str[1:].astype(int))
+    pd.testing.assert_frame_equal(audit(numbered, students, by=["sex"], models=["points"], draws=5).table, expected)
+
+
+def test_one_school_only_is_said_and_its_students_are_resampled(fair):
+    data, found = fair
+    alone = replace(found, table=found.table.assign(school_id="S1"))
+    with pytest.warns(EstimationWarning, match="All students are of one school"):
+        table = audit(alone, data, by=["sex"], thresholds=[0.2], models=["logit"], draws=50).table
+    known = table[table["value"].notna()]
+    assert (known["low"] < known["high"]).all()
+    apart = table[table["attribute"] == "sex"]
+    assert (apart["difference_low"] < apart["difference_high"]).all()
+
+
+def test_a_group_inside_one_school_is_resampled_by_student(fair):
+    data, found = fair
+    inside = data.table["school_id"] == "S1"
+    table = audit(found, data.table.assign(course=np.where(inside, "pilot", "usual")), by=["course"], draws=50).table
+    by_school = audit(found, data, by=["school_id"], draws=50).table
+    assert tuple(rows_of(table, "pilot", "brier")[["low", "high"]]) == tuple(
+        rows_of(by_school, "S1", "brier")[["low", "high"]]
+    )
+
+
+def test_false_alarms_have_the_interval_of_the_precision(fair):
+    data, found = fair
+    table = audit(found, data, by=["school_id"], thresholds=[0.2], models=["logit"], draws=20).table
+    low, high = rows_of(table, "S1", "ppv", 0.2)[["low", "high"]]
+    alarms = rows_of(table, "S1", "false_alarms_per_100", 0.2)
+    assert (alarms["low"], alarms["high"]) == pytest.approx((100 * (1 - high), 100 * (1 - low)))
+
+
+def test_the_weakest_prediction_point_warns():
+    few, many = made_data(schools=3), made_data(schools=12, at="9HT", gap_years=1)
+    found = validate([few, many], {"points": logit("points")})
+    with pytest.warns(EstimationWarning, match="Only 3 schools are resampled"):
+        audit(found, few, by=["sex"], draws=5)

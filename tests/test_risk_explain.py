@@ -1,5 +1,7 @@
 """Explanations: exact where the answer is known by hand, and the parts make the whole."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_risk import made_data
@@ -152,3 +154,18 @@ def test_half_samples_of_a_mean_give_its_standard_error(data):
     half = 1.966 * np.sqrt(1 / (n * share * (1 - share)))  # qt(0.975, 399), standard error of a log odds
     width = np.log(found.high / (1 - found.high)) - np.log(found.low / (1 - found.low))
     assert width / 2 == pytest.approx(half, rel=0.1)
+
+
+def test_an_indicator_among_the_features_is_not_called_a_missing_value(data):
+    sex = data.table["sex"].where(np.arange(len(data)) % 10 > 0)
+    asked = replace(data, table=data.table.assign(sex=sex)).with_sensitive(["sex"])
+    model = Pipeline([("design", Design()), ("logit", Logit())]).fit(asked.X, asked.y)
+    found = explain(model, asked, asked.X.iloc[[1]])
+    assert set(found.table["feature"]) == {"points", "absence", "sex_girl", "sex_missing"}
+    assert not any("is missing" in line for line in found.words)
+
+
+def test_words_without_an_interval_have_no_empty_one(data):
+    found = explain(Known(lambda X: X["points"] / 100), data, data.X.iloc[[1]], refits=0)
+    assert "nan" not in " ".join(found.words)
+    assert "of 100 students like this one, against" in found.words[0]

@@ -14,7 +14,19 @@ from nbanalytics.declaration import parse_declaration
 from nbanalytics.droppoints import losses
 from nbanalytics.errors import DataError, LeakageError
 from nbanalytics.frames import collect
-from nbanalytics.risk import OUTCOMES, OwnFeature, RiskData, as_of, dataset, features, outcome, periods_at_risk
+from nbanalytics.risk import (
+    OUTCOMES,
+    OwnFeature,
+    RiskData,
+    Validation,
+    as_of,
+    auc_by_point,
+    dataset,
+    features,
+    outcome,
+    periods_at_risk,
+    refuse_leakage,
+)
 from nbanalytics.risk.assemble import rate_before
 from nbanalytics.risk.data import years_between
 
@@ -397,6 +409,12 @@ def test_three_terms_on_another_scale():
     later = dataset(records, "not_eligible", "G2")
     assert later.table["points_change"].tolist() == [11.0 - 8 - number for number in range(8)]
     assert later.table["points_POR"].tolist() == [11.0] * 8
+    # Dates are looked up among the terms of these records, also where nobody says which they are.
+    refuse_leakage(data)
+    rows = data.table[["student_id", "cohort", "school_id", "y"]].assign(model="m", fold="2018", p=0.1, at="G1")
+    rows["p"] = [0.1, 0.4, 0.2, 0.5, 0.3, 0.15]
+    settings = {"models": ("m",), "at": ("G1",), "observed_at": "G3", "scheme": "schools", **data.settings}
+    assert auc_by_point(Validation(rows, pd.DataFrame(), settings), draws=5)["horizon_years"].tolist() == [2 / 3]
 
 
 def test_the_data_show_themselves(sample):

@@ -480,3 +480,36 @@ def test_differences_between_models_are_paired():
     assert np.isnan(rows.loc[("half", "calibration_slope"), "value"])
     with pytest.raises(DataError, match="no model third to compare with"):
         compare_models(y, {"model": p}, reference="third")
+
+
+def test_one_school_has_the_intervals_of_its_students():
+    y, p = simulated(200)
+    school = ["S1"] * 200
+    with pytest.warns(EstimationWarning, match="All students are of one school"):
+        pd.testing.assert_frame_equal(measures(y, p, clusters=school, threshold=0.3), measures(y, p, threshold=0.3))
+    models = {"a": p, "b": np.sqrt(p)}
+    with pytest.warns(EstimationWarning, match="All students are of one school"):
+        pd.testing.assert_frame_equal(
+            compare_models(y, models, clusters=school, draws=50), compare_models(y, models, draws=50)
+        )
+    with pytest.warns(EstimationWarning, match="All students are of one school"):
+        pd.testing.assert_frame_equal(compare_auc(y, models, school), compare_auc(y, models))
+    with pytest.warns(EstimationWarning, match="All students are of one school"):
+        pd.testing.assert_frame_equal(at_capacity(y, p, clusters=school), at_capacity(y, p))
+    with pytest.warns(EstimationWarning, match="All students are of one school"):
+        pd.testing.assert_frame_equal(
+            net_benefit_curve(y, p, clusters=school, draws=50), net_benefit_curve(y, p, draws=50)
+        )
+
+
+def test_a_rate_that_no_school_changes_is_no_certainty():
+    y, p = simulated(200)
+    schools = np.arange(200) % 10
+    table = measures(y, p, threshold=0.0, clusters=schools)
+    assert (value(table, "tpr", column="low"), value(table, "tpr", column="high")) == wilson(y.sum(), y.sum())
+    assert value(table, "ppv", column="low") < value(table, "ppv") < value(table, "ppv", column="high")
+
+
+def test_few_students_are_not_called_schools():
+    with pytest.warns(EstimationWarning, match="Only 4 students are resampled"):
+        at_capacity([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4], [0.5])

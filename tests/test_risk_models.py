@@ -133,6 +133,9 @@ def test_a_term_without_a_finite_estimate_is_named_and_has_no_interval():
     assert few.coefficients().table.iloc[-1][["term", "status"]].tolist() == ["fate", "left_out"]
     assert few.coefficients_[:-1] == pytest.approx(Logit().fit(X, y).coefficients_)
     assert few.clustered_[:-1, :-1] == pytest.approx(Logit().fit(X, y).clustered_)
+    assert few.statsmodels(
+        X.assign(fate=((y == 1) & (some < 0.1)).astype(float)), y
+    ).params.to_numpy() == pytest.approx(few.coefficients_[:-1], abs=1e-6)
     shrunk = Logit(penalty=1.0).fit(marked, y)
     assert abs(shrunk.coefficients_[-1]) < abs(model.coefficients_[-1])
     with pytest.raises(DataError, match="penalty=0"):

@@ -302,3 +302,24 @@ def test_published_aucs_fall_with_the_horizon():
     aucs = published_aucs().sort_values("horizon_years")
     assert aucs["auc"].tolist() == [0.965, 0.65, 0.61]
     assert aucs["source"].str.len().min() > 10
+
+
+def test_in_one_school_students_are_resampled():
+    y = [1, 1, 0, 0, 1, 0, 0, 0, 0, 0]
+    alone = predictions(
+        {"own": [0.9, 0.8, 0.7, 0.1, 0.2, 0.3, 0.1, 0.1, 0.1, 0.1], "lotless": [0.5] * 10},
+        student_id=range(10),
+        school_id="S1",
+        y=y,
+    )
+    with pytest.warns(EstimationWarning, match="All students are of one school"):
+        table = value_of_prediction(alone, "own", ["lotless"], budgets=[0.4]).table
+    assert (table["low"] < table["high"]).all()
+    lost = pd.DataFrame({"student_id": range(10), "lost_term": ["7VT" if case else None for case in y]})
+    with pytest.warns(EstimationWarning, match="All students are of one school"):
+        ahead = lead_time(alone, lost, TERMS, capacity=0.2, ahead=[2])
+    assert (ahead["low"] < ahead["high"]).tolist() == [True, True]
+    risk = np.sort(np.random.default_rng(1).random((40, 2)), axis=1)
+    with pytest.warns(EstimationWarning, match="All students are of one school"):
+        hazards = hazard_measures(np.arange(40) % 2 + 1, np.arange(40) % 3 > 0, risk, clusters=["S1"] * 40)
+    assert (hazards["low"] < hazards["high"]).all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,9 +20,9 @@ class OwnFeature:
     ----------
     name : str
         Its column.
-    values : pandas.Series, or function of StudentRecords
-        Numbers by ``student_id``. A function is given the records as they were at the prediction point; it is run on
-        all records as well, and a feature that comes out different has looked ahead and is refused.
+    values : pandas.Series, mapping, or function of StudentRecords
+        Numbers by ``student_id``, or what returns them. A function is given the records as they were at the prediction
+        point; it is run on all records as well, and a feature that comes out different has looked ahead and is refused.
     known : str
         The term at whose end the values were known.
 
@@ -33,7 +33,7 @@ class OwnFeature:
     """
 
     name: str
-    values: pd.Series[Any] | Callable[[StudentRecords], pd.Series[Any]]
+    values: pd.Series[Any] | Mapping[str, float] | Callable[[StudentRecords], pd.Series[Any]]
     known: str
 
 
@@ -108,19 +108,21 @@ def refuse_future(name: str, known: str, at: str, terms: Sequence[str]) -> None:
         )
 
 
-def own_values(feature: OwnFeature, records: StudentRecords, past: StudentRecords, at: str) -> pd.Series[Any]:
+def values_by_student(feature: OwnFeature, records: StudentRecords, past: StudentRecords, at: str) -> pd.Series[Any]:
     """Return a user's feature by ``student_id``, refused if it looks ahead of the prediction point.
 
     Raises
     ------
     LeakageError
         If the feature was known later, or comes out different where the later records are at hand.
+    DataError
+        If there is not one number per student.
     """
     refuse_future(feature.name, feature.known, at, records.declaration.terms)
     if not callable(feature.values):
-        return feature.values.astype(float)
-    values = feature.values(past).astype(float)
-    ahead = feature.values(records.to_pandas()).astype(float).reindex(values.index)
+        return _numbers(feature.name, feature.values)
+    values = _numbers(feature.name, feature.values(past))
+    ahead = _numbers(feature.name, feature.values(records.to_pandas())).reindex(values.index)
     changed = int((~((values == ahead) | (values.isna() & ahead.isna()))).sum())
     if changed:
         raise LeakageError(
@@ -128,3 +130,16 @@ def own_values(feature: OwnFeature, records: StudentRecords, past: StudentRecord
             f"after {at} are at hand: it looks ahead. Compute it from terms up to {at} only."
         )
     return values
+
+
+def _numbers(name: str, values: Any) -> pd.Series[Any]:
+    series = pd.Series(values) if isinstance(values, Mapping) else values
+    if not isinstance(series, pd.Series):
+        raise DataError(f"The feature {name!r} is no pandas Series. Give numbers by student_id.")
+    twice = int(series.index.duplicated().sum())
+    if twice:
+        raise DataError(f"The feature {name!r} has {twice} students twice. Give one value per student_id.")
+    try:
+        return series.astype(float)
+    except (TypeError, ValueError):
+        raise DataError(f"The feature {name!r} holds values that are no numbers. Code them as numbers.") from None

@@ -92,7 +92,11 @@ def dataset(
         known=when,
         gap_years=gap,
         left_out=left_out,
-        settings={**_settings(known, came), "declaration": records.declaration.name},
+        settings={
+            **_settings(known, came),
+            "declaration": records.declaration.name,
+            "terms": records.declaration.terms,
+        },
         periods=periods_at_risk(records, at, came.observed_at) if name == "lost" else None,
     )
 

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nbanalytics.errors import DataError
 from nbanalytics.intervals import mean_interval, placements
-from nbanalytics.risk.scores import Floats, labels_of, labels_or_none, ratio, scored, scored_by
+from nbanalytics.risk.bootstrap import schools_to_draw
+from nbanalytics.risk.scores import Floats, labels_of, ratio, scored, scored_by
 
 #: What rounding leaves of a variance of 0.
 _NO_VARIANCE = 1e-15
@@ -126,7 +128,7 @@ def delong(y: Floats, scores: Floats, clusters: Any = None, strata: Any = None) 
             auc[model] += share * own
             deviations[0, model, case] = (of_cases - own) * share * m / len(case)
             deviations[1, model, other] = (of_others - own) * share * n / len(other)
-    everybody = len(np.unique(place))
+    everybody = len(np.unique(place[used]))
     with_cases, with_others = len(np.unique(place[used][y[used] == 1])), len(np.unique(place[used][y[used] == 0]))
     if min(with_cases, with_others) < 2:
         return auc, np.full((len(auc), len(auc)), nan)
@@ -200,7 +202,7 @@ def compare_auc(y: Any, scores: Mapping[str, Any], clusters: Any = None, level: 
 
     outcome, arrays = scored_by(y, scores)
     names = list(arrays)
-    groups = labels_or_none(clusters, len(outcome), "clusters")
+    groups = schools_to_draw(clusters, len(outcome))
     auc, covariance = delong(outcome, np.array(list(arrays.values())), groups)
     rows = []
     for first in range(len(names)):
@@ -232,6 +234,11 @@ def roc_curve(y: Any, p: Any, folds: Any = None) -> pd.DataFrame:
         ``threshold`` (flagged is who has at least that; infinite in the first row; missing with folds), ``fpr`` and
         ``tpr``.
 
+    Raises
+    ------
+    DataError
+        If outcomes or scores cannot be used, or no fold has both classes.
+
     Examples
     --------
     >>> roc_curve([0, 1, 0, 1], [0.1, 0.3, 0.3, 0.8])
@@ -247,6 +254,8 @@ def roc_curve(y: Any, p: Any, folds: Any = None) -> pd.DataFrame:
     labels = labels_of(folds, len(outcome), "folds")
     parts = [labels == fold for fold in np.unique(labels)]
     parts = [inside for inside in parts if 0 < outcome[inside].sum() < inside.sum()]
+    if not parts:
+        raise DataError("folds: none holds students with and students without the outcome. Take larger folds, or none.")
     pairs = np.array([outcome[inside].sum() * (1 - outcome[inside]).sum() for inside in parts])
     curves = [_curve(outcome[inside], scores[inside]) for inside in parts]
     knots = np.unique(np.concatenate([curve["fpr"] for curve in curves]))

@@ -12,13 +12,14 @@ import pandas as pd
 from tqdm import tqdm
 
 from nbanalytics.errors import DataError
+from nbanalytics.frames import collect
 from nbanalytics.results import Shown
 from nbanalytics.risk.auc import auc_interval
-from nbanalytics.risk.bootstrap import Draws, Statistic, draw, percentile_interval, warn_weak
+from nbanalytics.risk.bootstrap import Draws, Statistic, draw, percentile_interval, schools_to_draw, warn_weak
 from nbanalytics.risk.data import RiskData
-from nbanalytics.risk.decision import SHARES, counted, flag_at, share_interval
-from nbanalytics.risk.grouping import CROSS, grouped_statistic, refusal, with_attributes
-from nbanalytics.risk.scores import Floats
+from nbanalytics.risk.decision import COUNTED, counted, flag_at, share_interval
+from nbanalytics.risk.grouping import CROSS, PREDICTED, grouped_statistic, refusal, with_attributes
+from nbanalytics.risk.scores import Floats, as_names
 from nbanalytics.risk.validation import Validation
 
 COLUMNS = (
@@ -84,10 +85,10 @@ def audit(
     ----------
     validation : Validation
         Predictions of students that the models had not learnt from.
-    students : RiskData or pandas.DataFrame
+    students : RiskData or dataframe
         ``student_id`` and the columns of ``by``; sensitive attributes are used here and nowhere else.
     by : sequence of str
-        Attributes; ``school_id`` is that of the validation.
+        Attributes; ``school_id``, ``cohort`` and ``fold`` are those of the validation.
     crossed : bool
         Whether to cross them two by two.
     thresholds : sequence of float
@@ -115,9 +116,9 @@ def audit(
 
     Notes
     -----
-    Whole schools are resampled; where every group of an attribute lies inside one school, students are, and the
-    comparison is between these very schools. There, and where no resample varies, shares have Wilson's interval; AUC
-    has DeLong's (Obuchowski's for schools). Error rates by group: Hardt, Price and Srebro (2016); with different base
+    Whole schools are resampled; of a group inside one school students are, and the comparison is between these very
+    schools. There, and where no resample varies, shares have Wilson's interval; AUC has DeLong's (Obuchowski's for
+    schools). Error rates by group: Hardt, Price and Srebro (2016); with different base
     rates, precision, false positives and misses cannot all be equal (Chouldechova 2017, Big Data 5: 153-163).
 
     Examples
@@ -134,10 +135,11 @@ def audit(
     33     girl  40   10.0    0.2                                  ok
     36  missing   4    NaN    NaN  refused: 4 students, fewer than 30
     """
-    table = students.table if isinstance(students, RiskData) else students
-    names = [name for name in by if name != "school_id"]
-    absent = [name for name in ["student_id", *names] if name not in table]
-    absent += [name for name in models or () if name not in validation.models]
+    by, models = as_names(by), as_names(models or validation.models)
+    table = students.table if isinstance(students, RiskData) else collect(students)
+    names = [name for name in by if name not in PREDICTED]
+    absent = [name for name in ["student_id", *names] if name not in table or name in ("y", "p", "model", "at")]
+    absent += [name for name in models if name not in validation.models]
     if absent:
         raise DataError(
             f"There is no {', '.join(absent)}. Columns of students: {', '.join(map(str, table.columns))}; "
@@ -146,18 +148,21 @@ def audit(
     attributes = [(name,) for name in by] + (list(combinations(by, 2)) if crossed else [])
     rows: list[dict[str, Any]] = []
     fitted = set(zip(validation.table["at"], validation.table["model"], strict=True))
-    plans = [(at, model) for at in validation.settings["at"] for model in models or validation.models]
+    plans = [(at, model) for at in validation.settings["at"] for model in models]
     plans = [plan for plan in plans if plan in fitted]
     if not plans:
         raise DataError(
-            f"None of {', '.join(models or validation.models)} was fitted at any prediction point. Choose among: "
+            f"None of {', '.join(models)} was fitted at any prediction point. Choose among: "
             f"{', '.join(sorted({model for _, model in fitted}))}."
         )
+    drawn = []
     for at, model in tqdm(plans, desc="auditing", unit="model", delay=2, leave=False, disable=None):
         part = validation.table.query("at == @at and model == @model").reset_index(drop=True)
         part = with_attributes(part, table[["student_id", *names]])
-        one = _ModelAudit(part, thresholds, (min_students, min_cases), draws, random_state, level)
+        schools = schools_to_draw(part["school_id"], len(part))
+        one = _ModelAudit(part, schools, thresholds, (min_students, min_cases), draws, random_state, level)
         rows += [{"at": at, "model": model, **row} for row in one.rows(attributes)]
+        drawn.append(one.by_school)
     settings = {
         "by": tuple(by),
         "thresholds": tuple(thresholds),
@@ -167,7 +172,7 @@ def audit(
         "random_state": random_state,
     }
     found = pd.DataFrame(rows, columns=list(COLUMNS))
-    warn_weak(one.by_school, found.loc[found["status"] == "ok", "value"])
+    warn_weak(min(drawn, key=lambda draws: draws.clusters), found.loc[found["status"] == "ok", "value"])
     return Audit(found, settings)
 
 
@@ -176,6 +181,7 @@ class _ModelAudit:
     """The audit of one model at one prediction point."""
 
     part: pd.DataFrame
+    schools: Any
     thresholds: Sequence[float]
     limits: tuple[int, int]
     draws: int
@@ -184,22 +190,18 @@ class _ModelAudit:
 
     @property
     def by_school(self) -> Draws:
-        return draw(len(self.part), self.part["school_id"], self.draws, self.random_state)
+        return draw(len(self.part), self.schools, self.draws, self.random_state)
 
     def rows(self, attributes: Sequence[tuple[str, ...]]) -> list[dict[str, Any]]:
         by_school, by_student = self.by_school, draw(len(self.part), None, self.draws, self.random_state)
         everybody = np.arange(len(self.part))
-        schools = self.part["school_id"].to_numpy()
         all_by_school, all_by_student = self._resample(everybody, by_school), self._resample(everybody, by_student)
-        found = self._group({"attribute": "all", "group": "all"}, everybody, all_by_school, None, schools)
+        found = self._group({"attribute": "all", "group": "all"}, everybody, all_by_school, None, self.schools)
         for names in attributes:
             labels = self.part[names[0]].to_numpy(dtype=object)
             for name in names[1:]:
                 labels = labels + CROSS + self.part[name].to_numpy(dtype=object)
             groups = {label: np.flatnonzero(labels == label) for label in sorted(set(labels))}
-            nested = all(len(set(schools[inside])) == 1 for inside in groups.values())
-            drawn, every = (by_student, all_by_student) if nested else (by_school, all_by_school)
-            clusters = None if nested else schools
             for label, inside in groups.items():
                 head = {"attribute": CROSS.join(names), "group": label}
                 y = self.part["y"].to_numpy(dtype=float)[inside]
@@ -207,8 +209,10 @@ class _ModelAudit:
                 if status != "ok":
                     found.append({**head, "n": len(inside), "status": status})
                     continue
+                nested = self.part["school_id"].iloc[inside].nunique() == 1
+                drawn, every = (by_student, all_by_student) if nested else (by_school, all_by_school)
                 resampled = self._resample(inside, drawn.of(inside))
-                found += self._group(head, inside, resampled, every, clusters)
+                found += self._group(head, inside, resampled, every, None if nested else self.schools)
         return found
 
     def _compute(self, inside: Any) -> Statistic:
@@ -232,7 +236,7 @@ class _ModelAudit:
             if measure == "auc":
                 schools, folds = None if clusters is None else clusters[inside], part["fold"].to_numpy(dtype=object)
                 _, low, high = auc_interval(y, p, schools, self.level, folds)
-            elif measure in SHARES and (clusters is None or low == high):
+            elif measure in COUNTED and (clusters is None or low == high):
                 # A rate of 0 or 1 in every resample is no certainty.
                 low, high = share_interval(_counts_at(y, p, float(threshold)), measure, self.level)
             row = {

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from nbanalytics.errors import DataError
 from nbanalytics.risk.classifier import Classifier
-from nbanalytics.risk.design import checked_outcome, feature_names, say_empty
+from nbanalytics.risk.design import as_numbers, checked_outcome, feature_names, say_empty
 
 #: Parts of the training students that take turns in calibration.
 PARTS = 5
@@ -104,4 +104,4 @@ class Boosting(Classifier):
             return np.asarray(self.model_.predict_proba(self._numbers(X)))
 
     def _numbers(self, X: pd.DataFrame) -> Any:
-        return X[self.terms_].to_numpy(dtype=float)
+        return as_numbers(X, self.terms_).to_numpy()

@@ -9,9 +9,11 @@ from math import nan
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nbanalytics.errors import DataError, EstimationWarning
-from nbanalytics.risk.scores import Floats, Places, labels_of
+from nbanalytics.intervals import checked_level
+from nbanalytics.risk.scores import Floats, Places, labels_of, labels_or_none
 
 #: Weights handled at once (draws times students): 16 MB keeps them in a processor's cache and memory small.
 _BLOCK = 2_000_000
@@ -32,14 +34,17 @@ class Draws:
     counts : array, shape (draws, clusters)
     place : array, shape (students,)
         The cluster of each student.
+    unit : str
+        What is drawn: ``schools`` or ``students``.
     """
 
     counts: Any
     place: Places
+    unit: str = "students"
 
     def of(self, rows: Any) -> Draws:
         """Keep some students, with the same draws: differences between groups and models stay paired."""
-        return Draws(self.counts, self.place[rows])
+        return Draws(self.counts, self.place[rows], self.unit)
 
     @property
     def clusters(self) -> int:
@@ -94,14 +99,29 @@ def draw(students: int, clusters: Any = None, draws: int = 200, random_state: in
         place = np.unique(labels_of(clusters, students, "clusters"), return_inverse=True)[1]
     number = int(place.max()) + 1
     rng = np.random.default_rng(random_state)
-    return Draws(rng.multinomial(number, np.full(number, 1 / number), size=draws), place)
+    unit = "students" if clusters is None else "schools"
+    return Draws(rng.multinomial(number, np.full(number, 1 / number), size=draws), place, unit)
+
+
+def schools_to_draw(clusters: Any, students: int) -> NDArray[np.object_] | None:
+    """Return the school of each student, or None, with a warning, if all are of one: students are drawn then."""
+    labels = labels_or_none(clusters, students, "clusters")
+    if labels is None or len(set(labels)) > 1:
+        return labels
+    warnings.warn(
+        "All students are of one school, so students are resampled and not schools: the intervals speak of this school "
+        "and take its students to be independent. Add schools.",
+        EstimationWarning,
+        stacklevel=3,
+    )
+    return None
 
 
 def warn_weak(drawn: Draws, values: Iterable[float] = ()) -> None:
     """Warn, for the caller's caller, of few schools to resample, and of values that could not be computed."""
     said = []
     if drawn.clusters < MIN_CLUSTERS:
-        said.append(f"Only {drawn.clusters} schools are resampled: intervals are rough. Add schools or cohorts.")
+        said.append(f"Only {drawn.clusters} {drawn.unit} are resampled: intervals are rough. Add schools or cohorts.")
     numbers = np.array(list(values), dtype=float)
     if not np.isfinite(numbers).all():
         said.append(
@@ -114,6 +134,7 @@ def warn_weak(drawn: Draws, values: Iterable[float] = ()) -> None:
 
 def percentile_interval(values: Floats, level: float = 0.95) -> tuple[float, float]:
     """Percentile interval of bootstrap values; missing if more than a tenth of the draws gave none."""
+    checked_level(level)
     usable = values[np.isfinite(values)]
     if len(usable) < _USABLE * len(values):
         return nan, nan

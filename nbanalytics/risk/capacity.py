@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbanalytics.risk.bootstrap import Statistic, draw, percentile_interval, warn_weak
+from nbanalytics.errors import DataError
+from nbanalytics.risk.bootstrap import Statistic, draw, percentile_interval, schools_to_draw, warn_weak
 from nbanalytics.risk.decision import counted, flag_at, flag_top_within, net_benefit, rates
 from nbanalytics.risk.scores import Floats, labels_or_none, scored
 
@@ -70,7 +71,7 @@ def at_capacity(
     """
     outcome, scores = scored(y, p)
     strata = labels_or_none(folds, len(outcome), "folds")
-    drawn = draw(len(outcome), clusters, draws, random_state)
+    drawn = draw(len(outcome), schools_to_draw(clusters, len(outcome)), draws, random_state)
     warn_weak(drawn)
     rows: list[tuple[float, str, float, float, float]] = []
     for capacity in capacities:
@@ -126,6 +127,11 @@ def net_benefit_curve(
         ``threshold, strategy, value, low, high``: the net benefit per student of the ``model``, of flagging
         ``everybody`` and of flagging ``nobody`` (0).
 
+    Raises
+    ------
+    DataError
+        If outcomes or scores cannot be used, or a threshold is 1 or no probability.
+
     Warns
     -----
     EstimationWarning
@@ -144,7 +150,9 @@ def net_benefit_curve(
     2        0.5     nobody    0.0
     """
     outcome, scores = scored(y, p)
-    drawn = draw(len(outcome), clusters, draws, random_state)
+    if any(threshold == 1 for threshold in thresholds):
+        raise DataError("At a threshold of 1 false alarms weigh infinitely. Choose thresholds below 1.")
+    drawn = draw(len(outcome), schools_to_draw(clusters, len(outcome)), draws, random_state)
     warn_weak(drawn)
     rows: list[tuple[float, str, float, float, float]] = []
     for threshold in thresholds:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from math import isclose, nan
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError
@@ -122,7 +124,7 @@ def model_card(
     Raises
     ------
     DataError
-        If the model or the prediction point was not validated.
+        If the model or the prediction point was not validated, or the threshold not audited.
 
     Examples
     --------
@@ -207,12 +209,24 @@ def _measures(
 
 
 def _about_audit(audited: Audit | None, at: str, model: str, threshold: float | None) -> list[tuple[str, str]]:
-    if audited is None:
+    own = (
+        pd.DataFrame()
+        if audited is None
+        else audited.table[(audited.table["at"] == at) & (audited.table["model"] == model)]
+    )
+    if audited is None or own.empty:
         return [("", "not audited: errors by group are not known, so do not use the scores")]
-    level = audited.settings["thresholds"][0] if threshold is None else threshold
-    own = audited.table[(audited.table["at"] == at) & (audited.table["model"] == model)]
+    levels = audited.settings["thresholds"]
+    level = next(iter(levels), None) if threshold is None else threshold
+    if threshold is not None and not any(isclose(threshold, known) for known in levels):
+        raise DataError(
+            f"The audit has no threshold of {threshold:g}. Choose among: {', '.join(f'{known:g}' for known in levels)}."
+        )
     # A card is handed on: groups are not crossed in it, and the size of a refused one is not told.
-    own = own[(own["threshold"].isna() | (own["threshold"] == level)) & ~own["attribute"].str.contains(CROSS)]
+    own = own[
+        (own["threshold"].isna() | np.isclose(own["threshold"], nan if level is None else level))
+        & ~own["attribute"].str.contains(CROSS)
+    ]
     lines = []
     for (attribute, group), rows in own.groupby(["attribute", "group"], sort=False):
         name = "all" if attribute == "all" else f"{attribute} {group}"
@@ -221,7 +235,8 @@ def _about_audit(audited: Audit | None, at: str, model: str, threshold: float | 
             continue
         shown = rows[rows["measure"].isin(_AUDITED)].to_dict("records")
         lines.append((name, "; ".join(f"{row['measure']} {_interval(row)}" for row in shown)))
-    return [("threshold", f"flagged from a probability of {level:g}"), *lines]
+    flagged = [] if level is None else [("threshold", f"flagged from a probability of {level:g}")]
+    return [*flagged, *lines]
 
 
 def _items(rows: pd.DataFrame) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from nbanalytics.errors import DataError
 from nbanalytics.risk.binomial import BinomialFit, Link, clustered_covariance
 from nbanalytics.risk.coefficients import chosen_errors
+from nbanalytics.risk.design import as_numbers
 from nbanalytics.risk.estimable import SEPARATED
 
 Floats = NDArray[np.float64]
@@ -59,15 +60,31 @@ class BinomialClassifier(Classifier):
         return settings, self.covariance_ if kind == "model" or self.clustered_ is None else self.clustered_
 
 
+def schools_of(X: pd.DataFrame) -> NDArray[Any]:
+    """Return the school of each row; one and the same where ``X`` has no column ``school_id``.
+
+    Raises
+    ------
+    DataError
+        If a row has no school.
+    """
+    if "school_id" not in X:
+        return np.zeros(len(X))
+    absent = int(X["school_id"].isna().sum())
+    if absent:
+        raise DataError(f"{absent} of {len(X)} rows of X have no school. Fill in a name such as 'unknown'.")
+    return np.asarray(X["school_id"])
+
+
 def whole_columns(X: pd.DataFrame, names: Sequence[str]) -> Floats:
     """Return columns as numbers.
 
     Raises
     ------
     DataError
-        If a value is missing.
+        If a value is missing or no number, or a column is not there.
     """
-    columns = X[list(names)].to_numpy(dtype=float)
+    columns = as_numbers(X, names).to_numpy()
     if np.isnan(columns).any():
         raise DataError("X has missing values. Put Design before the model in a Pipeline: it fills and marks them.")
-    return np.asarray(columns)
+    return columns

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from nbanalytics.errors import EstimationWarning
+from nbanalytics.intervals import checked_level
 from nbanalytics.results import Shown
 
 Floats = NDArray[np.float64]
@@ -60,7 +61,7 @@ def estimates_table(
     values = np.where(np.asarray(status) == "left_out", np.nan, values)
     clustered = settings["errors"] == "school"
     spread = stats.t(settings["clusters"] - 1) if clustered else stats.norm()
-    half = spread.ppf(0.5 + settings["level"] / 2) * errors
+    half = spread.ppf(0.5 + checked_level(settings["level"]) / 2) * errors
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * spread.sf(np.abs(values / errors))
     table = pd.DataFrame(

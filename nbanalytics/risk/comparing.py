@@ -10,7 +10,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.risk.auc import auc_difference, auc_interval, delong
-from nbanalytics.risk.bootstrap import Draws, draw, percentile_interval, warn_weak
+from nbanalytics.risk.bootstrap import Draws, draw, percentile_interval, schools_to_draw, warn_weak
 from nbanalytics.risk.capacity import capacity_statistic
 from nbanalytics.risk.measuring import statistic
 from nbanalytics.risk.scores import Floats, labels_or_none, scored_by
@@ -89,7 +89,7 @@ def compare_models(
         raise DataError(
             f"There is no model {base} to compare with. Choose among: {', '.join(arrays) or 'none at all'}."
         )
-    schools = labels_or_none(clusters, len(outcome), "clusters")
+    schools = schools_to_draw(clusters, len(outcome))
     strata = labels_or_none(folds, len(outcome), "folds")
     drawn = draw(len(outcome), schools, draws, random_state)
     values, resampled = {}, {}

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from nbanalytics.errors import DataError
+from nbanalytics.risk.at_risk import EXITS
 from nbanalytics.risk.binomial import Link
 from nbanalytics.risk.design import DETAIL, Design, feature_names
 from nbanalytics.risk.hazard import Hazard, steps_of
@@ -59,6 +61,12 @@ class CompetingHazards(BaseEstimator):  # type: ignore[misc]
     def fit(self, X: pd.DataFrame, exit: Any) -> CompetingHazards:
         """Fit the three hazards on person-periods with the way each ended (``none, lost, moved, unknown``)."""
         ended = np.asarray(exit, dtype=object)
+        strange = sorted({str(way) for way in ended} - set(EXITS))
+        if len(ended) != len(X) or strange:
+            raise DataError(
+                f"X has {len(X)} rows and exit has {len(ended)}{f', with {strange[0]!r}' if strange else ''}. Give "
+                f"how each person-period ended: {', '.join(EXITS)}."
+            )
         self.last_step_ = int(steps_of(X).max())
         self.causes_: dict[str, Any] = {}
         for cause in ("moved", "unknown", "lost"):
@@ -83,6 +91,9 @@ class CompetingHazards(BaseEstimator):  # type: ignore[misc]
         parts = []
         for step in range(1, number + 1):
             chance = {cause: self._hazard(cause, X, step) for cause in self.causes_}
+            # Each exit is fitted on its own: far from the data their chances can come to more than 1.
+            most = np.maximum(chance["moved"] + chance["unknown"], 1.0)
+            chance |= {cause: chance[cause] / most for cause in ("moved", "unknown")}
             present = stays * (1 - chance["moved"] - chance["unknown"])
             sums["moved"] = sums["moved"] + stays * chance["moved"]
             sums["unknown"] = sums["unknown"] + stays * chance["unknown"]

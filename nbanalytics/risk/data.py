@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nbanalytics.errors import DataError
 from nbanalytics.results import Shown
+from nbanalytics.risk.scores import as_names
 
 #: Columns of a risk table that are no features.
 KEYS = ("student_id", "cohort", "school_id", "y")
@@ -47,9 +48,14 @@ class RiskData(Shown):
     left_out : pandas.DataFrame
         Students without a row: ``cohort, reason, students``.
     settings : mapping
-        What else was chosen.
+        What else was chosen; ``terms``: all terms in order, and ``family``: the family of each feature, if known.
     periods : pandas.DataFrame, optional
         For outcomes with a date, the person-periods after ``at``: see :func:`nbanalytics.risk.periods_at_risk`.
+
+    Raises
+    ------
+    DataError
+        If a column is wanting, a student comes twice or has no school, or an outcome is neither 0 nor 1.
 
     Examples
     --------
@@ -73,6 +79,9 @@ class RiskData(Shown):
     left_out: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["cohort", "reason", "students"]))
     settings: Mapping[str, Any] = field(default_factory=dict)
     periods: pd.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_unusable(self.table, (*KEYS, *self.features, *self.sensitive))
 
     @property
     def X(self) -> pd.DataFrame:
@@ -115,16 +124,17 @@ class RiskData(Shown):
         DataError
             If one of them is not a column of the table.
         """
+        features = as_names(features)
         absent = [name for name in features if name not in self.table.columns or name in KEYS]
         if absent:
             raise DataError(
                 f"There is no feature {', '.join(absent)}. Choose among: {', '.join(sorted(self.features))}."
             )
-        return replace(self, features=tuple(features))
+        return replace(self, features=features)
 
     def with_sensitive(self, names: Sequence[str] | None = None) -> RiskData:
         """Let models use sensitive columns: each value but the first becomes a feature of 0 and 1, so does missing."""
-        wanted = self.sensitive if names is None else tuple(names)
+        wanted = self.sensitive if names is None else as_names(names)
         absent = [name for name in wanted if name not in self.sensitive]
         if absent:
             raise DataError(
@@ -147,6 +157,22 @@ class RiskData(Shown):
             f"{int(self.table['y'].sum())} with the outcome, {len(self.features)} features, "
             f"{int(self.left_out['students'].sum())} students left out"
         )
+
+
+def _refuse_unusable(table: Any, needed: Sequence[str]) -> None:
+    if not isinstance(table, pd.DataFrame):
+        raise DataError("The table is no pandas table. Give table.to_pandas().")
+    absent = [name for name in dict.fromkeys(needed) if name not in table]
+    if absent:
+        raise DataError(f"The table has no column {', '.join(absent)}. It has: {', '.join(map(str, table.columns))}.")
+    faults = {
+        "students come twice. Give one row per student": table["student_id"].duplicated(),
+        "students have no school. Fill in a name such as 'unknown'": table["school_id"].isna(),
+        "outcomes are neither 0 nor 1. Leave out those whose outcome is not known": ~table["y"].isin((0, 1)),
+    }
+    for words, faulty in faults.items():
+        if faulty.any():
+            raise DataError(f"{int(faulty.sum())} of {len(table)} {words}.")
 
 
 def horizon_years(terms: Sequence[str], at: str, observed_at: str) -> float:

@@ -23,6 +23,8 @@ SHARES = {
     "ppv": ("tp", "tp fp"),
     "npv": ("tn", "fn tn"),
 }
+#: What has an interval from counts: the shares, and 100 less 100 times the precision.
+COUNTED = (*SHARES, "false_alarms_per_100")
 
 
 def flag_at(p: Floats, threshold: float) -> Floats:
@@ -114,7 +116,10 @@ def net_benefit(counts: dict[str, Floats], threshold: float) -> Floats:
 
 
 def share_interval(counts: dict[str, Any], name: str, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of one of the shares; missing if nobody is in its denominator."""
+    """Wilson's interval of one of the shares, or of false alarms; missing if nobody is in its denominator."""
+    if name == "false_alarms_per_100":
+        low, high = share_interval(counts, "ppv", level)
+        return 100 * (1 - high), 100 * (1 - low)
     above, below = SHARES[name]
     return wilson(round(float(_sum(counts, above))), round(float(_sum(counts, below))), level)
 

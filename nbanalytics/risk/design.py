@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError, EstimationWarning
+from nbanalytics.risk.scores import numbers_of
 
 Floats = NDArray[np.float64]
 #: Columns of X that are no features: the school, and the step of a person-period.
@@ -82,7 +83,7 @@ class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         empty = [name for name in names if X[name].isna().all()]
         if empty:
             say_empty(empty, len(names), len(X))
-        numbers = X[names].astype(float)
+        numbers = as_numbers(X, names)
         self.medians_ = numbers.drop(columns=empty).median()
         missing = numbers.isna().sum()
         shown = (missing >= self.min_count) & (len(X) - missing >= self.min_count)
@@ -104,9 +105,6 @@ class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return the school and the step, where ``X`` has them, and the columns made."""
         check_is_fitted(self, "columns_")
-        absent = [name for name in self.medians_.index if name not in X]
-        if absent:
-            raise DataError(f"X has no column {', '.join(absent)}, which the model was fitted with. Add it.")
         made = self._filled(X)[self.columns_]
         if self.scale:
             made = (made - self.means_) / self.sds_
@@ -119,25 +117,45 @@ class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.columns_, dtype=object)
 
     def _chosen(self, X: pd.DataFrame) -> list[str]:
-        if not isinstance(X, pd.DataFrame):
-            raise DataError("X is no pandas table. Give RiskData.X, whose columns have names.")
+        numbers = feature_names(X)
         if self.columns is not None:
             absent = [name for name in self.columns if name not in X]
             if absent:
                 raise DataError(f"X has no column {', '.join(absent)}. Choose among: {', '.join(map(str, X.columns))}.")
             return list(self.columns)
-        numbers = feature_names(X)
         return [name for name in numbers if not name.startswith(tuple(self.without))] or numbers
 
     def _filled(self, X: pd.DataFrame) -> pd.DataFrame:
-        numbers = X[list(self.medians_.index)].astype(float)
+        numbers = as_numbers(X, list(self.medians_.index))
         indicators = {f"{name}_missing": numbers[name].isna().astype(float) for name in self.indicators_}
         return numbers.fillna(self.medians_).assign(**indicators)
 
 
 def feature_names(X: pd.DataFrame) -> list[str]:
-    """Return the columns of ``X`` but the school and the step."""
+    """Return the columns of ``X`` but the school and the step; refuse what is no pandas table."""
+    if not isinstance(X, pd.DataFrame):
+        raise DataError("X is no pandas table. Give RiskData.X, whose columns have names.")
     return [str(name) for name in X.columns if name not in CARRIED]
+
+
+def as_numbers(X: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return columns as floats.
+
+    Raises
+    ------
+    DataError
+        If a column is not there, or holds what is no number.
+    """
+    absent = [name for name in names if name not in X]
+    if absent:
+        raise DataError(f"X has no column {', '.join(absent)}, which the model was fitted with. Add it.")
+    try:
+        return X[list(names)].astype(float)
+    except (TypeError, ValueError):
+        words = [name for name in names if not pd.api.types.is_numeric_dtype(X[name])]
+        raise DataError(
+            f"X holds values that are no numbers in {', '.join(words)}. Code them as numbers, or leave them out."
+        ) from None
 
 
 def aliased(columns: Floats, names: Sequence[str], tolerance: float = 1e-7) -> list[str]:
@@ -169,7 +187,7 @@ def checked_outcome(y: ArrayLike, n: int) -> Floats:
     DataError
         If the outcome is missing somewhere, is no 0 or 1, or is the same for all.
     """
-    outcome = np.asarray(y, dtype=float)
+    outcome = numbers_of(y, "y") if n else np.zeros(0)
     if len(outcome) != n:
         raise DataError(f"X has {n} rows and y has {len(outcome)}. Give one outcome per row.")
     wrong = int((~np.isin(outcome, (0.0, 1.0))).sum())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import exp, factorial, log, nan
+from math import exp, factorial, inf, isnan, log, nan
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from nbanalytics.errors import DataError
+from nbanalytics.intervals import mean_interval
 from nbanalytics.results import Shown
 from nbanalytics.risk.data import RiskData
 from nbanalytics.risk.logit import Logit
@@ -70,10 +71,11 @@ class Explanation(Shown):
         return said
 
     def _words(self) -> str:
+        sure = "" if isnan(self.low) else f" ({100 * self.low:.0f} to {100 * self.high:.0f})"
         return (
             f"{self.settings['outcome']} ({self.settings['observed_at']}) foreseen from {self.settings['at']}: "
-            f"{100 * self.probability:.0f} of 100 students like this one ({100 * self.low:.0f} to "
-            f"{100 * self.high:.0f}), against {100 * self.reference:.0f} for the reference. It is no verdict"
+            f"{100 * self.probability:.0f} of 100 students like this one{sure}, against {100 * self.reference:.0f} for "
+            "the reference. It is no verdict"
         )
 
 
@@ -158,8 +160,6 @@ def explain(
 def _of_logit(
     model: Pipeline, learnt_from: RiskData, student: pd.DataFrame, level: float, settings: dict[str, Any]
 ) -> Explanation:
-    from scipy import stats
-
     logit: Logit = model[-1]
     if logit.penalty > 0:
         raise DataError("A logit with a penalty has no honest interval. Fit it with penalty=0 to explain it.")
@@ -172,7 +172,8 @@ def _of_logit(
     probability, reference = _inverse(end), _inverse(start)
     slope = (probability - reference) / (end - start) if abs(end - start) > 1e-9 else reference * (1 - reference)
     table = pd.DataFrame({"feature": columns, "log_odds": added, "reference": means})
-    table["feature"] = table["feature"].str.removesuffix("_missing")
+    of = {f"{name}_missing": name for name in learnt_from.features}
+    table["feature"] = [of.get(name, name) for name in table["feature"]]
     table = table.groupby("feature", sort=False).agg({"log_odds": "sum", "reference": "first"}).reset_index()
     table["value"] = student.iloc[0].reindex(table["feature"]).to_numpy(dtype=float)
     table["points"] = 100 * slope * table["log_odds"]
@@ -180,13 +181,10 @@ def _of_logit(
     covariance = logit.clustered_ if clustered else logit.covariance_
     row = np.concatenate([[1.0], own])
     error = float(np.sqrt(max(row @ np.asarray(covariance) @ row, 0.0)))
-    spread = stats.t(logit.clusters_ - 1) if clustered else stats.norm()
-    half = float(spread.ppf(0.5 + level / 2)) * error
+    low, high = mean_interval(end, error, logit.clusters_ - 1 if clustered else inf, level)
     kind = f"clustered by {logit.clusters_} schools" if clustered else "of the model"
     settings |= {"method": "logit", "interval": kind, "level": level}
-    return Explanation(
-        _largest_first(table), probability, _inverse(end - half), _inverse(end + half), reference, settings
-    )
+    return Explanation(_largest_first(table), probability, _inverse(low), _inverse(high), reference, settings)
 
 
 def _shapley(
@@ -216,8 +214,6 @@ def _half_sample_interval(
     model: Any, data: RiskData, student: pd.DataFrame, probability: float, drawn: tuple[int, int, float]
 ) -> tuple[float, float]:
     """Interval in log odds from models fitted on half the students; missing without two refits."""
-    from scipy import stats
-
     refits, random_state, level = drawn
     if refits < 2:
         return nan, nan
@@ -227,9 +223,8 @@ def _half_sample_interval(
     for _ in range(refits):
         rows = rng.permutation(len(X))[: len(X) // 2]
         found.append(_log_odds(_chance(clone(model).fit(X.iloc[rows], y[rows]), student)))
-    half = float(stats.t(refits - 1).ppf(0.5 + level / 2)) * float(np.std(found, ddof=1))
-    centre = _log_odds(probability)
-    return _inverse(centre - half), _inverse(centre + half)
+    low, high = mean_interval(_log_odds(probability), float(np.std(found, ddof=1)), refits - 1, level)
+    return _inverse(low), _inverse(high)
 
 
 def _families(data: RiskData) -> dict[str, list[str]]:

@@ -12,9 +12,10 @@ from nbanalytics.errors import DataError
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 from nbanalytics.risk.absence_features import absence_features, context_features, move_features
-from nbanalytics.risk.asof import OwnFeature, as_of, own_values, terms_until
-from nbanalytics.risk.data import UNKNOWN_SCHOOL
+from nbanalytics.risk.asof import OwnFeature, as_of, terms_until, values_by_student
+from nbanalytics.risk.data import KEYS, UNKNOWN_SCHOOL
 from nbanalytics.risk.grade_features import grade_features, national_test_features, subject_features
+from nbanalytics.risk.scores import as_names
 
 #: The families of features, in the order of their columns.
 FAMILIES = ("grades", "subjects", "absence", "moves", "tests", "context")
@@ -116,7 +117,8 @@ def features(
     Raises
     ------
     DataError
-        If ``at`` is no prediction point, a family is not known or its table is not there, or nobody is in school.
+        If ``at`` is no prediction point, a family or a subject is not known or a table is not there, nobody is in
+        school, or a feature of one's own has a name that is taken or not one number per student.
     LeakageError
         If a feature of one's own was known later than ``at``.
 
@@ -140,7 +142,7 @@ def features(
         known |= dict.fromkeys(frame.columns, term)
         family |= dict.fromkeys(frame.columns, name)
     for feature in own:
-        table[feature.name] = table["student_id"].map(own_values(feature, records, past, at))
+        table[feature.name] = _own(feature, records, past, at, table)
         known[feature.name], family[feature.name] = feature.known, "own"
     sensitive = [name for name in SENSITIVE if name in students]
     table = pd.concat([table, *(_as_text(students[name]) for name in sensitive)], axis=1)
@@ -150,7 +152,23 @@ def features(
     )
 
 
+def _own(
+    feature: OwnFeature, records: StudentRecords, past: StudentRecords, at: str, table: pd.DataFrame
+) -> pd.Series[Any]:
+    if feature.name in (*table.columns, *KEYS, *SENSITIVE, "reason"):
+        raise DataError(f"The name of the feature {feature.name!r} is taken. Give it another.")
+    given = values_by_student(feature, records, past, at)
+    values: pd.Series[Any] = table["student_id"].map(given)
+    if given.notna().any() and values.isna().all():
+        raise DataError(
+            f"The feature {feature.name!r} has a value of none of the {len(table)} students in school in {at}. Give "
+            "numbers by student_id."
+        )
+    return values
+
+
 def _families(past: StudentRecords, families: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    families = None if families is None else as_names(families)
     unknown = [name for name in families or () if name not in FAMILIES]
     if unknown:
         raise DataError(f"There is no family of features {', '.join(unknown)}. Choose among: {', '.join(FAMILIES)}.")

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nbanalytics.errors import DataError, meant
 from nbanalytics.frames import collect
 from nbanalytics.grading import STRECK, Grading
 from nbanalytics.records import StudentRecords
+from nbanalytics.risk.scores import as_names
 
 
 def graded(records: StudentRecords, table: str = "grades") -> pd.DataFrame:
@@ -61,8 +63,17 @@ def grade_features(past: StudentRecords, terms: Sequence[str]) -> pd.DataFrame:
 
 def subject_features(past: StudentRecords, at: str, subjects: Sequence[str] | None = None) -> pd.DataFrame:
     """Points, fail and streck in the core subjects, or in the subjects named; missing if the subject is not read."""
-    wanted = core_demands(past.gradings()) if subjects is None else {code: (code,) for code in subjects}
     rows = graded(past)
+    if subjects is None:
+        wanted = core_demands(past.gradings())
+    else:
+        wanted = {code: (code,) for code in as_names(subjects)}
+        known = {code: None for grading, _ in past.gradings() for code in grading.subjects} | dict.fromkeys(
+            rows["subject"]
+        )
+        strange = [code for code in wanted if code not in known]
+        if strange:
+            raise DataError(f"There is no subject {', '.join(strange)}. {meant(strange[0], known)}")
     rows = rows[rows["term"] == at]
     columns: dict[str, Any] = {}
     for name, codes in wanted.items():

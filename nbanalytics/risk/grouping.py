@@ -17,6 +17,8 @@ from nbanalytics.risk.scores import Floats, labels_of
 ERROR_RATES = ("flagged_share", "tpr", "fnr", "fpr", "ppv", "false_alarms_per_100")
 #: Between the names of crossed attributes, and between their values.
 CROSS = " × "
+#: Attributes that predictions have themselves.
+PREDICTED = ("school_id", "cohort", "fold")
 
 
 def grouped_statistic(y: Floats, p: Floats, thresholds: Sequence[float], folds: Any) -> Statistic:
@@ -56,6 +58,8 @@ def refusal(y: Floats, min_students: int, min_cases: int) -> str:
 
 def with_attributes(part: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Give each prediction the attributes of its student, as text."""
+    # Numbers as text, so that a table read from a file meets predictions made from another.
+    table, part = (rows.assign(student_id=rows["student_id"].astype(str)) for rows in (table, part))
     joined = part.merge(table.drop_duplicates("student_id"), on="student_id", how="left", indicator=True)
     absent = int((joined["_merge"] == "left_only").sum())
     if absent:
@@ -63,6 +67,6 @@ def with_attributes(part: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
             f"{absent} of {len(part)} predicted students are not in the table of students. Give the data that the "
             "validation was made from."
         )
-    for name in ["school_id", *table.columns.drop("student_id")]:
+    for name in [*PREDICTED, *table.columns.drop("student_id")]:
         joined[name] = labels_of(joined[name], len(joined), name)
     return joined

@@ -9,10 +9,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError
 from nbanalytics.risk.binomial import LINKS, Link, inverse_link
-from nbanalytics.risk.classifier import BinomialClassifier, whole_columns
+from nbanalytics.risk.classifier import BinomialClassifier, schools_of, whole_columns
 from nbanalytics.risk.coefficients import Estimates, estimates_table
 from nbanalytics.risk.design import checked_outcome, feature_names
 from nbanalytics.risk.estimable import FEW_STUDENTS, fit_estimable, say_separated
+from nbanalytics.risk.scores import numbers_of
 
 Floats = NDArray[np.float64]
 
@@ -70,8 +71,7 @@ class Hazard(BinomialClassifier):
         fit, self.status_ = fit_estimable(design, outcome, len(self.steps_), self.link, self.penalty, few)
         say_separated(self.terms_, self.status_, len(X))
         self.rows_ = len(X)
-        schools = X["school_id"].to_numpy()[used] if "school_id" in X else np.zeros(len(outcome))
-        self._keep(fit, design, outcome, schools, self.link)
+        self._keep(fit, design, outcome, schools_of(X)[used], self.link)
         return self
 
     def predict_proba(self, X: pd.DataFrame) -> Floats:
@@ -102,4 +102,8 @@ def steps_of(X: pd.DataFrame) -> NDArray[np.int64]:
     """Return the step of each person-period."""
     if "t" not in X:
         raise DataError("X has no column t, the step of a person-period (1, 2, ...). Make X with expand().")
-    return X["t"].to_numpy(dtype=np.int64)
+    steps = numbers_of(X["t"], "t") if len(X) else np.zeros(0)
+    wrong = int((~((steps >= 1) & (steps % 1 == 0))).sum())
+    if wrong:
+        raise DataError(f"t is no whole number from 1 on in {wrong} of {len(X)} person-periods. Make X with expand().")
+    return steps.astype(np.int64)

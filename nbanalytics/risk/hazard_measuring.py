@@ -10,7 +10,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.risk.auc import tied_within, won_pairs
-from nbanalytics.risk.bootstrap import draw, percentile_interval, warn_weak
+from nbanalytics.risk.bootstrap import draw, percentile_interval, schools_to_draw, warn_weak
 from nbanalytics.risk.scores import Floats, labels_or_none, ratio
 
 
@@ -81,7 +81,7 @@ def hazard_measures(
     strata = labels_or_none(folds, len(periods), "folds")
     course = _Course(periods, happened, risks, strata)
     values = {name: float(value[0]) for name, value in course.measure(np.ones((1, len(periods)))).items()}
-    drawn = draw(len(periods), clusters, draws, random_state)
+    drawn = draw(len(periods), schools_to_draw(clusters, len(periods)), draws, random_state)
     if clusters is not None:
         warn_weak(drawn)
     intervals = {name: percentile_interval(found, level) for name, found in drawn.evaluate(course.measure).items()}

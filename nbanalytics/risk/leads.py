@@ -10,7 +10,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.frames import collect
-from nbanalytics.risk.bootstrap import draw, percentile_interval, warn_weak
+from nbanalytics.risk.bootstrap import draw, percentile_interval, schools_to_draw, warn_weak
 from nbanalytics.risk.decision import flag_top_within
 from nbanalytics.risk.scores import Floats, ratio
 from nbanalytics.risk.validation import Validation
@@ -77,13 +77,14 @@ def lead_time(
     absent = [at for at in validation.settings["at"] if at not in order]
     if absent:
         raise DataError(f"terms: {', '.join(absent)} is not among them. Give all terms of the records in order.")
+    schools = schools_to_draw(validation.table["school_id"], len(validation.table))
     rows = []
     for model in validation.models:
         part = validation.table[validation.table["model"] == model].reset_index(drop=True)
         distance = part["student_id"].map(lost).to_numpy(dtype=float) - part["at"].map(order).to_numpy(dtype=float)
         strata = part["at"].astype(str) + " " + part["cohort"].astype(str)
         flags = _Flags(part["p"].to_numpy(dtype=np.float64), capacity, strata.to_numpy(dtype=object), distance, ahead)
-        drawn = draw(len(part), part["school_id"], draws, random_state)
+        drawn = draw(len(part), None if schools is None else part["school_id"], draws, random_state)
         resampled = drawn.evaluate(flags.shares)
         once = np.ones((1, len(part)))
         for terms_ahead in ahead:
@@ -97,7 +98,7 @@ def lead_time(
             f"No loss lies {' or '.join(map(str, ahead))} terms after a prediction point of its student. Validate more "
             "prediction points."
         )
-    warn_weak(draw(len(validation.table), validation.table["school_id"], 2))
+    warn_weak(draw(len(validation.table), schools, 2))
     return table
 
 

@@ -13,6 +13,7 @@ from nbanalytics.errors import LeakageError
 from nbanalytics.risk.asof import refuse_future
 from nbanalytics.risk.auc import tied, weighted_auc
 from nbanalytics.risk.data import RiskData
+from nbanalytics.risk.scores import numbers_of
 
 #: A single feature that ranks this well knows the outcome: the best published model reaches .965 at three months.
 SUSPICIOUS_AUC = 0.98
@@ -27,7 +28,7 @@ def refuse_leakage(data: RiskData, terms: Sequence[str] | None = None, suspiciou
     ----------
     data : RiskData
     terms : sequence of str, optional
-        All terms in order; by default those of the default declaration.
+        All terms in order; by default those of the records that the data were made from.
     suspicious_auc : float
         From this AUC on a single feature is refused (turned round where low values go with the outcome); 1 and more
         than that refuses none.
@@ -45,7 +46,7 @@ def refuse_leakage(data: RiskData, terms: Sequence[str] | None = None, suspiciou
             f"{len(undated)} features have no term in which they were known: {', '.join(undated[:5])}. "
             "Give it in RiskData(known={feature: term})."
         )
-    order = tuple(terms) if terms is not None else Declaration().terms
+    order = tuple(terms or data.settings.get("terms") or Declaration().terms)
     for name in data.features:
         refuse_future(name, data.known[name], data.at, order)
     found = feature_aucs(data)
@@ -83,7 +84,7 @@ def feature_aucs(data: RiskData) -> pd.DataFrame:
     """
     rows = []
     for name in data.features:
-        values = data.table[name].to_numpy(dtype=float)
+        values = numbers_of(data.table[name], name)
         there = np.isfinite(values)
         y = data.y[there].astype(float)
         auc = nan

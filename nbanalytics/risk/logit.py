@@ -9,10 +9,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from nbanalytics.risk.classifier import BinomialClassifier, whole_columns
+from nbanalytics.risk.classifier import BinomialClassifier, schools_of, whole_columns
 from nbanalytics.risk.coefficients import Estimates, estimates_table, marginal_effects
 from nbanalytics.risk.design import checked_outcome, feature_names
-from nbanalytics.risk.estimable import fit_estimable, say_separated
+from nbanalytics.risk.estimable import LEFT_OUT, fit_estimable, say_separated
 
 Floats = NDArray[np.float64]
 INTERCEPT = "intercept"
@@ -66,8 +66,7 @@ class Logit(BinomialClassifier):
         fit, self.status_ = fit_estimable(design, outcome, fixed=1, penalty=self.penalty)
         say_separated(self.terms_, self.status_, len(X))
         self.rows_ = len(X)
-        schools = X["school_id"].to_numpy() if "school_id" in X else np.zeros(len(X))
-        self._keep(fit, design, outcome, schools, "logit")
+        self._keep(fit, design, outcome, schools_of(X), "logit")
         self.effects_, self.derivatives_ = marginal_effects(design, fit.coefficients, range(1, len(self.terms_)))
         return self
 
@@ -111,6 +110,8 @@ class Logit(BinomialClassifier):
     def statsmodels(self, X: pd.DataFrame, y: ArrayLike) -> Any:
         """Return the same model as statsmodels results, clustered by school, for its summary, tests and diagnostics.
 
+        Terms that were left out are not in it.
+
         Parameters
         ----------
         X, y
@@ -124,12 +125,13 @@ class Logit(BinomialClassifier):
         from statsmodels.genmod.generalized_linear_model import GLM
 
         check_is_fitted(self, "coefficients_")
-        design = pd.DataFrame(self._design(X), columns=self.terms_)
+        kept = self.status_ != LEFT_OUT
+        design = pd.DataFrame(self._design(X), columns=self.terms_).loc[:, kept]
         model = GLM(checked_outcome(y, len(X)), design, family=Binomial())
         if self.clusters_ < 2:
-            return model.fit(start_params=self.coefficients_)
+            return model.fit(start_params=self.coefficients_[kept])
         groups = pd.factorize(X["school_id"])[0]
-        return model.fit(start_params=self.coefficients_, cov_type="cluster", cov_kwds={"groups": groups})
+        return model.fit(start_params=self.coefficients_[kept], cov_type="cluster", cov_kwds={"groups": groups})
 
     def _design(self, X: pd.DataFrame) -> Floats:
         return np.column_stack([np.ones(len(X)), whole_columns(X, self.terms_[1:])])

@@ -14,10 +14,10 @@ import pandas as pd
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.intervals import mean_interval
 from nbanalytics.risk.auc import auc_interval, tied, tied_within, weighted_auc, weighted_average_precision
-from nbanalytics.risk.bootstrap import MIN_CLUSTERS, Draws, Statistic, draw, percentile_interval
+from nbanalytics.risk.bootstrap import MIN_CLUSTERS, Draws, Statistic, draw, percentile_interval, schools_to_draw
 from nbanalytics.risk.calibration import calibration_fit, log_losses, squared_errors, weighted_mean
-from nbanalytics.risk.decision import COUNTS, SHARES, counted, flag_at, rates, share_interval
-from nbanalytics.risk.scores import Floats, labels_of, labels_or_none, scored
+from nbanalytics.risk.decision import COUNTED, COUNTS, counted, flag_at, rates, share_interval
+from nbanalytics.risk.scores import Floats, labels_of, scored
 
 SCORE_MEASURES = (
     "auc",
@@ -98,13 +98,14 @@ def measures(
     -----
     EstimationWarning
         If something has no estimate: a group has one class or fewer than five students, scores are certain, equal or
-        separate the classes; or if fewer than five schools are resampled.
+        separate the classes; or if fewer than five schools are resampled, or students since there is one school only.
 
     Notes
     -----
     Intervals: AUC by DeLong et al. (1988), with clusters by Obuchowski (1997). Without clusters shares have Wilson's,
     Brier score and log loss that of a mean, calibration that of its regression, and the others a percentile bootstrap
-    of students; with clusters all but the AUC have a percentile bootstrap of whole clusters.
+    of students; with clusters all but the AUC have a percentile bootstrap of whole clusters, and shares that no
+    resample changes Wilson's.
 
     Examples
     --------
@@ -120,7 +121,7 @@ def measures(
     """
     outcome, scores = scored(y, p)
     n = len(outcome)
-    schools = labels_or_none(clusters, n, "clusters")
+    schools = schools_to_draw(clusters, n)
     drawn = draw(n, schools, draws, random_state)
     rows, weak = [], Counter[str]()
     parts = _parts(groups, n)
@@ -173,6 +174,9 @@ def part_measures(
         resampled = drawn.evaluate(statistic(y, p, threshold))
         intervals = {name: percentile_interval(found, level) for name, found in resampled.items()}
         intervals["auc"] = auc_interval(y, p, clusters, level)[1:]
+        for name in COUNTED if counts else ():
+            if intervals[name][0] == intervals[name][1]:  # a rate of 0 or 1 in every resample is no certainty
+                intervals[name] = share_interval(counts, name, level)
     else:
         own = drawn if clusters is None else draw(n, None, len(drawn.counts), random_state)
         resampled = own.evaluate(statistic(y, p, threshold, with_formula=False))
@@ -263,9 +267,7 @@ def _by_formula(y: Floats, p: Floats, counts: dict[str, float], level: float) ->
         "calibration_in_the_large": mean_interval(in_the_large, in_the_large_error, level=level),
     }
     if counts:
-        found |= {name: share_interval(counts, name, level) for name in SHARES}
-        low, high = found["ppv"]
-        found["false_alarms_per_100"] = (100 * (1 - high), 100 * (1 - low))
+        found |= {name: share_interval(counts, name, level) for name in COUNTED}
     return found
 
 

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.risk.binomial import fit_binomial
-from nbanalytics.risk.classifier import Classifier, whole_columns
+from nbanalytics.risk.classifier import Classifier, schools_of, whole_columns
 from nbanalytics.risk.coefficients import Estimates, estimates_table
 from nbanalytics.risk.design import checked_outcome, feature_names
 from nbanalytics.risk.estimable import LEFT_OUT, fit_estimable, say_separated
@@ -67,11 +67,11 @@ class MixedLogit(Classifier):
     def fit(self, X: pd.DataFrame, y: ArrayLike) -> MixedLogit:
         """Fit; ``X`` needs the column ``school_id``."""
         outcome = checked_outcome(y, len(X))
-        if "school_id" not in X:
-            raise DataError("X has no column school_id. Give RiskData.X, or choose the logit without schools.")
         self.classes_ = np.array([0, 1])
         self.terms_ = [INTERCEPT, *feature_names(X)]
-        codes, schools = pd.factorize(X["school_id"], sort=True)
+        if "school_id" not in X:
+            raise DataError("X has no column school_id. Give RiskData.X, or choose the logit without schools.")
+        codes, schools = pd.factorize(schools_of(X), sort=True)
         if len(schools) < _FEWEST_SCHOOLS:
             warnings.warn(
                 f"There are {len(schools)} schools, from which no spread of schools can be learnt: the model is a "

@@ -47,6 +47,10 @@ def expand(X: pd.DataFrame, periods: pd.DataFrame) -> tuple[pd.DataFrame, NDArra
     place = pd.DataFrame({"student_id": X.index.astype(str), "_row": np.arange(len(X))})
     rows = periods.drop(columns=["school_id"], errors="ignore").assign(student_id=periods["student_id"].astype(str))
     kept = place.merge(rows, on="student_id").sort_values(["_row", "t"])
+    if periods.shape[0] and len(X) and kept.empty:
+        raise DataError(
+            "None of the students of X has a person-period. Give X by student_id, and the periods of the same records."
+        )
     made = X.iloc[kept["_row"].to_numpy()].copy()
     made.insert(0, "t", kept["t"].to_numpy())
     for name in VARYING:

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError
 from nbanalytics.risk.classifier import Classifier
-from nbanalytics.risk.design import checked_outcome
+from nbanalytics.risk.design import checked_outcome, feature_names
 
 Floats = NDArray[np.float64]
 
@@ -214,6 +214,9 @@ class AbcRule(_Rule):
     def count_flags(self, X: pd.DataFrame) -> NDArray[np.int64]:
         """Return how many flags each student has."""
         limits = ABC_LIMITS if self.limits is None else self.limits
+        absent = [name for name in self.flags_ if name not in X and not (name == "failed" and _failed_columns(X))]
+        if absent:
+            raise DataError(f"X has no column {', '.join(absent)}, which the rule was fitted with. Add it.")
         raised = [(_flagged(X, name) >= limits[name]).to_numpy() for name in self.flags_]
         return np.asarray(np.sum(raised, axis=0), dtype=np.int64)
 
@@ -222,7 +225,7 @@ class AbcRule(_Rule):
 
 
 def _column(X: pd.DataFrame, name: str) -> pd.Series[Any]:
-    if name not in X:
+    if name not in feature_names(X) and name not in X:
         raise DataError(f"X has no column {name}. Choose among: {', '.join(map(str, X.columns))}.")
     return X[name]
 

@@ -15,6 +15,7 @@ from nbanalytics.risk.logit import Logit
 from nbanalytics.risk.mixed import MixedLogit
 from nbanalytics.risk.periods import HazardClassifier
 from nbanalytics.risk.rules import AbcRule, BaseRate, PriorGrade, SchoolRate
+from nbanalytics.risk.scores import as_names
 
 #: The rungs, from the simplest.
 RUNGS = ("base_rate", "school_only", "prior_grade", "abc_rule", "logit", "hazard", "mixed_logit", "boosting")
@@ -68,6 +69,7 @@ def ladder(data: RiskData, rungs: Sequence[str] | None = None, random_state: int
         "mixed_logit": Pipeline([("design", Design(without=DETAIL)), ("mixed", MixedLogit())]),
         "boosting": Boosting(random_state=random_state),
     }
+    rungs = None if rungs is None else as_names(rungs)
     unknown = [name for name in rungs or () if name not in made]
     if unknown:
         raise DataError(f"There is no rung {', '.join(unknown)}. Choose among: {', '.join(RUNGS)}.")

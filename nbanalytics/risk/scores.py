@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import nan
 from typing import Any
 
@@ -34,7 +34,7 @@ def outcomes_of(y: Any) -> Floats:
     >>> outcomes_of([True, False]).tolist()
     [1.0, 0.0]
     """
-    values = _numbers(y, "y")
+    values = numbers_of(y, "y")
     _refuse(np.isnan(values), "y", "missing", "Leave out students whose outcome is not known")
     _refuse(~np.isin(values, (0, 1)), "y", "neither 0 nor 1", "Code the outcome 1 and its absence 0")
     if not 0 < values.sum() < len(values):
@@ -48,15 +48,29 @@ def outcomes_of(y: Any) -> Floats:
 
 def probabilities_of(p: Any, name: str = "p") -> Floats:
     """Return probabilities as floats between 0 and 1; raise a DataError that says how many are not."""
-    values = _numbers(p, name)
+    values = numbers_of(p, name)
     _refuse(np.isnan(values), name, "missing", "Score every student, or leave those without a score out of y as well")
     _refuse((values < 0) | (values > 1), name, "outside 0 to 1", "Give probabilities; points and ranks are no chances")
     return values
 
 
+def as_names(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Return names as a tuple; a text is one name.
+
+    Examples
+    --------
+    >>> as_names("sex"), as_names(["sex", "school_id"])
+    (('sex',), ('sex', 'school_id'))
+    """
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def labels_of(labels: Any, rows: int, name: str) -> NDArray[np.object_]:
     """Return one label of text per student, with missing ones as ``missing``."""
-    series = pd.Series(np.asarray(labels, dtype=object))
+    values = np.asarray(labels, dtype=object)
+    if values.ndim != 1:
+        raise DataError(f"{name} has {values.ndim} dimensions. Give one label per student.")
+    series = pd.Series(values)
     if len(series) != rows:
         raise DataError(f"{name} has {len(series)} values and y has {rows}. Give one of each per student.")
     return np.asarray(series.astype(str).where(series.notna(), "missing"), dtype=object)
@@ -110,7 +124,8 @@ def ratio(above: Any, below: Any) -> Floats:
     return found
 
 
-def _numbers(values: Any, name: str) -> Floats:
+def numbers_of(values: Any, name: str) -> Floats:
+    """Return one number per student, missing ones as nan; raise a DataError where they are no numbers."""
     if isinstance(values, pd.Series):
         values = values.to_numpy(dtype=object, na_value=np.nan)
     try:

@@ -11,9 +11,10 @@ import pandas as pd
 
 from nbanalytics.results import Shown
 from nbanalytics.risk.auc import auc_difference, delong
-from nbanalytics.risk.bootstrap import draw, percentile_interval, warn_weak
+from nbanalytics.risk.bootstrap import draw, percentile_interval, schools_to_draw, warn_weak
 from nbanalytics.risk.data import RiskData
 from nbanalytics.risk.grouping import grouped_statistic, refusal, with_attributes
+from nbanalytics.risk.scores import as_names
 from nbanalytics.risk.validation import validate
 
 COLUMNS = (
@@ -94,9 +95,11 @@ def with_and_without(
     --------
     ``with_and_without(data, lambda data: {"logit": make_logit(data.features)}).table``
     """
-    names = tuple(attributes) if attributes is not None else data.sensitive
+    names = as_names(attributes) if attributes is not None else data.sensitive
     more = data.with_sensitive(names)
     without, including = validate(data, build(data), scheme), validate(more, build(more), scheme)
+    labels = schools_to_draw(without.table["school_id"], len(without.table))
+    warn_weak(draw(len(without.table), labels, 2))
     rows: list[dict[str, Any]] = []
     for model in without.models:
         part = without.table[without.table["model"] == model].reset_index(drop=True)
@@ -112,9 +115,8 @@ def with_and_without(
             if status != "ok":
                 rows.append({**head, "status": status})
                 continue
-            found = _differences(part, inside, thresholds, draws, random_state, level)
+            found = _differences(part, labels is not None, inside, thresholds, draws, random_state, level)
             rows += [{**head, **row, "status": "ok"} for row in found]
-    warn_weak(draw(len(without.table), without.table["school_id"], 2))
     settings = {
         "attributes": names,
         "scheme": scheme,
@@ -128,11 +130,17 @@ def with_and_without(
 
 
 def _differences(
-    part: pd.DataFrame, inside: Any, thresholds: Sequence[float], draws: int, random_state: int, level: float
+    part: pd.DataFrame,
+    by_school: bool,
+    inside: Any,
+    thresholds: Sequence[float],
+    draws: int,
+    random_state: int,
+    level: float,
 ) -> list[dict[str, Any]]:
-    """Measure both fits on the same students and the same draws of schools."""
-    drawn = draw(len(part), part["school_id"], draws, random_state).of(inside)
-    y, schools = part["y"].to_numpy(dtype=float)[inside], part["school_id"].to_numpy()[inside]
+    """Measure both fits on the same students and the same draws of schools, or of students."""
+    drawn = draw(len(part), part["school_id"] if by_school else None, draws, random_state).of(inside)
+    y, schools = part["y"].to_numpy(dtype=float)[inside], part["school_id"].to_numpy()[inside] if by_school else None
     both = [part[name].to_numpy(dtype=float)[inside] for name in ("p", "p_with")]
     folds, once = part["fold"].to_numpy(dtype=object)[inside], np.ones((1, len(inside)))
     compute = [grouped_statistic(y, p, thresholds, folds) for p in both]

@@ -35,7 +35,7 @@ class Validation(Shown):
         One row per fold and prediction point: ``at, fold, train_cohorts`` (text), ``train_students, train_cases,
         test_students, test_cases, status`` (``ok``, or in words why nothing was predicted).
     settings : mapping
-        ``scheme, models, at, outcome, observed_at, min_cases``.
+        ``scheme, models, at, outcome, observed_at, min_cases, terms``.
     """
 
     table: pd.DataFrame
@@ -118,6 +118,9 @@ class Validation(Shown):
             ``model``, then the columns of the measure.
         """
         rows = self.wide(at)
+        absent = [value for value in settings.values() if isinstance(value, str) and value not in rows]
+        if absent:
+            raise DataError(f"There is no column {', '.join(absent)}. Choose among: {', '.join(rows.columns)}.")
         named = {name: rows[value] if isinstance(value, str) else value for name, value in settings.items()}
         parts = [measure(rows["y"], rows[name], **named).assign(model=name) for name in self.models if name in rows]
         table = pd.concat(parts, ignore_index=True)
@@ -161,7 +164,7 @@ def validate(
     min_cases : int
         Fewer students than this with, or without, the outcome to learn from: the fold is not predicted.
     terms : sequence of str, optional
-        All terms in order, for the check of dates; by default those of the default declaration.
+        All terms in order, for the check of dates; by default those of the records that the data were made from.
     suspicious_auc : float
         See :func:`nbanalytics.risk.leakage.refuse_leakage`.
 
@@ -197,6 +200,8 @@ def validate(
     refuse_scheme(points, scheme)
     for point in points:
         refuse_leakage(point, terms, suspicious_auc)
+    if not isinstance(models, Mapping) and not callable(models):
+        raise DataError("models is one estimator. Give models by name: {'name': estimator}.")
     built = {point.at: models(point) if callable(models) else models for point in points}
     names = tuple(dict.fromkeys(name for of_point in built.values() for name in of_point))
     if not names:
@@ -221,6 +226,7 @@ def validate(
         "outcome": points[0].outcome,
         "observed_at": points[0].observed_at,
         "min_cases": min_cases,
+        "terms": tuple(terms or points[0].settings.get("terms") or ()),
     }
     return Validation(pd.concat(parts, ignore_index=True)[list(COLUMNS)], table, settings)
 
@@ -283,5 +289,11 @@ def _predict(data: RiskData, fold: str, train: Any, test: Any, name: str, model:
         scores = fitted.predict_proba(data.X[test])[:, 1]
     except NbanalyticsError as error:
         raise DataError(f"The model {name} fails in the fold {fold} at {data.at}: {error}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        first = str(error).strip().partition("\n")[0].rstrip(".")
+        raise DataError(
+            f"The model {name} fails in the fold {fold} at {data.at}: {first}. X holds school_id as text, and missing "
+            "values as they are: begin a pipeline with Design, or choose and fill columns."
+        ) from error
     rows: pd.DataFrame = data.table.loc[test, ["student_id", "cohort", "school_id", "y"]]
     return rows.assign(model=name, fold=fold, p=scores, at=data.at)

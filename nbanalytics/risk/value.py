@@ -11,9 +11,9 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.results import Shown
-from nbanalytics.risk.bootstrap import Statistic, draw, percentile_interval, warn_weak
+from nbanalytics.risk.bootstrap import Statistic, draw, percentile_interval, schools_to_draw, warn_weak
 from nbanalytics.risk.decision import counted, flag_top_within
-from nbanalytics.risk.scores import Floats, outcomes_of, ratio
+from nbanalytics.risk.scores import Floats, as_names, outcomes_of, ratio
 from nbanalytics.risk.validation import Validation
 
 BUDGETS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
@@ -120,6 +120,7 @@ def value_of_prediction(
     1   school     1.00            50.0  50.0
     2      lot     0.75            37.5  62.5
     """
+    against = as_names(against)
     absent = [name for name in (model, *against) if name not in validation.models]
     if absent:
         raise DataError(f"{', '.join(absent)} was not validated. Choose among: {', '.join(validation.models)}.")
@@ -130,7 +131,7 @@ def value_of_prediction(
         raise DataError(f"{', '.join(unfitted)} was not fitted at {point}. Choose another prediction point.")
     y = outcomes_of(rows["y"])
     cohorts = rows["cohort"].to_numpy()
-    drawn = draw(len(rows), rows["school_id"], draws, random_state)
+    drawn = draw(len(rows), schools_to_draw(rows["school_id"], len(rows)), draws, random_state)
     scores = {name: rows[name].to_numpy(dtype=float) for name in (model, *against)} | {LOT: np.zeros(len(rows))}
     parts = []
     for budget in budgets:

@@ -70,7 +70,7 @@ def auc_by_point(
     validation : Validation
         Of one or several prediction points.
     terms : sequence of str, optional
-        All terms in order; by default those of the default declaration.
+        All terms in order; by default those of the records that the data were made from.
     draws, random_state
         Of the comparison, see :meth:`nbanalytics.risk.Validation.compare`.
 
@@ -84,7 +84,7 @@ def auc_by_point(
     --------
     ``auc_by_point(validate([early, late], ladder))``
     """
-    order = tuple(terms) if terms is not None else Declaration().terms
+    order = tuple(terms or validation.settings.get("terms") or Declaration().terms)
     found = validation.compare(draws=draws, random_state=random_state)
     found = found[found["measure"] == "auc"].rename(columns={"value": "auc"})
     years = {at: horizon_years(order, at, validation.settings["observed_at"]) for at in validation.settings["at"]}
