@@ -310,3 +310,14 @@ def test_a_table_is_saved_as_spreadsheets_read_it(visit):
         students, share = [row.split(first[5])[1:] for row in rows if row][-1]
         assert students == "2314"  # the sample's students with grades in both years, without a separator
         assert share == {"sv": "100,0%", "en": "100.0%"}[lang]
+
+
+def test_a_saved_table_has_the_bounds_of_intervals_apart_and_numbers_that_machines_read(visit):
+    page = opened(visit("en/baseline.html#cohort=2018"))
+    card = page.locator(".nba-section-followup")
+    heads, row = saved(page, card.locator("button[data-kind=csv]")).decode("utf-8-sig").split("\r\n")[:2]
+    change = "Change in percentage points"
+    assert heads == f'Group,Zero value,Follow-up,{change},"{change}, lower limit","{change}, upper limit",Chance alone'
+    assert row == "All,82.7%,80.2%,-2.6,-6.5,+1.4,3.9"
+    shown = " ".join(card.locator("tbody tr").first.inner_text().split())
+    assert shown == "All 82.7% 80.2% \u22122.6 (\u22126.5 – +1.4) ± 3.9"

@@ -347,7 +347,8 @@ def test_the_dots_are_the_follow_up_and_nobody_is_shown_who_is_too_few(karlskoga
     assert np.isnan(zero.x[3])
     assert {trace.marker.symbol for trace in (zero, later)} == {"circle-open", "diamond"}
     words = describe_followup_dots(table, "eligible", "en")
-    assert "All: from 82.7% to 80.2% (change -2.6 percentage points, -6.5 to +1.4; chance alone gives ± 3.9)" in words
+    change = "change \u22122.6 percentage points, \u22126.5 to +1.4; chance alone gives ± 3.9"
+    assert f"All: from 82.7% to 80.2% ({change})" in words
     assert "Newly arrived: from . to ." in words
     written = followup_table(table, "absence", "sv")
     assert written.rows[0][:3] == ["Alla", "6,9", "12,1"]

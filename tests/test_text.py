@@ -6,7 +6,19 @@ from string import Formatter
 import pandas as pd
 import pytest
 
-from nbanalytics.text import Cells, answer, cell_text, label, number, percent, reading, say, selection_words, students
+from nbanalytics.text import (
+    Cells,
+    answer,
+    cell_text,
+    label,
+    number,
+    percent,
+    reading,
+    say,
+    selection_words,
+    signed,
+    students,
+)
 from nbanalytics.text.catalogue import LANGUAGES, labels, messages
 
 NBSP = "\u00a0"
@@ -48,6 +60,21 @@ def test_numbers_are_written_as_in_swedish():
     assert students(1) == f"1{NBSP}elev"
     assert students(1234) == f"1{NBSP}234{NBSP}elever"
     assert number(12345.6, "en", 1) == "12,345.6"
+
+
+def test_a_negative_number_has_the_minus_sign_and_a_rounded_zero_no_sign():
+    assert number(-1234.5, decimals=1) == f"\u22121{NBSP}234,5"
+    assert number(-2.6, "en", 1) == "\u22122.6"
+    assert percent(-0.05) == f"\u22125{NBSP}%"
+    assert [number(value, "en", 1) for value in (-0.04, -0.06, 0.04)] == ["0.0", "\u22120.1", "0.0"]
+    assert percent(-0.001, "en") == "0%"
+    assert [signed(value, "en", 1) for value in (0.04, 0.06, 0, -0.04, -0.06)] == [
+        "0.0",
+        "+0.1",
+        "0.0",
+        "0.0",
+        "\u22120.1",
+    ]
 
 
 def test_a_cell_that_may_not_be_shown_has_its_mark():

@@ -1,7 +1,8 @@
 """Charts of the results and of a release: functions from a tidy table to a plotly figure.
 
-The only importer of plotly. Every figure has a ``describe_*`` function beside it for its text alternative and a table
-in :mod:`nbanalytics.figures.tables`. A suppressed cell never reaches a figure: it is drawn as ``..``.
+The only importer of plotly. Beside every figure there is a ``describe_*`` function for its text alternative and, in the
+same module or in :mod:`nbanalytics.figures.tables`, a ``*_table`` of what it shows. A suppressed cell never reaches a
+figure: it is drawn as ``..``.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from nbanalytics.figures.style import (
     safe,
     share_axis,
 )
-from nbanalytics.figures.tables import TextTable
-from nbanalytics.text import NOT_APPLICABLE, SUPPRESSED, label, number, percent, say
+from nbanalytics.figures.tables import TextTable, with_bounds
+from nbanalytics.text import NOT_APPLICABLE, SUPPRESSED, label, number, percent, say, signed
 
 _POINTS = ("absence",)  # measures in per cent of the term; the others are shares from 0 to 1
 
@@ -131,11 +131,13 @@ def followup_table(table: pd.DataFrame, measure: str = "eligible", lang: str = "
     rows = []
     for row in _rows(table, measure):
         words = _numbers(row, measure, lang)
-        change = f"{words['change']} ({words['low']} – {words['high']})" if words["low"] else words["change"]
         name = label("student_group", row["group"], lang)
-        rows.append([name, words["zero"], words["later"], change, words["chance"]])
-    heads = ("student_group", "zero", "later", "change", "chance")
-    return TextTable([say(f"column.{key}", lang) for key in heads], rows)
+        rows.append([name, *(words[key] for key in ("zero", "later", "change", "low", "high", "chance"))])
+    group, zero, later, change, chance = (
+        say(f"column.{key}", lang) for key in ("student_group", "zero", "later", "change", "chance")
+    )
+    heads = [group, zero, later, *with_bounds(change, lang), chance]
+    return TextTable(heads, rows, intervals={4: say("column.interval", lang)})
 
 
 def _rows(table: pd.DataFrame, measure: str) -> list[dict[str, Any]]:
@@ -162,7 +164,7 @@ def _numbers(row: dict[str, Any], measure: str, lang: str) -> dict[str, str]:
         return number(value, lang, 1) if measure in _POINTS else percent(value, lang, 1)
 
     def points(value: float) -> str:
-        return "" if pd.isna(value) else f"{'+' if value > 0 else ''}{number(scale * value, lang, 1)}"
+        return "" if pd.isna(value) else signed(scale * value, lang, 1)
 
     words = {name: write(row[name]) for name in ("zero", "later")}
     words |= {name: points(row[name]) for name in ("change", "low", "high")}

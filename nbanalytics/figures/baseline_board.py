@@ -26,7 +26,7 @@ from nbanalytics.figures.sections import Draw, Drawn
 from nbanalytics.figures.tables import Names
 from nbanalytics.figures.tiles import Tile, mean_tile, share_tile, tile
 from nbanalytics.intervals import Change, other_students_change, same_students_change
-from nbanalytics.text import SUPPRESSED, Cells, number, percent, say, students
+from nbanalytics.text import SUPPRESSED, Cells, number, percent, say, signed, students
 from nbanalytics.text.reading import told_hidden
 
 #: The groups of the form beside everybody, and the filter that gives them.
@@ -218,4 +218,4 @@ class BaselineBoard(Board):
 
 
 def _points(value: float, lang: str) -> str:
-    return f"{'+' if value > 0 else ''}{number(100 * value, lang, 1)}"
+    return signed(100 * value, lang, 1)

@@ -21,7 +21,7 @@ from nbanalytics.figures.style import (
     terms_axis,
     wrapped,
 )
-from nbanalytics.figures.tables import Names, TextTable
+from nbanalytics.figures.tables import Names, TextTable, with_bounds
 from nbanalytics.intervals import wilson
 from nbanalytics.text import SUPPRESSED, Cells, cell_text, label, number, percent, say
 
@@ -113,8 +113,8 @@ def share_course_table(table: Any, lang: str = "sv", names: Names | None = None)
         for share in shares_of(cells, code):
             start = [label("term", share.term, lang, (names or {}).get("term")), _indicator(code, lang, names)]
             rows.append([*start, *_written(share, lang)])
-    heads = ("term", "measure", "met", "of", "share", "interval")
-    return TextTable([say(f"column.{key}", lang) for key in heads], rows, words=2)
+    *heads, shares = (say(f"column.{key}", lang) for key in ("term", "measure", "met", "of", "share"))
+    return TextTable([*heads, *with_bounds(shares, lang)], rows, words=2, intervals={5: say("column.interval", lang)})
 
 
 def absence_bars(table: Any, lang: str = "sv", names: Names | None = None) -> go.Figure:
@@ -201,8 +201,8 @@ def _line(ticks: list[str], shares: tuple[Share, ...], name: str, look: tuple[st
             thickness=1.2,
         ),
         customdata=[
-            f"{tick.replace('<br>', ' ')}: {share} ({interval})"
-            for tick, (_, _, share, interval) in zip(ticks, written, strict=True)
+            f"{tick.replace('<br>', ' ')}: {share}{f' ({low} – {high})' if low != SUPPRESSED else ''}"
+            for tick, (_, _, share, low, high) in zip(ticks, written, strict=True)
         ],
         hovertemplate="%{customdata}<extra></extra>",
     )
@@ -210,10 +210,9 @@ def _line(ticks: list[str], shares: tuple[Share, ...], name: str, look: tuple[st
 
 def _written(share: Share, lang: str) -> list[str]:
     if share.share is None or share.met is None or share.known is None:
-        return [SUPPRESSED] * 4
-    low, high = share.interval()
-    interval = f"{percent(low, lang, 1)} – {percent(high, lang, 1)}"
-    return [number(share.met, lang), number(share.known, lang), percent(share.share, lang, 1), interval]
+        return [SUPPRESSED] * 5
+    shares = (percent(value, lang, 1) for value in (share.share, *share.interval()))
+    return [number(share.met, lang), number(share.known, lang), *shares]
 
 
 def _indicator(code: str, lang: str, names: Names | None) -> str:

@@ -104,7 +104,7 @@ def students_table(
     columns, words
         What else is known of them, and the words for it, in the same order.
     points
-        Mean grade points in year 6, in year 9, and the change.
+        The change of mean grade points, those in year 6 and those in year 9.
     groups
         Their groups.
     lang
@@ -115,12 +115,13 @@ def students_table(
     TextTable
         As it is shown.
     """
-    heads = ["student", *columns, "points6", "points9", "change", "group"]
+    # What a narrow screen shows without being scrolled comes first: who, in which group, and how the points went.
+    heads = ["student", "group", "change", "points6", "points9", *columns]
     rows = [
-        [str(name), *told, *(_tenths(round(float(value), 1), lang) for value in held), str(group)]
+        [str(name), str(group), *(_tenths(round(float(value), 1), lang) for value in held), *told]
         for name, told, held, group in zip(names, words, points, groups, strict=True)
     ]
-    return TextTable([say(f"explorer.{head}", lang) for head in heads], rows, 1 + len(columns))
+    return TextTable([say(f"explorer.{head}", lang) for head in heads], rows, words_right=len(columns))
 
 
 def counts_rows(columns: Sequence[NDArray[np.int64]], names: Mapping[str, str], lang: str) -> list[dict[str, Any]]:

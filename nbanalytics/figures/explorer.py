@@ -38,7 +38,7 @@ _WORDS = (
     "chart", "lead", "hint", "other", "rule", "threshold", "no_change", "eligibility", "passes", "required",
     "as_declared", "box", "box.from6", "box.to6", "box.from9", "box.to9",
     "box.clear", "counts", "group", "shown", "chosen", "compared", "code", "code.copy", "code.copied", "students",
-    "lost",
+    "lost", "stray",
 )  # fmt: skip
 
 
@@ -296,7 +296,7 @@ class Explorer:
         places = np.flatnonzero(mask)
         places = places[np.argsort(self._change[places], kind="stable")][:ROWS]
         words = [[self._label(name, values[place]) for name, values in self._values.items()] for place in places]
-        points = [[self._x[place], self._y[place], self._change[place]] for place in places]
+        points = [[self._change[place], self._x[place], self._y[place]] for place in places]
         return students_table(self._ids[places], tuple(self._values), words, points, groups[places], self.lang)
 
 

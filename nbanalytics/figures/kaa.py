@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 import plotly.graph_objects as go
 
 from nbanalytics.figures.style import BLUE, ORANGE, PALE, PAPER, SKY, figure, share_axis, titled_axis
-from nbanalytics.figures.support import LEGEND, WIDE, interval
-from nbanalytics.figures.tables import TextTable
+from nbanalytics.figures.support import LEGEND, WIDE, share_and_bounds
+from nbanalytics.figures.tables import TextTable, with_bounds
 from nbanalytics.text import label, number, percent, say
 
 _STATUSES = {"work": (BLUE, ""), "study": (SKY, "/"), "activity": (ORANGE, "x"), "unknown": (PALE, "\\")}
@@ -53,8 +56,8 @@ def kaa_shares(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
                     # Without a background of its own a pattern lies on the paper.
                     "pattern": {"shape": pattern, "bgcolor": colour, "fgcolor": "#ffffff", "solidity": 0.07},
                 },
-                customdata=own[["students", "followed"]].to_numpy(),
-                hovertemplate=f"{name}, %{{x}}: %{{customdata[0]}} / %{{customdata[1]}}<extra></extra>",
+                customdata=[_told(name, row, lang) for row in own.reset_index().to_dict("records")],
+                hovertemplate="%{customdata}<extra></extra>",
             )
         )
     return figure(
@@ -66,6 +69,13 @@ def kaa_shares(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
         **LEGEND,
         xaxis=titled_axis(say("support.axis.months", lang), type="category", showgrid=False),
         yaxis={**share_axis([0, 1], lang), **titled_axis("")},
+    )
+
+
+def _told(name: str, row: Mapping[Any, Any], lang: str) -> str:
+    part, whole = (number(row[key], lang) for key in ("students", "followed"))
+    return (
+        f"{name}, {say('support.month', lang, month=str(row['month']))}: {say('tile.of', lang, part=part, whole=whole)}"
     )
 
 
@@ -86,7 +96,9 @@ def kaa_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
     for month, own in table.groupby("month"):
         by_status = {row["status"]: row for row in own.to_dict("records")}
         found = [by_status[code] for code in codes]
-        words = [f"{percent(row['share'], lang, 1)} ({interval(row, lang)})" for row in found]
+        words = [text for row in found for text in share_and_bounds(row, lang)]
         rows.append([str(month), number(found[0]["followed"], lang), *words])
     heads = [say("support.axis.months", lang), say("column.students", lang)]
-    return TextTable([*heads, *(label("kaa", code, lang) for code in codes)], rows)
+    columns = [head for code in codes for head in with_bounds(label("kaa", code, lang), lang)]
+    bounds = range(len(heads) + 1, len(heads) + len(columns), 3)
+    return TextTable([*heads, *columns], rows, intervals=dict.fromkeys(bounds, say("column.interval", lang)))

@@ -17,12 +17,13 @@ from nbanalytics.figures.style import (
     VERMILLION,
     error_bars,
     figure,
+    names_axis,
     safe,
     share_axis,
     titled_axis,
     wrapped,
 )
-from nbanalytics.figures.tables import TextTable
+from nbanalytics.figures.tables import TextTable, with_bounds
 from nbanalytics.text import NOT_APPLICABLE, label, number, percent, say
 
 #: Closest contact first; dashes tell the lines apart where colour does not.
@@ -53,16 +54,26 @@ def caseload_over_time(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
         A line for each intensity, and one for all.
     """
     traces = []
-    months = pd.Index(sorted(table["month"].unique()))
+    months = _months(table)
     for code, (colour, dash) in _INTENSITIES.items():
         own = table[table["intensity"] == code].groupby("month")["students"].sum()
         if own.empty:
             continue
         name = label("intensity", code, lang)
-        values = own.reindex(months, fill_value=0)
-        line = {"color": colour, "dash": dash, "width": 2.5 if code == "*" else 1.8, "shape": "hv"}
-        shown = f"{name}, %{{x|%Y-%m}}: %{{y}}<extra></extra>"
-        traces.append(go.Scatter(x=months, y=values, mode="lines", name=name, line=line, hovertemplate=shown))
+        values = own.reindex(months, fill_value=0).tolist()
+        traces.append(
+            go.Scatter(
+                x=months,
+                y=values,
+                mode="lines",
+                name=name,
+                line={"color": colour, "dash": dash, "width": 2.5 if code == "*" else 1.8, "shape": "hv"},
+                customdata=[
+                    f"{name}, {month[:7]}: {number(value, lang)}" for month, value in zip(months, values, strict=True)
+                ],
+                hovertemplate="%{customdata}<extra></extra>",
+            )
+        )
     return figure(
         traces,
         lang,
@@ -83,9 +94,18 @@ def describe_caseload(table: pd.DataFrame, lang: str = "sv") -> str:
 def caseload_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
     """Write the months with their students by intensity."""
     codes = [code for code in _INTENSITIES if code in set(table["intensity"])]
-    wide = table.pivot_table(index="month", columns="intensity", values="students", aggfunc="sum", fill_value=0)
+    wide = table.assign(month=table["month"].astype(str).str[:10]).pivot_table(
+        index="month", columns="intensity", values="students", aggfunc="sum", fill_value=0
+    )
+    wide = wide.reindex(_months(table), fill_value=0)
     rows = [[str(month)[:7], *(number(row[code], lang) for code in codes)] for month, row in wide.iterrows()]
     return TextTable([say("column.month", lang), *(label("intensity", code, lang) for code in codes)], rows)
+
+
+def _months(table: pd.DataFrame) -> list[str]:
+    """Every month from the first to the last, as its first day: those without a student are not in the table."""
+    held = pd.PeriodIndex(table["month"].astype(str).str[:7], freq="M")
+    return [f"{month}-01" for month in pd.period_range(held.min(), held.max(), freq="M")] if len(held) else []
 
 
 def coverage_by_term(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
@@ -101,25 +121,27 @@ def coverage_by_term(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
     Returns
     -------
     plotly.graph_objects.Figure
-        A point with its 95 % interval for each term; no point where nobody has a signal.
+        A point with its 95 % interval for each term, one above the other so that their names have room on a narrow
+        screen; no point where nobody has a signal.
     """
     known = table.dropna(subset=["share"])
+    names = [_term(term, lang) for term in known["term"]]
     points = go.Scatter(
-        x=[_term(term, lang).replace(" ", "<br>") for term in known["term"]],
-        y=known["share"],
+        x=known["share"],
+        y=names,
         mode="markers",
         marker={"size": 11, "color": BLUE},
-        error_y=error_bars(known["high"] - known["share"], known["share"] - known["low"], color=PLAIN, thickness=2),
+        error_x=error_bars(known["high"] - known["share"], known["share"] - known["low"], color=PLAIN, thickness=2),
         customdata=_intervals(known, lang),
-        hovertemplate="%{x}: %{customdata}<extra></extra>",
+        hovertemplate="%{customdata}<extra></extra>",
     )
     return figure(
         [points],
         lang,
-        height=320,
-        margin=WIDE,
-        xaxis={"type": "category", "fixedrange": True, "showgrid": False, "automargin": True, "tickangle": 0},
-        yaxis={**share_axis([0, 1], lang), **titled_axis(say("support.axis.without", lang))},
+        height=34 * len(names) + 72,
+        margin={"l": 8, "r": 16, "t": 8, "b": 8},
+        xaxis={**share_axis([0, 1], lang), **titled_axis(say("support.axis.without", lang))},
+        yaxis=names_axis(names, range=[len(names) - 0.5, -0.5], ticks="", showgrid=False),
     )
 
 
@@ -139,12 +161,12 @@ def coverage_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
             _term(row["term"], lang),
             number(row["with_signal"], lang),
             number(row["without_support"], lang),
-            percent(row["share"], lang, 1) if pd.notna(row["share"]) else NOT_APPLICABLE,
-            interval(row, lang),
+            *share_and_bounds(row, lang),
         ]
         for row in table.to_dict("records")
     ]
-    return TextTable([say(f"column.{key}", lang) for key in ("term", "signal", "without", "share", "interval")], rows)
+    *heads, share = (say(f"column.{key}", lang) for key in ("term", "signal", "without", "share"))
+    return TextTable([*heads, *with_bounds(share, lang)], rows, intervals={4: say("column.interval", lang)})
 
 
 def love_plot(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
@@ -205,12 +227,11 @@ def _term(term: Any, lang: str) -> str:
     return safe(label("term", term, lang))
 
 
-def interval(row: Any, lang: str) -> str:
-    """Write the interval of a row's share."""
-    if pd.isna(row["low"]):
-        return NOT_APPLICABLE
-    return f"{percent(row['low'], lang, 1)}–{percent(row['high'], lang, 1)}"
+def share_and_bounds(row: Any, lang: str) -> list[str]:
+    """Write a row's share and the bounds of its interval."""
+    return [NOT_APPLICABLE if pd.isna(row[name]) else percent(row[name], lang, 1) for name in ("share", "low", "high")]
 
 
 def _intervals(known: pd.DataFrame, lang: str) -> list[str]:
-    return [f"{percent(row['share'], lang, 1)} ({interval(row, lang)})" for row in known.to_dict("records")]
+    written = ((_term(row["term"], lang), *share_and_bounds(row, lang)) for row in known.to_dict("records"))
+    return [f"{term}: {share} ({low} – {high})" for term, share, low, high in written]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nbanalytics.figures.places import stages_of, state_order
 from nbanalytics.figures.subjects import subject_order
@@ -31,11 +31,29 @@ class TextTable:
         Rows of text, as long as ``columns``.
     words
         How many columns from the left hold words rather than numbers.
+    words_right
+        How many from the right do.
+    intervals
+        Where two columns hold the bounds of the interval of the column before them: the place of the lower one, and
+        what a page calls the two where it writes them beneath the value. A file has them apart.
     """
 
     columns: list[str]
     rows: list[list[str]]
     words: int = 1
+    words_right: int = 0
+    intervals: dict[int, str] = field(default_factory=dict)
+
+
+def with_bounds(column: str, lang: str) -> list[str]:
+    """Return the headings of an estimate and of the bounds of its interval.
+
+    Examples
+    --------
+    >>> with_bounds("Share", "en")
+    ['Share', 'Share, lower limit', 'Share, upper limit']
+    """
+    return [column, *(say(f"column.{bound}", lang, column=column) for bound in ("low", "high"))]
 
 
 def groups_table(cells: Cells, lang: str = "sv") -> TextTable:

@@ -7,16 +7,18 @@ function save(address, name) {
   link.remove();
 }
 
-const fileName = (parts, kind) => `${parts.title.textContent.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-")}.${kind}`;
+const fileName = (parts, kind) => `${parts.title.textContent.toLowerCase().match(/[\p{L}\p{N}]+/gu).join("-")}.${kind}`;
 
-// As spreadsheets read it: numbers without separators of thousands, semicolons where the comma is in the numbers.
+// As spreadsheets read it: numbers without separators of thousands and with a hyphen for minus, semicolons where the
+// comma is in the numbers.
 function saveTable(parts) {
   const { table, lang } = parts.view;
   const [cut, between] = lang === "en" ? [/[\u00a0,]/g, ","] : [/[\u00a0\u202f]/g, ";"];
   const cell = (text, column) => {
-    const plain = column < table.words ? text.replaceAll("\u00a0", " ") : text.replace(cut, "");
+    const word = column < 0 || isWord(table, column);
+    const plain = word ? text.replaceAll("\u00a0", " ") : text.replace(cut, "").replace("\u2212", "-").replace(/^± ?/, "");
     // A name that begins like a formula is kept from being one.
-    const safe = /^[=+\-@\t\r]/.test(plain) && column < table.words ? `'${plain}` : plain;
+    const safe = word && /^[=+\-@\t\r]/.test(plain) ? `'${plain}` : plain;
     return safe.includes(between) || /["\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
   const heads = table.columns.map((text) => cell(text, -1));

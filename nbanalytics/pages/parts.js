@@ -11,8 +11,9 @@ const make = (tag, attributes = {}, ...children) => {
   return node;
 };
 
-// A number stays with the word before it, and a sign of per cent with its number: no line begins with the 6 of year 6.
-const tied = (text) => text.replace(/ (?=%|\d(?![\d\u00a0]|[.,]\d))/g, "\u00a0");
+// A number stays with the word before it, and a sign of per cent with its number: no line begins with the 6 of year 6,
+// and none ends with "95 %-".
+const tied = (text) => text.replace(/ (?=%|\d(?![\d\u00a0]|[.,]\d))/g, "\u00a0").replaceAll("%-", "%\u2011");
 
 // The first sentence is the answer; what follows says more of it.
 function fillAnswer(node, text) {
@@ -91,18 +92,30 @@ function section(id, words, charts, kind = id) {
   return parts;
 }
 
+const isWord = ({ words, words_right: right, columns }, column) => column < words || column >= columns.length - right;
+
+// An estimate has its interval beneath it; a file has the bounds in columns of their own (downloads.js).
+function withInterval(text, low, high) {
+  if (low === undefined || !/\d/.test(low)) return [text];
+  return [text, " ", make("span", { class: "nba-interval" }, `(${low} – ${high})`)];
+}
+
 function fillTable(parts, table) {
   parts.summary.textContent = table.caption;
   parts.caption.textContent = table.caption;
   parts.scroll.setAttribute("aria-label", table.caption);
-  const kind = (column) => (column < table.words ? "nba-word" : "nba-number");
+  const kind = (column) => (isWord(table, column) ? "nba-word" : "nba-number");
+  const { intervals } = table;
+  const shown = table.columns.map((_, i) => i).filter((i) => !(i in intervals || i - 1 in intervals));
+  const head = (i) => [tied(table.columns[i]), ...(i + 1 in intervals ? [" ", make("span", { class: "nba-interval" }, tied(intervals[i + 1]))] : [])];
+  const cell = (row, i) => withInterval(row[i], ...(i + 1 in intervals ? row.slice(i + 1, i + 3) : []));
   parts.head.replaceChildren(
-    make("tr", {}, ...table.columns.map((text, i) => make("th", { scope: "col", class: kind(i) }, tied(text)))),
+    make("tr", {}, ...shown.map((i) => make("th", { scope: "col", class: kind(i) }, ...head(i)))),
   );
   parts.body.replaceChildren(
     ...table.rows.map((row) =>
-      make("tr", {}, ...row.map((text, i) =>
-        i === 0 ? make("th", { scope: "row", class: kind(i) }, text) : make("td", { class: kind(i) }, text))),
+      make("tr", {}, ...shown.map((i) =>
+        i === 0 ? make("th", { scope: "row", class: kind(i) }, row[i]) : make("td", { class: kind(i) }, ...cell(row, i)))),
     ),
   );
 }

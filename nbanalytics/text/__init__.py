@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from nbanalytics.text.catalogue import LANGUAGES, comparing, label, say, wording
 from nbanalytics.text.cells import Cell, Cells
-from nbanalytics.text.numbers import NOT_APPLICABLE, SUPPRESSED, cell_text, number, percent, students
+from nbanalytics.text.numbers import NOT_APPLICABLE, SUPPRESSED, cell_text, number, percent, signed, students
 from nbanalytics.text.reading import answer, reading, selection_words
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "reading",
     "say",
     "selection_words",
+    "signed",
     "students",
     "wording",
 ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from babel.numbers import format_decimal, format_percent
 
 _LOCALE = {"sv": "sv_SE", "en": "en_GB"}
 _STUDENTS = {"sv": ("elev", "elever"), "en": ("student", "students")}
 SUPPRESSED, NOT_APPLICABLE = "..", "."
+_MINUS = "\u2212"
 
 
 def number(value: float, lang: str = "sv", decimals: int = 0) -> str:
@@ -24,15 +27,44 @@ def number(value: float, lang: str = "sv", decimals: int = 0) -> str:
     Returns
     -------
     str
-        The number with the separators of the language.
+        The number with the separators of the language. A negative one has the minus sign (U+2212), a hyphen never;
+        what is rounded to zero has no sign.
 
     Examples
     --------
     >>> number(12345.6, decimals=1).replace(chr(160), " "), number(12345.6, "en", 1)
     ('12 345,6', '12,345.6')
+    >>> number(-0.31, decimals=1), number(-0.04, decimals=1)
+    ('−0,3', '0,0')
     """
     pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
-    return str(format_decimal(value, format=pattern, locale=_LOCALE[lang]))
+    return _minus(str(format_decimal(value, format=pattern, locale=_LOCALE[lang])))
+
+
+def signed(value: float, lang: str = "sv", decimals: int = 0) -> str:
+    """Write a change: a number with its sign, unless it is rounded to zero.
+
+    Parameters
+    ----------
+    value
+        The change.
+    lang
+        ``"sv"`` or ``"en"``.
+    decimals
+        Decimals that are always written.
+
+    Returns
+    -------
+    str
+        As of :func:`number`, with ``+`` before a positive one.
+
+    Examples
+    --------
+    >>> signed(2.65, "en", 1), signed(-0.31, "en", 1), signed(0.04, "en", 1)
+    ('+2.6', '−0.3', '0.0')
+    """
+    text = number(value, lang, decimals)
+    return f"+{text}" if value > 0 and re.search("[1-9]", text) else text
 
 
 def percent(share: float, lang: str = "sv", decimals: int = 0) -> str:
@@ -59,7 +91,12 @@ def percent(share: float, lang: str = "sv", decimals: int = 0) -> str:
     """
     zeros = "." + "0" * decimals if decimals else ""
     pattern = f"#,##0{zeros} %" if lang == "sv" else f"#,##0{zeros}%"
-    return str(format_percent(share, format=pattern.replace(" ", "\u00a0"), locale=_LOCALE[lang]))
+    return _minus(str(format_percent(share, format=pattern.replace(" ", "\u00a0"), locale=_LOCALE[lang])))
+
+
+def _minus(text: str) -> str:
+    bare = text.lstrip(f"-{_MINUS}")
+    return text if bare == text else f"{_MINUS}{bare}" if re.search("[1-9]", bare) else bare
 
 
 def students(count: float, lang: str = "sv") -> str:
