@@ -62,6 +62,19 @@ def test_the_page_is_behind_the_token_and_lists_nothing(explorer):
     assert get(explorer.address)[0] == 403
     assert get(f"{explorer.address}live/explorer")[0] == 403
     assert explorer.address.startswith("http://127.0.0.1:")
+    kept = get(explorer.announced)[1]["Set-Cookie"].partition(";")[0]
+    for known in ({}, {"Cookie": kept}):
+        page = get(f"{explorer.address}nothing", **known)[2]
+        assert "<span>Utforskaren: årskurs 6 mot årskurs 9</span>" in page
+        assert "översikter" not in page
+
+
+def test_an_address_that_names_what_there_is_not_is_told_and_nothing_else_is_chosen(visit):
+    page = visit(query="#cohort=1899&threshold=9.9&passes=99")
+    page.locator(".nba-stray", has_text="inte finns i uppgifterna").wait_for()
+    assert "rule" not in page.locator(".nba-code code").inner_text()
+    after(page, lambda: page.get_by_label("Avgångsår").select_option("2018"))
+    assert page.locator(".nba-stray:visible").count() == 0
 
 
 def test_the_slider_moves_the_counts_and_students_are_conserved(visit):

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import signal
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from browsing import in_both_schemes
 from serving import EXPLORE, admit, get, running
@@ -14,6 +16,7 @@ from test_browser_board import needs_proc, process_of
 from nbanalytics.errors import DataError
 from nbanalytics.export import dashboards_folder, find_dashboards
 from nbanalytics.figures.staff_board import StaffBoard
+from nbanalytics.figures.support import caseload_over_time, caseload_table
 from nbanalytics.indicators import indicators
 from nbanalytics.readers.write import write_records
 from nbanalytics.support import coverage, handover
@@ -65,7 +68,39 @@ def test_coverage_is_that_of_the_analysis(board, records):
 def test_the_step_to_upper_secondary_has_a_programme_to_go_to(board):
     view = board.view({"step": "9VT", "cohort": "2018"})
     assert section(view, "receiving")["table"]["rows"]
-    assert "To upper secondary" in view["where"]
+    assert view["where"] == "Showing: to upper secondary, leaving year 2018, all schools."
+
+
+def test_a_month_without_students_is_shown_as_none():
+    rows = {
+        "month": ["2020-05-01", "2020-08-01", "2020-08-01"],
+        "intensity": ["*", "*", "weekly"],
+        "students": [4, 3, 3],
+    }
+    table = pd.DataFrame(rows)
+    line, weekly = caseload_over_time(table, "en").data
+    assert (list(line.x)[1], list(line.y)) == ("2020-06-01", [4, 0, 0, 3])
+    assert weekly.customdata[3] == "Weekly, 2020-08: 3"
+    assert [row[1] for row in caseload_table(table, "en").rows] == ["4", "0", "0", "3"]
+
+
+def test_every_mark_of_a_chart_has_words_that_say_where_it_is(board):
+    view = board.view({})
+    first = {part["id"]: part["figure"]["data"][0]["customdata"][0] for part in view["sections"] if not part["empty"]}
+    assert first["coverage"].startswith("Y6 aut.: ")
+    assert first["kaa"].startswith("Work, 0 months: 0 of ")
+    assert re.match(r"All, \d{4}-\d\d: \d", first["caseload"])
+
+
+def test_a_file_has_the_bounds_of_an_interval_apart(board):
+    view = board.view({})
+    for name, place in {"coverage": 3, "kaa": 2}.items():
+        table = section(view, name)["table"]
+        share = table["columns"][place]
+        assert table["columns"][place + 1 : place + 3] == [f"{share}, lower limit", f"{share}, upper limit"]
+        assert table["intervals"][place + 1] == "95% interval"
+        value, low, high = (float(text.rstrip("%")) for text in table["rows"][-1][place : place + 3])
+        assert low < value < high
 
 
 def test_everything_it_shows_can_be_sent_and_a_strange_choice_is_that_of_the_start(board):
@@ -110,6 +145,7 @@ def test_the_page_is_served_to_who_has_the_token_and_to_nobody_else(server):
         status, _, page = get(server.address + path)
         assert status in (403, 404)
         assert "P2" not in page
+        assert "Överlämning och insatser" in page  # and not that boards' pages are here
 
 
 @pytest.fixture
@@ -140,6 +176,22 @@ def test_everybody_can_read_it_in_both_languages_and_colour_schemes(visit):
             assert axe(page) == [], (lang, seen)
             assert page.evaluate(FAINT) == []
         assert "Kvarnviksskolan" in page.locator(".nba-section-receiving tbody").inner_text()
+
+
+@pytest.mark.browser
+def test_a_link_names_a_part_of_the_selection_and_the_way_back_leads_to_the_opening_one(visit):
+    page = visit("#school=S1&colour=red")
+    page.locator(".nba-stray", has_text="inte finns i uppgifterna").wait_for()
+    assert page.locator(".nba-where").inner_text() == "Visar: till årskurs 7, avgångsår 2018, Kvarnviksskolan."
+    page.get_by_label("Skola i årskurs 7–9").select_option("S2")
+    page.locator(".nba-where", has_not_text="Kvarnviksskolan").wait_for()
+    page.go_back()
+    page.locator(".nba-where", has_text="Kvarnviksskolan").wait_for()
+    for name, first in {"coverage": "Åk 6 HT: ", "caseload": "Alla, 20", "kaa": "Arbete, 0 mån: "}.items():
+        card = page.locator(f".nba-section-{name}")
+        card.locator(".nba-chart").focus()
+        page.keyboard.press("ArrowRight")
+        assert card.locator(".nba-pointed").inner_text().startswith(first)
 
 
 @pytest.mark.browser

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from types import MappingProxyType
 
 from markupsafe import Markup
 
@@ -12,6 +12,10 @@ from nbanalytics.export.assets import PAGES
 from nbanalytics.export.frame import Frame
 from nbanalytics.figures.explained import title_of
 from nbanalytics.text import say
+
+Titles = Mapping[str, str]
+#: The site of boards is called by the catalogue's word for it on pages that show nothing of the release.
+_BOARDS: Titles = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ def words_page(
     root: str = "",
     style: str = "nbanalytics.css",
     statement: bool = True,
+    titles: Titles = _BOARDS,
 ) -> str:
     """Write a page that says something in words and leads on.
 
@@ -79,18 +84,19 @@ def words_page(
         Name of the stylesheet in ``assets``.
     statement
         Whether the site has an accessibility statement to link to.
+    titles
+        What the site is called, if it is not that of boards: ``title`` and ``title_en``.
 
     Returns
     -------
     str
         HTML.
     """
-    frame = Frame(lang, style, base=root, inner=lang != "sv", statement=statement)
+    frame = Frame(lang, style, base=root, inner=lang != "sv", statement=statement, manifest=titles)
     return _worded(frame, heading, lead, href=href or frame.way("index"), back=say(back, lang))
 
 
-@cache
-def refusal(reason: str, lang: str) -> bytes:
+def refusal(reason: str, lang: str, titles: Titles) -> bytes:
     """Write the page for who is not let in: it looks like the others, and asks for no file and leads nowhere.
 
     Parameters
@@ -99,6 +105,8 @@ def refusal(reason: str, lang: str) -> bytes:
         Key of its words in the catalogue: ``"page.refused"``, ``"page.stranger"`` or ``"page.toobig"``.
     lang
         ``"sv"`` or ``"en"``.
+    titles
+        As for :func:`words_page`.
 
     Returns
     -------
@@ -106,7 +114,8 @@ def refusal(reason: str, lang: str) -> bytes:
         HTML.
     """
     look = (PAGES / "nbanalytics.css").read_text(encoding="utf-8")
-    return _worded(Frame(lang, "", statement=False), f"{reason}.title", reason, inline=Markup(look)).encode()
+    frame = Frame(lang, "", statement=False, manifest=titles)
+    return _worded(frame, f"{reason}.title", reason, inline=Markup(look)).encode()
 
 
 def _worded(frame: Frame, heading: str, lead: str, href: str = "", back: str = "", inline: str = "") -> str:

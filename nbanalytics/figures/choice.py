@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 #: Patterns of what may stand in the address.
 BOX = r"\*|\d+(\.\d+)?(,\d+(\.\d+)?){3}"
-THRESHOLD = r"\*|\d(\.\d)?"
-PASSES = r"\*|\d{1,2}"
+THRESHOLD = r"\*|[0-4](\.\d)?|5(\.0)?"
+PASSES = r"\*|\d|1[0-7]"
 
 
 def threshold_of(chosen: Mapping[str, str]) -> float:

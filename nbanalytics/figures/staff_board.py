@@ -35,7 +35,7 @@ from nbanalytics.intervals import with_share
 from nbanalytics.municipality import names_of
 from nbanalytics.records import StudentRecords
 from nbanalytics.support import Handover, caseload, coverage, handover, kaa_outcomes
-from nbanalytics.text import label, number, percent, say, students
+from nbanalytics.text import label, number, percent, say, selection_words, students
 
 ALL = "*"
 SECTIONS = ("handover", "receiving", "coverage", "caseload", "kaa")
@@ -140,7 +140,12 @@ class StaffBoard:
             "edition": "",
             "publication": say("staff.title", self.lang),
             "filters": self.filters(),
-            "words": words | {"filters.hint": say("staff.hint", self.lang), "notice": notice},
+            "words": words
+            | {
+                "filters.hint": say("staff.hint", self.lang),
+                "page.stray": say("explorer.stray", self.lang),
+                "notice": notice,
+            },
             "about": about,
             "sections": list(self.sections),
             "most": len(self._options),
@@ -160,17 +165,20 @@ class StaffBoard:
             name: str(value) for name, value in selection.items() if str(value) in self._options.get(name, {})
         }
         shares = {row["measure"]: row for row in self._here(chosen).shares.to_dict("records")}
-        where = ", ".join(self._options[name].get(value, value) for name, value in chosen.items() if name != "actor")
         return {
             "lang": self.lang,
             "selection": chosen,
-            "where": say("filters.shown", self.lang, selection=where),
+            "where": say("filters.shown", self.lang, selection=self._where(chosen)),
             "problem": None,
             "answer": self._answer(shares),
             "tiles": self._tiles(chosen, shares),
             "sections": [self._section(name, chosen) for name in self.sections],
-            "reading": [say("staff.reading", self.lang), say("staff.care", self.lang)],
+            "reading": [say(f"staff.{name}", self.lang) for name in ("reading", "care", "open")],
         }
+
+    def _where(self, chosen: Mapping[str, str]) -> str:
+        step = self._options["step"][chosen["step"]]
+        return f"{step[0].lower()}{step[1:]}, {selection_words(chosen, self.lang, {'school': self._schools})}"
 
     def _hand_over(self, step: str, cohort: str, school: str) -> Handover:
         records = self._records.cohort(int(cohort))
@@ -214,7 +222,7 @@ class StaffBoard:
             "lead": say(f"staff.{name}.lead", self.lang),
             "figure": plain(chart) if chart is not None else {"data": [], "layout": {"height": 1}},
             "alt": alt,
-            "hidden": say("staff.open", self.lang),
+            "hidden": "",
             "help_title": say("help.title", self.lang),
             "help": [{"term": say("help.definition", self.lang), "text": say(f"staff.{name}.help", self.lang)}],
             "table": asdict(table) | captions(title, self.lang),

@@ -147,6 +147,7 @@ function asker(model, onChoice, onLost) {
   };
   const send = () => {
     model.set("selection", next);
+    if (model.ask) model.set("stray", false);
     [busy, next] = [true, null];
     clearTimeout(clock);
     clock = setTimeout(() => { busy = false; onLost(); }, 15000);
@@ -177,6 +178,7 @@ function renderExplorer({ model, el }) {
   const page = model.get("page");
   const { words } = page;
   const problem = make("p", { class: "nba-problem", role: "alert", hidden: true }, words.lost);
+  const stray = make("p", { class: "nba-stray", role: "status", hidden: true }, words.stray);
   const ask = asker(model, (chosen) => preview(chosen), () => lost());
   const onBox = (box) => ask.choose({ box });
   const menus = page.filters.filter(({ id, options }) => options && id !== "no_change");
@@ -198,7 +200,7 @@ function renderExplorer({ model, el }) {
   const chart = make("section", { class: "nba-card nba-scatter", "aria-label": words.chart }, make("h2", {}, words.chart), make("p", { class: "nba-lead" }, words.lead), points.canvas, box.node);
   const side = make("section", { class: "nba-card nba-side", "aria-label": words.counts }, rule.node, eligibility.node, counts.node);
   const results = make("div", { class: "nba-explorer" }, chart, side, code.node, ...parts.map(({ node }) => node), list);
-  const root = make("div", { class: "nba-board", lang: page.lang }, answer, bar, problem, results);
+  const root = make("div", { class: "nba-board", lang: page.lang }, answer, bar, stray, problem, results);
 
   // The rule may move without another student being chosen: charts that stay the same are not drawn again.
   const drawn = new Map();
@@ -232,6 +234,7 @@ function renderExplorer({ model, el }) {
   const show = () => {
     problem.hidden = true;
     if (!ask.answered()) return;
+    stray.hidden = !model.get("stray");
     const view = model.get("view");
     controls(view.selection);
     points.show(view.selection, students.look(view.selection));

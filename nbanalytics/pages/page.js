@@ -2,7 +2,7 @@
 
 class Model {
   constructor(state) {
-    Object.assign(this, { state, listeners: new Map() });
+    Object.assign(this, { state, listeners: new Map(), start: state.selection });
   }
   get(name) { return this.state[name]; }
   set(name, value) { this.state[name] = value; }
@@ -25,7 +25,7 @@ class Model {
   async follow() {
     const text = location.hash.slice(1);
     if (text && !text.includes("=")) return false;
-    const selection = Object.fromEntries(this.state.page.filters.map(({ id }) => [id, "*"]));
+    const selection = { ...this.start };
     let stray = false;
     for (const [name, value] of new URLSearchParams(text)) {
       const filter = this.state.page.filters.find(({ id }) => id === name);
@@ -33,7 +33,7 @@ class Model {
       if (fits) selection[name] = value;
       else stray = true;
     }
-    Object.assign(this.state, { selection: { ...this.state.selection, ...selection }, stray });
+    Object.assign(this.state, { selection, stray });
     await this.ask(this.state.selection);
     return true;
   }

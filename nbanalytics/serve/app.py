@@ -194,7 +194,7 @@ class DashboardServer(Voila):  # type: ignore[misc]
 
     def listen(self) -> None:
         """Serve until interrupted, then end every kernel."""
-        gate = Gate(self.app, self._access, self.port, SECURE)
+        gate = Gate(self.app, self._access, self.port, SECURE, self._shelf.titles)
         # Headers beyond the gate's limit are answered by it; far beyond, the line is cut.
         server = HTTPServer(gate, max_header_size=4 * HEADERS, max_body_size=BODY, idle_connection_timeout=120)
         server.add_sockets(self._sockets)

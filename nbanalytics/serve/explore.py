@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,14 @@ class Desk:
 
     Parameters
     ----------
+    titles
+        What the page is called: ``title`` and ``title_en``.
     script, style
         The page's own module and style; those of a board if left out.
     """
 
-    def __init__(self, script: str | None = None, style: str = "") -> None:
+    def __init__(self, titles: Mapping[str, str], script: str | None = None, style: str = "") -> None:
+        self.titles = titles
         assets = load_assets(script, style)
         self.names = {name: hashed(name, asset) for name, asset in assets.items()}
         self._files = {f"assets/{self.names[name]}": asset for name, asset in assets.items()}
@@ -43,7 +46,8 @@ class Desk:
 
     def look(self, root: str) -> dict[str, Any]:
         """Return what a page of words needs to look like the others."""
-        return {"root": root, "style": self.names["nbanalytics.css"], "statement": False, "back": "page.start"}
+        look = {"root": root, "style": self.names["nbanalytics.css"], "statement": False, "back": "page.start"}
+        return look | {"titles": self.titles}
 
     def lasting(self, address: str) -> Asset | None:
         """Return a file whose name stands for its content."""
@@ -111,12 +115,14 @@ def explore(
 
     read_records(folder)  # what is wrong with them is told here, and not by a page that stays empty
     entry, entrance, limits = closed_page(page), access(closed=True), Limits(_PAGES)
+    titles = {"title": say(f"{page}.title"), "title_en": say(f"{page}.title", "en")}
     kind, desk = (
-        (StaffServer, Desk()) if page == "staff" else (ExplorerServer, Desk(explorer_script(), explorer_style()))
+        (StaffServer, Desk(titles))
+        if page == "staff"
+        else (ExplorerServer, Desk(titles, explorer_script(), explorer_style()))
     )
     os.environ[RECORDS_VARIABLE] = str(folder)
     server = server_of(kind, [entry], port, open_browser, entrance, limits)
-    titles = {"title": say(f"{page}.title"), "title_en": say(f"{page}.title", "en")}
     server.prepare_pages(desk, titles, folder, [entry], announce, entrance, limits)
     server.initialize([])
     server.start()

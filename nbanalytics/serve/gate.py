@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache, partial
 from http.client import responses
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -43,10 +44,15 @@ class Gate(Router):
         Part of the cookie's name: browsers do not tell the ports of a host apart.
     headers
         Headers of every answer.
+    titles
+        What the site is called, if it is not that of boards.
     """
 
-    def __init__(self, app: Application, access: Access, port: int, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, app: Application, access: Access, port: int, headers: Mapping[str, str], titles: Mapping[str, str]
+    ) -> None:
         self._app, self._access = app, access
+        self._refusal = cache(partial(refusal, titles=titles))
         self._headers, self._cookie = dict(headers), _COOKIE.format(port=port)
 
     def find_handler(self, request: HTTPServerRequest, **_: Any) -> HTTPMessageDelegate | None:
@@ -76,7 +82,7 @@ class Gate(Router):
             headers["Set-Cookie"], headers["Location"] = kept, "/" + quote(request.path.lstrip("/\\"), safe="/%")
         headers["Vary"] = "Accept-Language"
         told = status == 403 and request.method != "HEAD"
-        body = refusal(reason, language_of(request, self._access.base_url)) if told else b""
+        body = self._refusal(reason, language_of(request, self._access.base_url)) if told else b""
         return Answer(request.connection, status, headers, body)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock, Thread
 
@@ -46,6 +46,7 @@ class Shelf:
         self._site: Site | None = Site(release, dashboards, suffix="")
         self._style = self._site.names["nbanalytics.css"]
         self._former: dict[str, Asset] = {}
+        self.titles: Mapping[str, str] = {}  # pages of words tell nothing of the release
 
     @property
     def site(self) -> Site | None:
