@@ -513,3 +513,14 @@ def test_a_rate_that_no_school_changes_is_no_certainty():
 def test_few_students_are_not_called_schools():
     with pytest.warns(EstimationWarning, match="Only 4 students are resampled"):
         at_capacity([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4], [0.5])
+
+
+def test_places_that_all_go_to_cases_are_no_certainty():
+    y, p = np.repeat([1, 0], [20, 80]), np.linspace(0.9, 0.1, 100)
+    p[:30:3] -= 0.3  # so that not all cases stand above all others
+    placed = at_capacity(y, p, [0.05], draws=50).set_index("measure")
+    assert placed.loc["precision", "value"] == 1
+    assert tuple(placed.loc["precision", ["low", "high"]]) == pytest.approx(wilson(5, 5))
+    assert placed.loc["false_alarms_per_100", "high"] == pytest.approx(100 * (1 - wilson(5, 5)[0]))
+    compared = compare_models(y, {"a": p, "b": 1 - p}, capacity=0.05, draws=50).set_index(["model", "measure"])
+    assert tuple(compared.loc[("a", "precision"), ["low", "high"]]) == pytest.approx(wilson(5, 5))

@@ -17,7 +17,7 @@ from nbanalytics.results import Shown
 from nbanalytics.risk.auc import auc_interval
 from nbanalytics.risk.bootstrap import Draws, Statistic, draw, percentile_interval, schools_to_draw, warn_weak
 from nbanalytics.risk.data import RiskData
-from nbanalytics.risk.decision import COUNTED, counted, flag_at, share_interval
+from nbanalytics.risk.decision import COUNTED, counts_once, flag_at, rate_interval, share_interval
 from nbanalytics.risk.grouping import CROSS, PREDICTED, grouped_statistic, refusal, with_attributes
 from nbanalytics.risk.scores import Floats, as_names
 from nbanalytics.risk.validation import Validation
@@ -232,13 +232,13 @@ class _ModelAudit:
         rows = []
         for key, value in values.items():
             threshold, _, measure = key.rpartition(" ")
-            low, high = percentile_interval(resampled[key], self.level)
+            counts = counts_once(y, flag_at(p, float(threshold))) if threshold else {}
+            low, high = rate_interval(measure, resampled[key], counts, self.level)
             if measure == "auc":
                 schools, folds = None if clusters is None else clusters[inside], part["fold"].to_numpy(dtype=object)
                 _, low, high = auc_interval(y, p, schools, self.level, folds)
-            elif measure in COUNTED and (clusters is None or low == high):
-                # A rate of 0 or 1 in every resample is no certainty.
-                low, high = share_interval(_counts_at(y, p, float(threshold)), measure, self.level)
+            elif measure in COUNTED and clusters is None:
+                low, high = share_interval(counts, measure, self.level)
             row = {
                 **head,
                 "n": len(inside),
@@ -257,8 +257,3 @@ class _ModelAudit:
                 row["difference_low"], row["difference_high"] = percentile_interval(apart, self.level)
             rows.append(row)
         return rows
-
-
-def _counts_at(y: Floats, p: Floats, threshold: float) -> dict[str, float]:
-    everybody = np.ones((1, len(y)))
-    return {name: float(found[0]) for name, found in counted(y, flag_at(p, threshold), everybody).items()}

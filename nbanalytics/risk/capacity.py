@@ -10,7 +10,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.risk.bootstrap import Statistic, draw, percentile_interval, schools_to_draw, warn_weak
-from nbanalytics.risk.decision import counted, flag_at, flag_top_within, net_benefit, rates
+from nbanalytics.risk.decision import counted, counts_once, flag_at, flag_top_within, net_benefit, rate_interval, rates
 from nbanalytics.risk.scores import Floats, labels_or_none, scored
 
 CAPACITIES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
@@ -48,7 +48,8 @@ def at_capacity(
     pandas.DataFrame
         ``capacity, measure, value, low, high``: ``flagged`` (students), ``precision`` (share of the flagged that are
         cases), ``recall`` (share of the cases that are flagged), ``lift`` (precision against the share of cases among
-        all) and ``false_alarms_per_100`` flagged; percentile bootstrap, of whole clusters where they are given.
+        all) and ``false_alarms_per_100`` flagged; percentile bootstrap, of whole clusters where they are given, and
+        Wilson's interval of a share that no resample changes.
 
     Raises
     ------
@@ -76,11 +77,18 @@ def at_capacity(
     rows: list[tuple[float, str, float, float, float]] = []
     for capacity in capacities:
         compute = capacity_statistic(outcome, scores, capacity, strata)
+        counts = counts_at_capacity(outcome, scores, capacity, strata)
         resampled = drawn.evaluate(compute)
         rows.append((capacity, "flagged", capacity * len(outcome), np.nan, np.nan))
         for name, value in compute(np.ones((1, len(outcome)))).items():
-            rows.append((capacity, name, float(value[0]), *percentile_interval(resampled[name], level)))
+            rows.append((capacity, name, float(value[0]), *rate_interval(name, resampled[name], counts, level)))
     return pd.DataFrame(rows, columns=["capacity", "measure", "value", "low", "high"])
+
+
+def counts_at_capacity(y: Floats, scores: Floats, capacity: float, strata: Any = None) -> dict[str, float]:
+    """Count hits, false alarms, misses and correct rejections at a capacity."""
+    strata = np.zeros(len(y)) if strata is None else strata
+    return counts_once(y, flag_top_within(scores, capacity, np.ones((1, len(y))), strata))
 
 
 def capacity_statistic(y: Floats, scores: Floats, capacity: float, strata: Any = None) -> Statistic:

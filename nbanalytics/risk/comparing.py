@@ -11,7 +11,8 @@ import pandas as pd
 from nbanalytics.errors import DataError
 from nbanalytics.risk.auc import auc_difference, auc_interval, delong
 from nbanalytics.risk.bootstrap import Draws, draw, percentile_interval, schools_to_draw, warn_weak
-from nbanalytics.risk.capacity import capacity_statistic
+from nbanalytics.risk.capacity import capacity_statistic, counts_at_capacity
+from nbanalytics.risk.decision import rate_interval
 from nbanalytics.risk.measuring import statistic
 from nbanalytics.risk.scores import Floats, labels_or_none, scored_by
 
@@ -71,7 +72,8 @@ def compare_models(
 
     Notes
     -----
-    AUC: DeLong et al. (1988), with clusters Obuchowski (1997), paired; the others a percentile bootstrap.
+    AUC: DeLong et al. (1988), with clusters Obuchowski (1997), paired; the others a percentile bootstrap, and Wilson's
+    interval of a share that no resample changes.
 
     Examples
     --------
@@ -98,6 +100,7 @@ def compare_models(
     auc = _auc_rows(outcome, arrays, base, schools, strata, level)
     rows: list[tuple[Any, ...]] = []
     for name in arrays:
+        counts = counts_at_capacity(outcome, arrays[name], capacity, strata)
         for measure, value in values[name].items():
             if measure == "auc":
                 rows.append((name, measure, *auc[name]))
@@ -108,7 +111,8 @@ def compare_models(
                 with np.errstate(invalid="ignore"):
                     difference = resampled[name][measure] - resampled[base][measure]
                     apart = [np.subtract(value, values[base][measure]), *percentile_interval(difference, level)]
-            rows.append((name, measure, value, *percentile_interval(resampled[name][measure], level), *apart))
+            interval = rate_interval(measure, resampled[name][measure], counts, level)
+            rows.append((name, measure, value, *interval, *apart))
     warn_weak(drawn, (value for found in values.values() for value in found.values()))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -9,6 +9,7 @@ import numpy as np
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import wilson
 from nbanalytics.risk.auc import Tied, tied
+from nbanalytics.risk.bootstrap import percentile_interval
 from nbanalytics.risk.scores import Floats, ratio
 
 COUNTS = ("n", "tp", "fp", "fn", "tn")
@@ -122,6 +123,18 @@ def share_interval(counts: dict[str, Any], name: str, level: float = 0.95) -> tu
         return 100 * (1 - high), 100 * (1 - low)
     above, below = SHARES[name]
     return wilson(round(float(_sum(counts, above))), round(float(_sum(counts, below))), level)
+
+
+def rate_interval(name: str, resampled: Floats, counts: dict[str, Any], level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of resampled values; Wilson's of a rate that no resample changes, which is no certainty."""
+    low, high = percentile_interval(resampled, level)
+    known = {"precision": "ppv", "recall": "tpr"}.get(name, name)
+    return share_interval(counts, known, level) if low == high and known in COUNTED and counts else (low, high)
+
+
+def counts_once(y: Floats, flags: Floats) -> dict[str, float]:
+    """Count hits, false alarms, misses and correct rejections of all students as they are."""
+    return {name: float(found[0]) for name, found in counted(y, flags, np.ones((1, len(y)))).items()}
 
 
 def _sum(counts: dict[str, Any], names: str) -> Any:

@@ -75,9 +75,25 @@ def validate_hazards(
     DataError
         If the outcome has no date, no fold can be predicted, or there is no such scheme.
 
+    Notes
+    -----
+    Data made by :func:`nbanalytics.risk.dataset` hold students whose outcome is known, so that nobody in them is
+    censored: who moved away before the end without a loss is in ``left_out``, and the weights of
+    :func:`nbanalytics.risk.hazard_measures` are all 1.
+
     Examples
     --------
-    ``validate_hazards(data, {"logit": HazardClassifier(data.periods)}).table``
+    >>> from nbanalytics.risk import HazardClassifier
+    >>> rng = np.random.default_rng(1)
+    >>> table = pd.DataFrame({"student_id": range(400), "cohort": [2018] * 200 + [2021] * 200,
+    ...                       "school_id": list("ABCDE") * 80, "points": rng.normal(13, 2, 400)})
+    >>> table["y"] = (rng.random(400) < 1 / (1 + np.exp(table["points"] - 11))).astype(int)
+    >>> periods = pd.DataFrame({"student_id": table["student_id"], "t": 1,
+    ...                         "exit": np.where(table["y"] == 1, "lost", "none")})
+    >>> data = RiskData(table, ("points",), "6VT", "lost", "9VT", known={"points": "6VT"}, gap_years=3, periods=periods)
+    >>> found = validate_hazards(data, {"logit": HazardClassifier(periods)}, draws=20)
+    >>> found.table[["t", "measure"]].to_numpy().tolist()
+    [[1.0, 'auc'], [1.0, 'brier'], [nan, 'integrated_brier']]
     """
     if data.periods is None:
         raise DataError(f"The outcome {data.outcome} has no date. Make the data of the outcome 'lost'.")

@@ -39,6 +39,16 @@ def refuse_leakage(data: RiskData, terms: Sequence[str] | None = None, suspiciou
         If a feature was known later than the prediction point, has no known term, or ranks too well.
     DataError
         If a term is not among ``terms``.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"student_id": list("abcd"), "cohort": 2018, "school_id": "S", "y": [1, 0, 1, 0],
+    ...                       "points": [9.0, 14.0, 11.0, 10.0]})
+    >>> refuse_leakage(RiskData(table, ("points",), "6VT", "not_eligible", "9VT", known={"points": "7HT"}))
+    Traceback (most recent call last):
+        ...
+    nbanalytics.errors.LeakageError: The feature 'points' was known in 7HT, after the prediction point 6VT. Leave it
+    out, or predict from 7HT or later.
     """
     undated = [name for name in data.features if name not in data.known]
     if undated:

@@ -16,7 +16,16 @@ from nbanalytics.intervals import mean_interval
 from nbanalytics.risk.auc import auc_interval, tied, tied_within, weighted_auc, weighted_average_precision
 from nbanalytics.risk.bootstrap import MIN_CLUSTERS, Draws, Statistic, draw, percentile_interval, schools_to_draw
 from nbanalytics.risk.calibration import calibration_fit, log_losses, squared_errors, weighted_mean
-from nbanalytics.risk.decision import COUNTED, COUNTS, counted, flag_at, rates, share_interval
+from nbanalytics.risk.decision import (
+    COUNTED,
+    COUNTS,
+    counted,
+    counts_once,
+    flag_at,
+    rate_interval,
+    rates,
+    share_interval,
+)
 from nbanalytics.risk.scores import Floats, labels_of, scored
 
 SCORE_MEASURES = (
@@ -165,18 +174,14 @@ def part_measures(
     values = {name: float(found[0]) for name, found in statistic(y, p, threshold)(everybody).items()}
     counts: dict[str, float] = {}
     if threshold is not None:
-        flags = flag_at(p, threshold)
-        counts = {name: float(found[0]) for name, found in counted(y, flags, everybody).items()}
+        counts = counts_once(y, flag_at(p, threshold))
     if "too_few" in reasons:
         values = dict.fromkeys(values, nan)
         intervals: dict[str, tuple[float, float]] = {}
     elif clusters is not None and drawn.clusters > 1:
         resampled = drawn.evaluate(statistic(y, p, threshold))
-        intervals = {name: percentile_interval(found, level) for name, found in resampled.items()}
+        intervals = {name: rate_interval(name, found, counts, level) for name, found in resampled.items()}
         intervals["auc"] = auc_interval(y, p, clusters, level)[1:]
-        for name in COUNTED if counts else ():
-            if intervals[name][0] == intervals[name][1]:  # a rate of 0 or 1 in every resample is no certainty
-                intervals[name] = share_interval(counts, name, level)
     else:
         own = drawn if clusters is None else draw(n, None, len(drawn.counts), random_state)
         resampled = own.evaluate(statistic(y, p, threshold, with_formula=False))

@@ -75,6 +75,16 @@ class HazardClassifier(Classifier):
     -----
     The model learns from absence as it went from term to term; a prediction takes the latest absence for that of every
     term to come, since no later one is known. It learns from students whose outcome is known, as the other rungs do.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> X = pd.DataFrame({"points": rng.normal(13, 2, 200)}, index=pd.Index(range(200), name="student_id"))
+    >>> lost = rng.random(200) < 1 / (1 + np.exp(X["points"] - 11))
+    >>> periods = pd.DataFrame({"student_id": X.index, "t": 1, "exit": np.where(lost, "lost", "none")})
+    >>> model = HazardClassifier(periods).fit(X, lost)
+    >>> model.predict_survival(X).shape, bool(np.isclose(model.predict_proba(X)[:, 1].mean(), lost.mean()))
+    ((200, 1), True)
     """
 
     def __init__(self, periods: pd.DataFrame, link: Link = "logit", without: Sequence[str] = DETAIL) -> None:

@@ -93,7 +93,17 @@ def with_and_without(
 
     Examples
     --------
-    ``with_and_without(data, lambda data: {"logit": make_logit(data.features)}).table``
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from nbanalytics.risk import Design, Logit
+    >>> rng = np.random.default_rng(1)
+    >>> table = pd.DataFrame({"student_id": range(240), "cohort": [2018] * 120 + [2021] * 120,
+    ...                       "school_id": list("ABCDEF") * 40, "sex": ["girl", "boy", "boy"] * 80,
+    ...                       "points": rng.normal(13, 2, 240)})
+    >>> table["y"] = (rng.random(240) < 1 / (1 + np.exp(table["points"] - 12))).astype(int)
+    >>> data = RiskData(table, ("points",), "6VT", "not_eligible", "9VT", ("sex",), {"points": "6VT"}, gap_years=3)
+    >>> found = with_and_without(data, lambda data: {"logit": make_pipeline(Design(), Logit())}, draws=20).table
+    >>> found.loc[found["measure"] == "auc", ["attribute", "group", "n"]].to_numpy().tolist()
+    [['all', 'all', 120], ['sex', 'boy', 80], ['sex', 'girl', 40]]
     """
     names = as_names(attributes) if attributes is not None else data.sensitive
     more = data.with_sensitive(names)

@@ -82,7 +82,12 @@ def auc_by_point(
 
     Examples
     --------
-    ``auc_by_point(validate([early, late], ladder))``
+    >>> rows = pd.DataFrame({"student_id": range(80), "cohort": 2021, "school_id": list("ABCDE") * 16, "model": "m",
+    ...                      "fold": "2021", "y": [1, 0, 0, 0] * 20, "p": [0.4, 0.3, 0.2, 0.5] * 20, "at": "6VT"})
+    >>> settings = {"models": ("m",), "at": ("6VT",), "observed_at": "9VT", "scheme": "cohorts"}
+    >>> auc_by_point(Validation(rows, pd.DataFrame(), settings), draws=20)[["model", "at", "horizon_years", "auc"]]
+      model   at  horizon_years       auc
+    0     m  6VT            3.0  0.666667
     """
     order = tuple(terms or validation.settings.get("terms") or Declaration().terms)
     found = validation.compare(draws=draws, random_state=random_state)
