@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from nbanalytics.errors import DisclosureError, meant
 
@@ -76,13 +79,22 @@ class Release:
                 f"{', '.join(crossed)} together are not declared: {table} crosses at most {most} filters. "
                 "Leave one of them out."
             )
-        frame = self.tables[table]
-        kept = pd.Series(True, index=frame.index)
-        for name, value in (dict.fromkeys(FILTERS, ALL) | chosen).items():
-            kept &= frame[name] == value
-        if measure is not None:
-            kept &= frame["measure"] == measure
+        frame = self.tables[table].take(self._rows(table, tuple(chosen.pop(name, ALL) for name in FILTERS)))
+        kept = np.ones(len(frame), dtype=bool)
+        for name, value in (chosen if measure is None else chosen | {"measure": measure}).items():
+            kept &= (frame[name] == value).to_numpy(dtype=bool)
         return frame[kept].reset_index(drop=True)
+
+    def _rows(self, table: str, filters: tuple[str, ...]) -> NDArray[np.int64]:
+        """Return the places of a selection's rows; a page asks for many, so all are found at the first question."""
+        if table not in self._found:
+            found = self.tables[table].groupby(list(FILTERS), observed=True).indices
+            self._found[table] = {tuple(map(str, key)): rows for key, rows in found.items()}
+        return self._found[table].get(filters, np.array([], dtype=np.int64))
+
+    @cached_property
+    def _found(self) -> dict[str, dict[tuple[str, ...], NDArray[np.int64]]]:
+        return {}
 
     def label(self, dimension: str, value: str, lang: str = "sv") -> str:
         """Return the words for a value of a dimension, in Swedish or English; the value itself if it has none."""

@@ -68,7 +68,8 @@ class Cells:
 
     def __init__(self, table: Any) -> None:
         frame = nw.from_native(table, eager_only=True)
-        frame = frame.rename({name: measure for name, measure in EVENTS.items() if name in frame.columns})
+        if renamed := {name: measure for name, measure in EVENTS.items() if name in frame.columns}:
+            frame = frame.rename(renamed)
         columns = frame.columns
         long = {"measure", "value"} <= set(columns)
         measures = [name for name in columns if name in MEASURES]
@@ -80,7 +81,7 @@ class Cells:
         apart = {*FILTERS, STEP, "measure", "value", "status", *(() if long else measures)}
         self.dimensions = [name for name in columns if name not in apart]
         self._cells: dict[tuple[str, ...], Cell] = {}
-        held = frame.to_dict(as_series=False)
+        held = {name: frame.get_column(name).to_list() for name in columns}
         for values in zip(*held.values(), strict=True):
             row = dict(zip(held, values, strict=True))
             for name in [str(row["measure"])] if long else measures:
