@@ -232,6 +232,14 @@ def test_the_scale_of_2028_has_no_pass_and_its_proposed_rule_is_a_mean():
     assert not result({"SV": "3", "MA": "4"}, cohort=2033)["eligible"]
 
 
+def ruled(**way):
+    return parse_catalogue({"rule": [{"name": "x", "way": [{"required": [["SV"]], "passes": 1} | way]}]}, CATALOGUE)
+
+
+def scaled(**keys):
+    return parse_catalogue({"scale": [{"name": "x", "points": {"1": 1}, "passing": []} | keys]}, CATALOGUE)
+
+
 @pytest.mark.parametrize(
     ("ask", "told"),
     [
@@ -240,6 +248,24 @@ def test_the_scale_of_2028_has_no_pass_and_its_proposed_rule_is_a_mean():
         (lambda: CATALOGUE.grading(2018, rule="vocal"), "There is no rule named 'vocal'"),
         (lambda: parse_catalogue({"scale": [{"name": "x", "points": {"1": 1}}]}), "lacks the key 'passing'"),
         (lambda: parse_catalogue({"rule": [{"name": "x"}]}), "neither"),
+        (lambda: ruled(required=["SV", "MA"]), "required is not a list of lists"),
+        (lambda: ruled(required=[["SVENSKA"]]), "rule 'x' speaks of SVENSKA, which is no subject. Did you mean 'SVA'"),
+        (lambda: ruled(passes="8"), "passes = '8' is not a whole number"),
+        (lambda: ruled(pass_=8), "number 1: 'pass_' means nothing here. Did you mean 'passes'"),
+        (lambda: parse_catalogue({"rule": {"name": "x"}}), "rule is not a list of tables"),
+        (
+            lambda: parse_catalogue({"rule": [{"name": "x", "mean_at_least": "4"}]}),
+            "mean_at_least = '4' is not a number",
+        ),
+        (lambda: scaled(first_cohort="2000"), "first_cohort = '2000' is not a whole number"),
+        (lambda: scaled(last_cohrt=2000), "'last_cohrt' means nothing here. Did you mean 'last_cohort'"),
+        (lambda: scaled(points=[1, 2]), "points or aliases is not a table"),
+        (lambda: scaled(points={"1": "one"}), "points of 1 = 'one' is not a number"),
+        (lambda: scaled(passing="1"), "passing is not a list"),
+        (lambda: parse_catalogue({"subject": {"DA": "Dans"}}), "subject.DA. is not a table"),
+        (lambda: parse_catalogue({"subject": {"DA": {"se": "Dans"}}}), "'se' means nothing here"),
+        (lambda: parse_catalogue({"subjects": {"alternates": ["SV", "SVA"]}}), "alternates is not a list of lists"),
+        (lambda: parse_catalogue({"subjects": {"language": "M3"}}, CATALOGUE), "speaks of M3"),
         (lambda: parse_catalogue({"scale": [{"name": "x", "points": {"1": 1}, "passing": ["2"]}]}), "2 is passing"),
     ],
 )

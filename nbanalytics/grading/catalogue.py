@@ -1,17 +1,12 @@
-"""Grade scales and eligibility rules: versioned data, picked by cohort, and what they say of a term's grades.
-
-The data are in ``grading.toml`` beside this file. Nothing here knows a grade or a subject by name.
-"""
+"""Scales, rules and subjects, and picking those that hold for a cohort. Nothing here knows a grade by name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from nbanalytics.errors import GradingError
-from nbanalytics.toml_files import packaged_toml
 
 #: The rule that decides "eligible" unless another is asked for.
 DEFAULT_RULE = "vocational"
@@ -131,6 +126,7 @@ class Catalogue:
 
         Examples
         --------
+        >>> from nbanalytics.grading import default_catalogue
         >>> default_catalogue().grading(2018).scale.name
         'A-F'
         >>> default_catalogue().grading(2010, scale="A-F")
@@ -166,6 +162,7 @@ class Catalogue:
 
         Examples
         --------
+        >>> from nbanalytics.grading import default_catalogue
         >>> looser = default_catalogue().varied("vocational", passes=6, required=["SV/SVA", "EN"])
         >>> looser.grading(2018).rule.ways
         (Way(required=(('SV', 'SVA'), ('EN',)), passes=6),)
@@ -179,102 +176,12 @@ class Catalogue:
         )
 
 
-@cache
-def default_catalogue() -> Catalogue:
-    """Return the scales, rules and subjects that come with the package.
-
-    Examples
-    --------
-    >>> [scale.name for scale in default_catalogue().scales]
-    ['IG-MVG', 'A-F', '1-10']
-    """
-    return parse_catalogue(packaged_toml("nbanalytics", "grading.toml"))
-
-
-def parse_catalogue(data: Mapping[str, Any], base: Catalogue | None = None) -> Catalogue:
-    """Read scales, rules and subjects from parsed TOML; what is not declared is taken from ``base``.
-
-    Parameters
-    ----------
-    data : mapping
-        With any of ``scale`` (list), ``rule`` (list), ``subject`` (table of tables) and ``subjects``.
-    base : Catalogue, optional
-        Scales are replaced as a whole if any is declared, and so are rules; subjects are added one by one.
-
-    Raises
-    ------
-    GradingError
-        If a table lacks a key, or a passing grade or an alias is not in its scale.
-    """
-    try:
-        scales = tuple(_scale(entry) for entry in data.get("scale", ()))
-        rules = tuple(_rule(entry) for entry in data.get("rule", ()))
-        subjects = {
-            code: Subject(
-                code=code,
-                sv=entry.get("sv", code),
-                en=entry.get("en", entry.get("sv", code)),
-                comparable=entry.get("comparable", True),
-                block=tuple(entry.get("block", ())),
-            )
-            for code, entry in data.get("subject", {}).items()
-        }
-    except KeyError as missing:
-        raise GradingError(
-            f"A [[scale]] or [[rule]] table lacks the key {missing}. Add it; the package's grading.toml shows the form."
-        ) from None
-    general = data.get("subjects", {})
-    alternates = tuple(tuple(group) for group in general.get("alternates", ()))
-    return Catalogue(
-        scales=scales or (base.scales if base else ()),
-        rules=rules or (base.rules if base else ()),
-        subjects={**(base.subjects if base else {}), **subjects},
-        alternates=alternates or (base.alternates if base else ()),
-        language=general.get("language", base.language if base else None),
-    )
-
-
-def _scale(entry: Mapping[str, Any]) -> Scale:
-    points = {str(grade): float(value) for grade, value in entry["points"].items()}
-    ordered = dict(sorted(points.items(), key=lambda item: item[1]))
-    passing = frozenset(str(grade) for grade in entry["passing"])
-    marks = tuple(entry.get("marks", (STRECK,)))
-    aliases = {str(code): str(meaning) for code, meaning in entry.get("aliases", {}).items()}
-    unknown = sorted((passing - set(points)) | (set(aliases.values()) - set(points) - set(marks)))
-    if unknown:
-        raise GradingError(
-            f"Scale {entry['name']!r}: {', '.join(unknown)} is passing or an alias but not in 'points' or 'marks'. "
-            "Add it there or remove it here."
-        )
-    return Scale(name=entry["name"], points=ordered, passing=passing, marks=marks, aliases=aliases, **_validity(entry))
-
-
-def _rule(entry: Mapping[str, Any]) -> Rule:
-    ways = tuple(
-        Way(required=tuple(tuple(demand) for demand in way["required"]), passes=int(way["passes"]))
-        for way in entry.get("way", ())
-    )
-    mean = entry.get("mean_at_least")
-    if not ways and mean is None:
-        raise GradingError(f"Rule {entry['name']!r} has neither [[rule.way]] nor 'mean_at_least'. Give one of them.")
-    return Rule(name=entry["name"], ways=ways, mean_at_least=None if mean is None else float(mean), **_validity(entry))
-
-
 def _varied(rule: Rule, passes: int | None, demands: tuple[tuple[str, ...], ...] | None) -> Rule:
     ways = rule.ways[:1] if demands is not None else rule.ways
     changed = (
         Way(way.required if demands is None else demands, way.passes if passes is None else passes) for way in ways
     )
     return replace(rule, ways=tuple(changed))
-
-
-def _validity(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "version": entry.get("version", ""),
-        "first_cohort": entry.get("first_cohort"),
-        "last_cohort": entry.get("last_cohort"),
-        "source": entry.get("source", ""),
-    }
 
 
 def _holds(item: Scale | Rule, cohort: int) -> bool:
