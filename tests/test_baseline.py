@@ -259,6 +259,14 @@ def test_other_students_are_compared_as_independent(sample):
         follow_up_cohorts(sample, "9VT", [2018], [2018, 2019])
 
 
+@pytest.mark.parametrize(
+    ("zero", "later"), [("9VT", "6VT"), ("6VT", "6VT"), ("2018HT", "2018VT"), ("2018VT", "2017HT")]
+)
+def test_a_follow_up_goes_forwards(karlskoga, zero, later):
+    with pytest.raises(DataError, match=f"{later} does not come after {zero}"):
+        follow_up(karlskoga, zero, later)
+
+
 def test_few_students_are_not_compared(karlskoga):
     row = cell(follow_up(karlskoga, "6VT", "9VT", min_students=50), "newly_arrived")
     assert row["status"] == "too_few"
@@ -292,6 +300,8 @@ def test_the_return_of_a_normal_measure_is_that_of_its_definition():
         assert regression_to_mean(60, 15, correlation, 80, below=False) == pytest.approx(-found)
     with pytest.raises(DataError, match="correlation from 0 to 1"):
         regression_to_mean(60, 15, 1.2, 40)
+    with pytest.raises(DataError, match="lies 60 sd from the mean: nobody is beyond it"):
+        regression_to_mean(60, 1, 0.5, 0)
 
 
 @pytest.mark.parametrize("given", [None, 0.7])
@@ -328,6 +338,11 @@ def test_without_the_return_the_most_absent_would_seem_helped(sample):
 def test_too_few_chosen_are_refused():
     with pytest.raises(DataError, match="9 students are chosen and 11 are not"):
         expected_return(range(20), range(20), [number < 9 for number in range(20)])
+    with pytest.raises(DataError, match="have 20, 19 and 20 values"):
+        expected_return(range(20), range(19), [True] * 20)
+    column = pd.Series(range(20))
+    with pytest.raises(DataError, match="not labelled alike"):
+        expected_return(column, column[::-1], column < 10)
     with pytest.raises(DataError, match="no line can be drawn"):
         expected_return([0] * 10 + [1] * 10, range(20), [True] * 10 + [False] * 10)
 

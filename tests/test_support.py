@@ -184,7 +184,7 @@ def test_waiting_never_rises_and_nobody_disappears(rows):
 def test_waiting_time_by_hand():
     """Signals in 6VT are known on 30 June 2015."""
     courses = {name: {"6VT": "CCFCCCCC", "7HT": "CCCCCCCC"} for name in ("P1", "P2", "P3", "P4", "P5")}
-    courses["P5"] = {"6VT": "CCCCCCCC", "7HT": "CCCCCCCC"}
+    courses["P5"] = {"6VT": "CCCCCCCC", "7HT": "CCCCCCCC", "9VT": "CCCCCCCC"}
     support = pd.DataFrame(
         {
             "student_id": ["P1", "P2", "P4", "P4"],
@@ -201,6 +201,9 @@ def test_waiting_time_by_hand():
     assert found.table[["events", "censored"]].to_numpy().tolist() == [[1, 0], [0, 1], [0, 1]]
     assert found.table["waiting"].round(4).tolist() == [0.6667, 0.6667, 0.6667]
     assert "1 of 3 students got support" in repr(found)
+    so_far = replace(records, grades=records.grades[records.grades["term"] != "9VT"])  # nobody was seen after 7HT
+    found = time_to_support(so_far, indicators(so_far, declared=only("core_missing")))
+    assert found.table[["days", "events", "censored"]].to_numpy().tolist() == [[10, 1, 0], [184, 0, 2]]
 
 
 def test_waiting_needs_somebody_who_is_followed(four):
@@ -235,6 +238,8 @@ def test_caseload_by_hand(four):
     assert found.years.set_index(["school_year", "actor", "intensity"])["students"]["2014/15", "A", "*"] == 2
     with pytest.raises(DataError, match="Check the spelling of C"):
         caseload(four, only=["C"])
+    with pytest.raises(DataError, match=r"cannot be divided by intensity\. Choose actor, kind or level"):
+        caseload(four, by="intensity")
 
 
 def test_caseload_by_level_is_a_count_of_periods(sample):
@@ -365,7 +370,7 @@ def test_every_figure_has_its_table_and_words(sample, lang):
     assert max(drawn.data[0].y) == load[load["intensity"] == "*"]["students"].max()
     assert len(figures.caseload_table(load, lang).rows) == load["month"].nunique()
     assert str(load[load["intensity"] == "*"]["students"].max()) in figures.describe_caseload(load, lang)
-    assert list(figures.coverage_by_term(covered, lang).data[0].y) == covered["share"].tolist()
+    assert list(figures.coverage_by_term(covered, lang).data[0].x) == covered["share"].tolist()
     assert len(figures.coverage_table(covered, lang).rows) == 2
     assert figures.describe_coverage(covered, lang).count("%") == 2
     assert len(figures.love_plot(unlike, lang).data[1].x) == len(unlike)
@@ -385,5 +390,5 @@ def test_a_term_without_signals_is_drawn_and_told(four):
     from nbanalytics.figures import support as figures
 
     covered = coverage(four, indicators(four, ["7HT"], only("core_missing"))).table
-    assert len(figures.coverage_by_term(covered).data[0].y) == 0
+    assert len(figures.coverage_by_term(covered).data[0].x) == 0
     assert figures.coverage_table(covered).rows[0][-2:] == [".", "."]

@@ -80,7 +80,7 @@ def follow_up(
     Raises
     ------
     DataError
-        If a term or a column of ``by`` is not there.
+        If a term or a column of ``by`` is not there, or ``later`` does not come after ``zero``.
 
     Notes
     -----
@@ -97,6 +97,7 @@ def follow_up(
     >>> f"{row['n_zero']} students: {row['zero']:.3f} to {row['later']:.3f}"
     '313 students: 0.827 to 0.802'
     """
+    _refuse_backwards(records, zero, later)
     before, after = measured(records, zero, by), measured(records, later)
     values = [name for name in MEASURES if name in before.columns and name in after.columns]
     both = before.merge(after[["student_id", *values]], on="student_id", suffixes=("", "_later"))
@@ -133,12 +134,13 @@ def follow_up_cohorts(
     Returns
     -------
     FollowUp
-        Students without any grade count as not having reached, as in :func:`nbanalytics.baseline.baseline`.
+        Students without any grade count as not having reached, as in :func:`nbanalytics.baseline.baseline`; a cohort in
+        which nobody has a grade yet is in no share.
 
     Raises
     ------
     DataError
-        If a cohort is in both, or not in the records.
+        If a cohort is in both, not in the records, or without grades and absence in the term.
 
     Notes
     -----
@@ -156,11 +158,20 @@ def follow_up_cohorts(
     rows = []
     for place, part in split_groups(both, by):
         for group, measure, chosen in _cells(part, values):
-            known = chosen[measure] if measure == ABSENCE else chosen[measure].fillna(0.0)
+            known = chosen[measure] if measure == ABSENCE else chosen[measure].fillna(0.0).where(chosen["graded"])
             early, late = (known[chosen["_later"] == when].dropna().to_numpy(float) for when in (False, True))
             found = _independent(early, late, measure, min_students)
             rows.append({**place, "group": group, "measure": measure, **found})
     return FollowUp(_table(rows, by), {**settings, "min_students": min_students}, len(before))
+
+
+def _refuse_backwards(records: StudentRecords, zero: str, later: str) -> None:
+    terms = list(records.declaration.terms)
+    # Of the calendar 2018VT comes before 2018HT, while 9HT comes before 9VT.
+    known = zero in terms and later in terms
+    order = [terms.index(one) for one in (zero, later)] if known else [one.replace("VT", "A") for one in (zero, later)]
+    if (known or (zero[:4].isdigit() and later[:4].isdigit())) and order[0] >= order[1]:  # type: ignore[operator]
+        raise DataError(f"{later} does not come after {zero}. Turn them around, or choose a later term.")
 
 
 def _cells(part: pd.DataFrame, values: Sequence[str]) -> list[tuple[str, str, pd.DataFrame]]:

@@ -51,16 +51,23 @@ def measured(records: StudentRecords, occasion: str, by: Sequence[str] = ()) -> 
         One row per student who had not moved: ``student_id, cohort, term``, those of ``by``, ``sex`` and
         ``newly_arrived`` where known; ``eligible`` by the declared rule and ``core_and_five``, 1 or 0, missing without
         any grade in the term (the latter is left out if a cohort has no scale with passes); ``absence``, valid and
-        invalid in per cent, missing if either is.
+        invalid in per cent, missing if either is; ``graded``: whether anybody in the cohort has a grade in the term. A
+        cohort with neither grades nor absence in it has not reached it, and is left out.
 
     Raises
     ------
     DataError
-        If the occasion or a column is not there.
+        If the occasion or a column is not there, or no cohort has reached it.
     """
     occasions, with_core = _terms(records, occasion), _has_core(records)
     parts = [_of_term(records, cohorts, term, by, with_core) for term, cohorts in occasions.items()]
     table = pd.concat(parts, ignore_index=True)
+    table = table[table["graded"] | table.groupby("cohort")[ABSENCE].transform("count").gt(0)]
+    if table.empty:
+        raise DataError(
+            f"Nobody has a grade or a value of absence in {occasion}: the cohorts have not reached it, or its rows are "
+            "missing. Choose another occasion, or add them."
+        )
     return table.sort_values(["cohort", "student_id"], ignore_index=True)
 
 
@@ -112,7 +119,8 @@ def _of_term(
         students["core_and_five"] = _met(replace(kept, declaration=replace(kept.declaration, rule=CORE_RULE)), term)
     students[ABSENCE] = _absence(kept, term)
     gone = away(students, moves, records.declaration.terms, term) & students["eligible"].isna()
-    return students[~gone].drop(columns=moves).assign(term=term).reset_index()
+    graded = students["eligible"].notna().groupby(students["cohort"]).transform("any")
+    return students.assign(graded=graded)[~gone].drop(columns=moves).assign(term=term).reset_index()
 
 
 def _is_early(records: StudentRecords, term: str) -> bool:

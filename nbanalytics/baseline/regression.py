@@ -72,7 +72,7 @@ def regression_to_mean(mean: float, sd: float, correlation: float, cutoff: float
     Raises
     ------
     DataError
-        If the spread is not above 0 or the correlation is not between 0 and 1.
+        If the spread is not above 0, the correlation is not between 0 and 1, or nobody can be beyond the cut-off.
 
     Notes
     -----
@@ -84,11 +84,13 @@ def regression_to_mean(mean: float, sd: float, correlation: float, cutoff: float
     >>> round(regression_to_mean(mean=60, sd=15, correlation=0.5, cutoff=40), 2)
     13.49
     """
-    if sd <= 0 or not 0 <= correlation <= 1:
+    if not sd > 0 or not 0 <= correlation <= 1:
         raise DataError(f"sd is {sd:g} and correlation {correlation:g}. Give an sd above 0, a correlation from 0 to 1.")
     normal = NormalDist()
     z = (mean - cutoff) / sd if below else (cutoff - mean) / sd
-    size = sd * (1 - correlation) * normal.pdf(z) / normal.cdf(-z)
+    if not (beyond := normal.cdf(-z)):
+        raise DataError(f"The cut-off {cutoff:g} lies {z:.0f} sd from the mean: nobody is beyond it. Choose another.")
+    size = sd * (1 - correlation) * normal.pdf(z) / beyond
     return size if below else -size
 
 
@@ -100,7 +102,7 @@ def expected_return(
     Parameters
     ----------
     zero, later : sequence of float
-        The same students' values at two occasions; pairs with a missing value are left out.
+        The same students' values at two occasions, in the same order; pairs with a missing value are left out.
     chosen : sequence of bool
         Those chosen for their zero value and by nothing else, such as ``zero <= 10``.
     correlation : float, optional
@@ -116,7 +118,8 @@ def expected_return(
     Raises
     ------
     DataError
-        If fewer than 10 students are chosen or not chosen, or the zero values do not differ.
+        If the three are not of the same students, fewer than 10 are chosen or not chosen, or the zero values do not
+        differ.
 
     Notes
     -----
@@ -134,6 +137,7 @@ def expected_return(
     >>> bool(row["change"] > 0.5), bool(row["low"] < 0 < row["high"])
     (True, True)
     """
+    _refuse_others(zero, later, chosen)
     x, y, who = np.asarray(zero, float), np.asarray(later, float), np.asarray(chosen, bool)
     known = np.isfinite(x) & np.isfinite(y)
     x, y, who = x[known], y[known], who[known]
@@ -164,6 +168,17 @@ def expected_return(
         settings={"slope_from": "data" if correlation is None else "given"},
         students=len(x),
     )
+
+
+def _refuse_others(*columns: Sequence[Any]) -> None:
+    sizes = [len(column) for column in columns]
+    if len(set(sizes)) > 1:
+        raise DataError(
+            f"zero, later and chosen have {sizes[0]}, {sizes[1]} and {sizes[2]} values. Give one a student."
+        )
+    labels: list[pd.Index] = [pd.Series(column).index for column in columns if isinstance(column, pd.Series)]
+    if any(not own.equals(labels[0]) for own in labels):
+        raise DataError("zero, later and chosen are not labelled alike. Put them in one table first, a row a student.")
 
 
 def _check(x: np.ndarray, who: np.ndarray) -> None:

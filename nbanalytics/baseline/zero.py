@@ -38,7 +38,8 @@ class Baseline(Shown):
         - ``value`` with its 95 % interval ``low, high`` (Wilson for shares, Student's t for means);
         - ``status``: ``ok``, or ``too_few`` students for an estimate.
     settings : mapping
-        ``occasion, by, rule, min_students, newly_arrived`` (the definition) and ``missing_counts_as``.
+        ``occasion, by, rule, min_students, newly_arrived`` (the definition), ``missing_counts_as`` and, of records, the
+        ``cohorts`` that had reached the occasion.
     students : int
         Students measured.
     """
@@ -69,12 +70,13 @@ def baseline(records: StudentRecords, term: str, by: Sequence[str] = (), min_stu
     -------
     Baseline
         Students who should have had grades and have none are in the denominator of the shares (Skolverket's rule) and
-        counted as ``missing``; for absence the missing are left out.
+        counted as ``missing``; for absence the missing are left out. A cohort in which nobody has a grade yet is in no
+        share.
 
     Raises
     ------
     DataError
-        If the term or a column of ``by`` is not there.
+        If the term or a column of ``by`` is not there, or no cohort has grades or absence in the term.
 
     Notes
     -----
@@ -90,8 +92,9 @@ def baseline(records: StudentRecords, term: str, by: Sequence[str] = (), min_stu
     ('all', 'eligible', 251, 313)
     """
     by = list(by)
+    table = measured(records, term, by)
     return zero_values(
-        measured(records, term, by),
+        table,
         by,
         {
             "occasion": term,
@@ -99,6 +102,7 @@ def baseline(records: StudentRecords, term: str, by: Sequence[str] = (), min_stu
             "min_students": min_students,
             "newly_arrived": records.declaration.newly_arrived,
             "missing_counts_as": "not reached",
+            "cohorts": tuple(sorted(int(cohort) for cohort in table["cohort"].unique())),
         },
     )
 
@@ -113,7 +117,8 @@ def zero_values(table: pd.DataFrame, by: Sequence[str], settings: Mapping[str, A
             if chosen is None:
                 continue
             for measure in [name for name in MEASURES if name in part.columns]:
-                values = chosen[measure].astype(float)
+                asked = chosen if measure == ABSENCE or "graded" not in chosen else chosen[chosen["graded"]]
+                values = asked[measure].astype(float)
                 row = _mean(values, settings) if measure == ABSENCE else _share(values, counted, settings)
                 rows.append({**place, "group": group, "measure": measure, **row})
     return Baseline(

@@ -12,6 +12,7 @@ import pandas as pd
 
 from nbanalytics.declaration import AFTER
 from nbanalytics.errors import DataError
+from nbanalytics.flows.reach import not_reached
 from nbanalytics.frames import any_of, collect, open_frame
 from nbanalytics.persons import column_names, eligibility_by_term, number_of, refuse_absent, split_groups, to_native
 from nbanalytics.records import StudentRecords
@@ -36,12 +37,15 @@ class Flows:
         ``stages``, ``by`` and the ``rule`` behind "eligible".
     students : int
         Students in all; every stage holds each of them once.
+    not_reached : pandas.DataFrame
+        The columns of ``by``, then ``stage, students``: unknown because nobody in their cohort has a grade there yet.
     """
 
     states: pd.DataFrame
     transitions: pd.DataFrame
     settings: Mapping[str, Any]
     students: int
+    not_reached: pd.DataFrame
 
     @property
     def table(self) -> pd.DataFrame:
@@ -212,13 +216,15 @@ def flows(records: StudentRecords, by: Sequence[str] = ()) -> Flows:
     if clash := sorted(set(by) & {*stages, "student_id"}):
         raise DataError(f"Flows cannot be divided by {', '.join(clash)}. Choose a column that groups students.")
     # One pass over the data, whatever the engine: how many students share each course through the stages.
-    counted = state_columns(records, keep=by).group_by(*by, *stages).agg(nw.len().alias("students"))
+    keys = list(dict.fromkeys(["cohort", *by]))
+    counted = state_columns(records, keep=keys).group_by(*keys, *stages).agg(nw.len().alias("students"))
     courses = collect(counted)
     return Flows(
         states=_count_states(courses, by, stages),
         transitions=_count_transitions(courses, by, stages),
         settings={"stages": tuple(stages), "by": tuple(by), "rule": records.declaration.rule},
         students=int(courses["students"].sum()),
+        not_reached=not_reached(courses, by, stages),
     )
 
 

@@ -28,7 +28,7 @@ def share_eligible(result: Flows) -> pd.DataFrame:
     pandas.DataFrame
         The columns of ``by``, then ``stage`` (terms), ``eligible`` and ``students``, ``share`` and its 95 % score
         interval ``low, high`` (Wilson 1927); missing where there are no students. Students without any grade are in
-        the denominator, those who had moved are not.
+        the denominator; those who had moved are not, nor are cohorts in which nobody has a grade at the stage yet.
 
     Notes
     -----
@@ -45,7 +45,10 @@ def share_eligible(result: Flows) -> pd.DataFrame:
     by = list(result.settings["by"])
     here = result.states[(result.states["stage"] != AFTER) & (result.states["state"] != "moved")]
     here = here.assign(eligible=here["students"].where(here["state"] == "eligible", 0))
-    table = here.groupby([*by, "stage"], sort=False, dropna=False)[["eligible", "students"]].sum().reset_index()
+    keys = [*by, "stage"]
+    table = here.groupby(keys, sort=False, dropna=False)[["eligible", "students"]].sum().reset_index()
+    waiting = table.merge(result.not_reached, on=keys, how="left", suffixes=("", "_waiting"))["students_waiting"]
+    table["students"] -= waiting.fillna(0).astype("int64").to_numpy()
     return with_share(table, "eligible", "students")
 
 

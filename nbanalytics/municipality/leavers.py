@@ -11,6 +11,7 @@ import pandas as pd
 
 from nbanalytics.baseline.measured import away
 from nbanalytics.eligibility import merit_value, passed_expr, points_expr
+from nbanalytics.errors import DataError
 from nbanalytics.frames import collect, open_frame
 from nbanalytics.grading import STRECK
 from nbanalytics.persons import column_names, only_cohorts, refuse_absent
@@ -79,7 +80,13 @@ def leavers(records: StudentRecords, term: str | None = None, rules: Sequence[st
         ``student_id, cohort``, what is known of ``school_id, sex, newly_arrived, immigration, parents_education``;
         ``swedish_course``; ``eligible`` by the declared rule and a column for each of ``rules``; ``mean_points`` over
         comparable subjects; ``merit_value`` and ``n_passed``; ``all_passed``: at least one pass, and neither a fail nor
-        streck. Of a student without grades ``merit_value`` and ``mean_points`` are missing, the rest is not reached.
+        streck. Of a student without grades ``merit_value`` and ``mean_points`` are missing, the rest is not reached. A
+        cohort in which nobody has a grade or mark in the term has not come so far, and is left out.
+
+    Raises
+    ------
+    DataError
+        If nobody has a grade in the term.
     """
     term = term or records.declaration.end
     parts = [_graded(records, term)]
@@ -96,6 +103,9 @@ def leavers(records: StudentRecords, term: str | None = None, rules: Sequence[st
     students = collect(frame.select(*wanted)).set_index("student_id")
     table = students.join(graded, how="left")
     table = table[table["n_passed"].notna() | ~away(table, moves, records.declaration.terms, term)]
+    table = table[table["n_passed"].notna().groupby(table["cohort"]).transform("any")]
+    if table.empty:
+        raise DataError(f"Nobody has a grade in {term}. Add the grades of that term, or choose another.")
     yes_or_no = ["eligible", "all_passed", *rules]
     table[yes_or_no] = table[yes_or_no].eq(True).fillna(False).astype(bool)
     table["swedish_course"] = table["swedish_course"].fillna("none")

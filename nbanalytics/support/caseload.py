@@ -18,6 +18,8 @@ from nbanalytics.support.register import OPEN, open_register
 ALL = "*"
 #: Intensity of those met now and then.
 SELDOM = "now_and_then"
+#: Columns of the register that tell who, when and how often, and divide nobody.
+_NO_GROUPS = ("student_id", "start", "end", "intensity")
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,6 +78,8 @@ def caseload(records: StudentRecords, by: str = "actor", only: Sequence[str] = (
     """
     register = open_register(records)
     refuse_absent(open_frame(register), [by], "support")
+    if by in _NO_GROUPS:
+        raise DataError(f"The caseload cannot be divided by {by}. Choose actor, kind or level.")
     kept = register[register[by].isin(list(only))] if only else register
     if kept.empty:
         raise DataError(f"The support register has no row of that {by}. Check the spelling of {', '.join(only) or by}.")

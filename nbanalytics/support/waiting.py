@@ -81,9 +81,10 @@ def time_to_support(records: StudentRecords, found: Indicators, at_least: int = 
 
     Notes
     -----
-    A signal is known on the last day of its term. A student is censored on the last day of the last term here. Product
-    limit (Kaplan and Meier 1958) with Greenwood's variance; intervals on the scale of logarithms, and the interval of
-    the median by inverting them (Brookmeyer and Crowley 1982), as ``survfit`` of R's survival package does.
+    A signal is known on the last day of its term. A student is censored on the last day of the last term here, or of
+    the last term in which an indicator is known of anybody in the cohort: what comes after it has not been seen.
+    Product limit (Kaplan and Meier 1958) with Greenwood's variance; intervals on the scale of logarithms, and the
+    interval of the median by inverting them (Brookmeyer and Crowley 1982), as ``survfit`` of R's survival package does.
 
     Examples
     --------
@@ -95,6 +96,8 @@ def time_to_support(records: StudentRecords, found: Indicators, at_least: int = 
     True
     """
     table = needs(records, found, at_least)
+    reached = table["place"].where(table["known"] > 0).groupby(table["cohort"]).transform("max")
+    table = table[table["place"] <= reached]
     last_here = table.groupby("student_id")["term"].last()
     first = table[table["signal"]].groupby("student_id", as_index=False).first()
     already = int(first["supported"].sum())
