@@ -56,7 +56,7 @@ def test_threshold_and_the_place_of_no_change_are_settings():
     assert group_of("CEEEEEEE", BOTH, threshold=0.625, no_change="negative") == 2
 
 
-@pytest.mark.parametrize("setting", [{"threshold": -1}, {"no_change": "up"}])
+@pytest.mark.parametrize("setting", [{"threshold": -1}, {"threshold": float("nan")}, {"no_change": "up"}])
 def test_a_rule_that_means_nothing_is_refused(setting):
     with pytest.raises(DataError):
         GroupRule(**setting)
@@ -182,6 +182,49 @@ def test_the_selection_list_has_each_students_history(karlskoga):
     assert chosen.table["change"].is_monotonic_increasing
     with pytest.raises(DataError, match="green, yellow, pink"):
         selection_list(karlskoga, subgroups(karlskoga, classify(karlskoga)), "red")
+
+
+def test_nobody_in_group_6_is_no_fault():
+    records = records_of({"a": {"6VT": BOTH, "9VT": BOTH}})
+    divided = subgroups(records, classify(records))
+    assert divided.counts["students"].tolist() == [0, 0, 0]
+    assert divided.table.empty
+    assert len(selection_list(records, divided).table) == 0
+
+
+def test_group_6_is_divided_by_the_rule_that_made_it():
+    nine = ("SV", "EN", "MA", "BL", "MU", "SL", "IDH", "HKK", "TK")
+    records = records_of({"a": {"6VT": "E" * 9, "9VT": "EEEEEEEEF"}, "b": {"6VT": "E" * 9, "9VT": "EEFEEEEEE"}},
+                         subjects=nine)  # fmt: skip
+    divided = subgroups(records, classify(records, GroupRule(passes=9, required=("MA",))))
+    assert divided.table.set_index("student_id")["missing"].to_dict() == {"a": "", "b": "MA"}
+    history = selection_list(records, divided).history.set_index(["student_id", "term"])["eligible"]
+    assert not history["a", "9VT"]
+
+
+def test_other_subjects_failed_are_counted_without_the_one_that_is_missing():
+    courses = {
+        "one": {"6VT": "E" * 10, "9VT": "EEFEEEEEEF"},
+        "two": {"6VT": "E" * 10, "9VT": {"SV": "E", "EN": "E", "MA": "adapted", "BL": "F", "MU": "F"}},
+    }
+    courses["two"]["9VT"] |= dict.fromkeys(("SL", "IDH", "HKK", "TK", "BI"), "E")
+    subjects = ("SV", "EN", "MA", "BL", "MU", "SL", "IDH", "HKK", "TK", "BI")
+    records = records_of(courses, subjects=subjects)
+    found = subgroups(records, classify(records)).table.set_index("student_id")["subgroup"]
+    assert found.to_dict() == {"one": "yellow", "two": "pink"}
+
+
+def test_the_history_is_there_without_valid_absence(karlskoga):
+    bare = replace(karlskoga, absence=karlskoga.absence.drop(columns="valid"))
+    history = selection_list(bare, subgroups(bare, classify(bare))).history
+    assert history["valid"].isna().all()
+    assert history["invalid"].notna().any()
+
+
+def test_a_student_without_a_cohort_is_told():
+    records = records_of({"a": {"6VT": BOTH, "9VT": BOTH}, "b": {"6VT": BOTH}}, cohort=[2018, None])
+    with pytest.raises(DataError, match="1 students have no cohort"):
+        classify(records)
 
 
 def test_without_outcomes_nobody_is_green_and_the_rule_is_a_setting(karlskoga):

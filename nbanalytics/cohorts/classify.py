@@ -57,7 +57,7 @@ class GroupRule:
             raise DataError(f"The rule asks for {self.passes} passes; give 0 or more.")
         if self.required is not None:
             object.__setattr__(self, "required", tuple(self.required))
-        if self.threshold < 0:
+        if not self.threshold >= 0:
             raise DataError(f"The threshold of change is {self.threshold}; give 0 or more grade points.")
         if self.no_change not in ("positive", "negative"):
             raise DataError(f"no_change is {self.no_change!r}; choose 'positive' or 'negative'.")
@@ -125,7 +125,7 @@ def classify(records: StudentRecords, rule: GroupRule | None = None) -> Classifi
     Raises
     ------
     DataError
-        If no student can be followed, because one of the two terms has no grades at all.
+        If no student can be followed, because one of the two terms has no grades at all, or a student has no cohort.
 
     Notes
     -----
@@ -155,7 +155,8 @@ def classify(records: StudentRecords, rule: GroupRule | None = None) -> Classifi
     counts, unclassified = _count(table, records.cohorts())
     students = int(counts["students"].sum() + unclassified["students"].sum())
     if students and not counts["students"].sum():
-        reasons = ", ".join(f"{row.reason}: {row.students}" for row in unclassified.itertuples())
+        together = unclassified.groupby("reason")["students"].sum()
+        reasons = ", ".join(f"{reason}: {number}" for reason, number in together.items())
         raise DataError(
             f"None of {students} students can be followed from {start} to {end} ({reasons}). Add the grades of the "
             "term that is missing, or declare other terms in [terms] start and end of records.toml."
@@ -254,6 +255,8 @@ def _reason(records: StudentRecords, start: str, end: str) -> nw.Expr:
 
 def _count(table: Any, cohorts: list[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
     counted = collect(table.group_by("cohort", "group", "reason").agg(nw.col("student_id").count().alias("students")))
+    if lacking := int(counted.loc[counted["cohort"].isna(), "students"].sum()):
+        raise DataError(f"{lacking} students have no cohort. Fill in the column cohort of students, or leave them out.")
     grouped = counted.dropna(subset=["group"])
     index = pd.MultiIndex.from_product([cohorts, GROUPS], names=["cohort", "group"])
     keys = [grouped["cohort"].astype(int), grouped["group"].astype(int)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import narwhals as nw
 import pandas as pd
 
-from nbanalytics.cohorts.classify import Classification
-from nbanalytics.eligibility import passed_expr
+from nbanalytics.cohorts.classify import Classification, GroupRule, under
+from nbanalytics.eligibility import RESULT_COLUMNS, passed_expr
 from nbanalytics.errors import DataError
 from nbanalytics.frames import any_of, collect, open_frame
 from nbanalytics.grading import STRECK
@@ -24,7 +25,7 @@ class SubgroupRule:
 
     - green: became eligible in the summer after the last term;
     - yellow: of the required subjects only ``missing`` lacks a pass, nothing further is wanting, and at most
-      ``other_failed`` more subjects are failed or have streck;
+      ``other_failed`` other subjects are failed or have streck;
     - pink: the others.
     """
 
@@ -44,11 +45,14 @@ class Subgroups:
     counts : pandas.DataFrame
         ``cohort, subgroup, students``.
     rule : SubgroupRule
+    groups : GroupRule
+        The rule by which group 6 was made.
     """
 
     table: pd.DataFrame
     counts: pd.DataFrame
     rule: SubgroupRule
+    groups: GroupRule = field(default_factory=GroupRule)
 
     def __repr__(self) -> str:
         totals = self.counts.groupby("subgroup", sort=False)["students"].sum()
@@ -114,15 +118,12 @@ def subgroups(records: StudentRecords, classification: Classification, rule: Sub
     rule = rule or SubgroupRule()
     in_group = open_frame(classification.table).filter(nw.col("group") == 6)
     lost = collect(in_group.select("student_id", "cohort", "change"))
-    kept = records.only(nw.to_native(in_group)).to_pandas()
-    results = collect(kept.term_results([classification.end]))[["student_id", "missing", "missing_further"]]
-    table = lost.merge(results, on="student_id", how="left").merge(
-        _failed(kept, classification.end), on="student_id", how="left"
+    kept = under(records, classification.rule).only(nw.to_native(in_group)).to_pandas()
+    table = lost.merge(_results(kept, [classification.end]).drop(columns="term"), on="student_id", how="left").merge(
+        _failed(kept, classification.end, rule.missing), on="student_id", how="left"
     )
-    table["failed"] = table["failed"].fillna(0).astype(int)
-    yellow = (
-        table["missing"].eq(rule.missing) & table["missing_further"].eq(0) & table["failed"].le(1 + rule.other_failed)
-    )
+    table = table.fillna({"failed": 0, "others": 0}).astype({"failed": int, "others": int})
+    yellow = table["missing"].eq(rule.missing) & table["missing_further"].eq(0) & table["others"].le(rule.other_failed)
     table["subgroup"] = yellow.map({True: "yellow", False: "pink"})
     table.loc[table["student_id"].isin(_eligible_after_summer(kept)), "subgroup"] = "green"
     table = table[["student_id", "cohort", "subgroup", "change", "missing", "failed"]]
@@ -133,6 +134,7 @@ def subgroups(records: StudentRecords, classification: Classification, rule: Sub
         table.sort_values(["cohort", "subgroup", "student_id"], ignore_index=True),
         counted.rename("students").reset_index(),
         rule,
+        classification.rule,
     )
 
 
@@ -168,7 +170,7 @@ def selection_list(records: StudentRecords, divided: Subgroups, subgroup: str = 
     chosen = divided.table[divided.table["subgroup"] == subgroup]
     # The few chosen are in pandas; the records may be in another engine, so they are asked by name.
     named = open_frame(records.students).filter(nw.col("student_id").is_in(chosen["student_id"].tolist()))
-    kept = records.only(nw.to_native(named)).to_pandas()
+    kept = under(records, divided.groups).only(nw.to_native(named)).to_pandas()
     students = kept.students
     about = [name for name in ("sex", "school_id") if name in students]
     history = _history(kept)
@@ -184,16 +186,26 @@ def selection_list(records: StudentRecords, divided: Subgroups, subgroup: str = 
     return SelectionList(table[columns], history.drop(columns="after_start"))
 
 
-def _failed(records: StudentRecords, term: str) -> pd.DataFrame:
-    """Subjects with a fail or streck in the term, by student."""
+def _results(records: StudentRecords, terms: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return results by student and term; without rows if there is nobody, which is no fault here."""
+    if not records.cohorts():
+        return pd.DataFrame(columns=list(RESULT_COLUMNS))
+    return collect(records.results(terms))
+
+
+def _failed(records: StudentRecords, term: str, missing: str) -> pd.DataFrame:
+    """Subjects with a fail or streck in the term, by student, and how many others than the demand that is missing."""
+    other = ~any_of(nw.col("subject"), missing.split("/"))
     parts = []
     for cohort in records.cohorts():
         scale = records.declaration.grading(cohort).scale
         grades = open_frame(records.cohort(cohort).grades).filter(nw.col("term") == term)
         graded = any_of(nw.col("grade"), [*scale.order, STRECK])
-        counted = grades.with_columns(failed=(graded & ~passed_expr(scale)).cast(nw.Int64))
-        parts.append(collect(counted.group_by("student_id").agg(nw.col("failed").sum().alias("failed"))))
-    return pd.concat(parts) if parts else pd.DataFrame({"student_id": [], "failed": []})
+        counted = grades.with_columns(failed=(graded & ~passed_expr(scale)).cast(nw.Int64)).with_columns(
+            others=nw.col("failed") * other.cast(nw.Int64)
+        )
+        parts.append(collect(counted.group_by("student_id").agg(nw.col("failed").sum(), nw.col("others").sum())))
+    return pd.concat(parts) if parts else pd.DataFrame(columns=["student_id", "failed", "others"])
 
 
 def _eligible_after_summer(records: StudentRecords) -> list[str]:
@@ -204,11 +216,10 @@ def _eligible_after_summer(records: StudentRecords) -> list[str]:
 
 
 def _history(records: StudentRecords) -> pd.DataFrame:
-    history = collect(records.term_results())[["student_id", "term", "mean_points", "n_passed", "eligible", "missing"]]
+    history = _results(records)[["student_id", "term", "mean_points", "n_passed", "eligible", "missing"]]
     if records.absence is not None:
-        history = history.merge(
-            records.absence[["student_id", "term", "valid", "invalid"]], on=["student_id", "term"], how="outer"
-        )
+        absence = records.absence.reindex(columns=["student_id", "term", "valid", "invalid"])
+        history = history.merge(absence, on=["student_id", "term"], how="outer")
     # A term with absence but no grades is neither eligible nor not.
     history["eligible"] = history["eligible"].astype("boolean")
     place = history["term"].map({term: number for number, term in enumerate(records.declaration.terms)})
