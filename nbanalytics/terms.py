@@ -39,7 +39,9 @@ def term_dates(declaration: Declaration, cohort: int, term: str) -> tuple[date, 
     >>> [day.isoformat() for day in term_dates(Declaration(), 2018, "7HT")]
     ['2015-07-01', '2015-12-31']
     """
-    place = 2 * cohort + 1 - (_half_years(declaration.terms[-1]) - _half_years(term))
+    last = _half_years(declaration.terms[-1])
+    # Who leaves in spring of a year leaves its first half-year, who leaves in autumn the one that begins in July.
+    place = 2 * cohort + 1 + (last % 2 == 0) - (last - _half_years(term))
     year, spring = divmod(place, 2)
     return (date(year, 1, 1), date(year, 6, 30)) if spring else (date(year - 1, 7, 1), date(year - 1, 12, 31))
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made import records_of
+from made import in_engine, records_of
 
 from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
@@ -137,6 +137,51 @@ def test_the_sample_agrees_with_a_count_of_its_own(sample):
     for student, value in core.items():
         subjects = passed.get(student, set())
         assert value == ("MA" not in subjects) + ("EN" not in subjects) + (not subjects & {"SV", "SVA"})
+
+
+def test_absence_of_one_kind_is_enough(three):
+    found = indicators(replace(three, absence=three.absence.drop(columns="valid")), ["6VT", "7HT"])
+    said = signals(found, "P3", "7HT")
+    assert (said["absence"], said["low_absence"], said["invalid_absence"]) == ("unknown", "unknown", "risk")
+
+
+def test_terms_are_in_order_of_time(three):
+    found = indicators(three, ["7HT", "6VT", "7HT"])
+    assert found.settings["terms"] == ("6VT", "7HT")
+    assert found.by_student()["term"].tolist() == ["6VT", "7HT", "6VT", "7HT", "7HT"]
+
+
+@pytest.mark.parametrize("engine", ["polars-lazy", "duckdb"])
+def test_a_trend_by_students_of_any_engine(three, engine):
+    other = in_engine(replace(three, students=three.students.assign(sex=["girl", "boy", "boy"])), engine)
+    found = trend(indicators(other, "7HT"), ["sex"], other.students).table
+    assert found.query("indicator == 'absence'")[["sex", "known"]].to_numpy().tolist() == [["boy", 2], ["girl", 1]]
+
+
+def test_a_scale_without_a_pass_says_nothing_of_passes():
+    records = records_of({"P": {"6VT": {"SV": "3", "MA": "2"}}}, cohort=2032)
+    records = replace(records, tests=pd.DataFrame({"student_id": ["P"], "term": "6VT", "subject": "MA", "grade": "2"}))
+    said = signals(indicators(records, "6VT"), "P", "6VT")
+    assert (said["core_missing"], said["core_passed"], said["test_failed"]) == ("unknown",) * 3
+
+
+def test_a_test_that_was_not_taken_is_not_failed(three):
+    rows = [("P1", "MA", "-"), ("P1", "EN", "E"), ("P2", "MA", "-"), ("P2", "EN", "F"), ("P3", "MA", "-")]
+    tests = pd.DataFrame(rows, columns=["student_id", "subject", "grade"]).assign(term="6VT")
+    here = replace(three, tests=tests, students=three.students.assign(moved_in=None))
+    found = indicators(here, "6VT").table.query("indicator == 'test_failed'").set_index("student_id")["signal"]
+    assert found.to_dict() == {"P1": "none", "P2": "risk", "P3": "unknown"}
+
+
+def test_records_without_a_grade_are_unknown(three):
+    found = indicators(replace(three, grades=three.grades.head(0), absence=None), "6VT").table
+    assert set(found.loc[found["indicator"] != "support_in_place", "signal"]) == {"unknown"}
+
+
+def test_terms_of_an_order_that_ends_in_autumn():
+    declared = Declaration(terms=("8VT", "9HT"), start="8VT", end="9HT", stages=("8VT", "9HT"))
+    days = [[day.isoformat() for day in term_dates(declared, 2018, term)] for term in ("8VT", "9HT")]
+    assert days == [["2018-01-01", "2018-06-30"], ["2018-07-01", "2018-12-31"]]
 
 
 def test_the_default_list_is_complete():

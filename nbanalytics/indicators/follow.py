@@ -85,7 +85,7 @@ def indicators(
     records : StudentRecords
         The tables that are there decide which indicators can be followed.
     terms : str or sequence of str, optional
-        A term or several; by default all.
+        A term or several, in any order; by default all.
     declared : sequence of Indicator, optional
         See :func:`read_indicators`; by default the list of the house.
 
@@ -115,6 +115,7 @@ def indicators(
     strange = [term for term in asked if term not in order]
     if strange:
         raise DataError(f"The records have no term {', '.join(strange)}. Choose among: {', '.join(order)}.")
+    asked = [term for term in order if term in asked]
     declared = read_indicators() if declared is None else tuple(declared)
     there = [one for one in declared if getattr(records, one.table) is not None]
     if not there:
@@ -145,5 +146,6 @@ def _one(indicator: Indicator, source: Source, here: pd.DataFrame) -> pd.DataFra
     asked = here[here["place"] > 0] if measure.needs_before else here
     if indicator.terms:
         asked = asked[asked["term"].isin(indicator.terms)]
-    table = asked.merge(measure.values(source), on=["student_id", "term"], how="left")
+    values = measure.values(source).astype({"value": "float64"})
+    table = asked.merge(values, on=["student_id", "term"], how="left")
     return table.assign(indicator=indicator.name, kind=indicator.kind, signal=indicator.signal(table["value"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from math import nan
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -30,9 +31,14 @@ class Source:
 
     @cached_property
     def absence(self) -> pd.DataFrame:
-        """Absence with the total of both kinds; missing if one of them is."""
+        """Absence with the total of both kinds; missing if one of them is, or its column."""
         table: pd.DataFrame = self.records.absence
-        return table.assign(total=table["valid"] + table["invalid"])
+        kinds = {name: table[name].astype("float64") if name in table else nan for name in ("valid", "invalid")}
+        return table.assign(**kinds, total=kinds["valid"] + kinds["invalid"])
+
+    def cohorts_of(self, table: pd.DataFrame) -> pd.Series:
+        """Return the cohort of the student of each row."""
+        return table["student_id"].map(self.records.students.set_index("student_id")["cohort"])
 
     @cached_property
     def enrolled(self) -> pd.DataFrame:
@@ -53,7 +59,7 @@ class Source:
     def change(self, values: pd.DataFrame) -> pd.DataFrame:
         """Difference of ``value`` to the term before; no row where either is unknown."""
         places = {term: place for place, term in enumerate(self.records.declaration.terms)}
-        now = values.assign(place=values["term"].map(places)).dropna(subset=["value", "place"])
+        now = values.assign(place=values["term"].map(places).astype("float64")).dropna(subset=["value", "place"])
         before = now[["student_id", "place", "value"]].assign(place=now["place"] + 1)
         both = now.merge(before, on=["student_id", "place"], suffixes=("", "_before"))
         return both.assign(value=both["value"] - both["value_before"])[["student_id", "term", "value"]]
@@ -99,19 +105,26 @@ def _value(table: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _core_missing(source: Source) -> pd.DataFrame:
-    missing = source.results["missing"]
-    return source.results[["student_id", "term"]].assign(value=(missing.str.count(",") + 1.0).where(missing != "", 0.0))
+    """No value where the rule requires no subject."""
+    results = source.results
+    missing = results["missing"].astype("str")
+    counted = results[["student_id", "term"]].assign(value=(missing.str.count(",") + 1.0).where(missing != "", 0.0))
+    demanding = [cohort for grading, cohorts in source.records.gradings() if grading.rule.demands for cohort in cohorts]
+    return counted[source.cohorts_of(results).isin(demanding)]
 
 
 def _tests_failed(source: Source) -> pd.DataFrame:
-    tests, records = source.records.tests, source.records
-    cohorts = records.students.set_index("student_id")["cohort"]
-    passing = {cohort: grading.scale.passing for grading, years in records.gradings() for cohort in years}
-    failed = [
-        float(grade not in passing.get(cohort, ()))
-        for grade, cohort in zip(tests["grade"], tests["student_id"].map(cohorts), strict=True)
-    ]
-    counted = tests.assign(value=failed).groupby(["student_id", "term"])["value"].sum()
+    """No value where the scale has no pass, or the test no grade: a test that was not taken is not failed."""
+    tests = source.records.tests
+    scales = {cohort: grading.scale for grading, cohorts in source.records.gradings() for cohort in cohorts}
+    failed = {
+        (cohort, grade): float(grade not in scale.passing)
+        for cohort, scale in scales.items()
+        if scale.passing
+        for grade in scale.points
+    }
+    values = [failed.get(pair) for pair in zip(source.cohorts_of(tests), tests["grade"], strict=True)]
+    counted = tests.assign(value=values).dropna(subset="value").groupby(["student_id", "term"])["value"].sum()
     return pd.DataFrame(counted.reset_index())
 
 

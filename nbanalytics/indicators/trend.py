@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from nbanalytics.frames import open_frame
+from nbanalytics.frames import collect, open_frame
 from nbanalytics.indicators.declared import UNKNOWN
 from nbanalytics.indicators.follow import Indicators
 from nbanalytics.intervals import with_share
@@ -74,7 +74,7 @@ def trend(found: Indicators, by: Sequence[str] = (), students: Any = None) -> In
     if further and students is not None:
         own = open_frame(students)
         refuse_absent(own, further, "students")
-        table = table.merge(own.select("student_id", *further).to_pandas(), on="student_id", how="left")
+        table = table.merge(collect(own.select("student_id", *further)), on="student_id", how="left")
     refuse_absent(open_frame(table), by, "of indicators")
     counted = table.assign(
         known=(table["signal"] != UNKNOWN).astype("int64"),
