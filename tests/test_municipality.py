@@ -221,6 +221,14 @@ def test_salsa_keeps_its_limits(n, known, status):
         assert row[["expected", "low", "high", "residual", "within"]].isna().all()
 
 
+@pytest.mark.parametrize("unknown", ["sex", "immigration"])
+def test_a_school_of_which_nothing_is_known_has_too_little_background(unknown):
+    records = school_of(16, 16)
+    row = salsa(replace(records, students=records.students.assign(**{unknown: None}))).table.iloc[0]
+    assert (row["status"], row["merit_value"]) == ("too_little_background", 80)
+    assert row[["expected", "residual", "within"]].isna().all()
+
+
 def test_salsa_is_no_ranking_and_wants_its_columns(sample):
     result = salsa(sample, shift=-0.2)
     assert result.table[["school_id", "cohort"]].apply(tuple, axis=1).is_monotonic_increasing
@@ -277,6 +285,7 @@ def test_schools_are_placed_in_the_funnel(sample):
     small = funnel(sample, by=["school_id"], min_students=10**4)
     assert (small.table["status"] == "too_few").all()
     assert len(small.limits) == 0
+    assert funnel(sample, by=["school_id"], min_students=0).limits["n"].min() == 1
     for settings, words in (
         ({"measure": "merit"}, "no funnel of 'merit'"),
         ({"by": ["klass"]}, "no column klass"),

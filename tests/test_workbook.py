@@ -11,6 +11,7 @@ from made import ENGINES, PASS, in_engine, municipality, records_of, same
 from typer.testing import CliRunner
 
 from nbanalytics.cli import app
+from nbanalytics.declaration import parse_declaration
 from nbanalytics.errors import DataError
 from nbanalytics.municipality import (
     all_passed_view,
@@ -148,6 +149,19 @@ def test_too_few_have_counts_and_no_estimate():
         assert set(view.table["status"]) == {"too_few"}
         assert view.table[["low", "high"]].isna().all(axis=None)
     assert set(merit_view(records).table["sex"]) == {"*", "girl", "boy", "unknown"}
+
+
+def test_records_with_a_rule_of_their_own_have_a_workbook():
+    declared = parse_declaration(
+        {"rule": [{"name": "own", "way": [{"required": [["MA"]], "passes": 2}]}], "grading": {"rule": "own"}}
+    )
+    records = records_of(
+        {f"P{n}": {"9VT": PASS} for n in range(6)}, declaration=declared, school_id=pd.Categorical([*"aaabb", None])
+    )
+    table = next(view.table for view in workbook_views(records) if view.name == "eligibility")
+    assert table[["school_id", "kind", "students"]].to_numpy().tolist()[:4] == [
+        ["*", "own", 6], ["a", "own", 3], ["b", "own", 2], ["unknown", "own", 1]
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("engine", ENGINES)

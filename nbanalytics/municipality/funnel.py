@@ -110,7 +110,7 @@ def funnel(
     return Funnel(
         table=pd.concat([table, pd.DataFrame(rows)], axis=1),
         limits=pd.DataFrame(
-            [{"n": n, **funnel_limits(n, common)} for n in range(min_students, int(table["n"].max()) + 1)]
+            [{"n": n, **funnel_limits(n, common)} for n in range(max(min_students, 1), int(table["n"].max()) + 1)]
         ),
         settings={"measure": measure, "target": common, "by": tuple(by), "min_students": min_students},
         students=len(people),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import nan
+from math import isnan, nan
 from typing import Any
 
 import pandas as pd
@@ -33,7 +33,8 @@ class Salsa(Shown):
         ``school_id, cohort``; ``students``, ``background`` (share with known parents' education); ``parents_education``
         (1 to 3), ``boys, newly_immigrated`` (shares); ``merit_value``; ``expected`` with its 95 % prediction interval
         ``low, high``; ``residual``; ``within``: whether the merit value lies inside; ``status``: ``ok``,
-        ``too_few_students`` (fewer than 15) or ``too_little_background`` (below 75 %): then nothing is expected.
+        ``too_few_students`` (fewer than 15) or ``too_little_background`` (below 75 %, or sex or immigration known of
+        nobody): then nothing is expected.
     settings : mapping
         The equation and ``shift`` of parents' education.
     students : int
@@ -157,7 +158,7 @@ def _school(part: pd.DataFrame) -> dict[str, Any]:
     empty = {"expected": nan, "low": nan, "high": nan, "residual": nan, "within": None}
     if len(part) < model["least_students"]:
         return {**found, "merit_value": nan, **empty, "status": "too_few_students"}
-    if found["background"] < model["least_background"]:
+    if found["background"] < model["least_background"] or isnan(found["boys"]) or isnan(found["newly_immigrated"]):
         return {**found, **empty, "status": "too_little_background"}
     composition = min(max(found["parents_education"], 1.0), 3.0), found["boys"], found["newly_immigrated"]
     expected, low, high = salsa_expected(*composition)

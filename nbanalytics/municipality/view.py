@@ -83,7 +83,7 @@ def divided(table: pd.DataFrame, breakdowns: Breakdowns) -> list[tuple[dict[str,
     parts = []
     for breakdown in known:
         keys = ["cohort", *breakdown]
-        filled = table.assign(**{name: table[name].fillna("unknown") for name in breakdown})
+        filled = table.assign(**{name: table[name].astype("object").fillna("unknown") for name in breakdown})
         for values, part in filled.groupby(keys, sort=True):
             own = dict(zip(keys, values, strict=True))
             parts.append(({"cohort": own["cohort"], **{name: own.get(name, "*") for name in wanted}}, part))

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from nbanalytics.errors import DataError
+from nbanalytics.errors import DataError, GradingError
 from nbanalytics.frames import collect, open_frame
 from nbanalytics.municipality.leavers import TermTables
-from nbanalytics.municipality.student_views import all_passed_view, eligibility_view, merit_view
+from nbanalytics.municipality.student_views import KINDS, all_passed_view, eligibility_view, merit_view
 from nbanalytics.municipality.subject_views import control_view, grades_view, national_tests_view, points_view
 from nbanalytics.municipality.view import View, words
 from nbanalytics.readers.workbook_save import save_workbook
@@ -40,6 +40,7 @@ def workbook_views(records: StudentRecords, term: str | None = None, min_student
     Returns
     -------
     tuple of View
+        Eligibility is told of the kinds that hold for every cohort.
 
     Examples
     --------
@@ -49,8 +50,9 @@ def workbook_views(records: StudentRecords, term: str | None = None, min_student
     """
     tables = TermTables(records, term)
     made = [control_view(tables)]
-    for make in (merit_view, points_view, grades_view, all_passed_view, eligibility_view):
+    for make in (merit_view, points_view, grades_view, all_passed_view):
         made.append(make(tables, min_students=min_students))
+    made.append(eligibility_view(tables, min_students=min_students, kinds=_kinds(records)))
     if records.tests is not None:
         made.append(national_tests_view(tables, min_students=min_students))
     return tuple(made)
@@ -135,6 +137,19 @@ def names_of(records: StudentRecords, lang: str = "sv") -> dict[str, dict[str, s
         "schools": schools,
         "subjects": {subject.code: subject.sv if lang == "sv" else subject.en for subject in subjects},
     }
+
+
+def _kinds(records: StudentRecords) -> list[str]:
+    """The kinds of eligibility that hold for every cohort, and the declared rule in any case."""
+    declared = records.declaration
+
+    def holds(rule: str) -> bool:
+        try:
+            return all(declared.catalogue.grading(cohort, rule, declared.scale) for cohort in records.cohorts())
+        except GradingError:
+            return False
+
+    return list(dict.fromkeys([*filter(holds, KINDS), declared.rule]))
 
 
 def _sheet_name(text: str) -> str:

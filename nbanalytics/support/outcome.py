@@ -120,7 +120,8 @@ def support_outcome(
     Raises
     ------
     DataError
-        If the terms are not in order, a kind is not there, or too few students are on either side.
+        If the terms are not in order or no term lies between them, a kind is not there, or too few students are on
+        either side.
 
     Notes
     -----
@@ -196,6 +197,11 @@ def _groups(
         raise DataError(f"{before} and {after} are not both terms. Choose among: {', '.join(declared.terms)}.")
     if declared.terms.index(before) >= declared.terms.index(after):
         raise DataError(f"{before} is not before {after}. Turn them around.")
+    if declared.terms.index(after) == declared.terms.index(before) + 1:
+        raise DataError(
+            f"{after} follows upon {before}: no support can begin after the one and before the other. Choose a later "
+            "term."
+        )
     records = records.to_pandas()
     register = chosen(open_register(records))
     strange = sorted(set(kinds) - set(register["kind"]))
