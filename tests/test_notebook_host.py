@@ -28,6 +28,15 @@ HOST = """async ({ module, state, script }) => {
 }"""
 
 
+# What JupyterLab 4 says of lists in an output.
+JUPYTERLAB = """
+.jp-OutputArea-output dl, .jp-OutputArea-output dt, .jp-OutputArea-output dd { display: block; }
+.jp-OutputArea-output dl { width: 100%; overflow: hidden; padding: 0; margin: 0; }
+.jp-OutputArea-output dt { font-weight: bold; float: left; width: 20%; padding: 0; margin: 0; }
+.jp-OutputArea-output dd { float: left; width: 80%; padding: 0; margin: 0; }
+"""
+
+
 @pytest.fixture
 def hosted(browser):
     """Show a widget in a page of its own; at the end nothing may have gone wrong in it."""
@@ -44,6 +53,9 @@ def hosted(browser):
 
         page.expose_function("answer", answer)
         page.goto("about:blank")
+        page.evaluate("document.body.className = 'jp-OutputArea-output'")
+        for style in (JUPYTERLAB, str(widget._css)):
+            page.add_style_tag(content=style)
         state = {"page": widget.page, "selection": widget.selection, "view": widget.view, "lang": widget.lang}
         page.evaluate(HOST, {"module": str(widget._esm), "state": state, "script": plotly_script().decode()})
         return page
@@ -65,6 +77,12 @@ def test_a_board_in_a_notebook_gets_plotly_from_its_kernel_once_and_follows_its_
     page.locator(".nba-chart .main-svg").first.wait_for()
     page.locator(".nba-chart[data-drawn]").nth(3).wait_for()
     assert page.evaluate("window.asked") == 1
+    # A key figure's name has the width of its tile, less the padding.
+    names = page.locator(".nba-tile dt").evaluate_all(
+        "all => all.map((dt) => dt.offsetWidth / dt.parentNode.offsetWidth)"
+    )
+    assert len(names) == 6
+    assert min(names) > 0.7
     before = page.locator(".nba-chart").first.evaluate("node => JSON.stringify(node.data)")
     choose(page, "2018")
     assert "259" in page.locator(".nba-answer").inner_text()
