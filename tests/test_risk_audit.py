@@ -9,7 +9,7 @@ from made_risk import logit, made_data
 
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.risk import audit, measures, validate, with_and_without
-from nbanalytics.risk.auc import auc_interval
+from nbanalytics.risk.auc import delong_interval
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_the_audit_agrees_with_the_measures_of_each_group(fair):
         assert (audited["value"], audited["low"], audited["high"]) == pytest.approx((row.value, row.low, row.high))
     for group, part in rows.groupby("sex"):
         y, p = part["y"].to_numpy(dtype=float), part["logit"].to_numpy()
-        within = auc_interval(y, p, part["school_id"].to_numpy(), strata=part["fold"].to_numpy())
+        within = delong_interval(y, p, part["school_id"].to_numpy(), strata=part["fold"].to_numpy())
         audited = rows_of(table, group, "auc")
         assert (audited["value"], audited["low"], audited["high"]) == pytest.approx(within)
 
@@ -113,7 +113,7 @@ def test_schools_are_compared_by_resampling_students(fair):
     rows = found.wide().query("school_id == 'S1'")
     own = rows_of(table, "S1", "auc")
     y, p = rows["y"].to_numpy(dtype=float), rows["logit"].to_numpy()
-    expected = auc_interval(y, p, strata=rows["fold"].to_numpy())
+    expected = delong_interval(y, p, strata=rows["fold"].to_numpy())
     assert (own["value"], own["low"], own["high"]) == pytest.approx(expected)
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from made import municipality
 from made_risk import logit, made_data
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
@@ -19,6 +20,7 @@ from nbanalytics.risk import (
     Logit,
     MixedLogit,
     OwnFeature,
+    PriorGrade,
     SchoolRate,
     audit,
     calibration_table,
@@ -32,6 +34,7 @@ from nbanalytics.risk import (
     net_benefit_curve,
     roc_curve,
     validate,
+    with_and_without,
 )
 
 Y = [0, 0, 1, 0, 1, 0, 1, 1, 0, 1]
@@ -168,6 +171,11 @@ def test_models_want_numbers_in_a_table_with_names():
         Logit().fit(X, np.where(y == 1, "yes", "no"))
     with pytest.raises(DataError, match="X has no column x, which the model was fitted with"):
         Logit().fit(X, y).predict_proba(X[["school_id"]])
+    with pytest.raises(DataError, match="no numbers in x"):
+        PriorGrade("x").fit(X.assign(x="good"), y)
+    with pytest.raises(DataError, match="X has no column school_id"):
+        MixedLogit().fit(X, y).predict_proba(X[["x"]])
+    assert Design(columns="x").fit(X).columns_ == ["x"]
 
 
 @pytest.mark.parametrize("model", [Logit(), MixedLogit()])
@@ -193,6 +201,8 @@ def test_person_periods_that_are_none():
     with pytest.raises(DataError, match="X has 2 rows and exit has 1"):
         CompetingHazards().fit(pd.DataFrame({"t": [1, 1]}), ["none"])
     periods = pd.DataFrame({"student_id": ["P1"], "t": [1], "exit": ["none"]})
+    with pytest.raises(DataError, match="periods has no column t, exit"):
+        expand(pd.DataFrame({"x": [1.0]}), periods[["student_id"]])
     with pytest.raises(DataError, match="None of the students of X has a person-period"):
         expand(pd.DataFrame({"x": [1.0]}), periods)
 
@@ -209,17 +219,45 @@ def test_chances_of_leaving_never_come_to_more_than_one():
 # ------------------------------------------------------------------ validation, audit, card
 
 
+class Flat(BaseEstimator):
+    """Gives one number for each student and not two."""
+
+    def fit(self, X, y):
+        return self
+
+    def predict_proba(self, X):
+        return np.full(len(X), 0.5)
+
+
 @pytest.mark.parametrize(
     ("models", "message"),
     [
         (logit("points"), "models is one estimator. Give models by name"),
         ({"bare": LogisticRegression()}, "The model bare fails in the fold 2019 at 6VT: .* pipeline with Design"),
         ({"svc": LinearSVC()}, "The model svc fails in the fold 2019"),
+        ({"flat": Flat()}, "The model flat fails in the fold 2019"),
+        ({"cohort": logit("points")}, "A model is called cohort, as a column of predictions is"),
     ],
 )
 def test_estimators_that_cannot_do_it_are_named(data, models, message):
     with pytest.raises(DataError, match=message):
         validate(data, models)
+
+
+def test_models_want_penalties_and_errors_that_there_are():
+    X, y = table_for_models()
+    with pytest.raises(DataError, match="A penalty of -1 would reward large coefficients"):
+        Logit(penalty=-1.0).fit(X, y)
+    with pytest.raises(DataError, match="There are no errors 'cluster'"):
+        Logit().fit(X, y).coefficients(errors="cluster")
+
+
+def test_data_without_students_or_attributes_are_told(data):
+    nobody = data.only(data.y > 1)
+    with pytest.raises(DataError, match="There are no students to validate with"):
+        validate(nobody, {"logit": logit("points")})
+    with pytest.raises(DataError, match="no sensitive column to compare with and without"):
+        with_and_without(replace(data, sensitive=()), lambda data: {"logit": logit(*data.features)})
 
 
 def test_a_column_for_a_measure_that_is_not_there(found):

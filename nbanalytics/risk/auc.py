@@ -141,7 +141,7 @@ def delong(y: Floats, scores: Floats, clusters: Any = None, strata: Any = None) 
     return auc, covariance + crossed + crossed.T
 
 
-def auc_interval(
+def delong_interval(
     y: Floats, p: Floats, clusters: Any = None, level: float = 0.95, strata: Any = None
 ) -> tuple[float, float, float]:
     """AUC with DeLong's interval, cut at 0 and 1; no interval where the variance is 0 or not known."""

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from nbanalytics.errors import DataError
 from nbanalytics.frames import collect
 from nbanalytics.results import Shown
-from nbanalytics.risk.auc import auc_interval
+from nbanalytics.risk.auc import delong_interval
 from nbanalytics.risk.bootstrap import Draws, Statistic, draw, percentile_interval, schools_to_draw, warn_weak
 from nbanalytics.risk.data import RiskData
 from nbanalytics.risk.decision import COUNTED, counts_once, flag_at, rate_interval, share_interval
@@ -236,7 +236,7 @@ class _ModelAudit:
             low, high = rate_interval(measure, resampled[key], counts, self.level)
             if measure == "auc":
                 schools, folds = None if clusters is None else clusters[inside], part["fold"].to_numpy(dtype=object)
-                _, low, high = auc_interval(y, p, schools, self.level, folds)
+                _, low, high = delong_interval(y, p, schools, self.level, folds)
             elif measure in COUNTED and clusters is None:
                 low, high = share_interval(counts, measure, self.level)
             row = {

@@ -86,6 +86,8 @@ def fit_binomial(
     >>> fit.coefficients.round(4)  # log(1/3)
     array([-1.0986])
     """
+    if penalty < 0:
+        raise DataError(f"A penalty of {penalty:g} would reward large coefficients. Give 0 or more.")
     ridge = np.diag(penalty * design.var(axis=0))
     mean = y.mean()
     start = np.log(mean / (1 - mean)) if link == "logit" else np.log(-np.log1p(-mean))

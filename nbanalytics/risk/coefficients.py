@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from nbanalytics.errors import EstimationWarning
+from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.intervals import checked_level
 from nbanalytics.results import Shown
 
@@ -75,6 +75,8 @@ def estimates_table(
 
 def chosen_errors(errors: str | None, clusters: int) -> str:
     """Return which standard errors to use, with a warning where there are too few schools for clustered ones."""
+    if errors not in (None, "school", "model"):
+        raise DataError(f"There are no errors {errors!r}. Choose among: school, model, or None for either.")
     if errors == "model" or (errors is None and clusters < 2):
         return "model"
     if clusters < 2:

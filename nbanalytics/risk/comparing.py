@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError
-from nbanalytics.risk.auc import auc_difference, auc_interval, delong
+from nbanalytics.risk.auc import auc_difference, delong, delong_interval
 from nbanalytics.risk.bootstrap import Draws, draw, percentile_interval, schools_to_draw, warn_weak
 from nbanalytics.risk.capacity import capacity_statistic, counts_at_capacity
 from nbanalytics.risk.decision import rate_interval
@@ -137,5 +137,5 @@ def _auc_rows(
         apart = (np.nan,) * 3
         if name != base:
             apart = auc_difference(auc, covariance, place, names.index(base), level)[:3]
-        rows[name] = (*auc_interval(y, arrays[name], schools, level, strata), *apart)
+        rows[name] = (*delong_interval(y, arrays[name], schools, level, strata), *apart)
     return rows

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError, EstimationWarning
-from nbanalytics.risk.scores import numbers_of
+from nbanalytics.risk.scores import as_names, numbers_of
 
 Floats = NDArray[np.float64]
 #: Columns of X that are no features: the school, and the step of a person-period.
@@ -119,10 +119,11 @@ class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _chosen(self, X: pd.DataFrame) -> list[str]:
         numbers = feature_names(X)
         if self.columns is not None:
-            absent = [name for name in self.columns if name not in X]
+            columns = as_names(self.columns)
+            absent = [name for name in columns if name not in X]
             if absent:
                 raise DataError(f"X has no column {', '.join(absent)}. Choose among: {', '.join(map(str, X.columns))}.")
-            return list(self.columns)
+            return list(columns)
         return [name for name in numbers if not name.startswith(tuple(self.without))] or numbers
 
     def _filled(self, X: pd.DataFrame) -> pd.DataFrame:

@@ -12,9 +12,9 @@ import pandas as pd
 from nbanalytics.errors import DataError
 from nbanalytics.results import Shown
 from nbanalytics.risk.data import RiskData
+from nbanalytics.risk.folds import fold_status, plan_folds, refuse_scheme
 from nbanalytics.risk.hazard_measuring import hazard_measures
 from nbanalytics.risk.leakage import SUSPICIOUS_AUC, refuse_leakage
-from nbanalytics.risk.validation import fold_status, plan_folds, refuse_scheme
 
 
 @dataclass(frozen=True, repr=False)

@@ -94,7 +94,7 @@ def feature_aucs(data: RiskData) -> pd.DataFrame:
     """
     rows = []
     for name in data.features:
-        values = numbers_of(data.table[name], name)
+        values = numbers_of(data.table[name], name) if len(data) else np.zeros(0)
         there = np.isfinite(values)
         y = data.y[there].astype(float)
         auc = nan

@@ -13,7 +13,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.intervals import mean_interval
-from nbanalytics.risk.auc import auc_interval, tied, tied_within, weighted_auc, weighted_average_precision
+from nbanalytics.risk.auc import delong_interval, tied, tied_within, weighted_auc, weighted_average_precision
 from nbanalytics.risk.bootstrap import MIN_CLUSTERS, Draws, Statistic, draw, percentile_interval, schools_to_draw
 from nbanalytics.risk.calibration import calibration_fit, log_losses, squared_errors, weighted_mean
 from nbanalytics.risk.decision import (
@@ -181,7 +181,7 @@ def part_measures(
     elif clusters is not None and drawn.clusters > 1:
         resampled = drawn.evaluate(statistic(y, p, threshold))
         intervals = {name: rate_interval(name, found, counts, level) for name, found in resampled.items()}
-        intervals["auc"] = auc_interval(y, p, clusters, level)[1:]
+        intervals["auc"] = delong_interval(y, p, clusters, level)[1:]
     else:
         own = drawn if clusters is None else draw(n, None, len(drawn.counts), random_state)
         resampled = own.evaluate(statistic(y, p, threshold, with_formula=False))
@@ -265,7 +265,7 @@ def _by_formula(y: Floats, p: Floats, counts: dict[str, float], level: float) ->
         float(found[0]) for found in calibration_fit(y, p, np.ones((1, len(y))))
     )
     found = {
-        "auc": auc_interval(y, p, None, level)[1:] if 0 < y.sum() < len(y) else (nan, nan),
+        "auc": delong_interval(y, p, None, level)[1:] if 0 < y.sum() < len(y) else (nan, nan),
         "brier": _of_mean(squared_errors(y, p), level),
         "log_loss": _of_mean(log_losses(y, p), level),
         "calibration_slope": mean_interval(slope, slope_error, level=level),

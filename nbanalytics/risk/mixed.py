@@ -98,6 +98,10 @@ class MixedLogit(Classifier):
         """Return the probabilities of 0 and 1."""
         check_is_fitted(self, "coefficients_")
         fixed = self._design(X) @ self.coefficients_
+        if "school_id" not in X:
+            raise DataError(
+                "X has no column school_id. Add it; a school that is not among those learnt from is averaged."
+            )
         intercept = X["school_id"].map(self.schools_.set_index("school_id")["intercept"]).to_numpy(dtype=float)
         places, weights = np.polynomial.hermite_e.hermegauss(NODES)
         spread = expit(fixed[:, None] + self.school_sd_ * places) @ (weights / weights.sum())

@@ -44,6 +44,9 @@ def expand(X: pd.DataFrame, periods: pd.DataFrame) -> tuple[pd.DataFrame, NDArra
     >>> expand(X, periods)[0]["absence_total"].tolist()
     [2.0, 9.0]
     """
+    absent = [name for name in ("student_id", "t", "exit") if name not in periods]
+    if absent:
+        raise DataError(f"periods has no column {', '.join(absent)}. Make it with periods_at_risk().")
     place = pd.DataFrame({"student_id": X.index.astype(str), "_row": np.arange(len(X))})
     rows = periods.drop(columns=["school_id"], errors="ignore").assign(student_id=periods["student_id"].astype(str))
     kept = place.merge(rows, on="student_id").sort_values(["_row", "t"])

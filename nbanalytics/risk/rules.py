@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError
 from nbanalytics.risk.classifier import Classifier
-from nbanalytics.risk.design import checked_outcome, feature_names
+from nbanalytics.risk.design import as_numbers, checked_outcome, feature_names
 
 Floats = NDArray[np.float64]
 
@@ -130,7 +130,7 @@ class PriorGrade(_Rule):
         """Learn the threshold and the rates."""
         outcome = checked_outcome(y, len(X))
         self.classes_ = np.array([0, 1])
-        values = _column(X, self.feature).to_numpy(dtype=float)
+        values = _numbers(X, self.feature)
         if np.isnan(values).all():
             raise DataError(
                 f"None of {len(X)} students has a value of {self.feature}. Name another feature, or other students."
@@ -149,7 +149,7 @@ class PriorGrade(_Rule):
 
     def _rates(self, X: pd.DataFrame) -> Floats:
         rates = np.zeros(len(X))
-        for kind, rows in self._kinds(_column(X, self.feature).to_numpy(dtype=float)).items():
+        for kind, rows in self._kinds(_numbers(X, self.feature)).items():
             rates[rows] = self.rates_[kind]
         return rates
 
@@ -228,6 +228,10 @@ def _column(X: pd.DataFrame, name: str) -> pd.Series[Any]:
     if name not in feature_names(X) and name not in X:
         raise DataError(f"X has no column {name}. Choose among: {', '.join(map(str, X.columns))}.")
     return X[name]
+
+
+def _numbers(X: pd.DataFrame, name: str) -> Floats:
+    return as_numbers(_column(X, name).to_frame(), [name])[name].to_numpy()
 
 
 def _failed_columns(X: pd.DataFrame) -> list[str]:

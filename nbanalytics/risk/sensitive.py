@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nbanalytics.errors import DataError
 from nbanalytics.results import Shown
 from nbanalytics.risk.auc import auc_difference, delong
 from nbanalytics.risk.bootstrap import draw, percentile_interval, schools_to_draw, warn_weak
@@ -106,6 +107,10 @@ def with_and_without(
     [['all', 'all', 120], ['sex', 'boy', 80], ['sex', 'girl', 40]]
     """
     names = as_names(attributes) if attributes is not None else data.sensitive
+    if not names:
+        raise DataError(
+            "The data have no sensitive column to compare with and without. Name attributes of the students."
+        )
     more = data.with_sensitive(names)
     without, including = validate(data, build(data), scheme), validate(more, build(more), scheme)
     labels = schools_to_draw(without.table["school_id"], len(without.table))

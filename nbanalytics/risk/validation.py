@@ -14,12 +14,10 @@ from nbanalytics.errors import DataError, NbanalyticsError
 from nbanalytics.results import Shown
 from nbanalytics.risk.comparing import compare_models
 from nbanalytics.risk.data import RiskData
+from nbanalytics.risk.folds import describe_fold, fold_status, plan_folds, refuse_scheme
 from nbanalytics.risk.leakage import SUSPICIOUS_AUC, refuse_leakage
 
-SCHEMES = ("cohorts", "schools")
 COLUMNS = ("student_id", "cohort", "school_id", "model", "fold", "y", "p", "at")
-#: Made of outcomes of all schools, the left-out one included.
-_HISTORY = "school_rate_before"
 
 
 @dataclass(frozen=True, repr=False)
@@ -206,11 +204,14 @@ def validate(
     names = tuple(dict.fromkeys(name for of_point in built.values() for name in of_point))
     if not names:
         raise DataError("There is nothing to validate. Give at least one model.")
+    taken = [name for name in names if name in COLUMNS]
+    if taken:
+        raise DataError(f"A model is called {taken[0]}, as a column of predictions is. Give it another name.")
     plans = [(point, *fold) for point in points for fold in plan_folds(point, scheme)]
     parts, folds = [], []
     for point, fold, train, test in tqdm(plans, desc="validating", unit="fold", delay=2, leave=False, disable=None):
         status = fold_status(point, train, scheme, min_cases)
-        folds.append(_describe(point, fold, train, test, status))
+        folds.append(describe_fold(point, fold, train, test, status))
         if status == "ok":
             parts += [_predict(point, fold, train, test, name, model) for name, model in built[point.at].items()]
     table = pd.DataFrame(folds)
@@ -231,65 +232,15 @@ def validate(
     return Validation(pd.concat(parts, ignore_index=True)[list(COLUMNS)], table, settings)
 
 
-def refuse_scheme(points: Sequence[RiskData], scheme: str) -> None:
-    """Raise a DataError if there is nothing to validate, no such scheme, or the data do not suit it."""
-    if scheme not in SCHEMES:
-        raise DataError(
-            f"There is no scheme {scheme!r}. Choose among: {', '.join(SCHEMES)}; a random split is not on offer, since "
-            "neighbours would tell on each other."
-        )
-    if not points:
-        raise DataError("There is nothing to validate. Give at least one RiskData.")
-    if len({point.at for point in points}) < len(points):
-        raise DataError("Two of the data have the same prediction point. Give one for each.")
-    if scheme == "schools" and any(_HISTORY in point.features for point in points):
-        raise DataError(
-            f"The feature {_HISTORY} is made of outcomes of the school that is left out. Build the data without "
-            "history, or validate by cohorts."
-        )
-
-
-def plan_folds(data: RiskData, scheme: str) -> list[tuple[str, Any, Any]]:
-    """Name the folds, with who is learnt from and who is predicted."""
-    if scheme == "schools":
-        return [(str(school), data.schools != school, data.schools == school) for school in np.unique(data.schools)]
-    return [
-        (str(cohort), data.cohorts <= cohort - max(data.gap_years, 1), data.cohorts == cohort)
-        for cohort in np.unique(data.cohorts)
-    ]
-
-
-def fold_status(data: RiskData, train: Any, scheme: str, min_cases: int) -> str:
-    """Say ``ok``, or in words why there is too little to learn from."""
-    if not train.any():
-        return "no cohort had its outcome observed by then" if scheme == "cohorts" else "no other school"
-    cases = int(data.y[train].sum())
-    fewest = min(cases, int(train.sum()) - cases)
-    return "ok" if fewest >= min_cases else f"fewer than {min_cases} with, or without, the outcome to learn from"
-
-
-def _describe(data: RiskData, fold: str, train: Any, test: Any, status: str) -> dict[str, Any]:
-    return {
-        "at": data.at,
-        "fold": fold,
-        "train_cohorts": ", ".join(str(cohort) for cohort in np.unique(data.cohorts[train])),
-        "train_students": int(train.sum()),
-        "train_cases": int(data.y[train].sum()),
-        "test_students": int(test.sum()),
-        "test_cases": int(data.y[test].sum()),
-        "status": status,
-    }
-
-
 def _predict(data: RiskData, fold: str, train: Any, test: Any, name: str, model: Any) -> pd.DataFrame:
     from sklearn.base import clone
 
     try:
         fitted = clone(model).fit(data.X[train], data.y[train])
-        scores = fitted.predict_proba(data.X[test])[:, 1]
+        scores = np.asarray(fitted.predict_proba(data.X[test]))[:, 1]
     except NbanalyticsError as error:
         raise DataError(f"The model {name} fails in the fold {fold} at {data.at}: {error}") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, IndexError) as error:
         first = str(error).strip().partition("\n")[0].rstrip(".")
         raise DataError(
             f"The model {name} fails in the fold {fold} at {data.at}: {first}. X holds school_id as text, and missing "
