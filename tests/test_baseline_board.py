@@ -3,11 +3,13 @@
 import json
 
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from nbanalytics.errors import DisclosureError
 from nbanalytics.figures.baseline_board import BaselineBoard
 from nbanalytics.figures.baseline_terms import absence_bars, share_course, share_course_table
+from nbanalytics.figures.sections import plain
 from nbanalytics.intervals import newcombe, paired_difference, wilson
 
 FLOW = {"eligible": {"eligible": 236, "not_eligible": 23}, "not_eligible": {"eligible": 15, "not_eligible": 39}}
@@ -150,12 +152,21 @@ def test_a_hidden_mean_is_a_mark_and_no_bar():
 def test_each_chart_has_its_table_its_text_and_its_help_in_both_languages(board):
     for lang in ("sv", "en"):
         view = BaselineBoard(board.release, lang).view({})
-        json.dumps(view, allow_nan=True)
+        json.dumps(view, allow_nan=False)
         for part in view["sections"]:
             assert part["alt"]
             assert part["help"]
             assert all(len(row) == len(part["table"]["columns"]) for row in part["table"]["rows"])
             assert part["table"]["rows"]
+
+
+@pytest.mark.parametrize("selection", [{}, {"sex": "boy"}, {"cohort": "2020"}], ids=str)
+def test_a_chart_that_is_sent_is_one_that_plotly_has_checked(board, selection):
+    charts = [part["figure"] for part in board.view(selection)["sections"]]
+    assert any(chart["data"] for chart in charts)
+    for chart in charts:
+        chart["layout"] = {name: value for name, value in chart["layout"].items() if value != []}
+        assert plain(go.Figure(chart)) == chart
 
 
 def test_a_release_without_a_baseline_shows_the_sections_that_it_has(board):

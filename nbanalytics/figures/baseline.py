@@ -12,8 +12,9 @@ from nbanalytics.figures.style import (
     GRID,
     INK,
     PALE,
+    Drawing,
+    drawing,
     error_bars,
-    figure,
     hidden_mark,
     legend_beneath,
     names_axis,
@@ -52,40 +53,45 @@ def followup_dots(table: pd.DataFrame, measure: str = "eligible", lang: str = "s
     ValueError
         If the table does not hold the measure.
     """
+    return go.Figure(followup_drawing(table, measure, lang))
+
+
+def followup_drawing(table: pd.DataFrame, measure: str = "eligible", lang: str = "sv") -> Drawing:
+    """Return what :func:`followup_dots` shows as a page takes it; the parameters are the same."""
     rows = _rows(table, measure)
     names = [safe(label("student_group", row["group"], lang)) for row in rows]
     hints = [_cell(row, measure, lang) for row in rows]
-    common: dict[str, Any] = {"y": names, "customdata": hints, "hovertemplate": "%{customdata}<extra></extra>"}
-    chance = go.Bar(
-        orientation="h",
-        base=[row["zero"] + row["chance_low"] for row in rows],
-        x=[row["chance_high"] - row["chance_low"] for row in rows],
-        width=0.34,
-        marker={"color": PALE},
-        name=say("followup.chance", lang),
+    common: Drawing = {"y": names, "customdata": hints, "hovertemplate": "%{customdata}<extra></extra>"}
+    marks: Drawing = {"type": "scatter", "mode": "markers", **common}
+    chance: Drawing = {
+        "type": "bar",
+        "orientation": "h",
+        "base": [row["zero"] + row["chance_low"] for row in rows],
+        "x": [row["chance_high"] - row["chance_low"] for row in rows],
+        "width": 0.34,
+        "marker": {"color": PALE},
+        "name": say("followup.chance", lang),
         **common,
-    )
-    zero = go.Scatter(
-        x=[row["zero"] for row in rows],
-        mode="markers",
-        marker={"symbol": "circle-open", "size": 13, "color": INK, "line": {"width": 2.5}},
-        name=say("followup.zero", lang),
-        **common,
-    )
-    later = go.Scatter(
-        x=[row["later"] for row in rows],
-        mode="markers",
-        marker={"symbol": "diamond", "size": 11, "color": ACCENT},
-        error_x=error_bars(
+    }
+    zero: Drawing = {
+        "x": [row["zero"] for row in rows],
+        "marker": {"symbol": "circle-open", "size": 13, "color": INK, "line": {"width": 2.5}},
+        "name": say("followup.zero", lang),
+        **marks,
+    }
+    later: Drawing = {
+        "x": [row["later"] for row in rows],
+        "marker": {"symbol": "diamond", "size": 11, "color": ACCENT},
+        "error_x": error_bars(
             [row["high"] - row["change"] for row in rows],
             [row["change"] - row["low"] for row in rows],
             color=INK,
             thickness=1.5,
         ),
-        name=say("followup.later", lang),
-        **common,
-    )
-    return figure(
+        "name": say("followup.later", lang),
+        **marks,
+    }
+    return drawing(
         [chance, zero, later],
         lang,
         **legend_beneath(50 * len(rows) + 30, 3),
@@ -127,7 +133,25 @@ def describe_followup_dots(table: pd.DataFrame, measure: str = "eligible", lang:
 
 
 def followup_table(table: pd.DataFrame, measure: str = "eligible", lang: str = "sv") -> TextTable:
-    """Write zero value, follow-up, change and what chance alone gives, group by group."""
+    """Write zero value, follow-up, change with its interval and what chance alone gives, group by group.
+
+    Parameters
+    ----------
+    table, measure, lang
+        As for :func:`followup_dots`.
+
+    Returns
+    -------
+    TextTable
+        A row per group.
+
+    Examples
+    --------
+    >>> change = {"zero": [0.83], "later": [0.8], "change": [-0.03], "low": [-0.06], "high": [0.01]}
+    >>> row = pd.DataFrame({"group": ["all"], "measure": ["eligible"], **change, "chance_high": [0.04]})
+    >>> followup_table(row, lang="en").rows
+    [['All', '83.0%', '80.0%', '−3.0', '−6.0', '+1.0', '± 4.0']]
+    """
     rows = []
     for row in _rows(table, measure):
         words = _numbers(row, measure, lang)

@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from nbanalytics.errors import DisclosureError
-from nbanalytics.figures.baseline import describe_followup_dots, followup_dots, followup_table
+from nbanalytics.figures.baseline import describe_followup_dots, followup_drawing, followup_table
 from nbanalytics.figures.baseline_terms import (
-    absence_bars,
+    absence_drawing,
     absence_table,
+    course_drawing,
     describe_absence_bars,
     describe_share_course,
-    share_course,
     share_course_table,
     shares_of,
 )
@@ -54,9 +54,9 @@ def _years(cells: Mapping[str, Cells], lang: str, names: Names) -> Drawn:
 def _dots(rows: list[dict[str, Any]], lang: str, used: list[Cells]) -> Drawn:
     table = pd.DataFrame([{"measure": "eligible", **row} for row in rows])
     if table.empty:
-        return share_course(Cells.none(), lang), "", share_course_table(Cells.none(), lang), []
+        return course_drawing(Cells.none(), lang), "", share_course_table(Cells.none(), lang), []
     return (
-        followup_dots(table, lang=lang),
+        followup_drawing(table, lang=lang),
         describe_followup_dots(table, lang=lang),
         followup_table(table, lang=lang),
         used,
@@ -66,13 +66,13 @@ def _dots(rows: list[dict[str, Any]], lang: str, used: list[Cells]) -> Drawn:
 def _course(cells: Mapping[str, Cells], lang: str, names: Names) -> Drawn:
     held = cells["baseline"]
     words = describe_share_course(held, lang, names)
-    return share_course(held, lang, names), words, share_course_table(held, lang, names), [held]
+    return course_drawing(held, lang, names), words, share_course_table(held, lang, names), [held]
 
 
 def _absences(cells: Mapping[str, Cells], lang: str, names: Names) -> Drawn:
     held = cells["absence"]
     words = describe_absence_bars(held, lang, names)
-    return absence_bars(held, lang, names), words, absence_table(held, lang, names), [held]
+    return absence_drawing(held, lang, names), words, absence_table(held, lang, names), [held]
 
 
 def _of_same_students(flow: Cells) -> dict[str, Any]:

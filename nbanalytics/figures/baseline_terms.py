@@ -11,8 +11,9 @@ from nbanalytics.figures.style import (
     INK,
     ORANGE,
     PLAIN,
+    Drawing,
+    drawing,
     error_bars,
-    figure,
     hidden_mark,
     legend_beneath,
     safe,
@@ -73,6 +74,11 @@ def share_course(table: Any, lang: str = "sv", names: Names | None = None) -> go
         A line for each indicator, told apart by colour, mark and dash; one line where all their shares are the same.
         Terms with a hidden count bear the mark ``..``.
     """
+    return go.Figure(course_drawing(table, lang, names))
+
+
+def course_drawing(table: Any, lang: str = "sv", names: Names | None = None) -> Drawing:
+    """Return what :func:`share_course` shows as a page takes it; the parameters are the same."""
     cells = Cells.of(table)
     ticks = [term_tick(term, lang, (names or {}).get("term")) for term in cells.codes("term")]
     lines: dict[tuple[Share, ...], list[str]] = {}
@@ -82,10 +88,10 @@ def share_course(table: Any, lang: str = "sv", names: Names | None = None) -> go
         _line(ticks, shares, "<br>".join(wrapped(safe(name), 24) for name in held), look, lang)
         for (shares, held), look in zip(lines.items(), _LOOKS, strict=False)
     ]
-    first, rows = next(iter(lines), ()), sum(trace.name.count("<br>") + 1 for trace in traces)
+    first, rows = next(iter(lines), ()), sum(trace["name"].count("<br>") + 1 for trace in traces)
     drawn = [share for shares in lines for share in shares if share.share is not None]
     axis = share_axis([bound for share in drawn for bound in share.interval()], lang)
-    return figure(
+    return drawing(
         traces,
         lang,
         **legend_beneath(260, rows),
@@ -132,23 +138,29 @@ def absence_bars(table: Any, lang: str = "sv", names: Names | None = None) -> go
     plotly.graph_objects.Figure
         A bar per term, in per cent of the term; a suppressed mean bears the mark ``..``.
     """
+    return go.Figure(absence_drawing(table, lang, names))
+
+
+def absence_drawing(table: Any, lang: str = "sv", names: Names | None = None) -> Drawing:
+    """Return what :func:`absence_bars` shows as a page takes it; the parameters are the same."""
     cells = Cells.of(table)
     terms = cells.codes("term")
     ticks = [term_tick(term, lang, (names or {}).get("term")) for term in terms]
     means = [cells.cell("mean_absence", term=term) for term in terms]
     words = [cell_text(cell.value, cell.status, lang, "mean") for cell in means]
-    bars = go.Bar(
-        x=ticks,
-        y=[cell.value for cell in means],
-        text=[text if cell.ok else "" for cell, text in zip(means, words, strict=True)],
-        textposition="outside",
-        cliponaxis=False,
-        marker={"color": PLAIN},
-        customdata=[f"{tick.replace('<br>', ' ')}: {text}" for tick, text in zip(ticks, words, strict=True)],
-        hovertemplate="%{customdata}<extra></extra>",
-    )
+    bars: Drawing = {
+        "type": "bar",
+        "x": ticks,
+        "y": [cell.value for cell in means],
+        "text": [text if cell.ok else "" for cell, text in zip(means, words, strict=True)],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "marker": {"color": PLAIN},
+        "customdata": [f"{tick.replace('<br>', ' ')}: {text}" for tick, text in zip(ticks, words, strict=True)],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
     top = max((cell.value for cell in means if cell.value is not None), default=1.0) or 1.0
-    return figure(
+    return drawing(
         [bars],
         lang,
         height=280,
@@ -182,30 +194,31 @@ def absence_table(table: Any, lang: str = "sv", names: Names | None = None) -> T
     return TextTable([say(f"column.{key}", lang) for key in ("term", "students", "absence")], rows)
 
 
-def _line(ticks: list[str], shares: tuple[Share, ...], name: str, look: tuple[str, str, str], lang: str) -> go.Scatter:
+def _line(ticks: list[str], shares: tuple[Share, ...], name: str, look: tuple[str, str, str], lang: str) -> Drawing:
     colour, symbol, dash = look
     bounds = [share.interval() for share in shares]
     written = [_written(share, lang) for share in shares]
-    return go.Scatter(
-        x=ticks,
-        y=[share.share for share in shares],
-        mode="lines+markers",
-        name=name,
-        connectgaps=False,
-        line={"color": colour, "width": 2, "dash": dash},
-        marker={"color": colour, "size": 10, "symbol": symbol},
-        error_y=error_bars(
+    return {
+        "type": "scatter",
+        "x": ticks,
+        "y": [share.share for share in shares],
+        "mode": "lines+markers",
+        "name": name,
+        "connectgaps": False,
+        "line": {"color": colour, "width": 2, "dash": dash},
+        "marker": {"color": colour, "size": 10, "symbol": symbol},
+        "error_y": error_bars(
             [high - (share.share or 0) for share, (_, high) in zip(shares, bounds, strict=True)],
             [(share.share or 0) - low for share, (low, _) in zip(shares, bounds, strict=True)],
             color=INK,
             thickness=1.2,
         ),
-        customdata=[
+        "customdata": [
             f"{tick.replace('<br>', ' ')}: {share}{f' ({low} – {high})' if low != SUPPRESSED else ''}"
             for tick, (_, _, share, low, high) in zip(ticks, written, strict=True)
         ],
-        hovertemplate="%{customdata}<extra></extra>",
-    )
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
 
 
 def _written(share: Share, lang: str) -> list[str]:

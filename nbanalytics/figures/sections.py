@@ -16,7 +16,7 @@ from nbanalytics.figures.tables import Names, TextTable, flows_table, groups_tab
 from nbanalytics.text import Cells, say
 
 #: A chart, its text alternative, its table and the cells that they show.
-Drawn = tuple[go.Figure | Drawing, str, TextTable, list[Cells]]
+Drawn = tuple[Drawing, str, TextTable, list[Cells]]
 Draw = Callable[[Mapping[str, Cells], str, Names], Drawn]
 
 
@@ -53,6 +53,8 @@ def captions(title: str, lang: str) -> dict[str, str]:
 
 
 def plain(chart: go.Figure | Drawing) -> Drawing:
-    """Return a chart as plain JSON values, without the template, which the page's charts do not need."""
-    values: Drawing = json.loads(chart.to_json()) if isinstance(chart, go.Figure) else chart
-    return values | {"layout": {name: value for name, value in values["layout"].items() if name != "template"}}
+    """Return a chart as plain JSON values: without the template, which pages do not need, and null for what is nan."""
+    text = chart.to_json() if isinstance(chart, go.Figure) else json.dumps(chart)
+    values: Drawing = json.loads(text, parse_constant=lambda _: None)
+    values["layout"].pop("template", None)
+    return values
