@@ -147,6 +147,14 @@ def follow_up_cohorts(
     Shares: Newcombe's interval (1998, Statistics in Medicine 17: 873-890, method 10), and by chance the variance of a
     common share. Means: Welch's t. Cohorts differ for reasons besides any work, so that a change beyond chance
     tells that something differs and not what.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2018, 2019]).records
+    >>> row = follow_up_cohorts(records, "9VT", zero=[2018], later=[2019]).table.iloc[0]
+    >>> f"{row['n_zero']} and {row['n_later']} students: {row['change']:+.3f}, beyond chance: {row['beyond_chance']}"
+    '313 and 309 students: +0.043, beyond chance: False'
     """
     if twice := sorted(set(zero) & set(later)):
         raise DataError(f"Cohort {', '.join(map(str, twice))} is in both zero and later. Name it in one of them.")

@@ -161,6 +161,14 @@ def baseline_from_form(form: pd.DataFrame, by: Sequence[str] = ("school",), min_
     ------
     DataError
         As :func:`individual_from_form`.
+
+    Examples
+    --------
+    >>> form = pd.DataFrame({name: [None] * 5 for name in _FORM}).assign(school="Ek", list_number=list("12345"), year=9)
+    >>> form = form.assign(SV="E", EN="E", MA=["E", "E", "E", "F", None], passes=8)
+    >>> found = baseline_from_form(form, min_students=4).table.iloc[0]
+    >>> found[["students", "missing", "n", "count", "value"]].astype(float).tolist()
+    [5.0, 1.0, 4.0, 3.0, 0.75]
     """
     rows = individual_from_form(form).table
     rows = rows[rows["year"].isin(list(_ASKED["years 6-9"][0]))]

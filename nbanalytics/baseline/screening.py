@@ -123,6 +123,14 @@ def screening_groups(
     ------
     DataError
         If a column of ``by`` is not there, or a threshold is below 1.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2022]).records
+    >>> table = screening_groups(records, "6VT").table
+    >>> table.loc[table["scale"].eq("all"), ["students", "with_signs", "status"]].to_numpy().tolist()
+    [[292, 159, 'ok']]
     """
     if min(at_least, min_group, min_cell) < 1:
         raise DataError("at_least, min_group and min_cell have to be 1 or more. The policy's floors are 10 and 5.")
@@ -168,6 +176,13 @@ def screening_reliability(records: StudentRecords, term: str) -> Screening:
     -----
     Cronbach's alpha (1951), which for yes and no is Kuder and Richardson's formula 20; interval by Feldt (1965). Alpha
     rises with the number of questions and says nothing of whether they measure what is meant.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2022]).records
+    >>> screening_reliability(records, "6VT").table[["scale", "n", "alpha"]].round(2).to_numpy().tolist()[-2:]
+    [['prioritised', 153, 0.72], ['all', 85, 0.79]]
     """
     wide = signs(records, term)
     rows = []
@@ -209,6 +224,14 @@ def screening_and_loss(records: StudentRecords, term: str, at_least: int = 2, mi
     -----
     Katz et al. (1978); DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44: 837-845. Unknown answers count as no
     sign. The screening may itself have led to support, which would make the relation weaker than it was.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2022]).records
+    >>> found = screening_and_loss(records, "6VT").table.set_index("scale").loc["all"]
+    >>> found[["n", "losses", "with_signs", "lost_with"]].astype(int).tolist()
+    [249, 30, 122, 20]
     """
     terms = records.declaration.terms
     if term in terms and terms.index(term) > terms.index(records.declaration.start):

@@ -92,6 +92,14 @@ def own_values(records: StudentRecords, min_students: int = 10) -> pd.DataFrame:
     -----
     Skolverket's definitions; intervals by Wilson (1927) and Student's t. A municipality's year 9 is everybody there
     was: the interval speaks of what such a year may bring, not of pupils who were not asked.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2018]).records
+    >>> table = own_values(records)
+    >>> table.loc[table["group"].eq("all"), ["measure", "n", "value"]].round(1).to_numpy().tolist()
+    [['eligible_vocational', 313, 80.2], ['merit_value_17', 312, 219.6], ['passed_all', 313, 70.9]]
     """
     table = leavers(records)
     rows = []

@@ -74,6 +74,14 @@ def from_skolverket(statistics: pd.DataFrame, owner: str = "all") -> pd.DataFram
     ------
     DataError
         If no row is of a municipality, or a place has two values of a measure, group and year.
+
+    Examples
+    --------
+    >>> row = {"municipality_id": "0180", "municipality": "Bergstad", "school_id": "", "school": "", "subject": ""}
+    >>> told = {"year": "2017/18", "owner": "all", "group": "all", "value": 228.7, "status": "ok"}
+    >>> statistics = pd.DataFrame([{**row, **told, "measure": "merit_value_17"}])
+    >>> from_skolverket(statistics)[["place", "year", "value"]].to_numpy().tolist()
+    [['0180', 2018, 228.7]]
     """
     whole = statistics[statistics["school_id"].eq("") & statistics["school"].eq("") & statistics["subject"].eq("")]
     whole = whole[whole["owner"].isin(["", owner]) & whole["measure"].isin(MEASURES)]
@@ -118,6 +126,12 @@ def from_kolada(
     ------
     DataError
         If no indicator has a measure, or two indicators give one measure.
+
+    Examples
+    --------
+    >>> row = {"kpi": "N15507", "municipality": "0000", "period": 2018, "gender": "all", "value": 228.7, "status": ""}
+    >>> from_kolada(pd.DataFrame([row]))[["place", "name", "measure", "value", "status"]].to_numpy().tolist()
+    [['nation', 'Riket', 'merit_value_17', 228.7, 'ok']]
     """
     wanted = KOLADA_MEASURES if measures is None else measures
     chosen = values[values["kpi"].isin(list(wanted))]

@@ -129,6 +129,14 @@ def salsa(records: StudentRecords, shift: float = 0.0) -> Salsa:
     -----
     See :func:`salsa_expected`. The equation is that of one year: for other years the level of grades differs, and with
     it all residuals together. It says what is usual, not what a school is worth: it is not for ranking.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2018]).records
+    >>> table = salsa(records, shift=-0.2).table
+    >>> table[["school_id", "merit_value", "expected", "within"]].round(1).to_numpy().tolist()
+    [['S1', 244.7, 241.7, True], ['S2', 187.2, 220.8, True], ['S3', 245.4, 253.6, True]]
     """
     people = leavers(records)
     needed = ["school_id", "sex", "parents_education"]

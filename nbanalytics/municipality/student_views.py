@@ -72,6 +72,13 @@ def all_passed_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_s
     View
         ``students``; ``count`` of those with at least one pass, and neither a fail nor streck; ``share`` (0 to 1) with
         its 95 % interval ``low, high`` (Wilson); ``status``.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2018]).records
+    >>> all_passed_view(records, [[]]).table[["students", "count", "status"]].to_numpy().tolist()
+    [[313, 222, 'ok']]
     """
 
     def sums(part: pd.DataFrame) -> dict[str, Any]:
@@ -102,6 +109,14 @@ def eligibility_view(
     ------
     GradingError
         If there is no such rule, or it does not hold for a cohort.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2018]).records
+    >>> table = eligibility_view(records, [[]], kinds=["vocational", "IMV"]).table
+    >>> table[["kind", "students", "count"]].to_numpy().tolist()
+    [['vocational', 313, 251], ['IMV', 313, 284]]
     """
     tables = TermTables.of(records)
     people = leavers(tables.records, tables.term, rules=kinds)

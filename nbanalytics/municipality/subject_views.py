@@ -41,6 +41,14 @@ def points_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_stude
     -------
     View
         ``subject, n`` (grades), ``mean_points`` with its 95 % interval ``low, high`` (Student's t) and ``status``.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2018]).records
+    >>> table = points_view(records, [[]]).table.set_index("subject")
+    >>> table.loc["MA", ["n", "mean_points"]].astype(float).round(1).tolist()
+    [312.0, 11.3]
     """
 
     def sums(part: pd.DataFrame) -> dict[str, Any]:
@@ -62,6 +70,13 @@ def grades_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_stude
     View
         ``subject``; a column for each grade of the scale, the best first, and ``streck``; ``n`` of them in all;
         ``count`` passed, their ``share`` (0 to 1) with its 95 % interval ``low, high`` (Wilson) and ``status``.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2018]).records
+    >>> grades_view(records, [[]]).table.set_index("subject").loc["MA", [*"ABCDEF", "streck", "n"]].tolist()
+    [21, 31, 62, 60, 89, 49, 1, 313]
     """
     tables = TermTables.of(records)
     scales = [grading.scale for grading, _ in tables.records.gradings()]
@@ -94,6 +109,14 @@ def national_tests_view(records: Records, breakdowns: Breakdowns = ((), ("school
     ------
     DataError
         If the records hold no tests.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2018]).records
+    >>> table = national_tests_view(records, [[]]).table.set_index("subject")
+    >>> table.loc["MA", ["n", "above", "same", "below"]].tolist()
+    [305, 60, 185, 60]
     """
     tables = TermTables.of(records)
     if tables.records.tests is None:
@@ -136,6 +159,14 @@ def control_view(records: Records) -> View:
     View
         ``cohort, subject, students`` who got or should have got grades; ``graded, streck``, the marks ``adapted,
         not_taught, not_graded, no_grades``, and ``nothing``: the rest. They add up to ``students``.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> records = simulate(seed=1, cohorts=[2018]).records
+    >>> table = control_view(records).table.set_index("subject")
+    >>> table.loc["MA", ["students", "graded", "streck", "nothing"]].tolist()
+    [313, 312, 1, 0]
     """
     tables, rows = TermTables.of(records), []
     for cohort, part in tables.people.groupby("cohort"):

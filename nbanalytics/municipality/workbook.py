@@ -88,6 +88,17 @@ def write_workbook(
     Text is written as text: a name that begins with ``=`` is a name and no formula. A value that is missing is an empty
     cell with the reason in the column of the status. The workbook is for work within the municipality; it is not
     protected as a release is.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.municipality import merit_view
+    >>> records = simulate(seed=1, cohorts=[2018]).records
+    >>> file = Path(tempfile.mkdtemp()) / "workbook.xlsx"
+    >>> write_workbook([merit_view(records, [[]])], file, **names_of(records))
+    >>> file.exists()
+    True
     """
     if not views or len({one.name for one in views}) < len(views):
         raise DataError("Give at least one view, and each once.")

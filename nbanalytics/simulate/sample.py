@@ -41,6 +41,14 @@ def write_sample(folder: str | Path, seed: int = DEFAULT_SEED, **settings: Any) 
     ------
     DataError
         If ``folder`` is a file, or the settings cannot be simulated; nothing is written then.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp()) / "records"
+    >>> made = write_sample(folder, seed=1, cohorts=[2018], students_per_cohort=5)
+    >>> len(made.records.students), (folder / "students.csv").exists()
+    (5, True)
     """
     target = Path(folder)
     if target.exists() and not target.is_dir():

@@ -154,6 +154,14 @@ def follow_theory(
     -----
     The interval of a change is that of the mean of the students' own changes (0, 1 or -1), by Student's *t*. A change
     is not an effect: others may have changed as much.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulate import simulate
+    >>> plan = Step("absence rises", "mentor", "less absence", "absence", "schools", "2015", "7HT", ("7VT",))
+    >>> page = follow_theory(("Plan", [plan]), simulate(seed=1, cohorts=[2018]).records).table
+    >>> page[["term", "role", "known"]].to_numpy().tolist()
+    [['7HT', 'baseline', 305], ['7VT', 'follow', 306]]
     """
     title, steps = theory
     declared = tuple(read_indicators() if declared is None else declared)
