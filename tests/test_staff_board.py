@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from browsing import in_both_schemes
 from serving import EXPLORE, admit, get, running
-from test_accessibility import FAINT, axe, opened
+from test_accessibility import FAINT, axe, opened, saved
 from test_browser_board import needs_proc, process_of
 
 from nbanalytics.errors import DataError
@@ -192,6 +192,13 @@ def test_a_link_names_a_part_of_the_selection_and_the_way_back_leads_to_the_open
         card.locator(".nba-chart").focus()
         page.keyboard.press("ArrowRight")
         assert card.locator(".nba-pointed").inner_text().startswith(first)
+    drawing = saved(page, page.locator(".nba-section-kaa button[data-kind=svg]")).decode()
+    where = """svg => { const page = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
+      document.body.append(page);
+      const box = (name) => [...page.querySelectorAll(name)].at(-1).getBoundingClientRect();
+      return [box(".xtitle").bottom, box(".annotation-text").top]; }"""
+    title, source = page.evaluate(where, drawing)
+    assert title < source  # what is saved says where it comes from, beneath the title of the axis
 
 
 @pytest.mark.browser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
@@ -21,6 +22,26 @@ from nbanalytics.text import Cells, number, percent, say, students
 
 _LIFE = ["at_risk", "events", "censored", "hazard", "survival"]
 _WAYS = ["stage_from", "state_from", "stage_to", "state_to", "students"]
+_WORDS = (
+    "chart", "lead", "hint", "other", "rule", "threshold", "no_change", "eligibility", "passes", "required",
+    "as_declared", "box", "box.from6", "box.to6", "box.from9", "box.to9",
+    "box.clear", "counts", "group", "shown", "chosen", "compared", "code", "code.copy", "code.copied", "students",
+    "lost", "stray",
+)  # fmt: skip
+_SHARED = (
+    "filters.title", "page.lost", "chart.keys", "chart.region",
+    "download.title", "download.csv", "download.png", "download.svg",
+)  # fmt: skip
+
+
+def page_words(lang: str) -> dict[str, str]:
+    """Return the words of the explorer's page that do not depend on what is chosen, by their key."""
+    return {key: say(f"explorer.{key}", lang) for key in _WORDS} | {key: say(key, lang) for key in _SHARED}
+
+
+def packed(values: NDArray[Any], kind: str) -> str:
+    """Pack the numbers of students, of a kind such as ``"<u2"``, for the page's script (``pages/roster.js``)."""
+    return b64encode(values.astype(kind).tobytes()).decode()
 
 
 def flows_section(held: Codes, stages: Sequence[str], lang: str) -> dict[str, Any]:

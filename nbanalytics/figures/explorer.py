@@ -6,7 +6,6 @@ It shows single students. It reads records, never a release, and belongs behind 
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Mapping
 from copy import copy
 from pathlib import Path
@@ -18,7 +17,15 @@ from numpy.typing import NDArray
 from nbanalytics.cohorts import classify
 from nbanalytics.figures.choice import BOX, PASSES, THRESHOLD, box_of, code_line, passes_of, required_of, threshold_of
 from nbanalytics.figures.courses import Codes, Courses
-from nbanalytics.figures.explored import change_alt, counts_rows, flows_section, students_table, terms_section
+from nbanalytics.figures.explored import (
+    change_alt,
+    counts_rows,
+    flows_section,
+    packed,
+    page_words,
+    students_table,
+    terms_section,
+)
 from nbanalytics.figures.scatter import MARKS
 from nbanalytics.figures.style import DARK, MUTED
 from nbanalytics.figures.tables import TextTable
@@ -34,12 +41,6 @@ ROWS = 60  # rows of the table of students; the line of code gives all
 _KEPT = 32  # choices whose charts are kept
 _STEP, _MOST = 0.1, 5.0  # of the slider, in grade points
 _PASSES = 17  # most passes that eligibility may ask for
-_WORDS = (
-    "chart", "lead", "hint", "other", "rule", "threshold", "no_change", "eligibility", "passes", "required",
-    "as_declared", "box", "box.from6", "box.to6", "box.from9", "box.to9",
-    "box.clear", "counts", "group", "shown", "chosen", "compared", "code", "code.copy", "code.copied", "students",
-    "lost", "stray",
-)  # fmt: skip
 
 
 class Explorer:
@@ -134,12 +135,7 @@ class Explorer:
         return {
             "lang": self.lang,
             "dark": DARK,
-            "words": {key: say(f"explorer.{key}", self.lang) for key in _WORDS}
-            | {
-                key: say(key, self.lang)
-                for key in ("filters.title", "page.lost", "chart.keys", "chart.region", "download.title")
-            }
-            | {f"download.{kind}": say(f"download.{kind}", self.lang) for kind in ("csv", "png", "svg")},
+            "words": page_words(self.lang),
             "filters": self._parts,
             "axes": [say("axis.year6", self.lang), say("axis.year9", self.lang)],
             "publication": say("explorer.title", self.lang),
@@ -156,17 +152,17 @@ class Explorer:
 
     def _points(self) -> dict[str, Any]:
         """Return what decides where each student's point is and which group it is in, packed for the page's script."""
-        found: dict[str, Any] = {"x": _packed(self._x, "<f8"), "y": _packed(self._y, "<f8")}
+        found: dict[str, Any] = {"x": packed(self._x, "<f8"), "y": packed(self._y, "<f8")}
         found["places"] = {
-            name: _packed(np.unique(values.astype(str), return_inverse=True)[1], "<u2")
+            name: packed(np.unique(values.astype(str), return_inverse=True)[1], "<u2")
             for name, values in self._values.items()
         }
         weights = 1 << np.arange(len(self._courses.demands))
         for end, place in zip(("start", "end"), self._ends, strict=True):
             found[end] = {
-                "declared": _packed(self._courses.declared[:, place], "<u2"),
-                "passes": _packed(self._courses.passes[:, place], "<u2"),
-                "met": _packed(self._courses.met[:, place] @ weights, "<u2"),
+                "declared": packed(self._courses.declared[:, place], "<u2"),
+                "passes": packed(self._courses.passes[:, place], "<u2"),
+                "met": packed(self._courses.met[:, place] @ weights, "<u2"),
             }
         return found
 
@@ -301,7 +297,3 @@ class Explorer:
 
 
 _COLUMNS = {"school": "school_id", "sex": "sex"}
-
-
-def _packed(values: NDArray[Any], kind: str) -> str:
-    return b64encode(values.astype(kind).tobytes()).decode()

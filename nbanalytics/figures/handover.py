@@ -71,7 +71,13 @@ def describe_handover(table: pd.DataFrame, lang: str = "sv") -> str:
 
 
 def handover_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
-    """Write the positions with their students and shares."""
+    """Write the positions with their students and shares; parameters as of :func:`handover_bars`.
+
+    Examples
+    --------
+    >>> handover_table(pd.DataFrame({"status": ["lost", "carried"], "students": [1, 3]}), "en").rows
+    [['Support was lost', '1', '25.0%'], ['Support was carried over', '3', '75.0%']]
+    """
     counts = _counts(table)
     total = max(int(counts.sum()), 1)
     rows = [

@@ -90,7 +90,15 @@ def describe_kaa(table: pd.DataFrame, lang: str = "sv") -> str:
 
 
 def kaa_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
-    """Write the shares with their intervals, by months since entry."""
+    """Write the shares with their intervals, by months since entry; parameters as of :func:`kaa_shares`.
+
+    Examples
+    --------
+    >>> told = {"status": ["work_or_study", "work", "study", "activity", "unknown"], "share": [0.5, 0.5, 0, 0.5, 0]}
+    >>> row = kaa_table(pd.DataFrame({"month": 3, "followed": 20, **told, "low": 0.2, "high": 0.8}), "en").rows[0]
+    >>> row[:5]
+    ['3', '20', '50.0%', '20.0%', '80.0%']
+    """
     codes = ("work_or_study", "work", "study", "activity", "unknown")
     rows = []
     for month, own in table.groupby("month"):

@@ -188,7 +188,15 @@ def describe_years_beside(
 def years_table(
     table: pd.DataFrame, measure: str = "eligible_vocational", group: str = "all", lang: str = "sv"
 ) -> TextTable:
-    """Write every year, a column per place."""
+    """Write every year, a column per place; parameters as of :func:`years_beside`.
+
+    Examples
+    --------
+    >>> rows = {"place": ["own", "nation"], "name": ["Kvarnviken", ""], "year": 2024, "value": [81.5, 84.2]}
+    >>> told = years_table(pd.DataFrame({**rows, "measure": "eligible_vocational", "group": "all"}), lang="en")
+    >>> told.columns, told.rows
+    (['Leaving year', 'Kvarnviken', 'The nation'], [['2024', '81.5', '84.2']])
+    """
     chosen = _chosen(table, measure, group)
     places = chosen.drop_duplicates("place")
     heads = [say("column.year", lang), *(_place(row, lang) for row in places.to_dict("records"))]

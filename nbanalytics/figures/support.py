@@ -92,7 +92,14 @@ def describe_caseload(table: pd.DataFrame, lang: str = "sv") -> str:
 
 
 def caseload_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
-    """Write the months with their students by intensity."""
+    """Write the months with their students by intensity; parameters as of :func:`caseload_over_time`.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"month": ["2024-06-01", "2024-08-01"], "intensity": "*", "students": [3, 1]})
+    >>> caseload_table(table, "en").rows
+    [['2024-06', '3'], ['2024-07', '0'], ['2024-08', '1']]
+    """
     codes = [code for code in _INTENSITIES if code in set(table["intensity"])]
     wide = table.assign(month=table["month"].astype(str).str[:10]).pivot_table(
         index="month", columns="intensity", values="students", aggfunc="sum", fill_value=0
@@ -146,16 +153,40 @@ def coverage_by_term(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
 
 
 def describe_coverage(table: pd.DataFrame, lang: str = "sv") -> str:
-    """Say in a sentence what :func:`coverage_by_term` shows; parameters as there."""
+    """Say in a sentence what :func:`coverage_by_term` shows; parameters as there.
+
+    Examples
+    --------
+    >>> describe_coverage(pd.DataFrame({"term": ["7HT", "7VT"], "share": [0.5, None]}), "en")
+    'Share without support of students with a risk signal, term by term: Y7 aut. 50%, Y7 spr. nobody has a signal.'
+    """
     parts = [
-        f"{_term(term, lang)} {percent(share, lang) if pd.notna(share) else NOT_APPLICABLE}"
+        f"{_term(term, lang)} {percent(share, lang) if pd.notna(share) else say('support.coverage.nobody', lang)}"
         for term, share in zip(table["term"], table["share"], strict=True)
     ]
     return say("support.coverage.alt", lang, values=", ".join(parts))
 
 
 def coverage_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
-    """Write the terms with students with a signal, those without support, the share and its interval."""
+    """Write the terms with students with a signal, those without support, the share and its interval.
+
+    Parameters
+    ----------
+    table, lang
+        As for :func:`coverage_by_term`.
+
+    Returns
+    -------
+    TextTable
+        A row per term.
+
+    Examples
+    --------
+    >>> share = {"share": [0.5], "low": [0.31], "high": [0.69]}
+    >>> table = pd.DataFrame({"term": ["7HT"], "with_signal": [24], "without_support": [12], **share})
+    >>> coverage_table(table, "en").rows
+    [['Y7 aut.', '24', '12', '50.0%', '31.0%', '69.0%']]
+    """
     rows = [
         [
             _term(row["term"], lang),

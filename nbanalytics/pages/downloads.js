@@ -32,11 +32,15 @@ function saveTable(parts) {
 async function savePicture(parts, format, library, { data, layout }, config, publication) {
   const width = Math.max(parts.chart.clientWidth, 640);
   const [top, bottom] = [48, 44];
-  const margin = { ...layout.margin, t: layout.margin.t + top, b: layout.margin.b + bottom };
+  // What the axis has taken of the chart as it is drawn, so that the source stands beneath it.
+  const beneath = Math.max(layout.margin.b, parts.chart._fullLayout?._size.b ?? 0);
+  const margin = { ...layout.margin, t: layout.margin.t + top, b: Math.ceil(beneath) + bottom };
   const title = { text: parts.title.textContent, x: 0.01, y: 1, yref: "container", yanchor: "top", pad: { t: 14 }, font: { size: 18 } };
   const source = [parts.view.where, publication].map((text) => text.replace(/[<>&]/g, " ")).join("<br>");
   const note = { text: source, x: 0, y: 0, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", yshift: -margin.b + 4, align: "left", showarrow: false, font: { size: 12 } };
-  const framed = { ...layout, width, height: layout.height + top + bottom, margin, title, annotations: [...(layout.annotations ?? []), note] };
+  const { title: name } = layout.xaxis ?? {}; // it moves away from the axis where there is room, unless told not to
+  const axis = name ? { xaxis: { ...layout.xaxis, title: { standoff: 8, ...name } } } : {};
+  const framed = { ...layout, ...axis, width, height: layout.height + top + bottom, margin, title, annotations: [...(layout.annotations ?? []), note] };
   const picture = await library.toImage({ data, layout: framed, config }, { format, width, height: framed.height, scale: format === "png" ? 2 : 1 });
   save(picture, fileName(parts, format));
 }
