@@ -18,7 +18,7 @@ import time
 
 import numpy as np
 
-from nbanalytics.disclosure import CellSystem, SystemBuilder, bounds, knowledge_of, protect, replay
+from nbanalytics.disclosure import CellSystem, SystemBuilder, bounds, check_protection, knowledge_beside, protect
 
 CUBES = {
     "300 students: school x sex x newly arrived x outcome": (300, (3, 2, 2, 2), 1.0),
@@ -96,7 +96,7 @@ def known_small(system: CellSystem, hidden: np.ndarray) -> int:
     left = np.flatnonzero(system.guarded)
     for below, above in ((0.0, -np.inf), (np.inf, 5.0)):
         limits = np.full(len(left), below), np.full(len(left), above)
-        found = bounds(knowledge_of(system, hidden), left, enough=limits)
+        found = bounds(knowledge_beside(system, hidden), left, enough=limits)
         left = left[~((found.low_seen <= 0) | (found.high_seen >= 5))]
     return len(left)
 
@@ -109,7 +109,7 @@ def compare(words: str, students: int, shape: tuple[int, ...], seeds: int, limit
         start = time.process_time()
         protection = protect(systems[-1])
         seconds.append(time.process_time() - start)
-        assert not replay(systems[-1], protection)
+        assert not check_protection(systems[-1], protection)
         ours.append(protection.hidden)
     small = sum(int(system.guarded.sum()) for system in systems)
     known = sum(map(known_small, systems, ours))
@@ -133,7 +133,7 @@ def standard_release(records: str) -> None:
     """Build, attack and write the standard release of some records, then replay its witnesses."""
     from nbanalytics import build_release, read_records, read_release
     from nbanalytics.release.publish import publish_release
-    from nbanalytics.release.witnesses import replay as add_up
+    from nbanalytics.release.witnesses import replay
 
     print(f"standard release of {records} (budget 60 s for all):")
     with tempfile.TemporaryDirectory() as folder:
@@ -143,7 +143,7 @@ def standard_release(records: str) -> None:
         publish_release(built, f"{folder}/release")
         print(f"  published {time.perf_counter() - start:6.1f} s, {time.process_time() - worked:.1f} of the processor")
         worked = time.process_time()
-        found = add_up(read_release(f"{folder}/release"))
+        found = replay(read_release(f"{folder}/release"))
         print(f"  replayed  {time.process_time() - worked:6.1f} s of the processor: {found.text()}")
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from test_disclosure import system_of, with_totals
 
-from nbanalytics.disclosure import Knowledge, bounds, determined, knowledge_of, seen_beyond
+from nbanalytics.disclosure import Knowledge, bounds, determined, knowledge_beside, seen_beyond
 from nbanalytics.errors import DisclosureError
 
 
@@ -44,7 +44,7 @@ def test_bounds_are_those_of_all_tables(case):
     hidden = np.array([pattern >> place & 1 for place in range(len(system.values))], dtype=bool)
     hidden[0] = False
     tables = every_table(system, shape, hidden)
-    knowledge = knowledge_of(system, hidden)
+    knowledge = knowledge_beside(system, hidden)
     found = bounds(knowledge, np.arange(len(system.values)))
     assert found.proven.all()
     assert found.low.tolist() == tables.min(axis=0).tolist()
@@ -74,8 +74,8 @@ def square():
 
 def test_bounds_of_a_square():
     system, hidden = square()
-    assert not determined(knowledge_of(system, hidden)).any()
-    found = bounds(knowledge_of(system, hidden), np.flatnonzero(hidden))
+    assert not determined(knowledge_beside(system, hidden)).any()
+    found = bounds(knowledge_beside(system, hidden), np.flatnonzero(hidden))
     # All four turn with one number: 2 + t, 7 - t, 6 - t, 1 + t, none negative, so t is from -1 to 6.
     assert found.low.tolist() == [1, 1, 0, 0]
     assert found.high.tolist() == [8, 8, 7, 7]
@@ -101,7 +101,7 @@ def test_enough_saves_the_exact_bound():
     system, hidden = square()
     cells = np.flatnonzero(hidden)
     limit = np.full(len(cells), np.nan), np.full(len(cells), 2.0)
-    found = bounds(knowledge_of(system, hidden), cells, enough=limit)
+    found = bounds(knowledge_beside(system, hidden), cells, enough=limit)
     assert (found.high_seen >= 2).all()
     assert (found.low <= found.low_seen).all()
 

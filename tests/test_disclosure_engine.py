@@ -13,12 +13,12 @@ from nbanalytics.disclosure import (
     Policy,
     SystemBuilder,
     bounds,
+    check_protection,
     engine,
     exposed,
-    knowledge_of,
+    knowledge_beside,
     protect,
     protect_sums,
-    replay,
 )
 from nbanalytics.disclosure.moves import blocks_of
 from nbanalytics.errors import DisclosureError
@@ -35,7 +35,7 @@ def cohort(seed, students=None, shape=None, skew=1.0):
 def certain(system, hidden):
     """Guarded cells of 1 to 4 of which the exact bounds say that they are 1 to 4, and guarded cells with one value."""
     cells = np.flatnonzero(system.guarded)
-    found = bounds(knowledge_of(system, hidden), cells)
+    found = bounds(knowledge_beside(system, hidden), cells)
     assert found.proven.all()
     few = (system.values[cells] > 0) & (system.values[cells] < 5)
     # Between 0 and the threshold there may be a gap, but nothing small may be certain.
@@ -44,7 +44,7 @@ def certain(system, hidden):
 
 def recovered(system, hidden):
     """The same cells, found without exact bounds: one table that has a cell elsewhere is enough."""
-    knowledge, left = knowledge_of(system, hidden), np.flatnonzero(system.guarded)
+    knowledge, left = knowledge_beside(system, hidden), np.flatnonzero(system.guarded)
     few = (system.values > 0) & (system.values < 5)
     below, above = np.where(few, 0, system.values - 1), np.where(few, 5, system.values + 1)
     found = bounds(knowledge, left, enough=(below[left], np.full(len(left), -np.inf)))
@@ -61,7 +61,7 @@ cohorts = st.builds(cohort, st.integers(0, 10**6), skew=st.sampled_from([0.3, 1.
 def test_the_attack_recovers_nothing(array):
     system = system_of(array)
     protection = protect(system)
-    assert replay(system, protection) == []
+    assert check_protection(system, protection) == []
     assert not exposed(system, protection.hidden).any()
     assert not certain(system, protection.hidden).size
 
@@ -71,7 +71,7 @@ def test_on_a_thousand_cohorts_the_attack_recovers_nothing():
     for seed in range(1000):
         system = system_of(cohort(seed, skew=[0.3, 1.0, 3.0][seed % 3]))
         protection = protect(system)
-        assert replay(system, protection) == [], seed
+        assert check_protection(system, protection) == [], seed
         assert not exposed(system, protection.hidden).any(), seed
         assert not recovered(system, protection.hidden).size, seed
 
@@ -79,7 +79,7 @@ def test_on_a_thousand_cohorts_the_attack_recovers_nothing():
 def test_what_fractions_of_students_do_not_reach_is_reached_by_whole_ones():
     system = system_of(cohort(837, skew=0.3))
     protection = protect(system)
-    assert replay(system, protection) == []
+    assert check_protection(system, protection) == []
     assert not recovered(system, protection.hidden).size
 
 
@@ -87,7 +87,7 @@ def test_a_large_system_has_witnesses_too(monkeypatch):
     monkeypatch.setattr(engine, "LARGE", 100)
     system = system_of(cohort(5, 600, (4, 3, 2, 2)))
     protection = protect(system)
-    assert replay(system, protection) == []
+    assert check_protection(system, protection) == []
     assert not exposed(system, protection.hidden).any()
     assert not certain(system, protection.hidden).size
     assert (protect(system).hidden == protection.hidden).all()
@@ -131,12 +131,14 @@ def test_a_pupil_who_knows_itself_still_cannot_tell():
 def test_replay_notices_what_is_wrong():
     system = system_of(cohort(5, 300, (3, 2, 2, 2)))
     protection = protect(system)
-    assert replay(system, replace(protection, hidden=np.zeros_like(protection.hidden)))[0].endswith("are published")
+    assert check_protection(system, replace(protection, hidden=np.zeros_like(protection.hidden)))[0].endswith(
+        "are published"
+    )
     broken = protection.witnesses.copy()
     broken.data[0] += 1
-    assert "is no table" in replay(system, replace(protection, witnesses=broken))[0]
+    assert "is no table" in check_protection(system, replace(protection, witnesses=broken))[0]
     swapped = replace(protection, shown_by=np.full_like(protection.shown_by, -1))
-    assert "are not reached" in replay(system, swapped)[0]
+    assert "are not reached" in check_protection(system, swapped)[0]
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -163,7 +165,7 @@ def test_a_known_cell_stays_visible():
     known[0] = known[1] = True
     protection = protect(system, known=known)
     assert not protection.hidden[known].any()
-    assert replay(system, protection) == []
+    assert check_protection(system, protection) == []
 
 
 def test_what_is_known_can_make_protection_impossible():
@@ -182,7 +184,7 @@ def test_sums_cannot_be_narrowed_down():
     builder.add_margins(ids, 0)
     system = builder.build()
     protection = protect_sums(system, 20.0 * students, share=0.2)
-    assert replay(system, protection) == []
+    assert check_protection(system, protection) == []
     assert protection.hidden.sum() == 2
     tables = system.values + protection.witnesses.toarray()
     assert (np.abs(tables[:, 1] - 81.5) >= 0.2 * 160 - 1e-6).any()

@@ -613,6 +613,13 @@ def test_the_standard_declaration_is_what_is_released(release):
         assert set(release.tables[name]["measure"]) == set(table.measures)
 
 
+def test_losses_alone_can_be_declared(records):
+    declared = parse_declared({"max_crossed": 0, "tables": {"droppoints": {"measures": ["lost"]}}})
+    release = build_release(records, contents=declared, created="2026-01-02")
+    assert set(release.tables["droppoints"]["measure"]) == {"lost"}
+    assert verify([release], seconds=20).holds
+
+
 def test_an_outsider_rebuilds_the_sums_of_the_engine(release, records):
     """From manifest and tables alone: the same sums, but for those who never came back, taken to be none."""
     published = knowledge_of([release])

@@ -124,6 +124,34 @@ def test_a_correction_of_a_few_students_is_told():
     assert found.settings["changed"] == ["*", "2018"]
 
 
+def corrected(one, crossed=2):
+    return made_release({("2018", "S1"): (40, one, 20), ("2018", "S2"): (30, 12, 21)}, crossed=crossed)
+
+
+def test_every_two_of_several_releases_are_compared():
+    """27 and 25 are each far from the first, 20, and near each other."""
+    assert kinds(corrected(20), corrected(27)) == kinds(corrected(20), corrected(25)) == set()
+    found = verify([corrected(20), corrected(27), corrected(25)])
+    assert set(found.table["kind"]) == {"between"}
+    assert "cohort 2018, school S1, group 3: two releases differ by 2" in found.text()
+
+
+def test_a_correction_shows_where_only_all_cohorts_are_published():
+    found = verify([corrected(20, crossed=0), corrected(22, crossed=0)])
+    assert list(found.table["where"]) == ["groups, students: all students", "groups, students: group 3"]
+    more = made_release({("2018", "S1"): (40, 20, 20), ("2018", "S2"): (30, 12, 21), ("2019", "S1"): (2, 0, 0)},
+                        crossed=0)  # fmt: skip
+    assert kinds(corrected(20, crossed=0), more) == set()  # all of two cohorts are not all of one
+
+
+def test_what_follows_from_numbers_that_were_known_is_no_weakness():
+    release = made_release({("2018", "S1"): (40, 3, 20), ("2018", "S2"): (30, 12, 21)})
+    assert kinds(release) == {"exact"}
+    at = [{"school": "S1"}, {"school": "S1", "group": "1"}, {"school": "S1", "group": "5"}]
+    known = [{"table": "groups", "measure": "students", "at": place} for place in at]
+    assert verify([type(release)({**release.manifest, "known": known}, release.tables)]).holds
+
+
 def test_last_years_release_beside_this_years():
     """All cohorts of this year less all of last year are the new cohort: hidden there, it is known from the totals."""
     small = {("2019", "S1"): (30, 3, 20), ("2019", "S2"): (30, 12, 20)}

@@ -2,8 +2,8 @@
 
 from nbanalytics.disclosure.attack import Bounds, bounds, determined, exposed
 from nbanalytics.disclosure.cells import CellSystem, Equation, SystemBuilder
-from nbanalytics.disclosure.engine import Protection, protect, protect_sums, replay
-from nbanalytics.disclosure.knowledge import Knowledge, knowledge_of
+from nbanalytics.disclosure.engine import Protection, check_protection, protect, protect_sums
+from nbanalytics.disclosure.knowledge import Knowledge, knowledge_beside
 from nbanalytics.disclosure.policy import Policy, parse_policy, read_policy
 from nbanalytics.disclosure.possible import Possible, seen_beyond
 from nbanalytics.disclosure.primary import Line, primary
@@ -20,15 +20,15 @@ __all__ = [
     "Protection",
     "SystemBuilder",
     "bounds",
+    "check_protection",
     "determined",
     "draw_alike",
     "exposed",
-    "knowledge_of",
+    "knowledge_beside",
     "parse_policy",
     "primary",
     "protect",
     "protect_sums",
     "read_policy",
-    "replay",
     "seen_beyond",
 ]

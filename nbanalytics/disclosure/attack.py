@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nbanalytics.disclosure.cells import CellSystem, Ids, Mask, Values
-from nbanalytics.disclosure.knowledge import Knowledge, Part, knowledge_of, parts_of
+from nbanalytics.disclosure.knowledge import Knowledge, Part, knowledge_beside, parts_of
 from nbanalytics.disclosure.linear import Projection
 from nbanalytics.disclosure.possible import Possible
 from nbanalytics.disclosure.propagation import TOLERANCE
@@ -40,7 +40,7 @@ def exposed(system: CellSystem, hidden: Mask) -> Mask:
 
     That a cell is zero because the cells of a sum leave nothing over is no exposure.
     """
-    knowledge = knowledge_of(system, hidden)
+    knowledge = knowledge_beside(system, hidden)
     follows = determined(knowledge) & system.guarded & (hidden | system.virtual)
     told: Mask = follows & ~(knowledge.fixed & (system.values == 0))
     return told

@@ -122,7 +122,7 @@ def protect_sums(
     return _protected(system, goals, upper, False, known, progress)
 
 
-def replay(system: CellSystem, protection: Protection) -> list[str]:
+def check_protection(system: CellSystem, protection: Protection) -> list[str]:
     """Check a protection by arithmetic alone: no solver, nothing taken on trust.
 
     Parameters

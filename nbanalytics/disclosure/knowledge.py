@@ -77,7 +77,7 @@ class Knowledge:
         return upper - lower < TOLERANCE
 
 
-def knowledge_of(system: CellSystem, hidden: Mask) -> Knowledge:
+def knowledge_beside(system: CellSystem, hidden: Mask) -> Knowledge:
     """Return what is known when all cells of a system are published but the hidden and the virtual ones."""
     values = np.where(hidden | system.virtual, np.nan, system.values)
     return Knowledge(system.matrix, values, np.full(len(values), system.counts_only))

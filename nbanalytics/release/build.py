@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbanalytics.disclosure import CellSystem, Policy, SystemBuilder, protect, replay
+from nbanalytics.disclosure import CellSystem, Policy, SystemBuilder, check_protection, protect
 from nbanalytics.disclosure.cells import Mask
 from nbanalytics.errors import DisclosureError
 from nbanalytics.records import StudentRecords
@@ -23,7 +23,7 @@ from nbanalytics.release.manifest import describe
 from nbanalytics.release.means import mean_rows
 from nbanalytics.release.model import FILTERS, NOT_APPLICABLE, OK, SUPPRESSED, Release
 from nbanalytics.release.persons import Persons, persons_of
-from nbanalytics.release.report import report_rows
+from nbanalytics.release.report import report_rows, tally
 from nbanalytics.release.rounded import Rounded, round_persons, worth_publishing
 from nbanalytics.release.tables import count_tables, number_cells
 
@@ -84,11 +84,7 @@ def build_release(
     date = _date(created)
     tell("counting students")
     persons = persons_of(records).by((contents or standard()).filters)
-    if len(persons.table) < policy.min_group:
-        raise DisclosureError(
-            f"There are {len(persons.table)} students in the records and the policy wants groups of "
-            f"{policy.min_group} or more, so there is nothing to publish. Take more cohorts or schools together."
-        )
+    _refuse_few(persons, policy)
     rounded: Rounded | None = None
     facts: dict[str, Any] = {}
     if secret is not None:
@@ -107,21 +103,17 @@ def build_release(
         public = known_mask(system, known_cells(known, cubes))
     hidden = _protected(system, cubes, policy, public, tell)
     tell("protecting means")
-    rows = {key: _count_rows(cube, hidden) for key, cube in cubes.items() if cube.published}
-    behind = cubes if rounded is None else rounded.behind_means(cubes, policy, contents)
-    rows |= mean_rows(persons, behind, hidden, policy, contents)
-    rows |= _share_rows(rows, contents)
-    tables = {
-        name: _table(declared.dimensions, [part for (table, _), part in rows.items() if table == name])
-        for name, declared in contents.tables.items()
-        if any(table == name for table, _ in rows)
-    }
-    primary = hidden & system.primary
-    tally = {"counts": int((~system.virtual).sum()), "counts_primary": int(primary.sum()),
-             "counts_secondary": int((hidden & ~primary).sum())}  # fmt: skip
-    entries = [] if known is None else known_entries(known)
-    facts |= {"hidden": tally, "known": entries, "report": report_rows(cubes, hidden)}
+    tables = _tables(persons, cubes, hidden, policy, contents, rounded)
+    facts |= _facts(system, cubes, hidden, policy, known)
     return describe(records, persons, tables, cubes, links, policy, contents, title, date, facts)
+
+
+def _refuse_few(persons: Persons, policy: Policy) -> None:
+    if len(persons.table) < policy.min_group:
+        raise DisclosureError(
+            f"There are {len(persons.table)} students in the records and the policy wants groups of "
+            f"{policy.min_group} or more, so there is nothing to publish. Take more cohorts or schools together."
+        )
 
 
 def numbered_cells(
@@ -168,10 +160,39 @@ def _protected(system: CellSystem, cubes: Cubes, policy: Policy, known: Mask, te
         protections.append(protect(replace(system, primary=hidden | guarded, guarded=guarded), tell, policy, public))
         hidden = protections[-1].hidden
     tell(f"replaying {sum(protection.witnesses.shape[0] for protection in protections)} witnesses")
-    wrong = [words for protection in protections for words in replay(system, replace(protection, hidden=hidden))]
+    wrong = [
+        words for protection in protections for words in check_protection(system, replace(protection, hidden=hidden))
+    ]
     if wrong:
         raise DisclosureError(f"The protection does not hold, so nothing is published: {'; '.join(wrong)}.")
     return hidden
+
+
+def _tables(
+    persons: Persons, cubes: Cubes, hidden: Mask, policy: Policy, contents: Declared, rounded: Rounded | None
+) -> dict[str, pd.DataFrame]:
+    """Make the tables: counts with what is hidden left out, then means and shares."""
+    rows = {key: _count_rows(cube, hidden) for key, cube in cubes.items() if cube.published}
+    behind = cubes if rounded is None else rounded.behind_means(cubes, policy, contents)
+    rows |= mean_rows(persons, behind, hidden, policy, contents)
+    rows |= _share_rows(rows, contents)
+    return {
+        name: _table(declared.dimensions, [part for (table, _), part in rows.items() if table == name])
+        for name, declared in contents.tables.items()
+        if any(table == name for table, _ in rows)
+    }
+
+
+def _facts(
+    system: CellSystem, cubes: Cubes, hidden: Mask, policy: Policy, known: pd.DataFrame | None
+) -> dict[str, Any]:
+    """Tell what the manifest says of the cells: how many, how many of them hidden, and what was known before."""
+    counts = int((~system.virtual).sum())
+    return {
+        "hidden": {"counts": counts, **tally(int(hidden.sum()), int((hidden & system.primary).sum()))},
+        "known": [] if known is None else known_entries(known),
+        "report": report_rows(cubes, hidden, policy),
+    }
 
 
 def _refuse_known(known: pd.DataFrame | None) -> None:

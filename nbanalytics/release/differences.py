@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.disclosure import SystemBuilder, exposed
-from nbanalytics.release.knowledge import CELL, Published, keys_of, margins_of, place_words
+from nbanalytics.release.knowledge import CELL, Published, cell_keys, margins_of, place_words
 from nbanalytics.release.model import FILTERS, OK, SUPPRESSED, Release
 
 
@@ -20,6 +20,8 @@ def loose_shares(releases: Sequence[Release]) -> Iterator[tuple[str, str, str]]:
             continue
         wide = table.pivot(index=[*FILTERS, "term"], columns="measure", values="status")
         order = release.manifest["dimensions"]["term"]["values"]
+        if not {"at_risk", "lost"} <= set(wide):
+            continue  # no share can be declared without the counts that it is made of
         wide = wide.reset_index().sort_values("term", key=lambda terms: terms.map(order.index), kind="stable")
         closed = (wide["at_risk"] == SUPPRESSED) | (wide["lost"] == SUPPRESSED)
         before = closed.groupby([wide[name] for name in FILTERS]).cummax()
@@ -65,21 +67,18 @@ def _add(builder: SystemBuilder, totals: np.ndarray, sums: np.ndarray, parts: np
 
 
 def differences(published: Published, min_cell: int) -> Iterator[tuple[str, str, str]]:
-    """Find numbers that differ by a few students between releases of the same cohorts."""
+    """Find numbers that differ by a few students between any two releases of the same students."""
     if not published.changed:
         return
-    shown: dict[tuple[str, str, str], float] = {}
-    for release, frames in zip(published.releases, published.frames, strict=True):
+    shown = []
+    for number, (release, frames) in enumerate(zip(published.releases, published.frames, strict=True)):
         for (table, measure), frame in frames.items():
-            part = frame[(frame["status"] == OK) & frame["cohort"].isin(published.changed) & (frame["cohort"] != "*")]
-            dimensions = [*FILTERS, *release.manifest["tables"].get(table, {}).get("dimensions", ())]
-            keys = keys_of(part, list(dict.fromkeys(dimensions)))
-            for key, value, (_, row) in zip(keys, part["value"], part.iterrows(), strict=True):
-                before = shown.setdefault((table, measure, key), value)
-                if 0 < abs(value - before) < min_cell:
-                    where = place_words(release, table, measure, row)
-                    yield (
-                        "between",
-                        where,
-                        f"two releases differ by {abs(value - before):.0f}: by few enough to be named",
-                    )
+            part = frame[(frame["status"] == OK) & frame["cohort"].isin(published.changed)]
+            key = cell_keys(release, table, measure, part)
+            shown.append(part.assign(_key=key, _at=number, _table=table, _measure=measure))
+    every = pd.concat(shown).sort_values(["_key", "value"], kind="stable")
+    apart = every.groupby("_key")["value"].diff()
+    for place in np.flatnonzero((apart > 0) & (apart < min_cell)):
+        row = every.iloc[place]
+        where = place_words(published.releases[row["_at"]], row["_table"], row["_measure"], row.dropna())
+        yield "between", where, f"two releases differ by {apart.iloc[place]:.0f}: by few enough to be named"

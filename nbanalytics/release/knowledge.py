@@ -52,13 +52,18 @@ class Published:
 
     @property
     def not_looked_at(self) -> NDArray[np.int64]:
-        """Cells that no table shows, and those that the public had known before the release."""
-        cells = []
+        """Cells that no table shows, and those that the public had known before the release, or could compute."""
+        unpublished, before = [], []
         for release, frames in zip(self.releases, self.frames, strict=True):
             for (table, measure), frame in frames.items():
-                known = _known_before(release, table, measure, frame)
-                cells.append(frame.loc[(frame["status"] == UNPUBLISHED) | known, CELL].to_numpy())
-        return np.unique(np.concatenate(cells)).astype(np.int64)
+                unpublished.append(frame.loc[frame["status"] == UNPUBLISHED, CELL].to_numpy())
+                before.append(frame.loc[_known_before(release, table, measure, frame), CELL].to_numpy())
+        known = np.concatenate(before).astype(np.int64)
+        if len(known):
+            values = np.full(len(self.knowledge.values), np.nan)
+            values[known] = self.knowledge.values[known]
+            known = np.flatnonzero(Knowledge(self.knowledge.matrix, values).fixed)
+        return np.union1d(np.concatenate(unpublished).astype(np.int64), known)
 
     def words(self, cell: int) -> str:
         """Return a cell's table and place in words; never a value."""
@@ -153,6 +158,11 @@ def keys_of(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series[str]:
     return key
 
 
+def cell_keys(release: Release, table: str, measure: str, frame: pd.DataFrame) -> pd.Series[str]:
+    """Return one text for each row that is the same in two releases where they count the same students."""
+    return f"{table}|{measure}" + keys_of(frame, _dimensions(frame)) + "|" + _students(release, frame)
+
+
 def _dimensions(frame: pd.DataFrame) -> list[str]:
     return [name for name in frame.columns if name not in ("measure", "value", "status", CELL, "_key")]
 
@@ -173,7 +183,7 @@ def _changed(releases: Sequence[Release], frames: Sequence[Frames]) -> tuple[str
     for release, held in zip(releases, frames, strict=True):
         for (table, measure), frame in held.items():
             part = frame[frame["status"] == OK]
-            key = f"{table}|{measure}" + keys_of(part, _dimensions(part)) + _students(release, part)
+            key = cell_keys(release, table, measure, part)
             shown.append(pd.DataFrame({"key": key, "cohort": part["cohort"], "value": part["value"]}))
     every = pd.concat(shown)
     differing = every[every.groupby("key")["value"].transform("nunique") > 1]
@@ -187,7 +197,7 @@ def _number_cells(releases: Sequence[Release], frames: Sequence[Frames], changed
     parts: list[pd.DataFrame] = []
     for number, (release, held) in enumerate(zip(releases, frames, strict=True)):
         for (table, measure), frame in held.items():
-            key = f"{table}|{measure}" + keys_of(frame, _dimensions(frame)) + "|" + _students(release, frame)
+            key = cell_keys(release, table, measure, frame)
             keys.append(key.where(~frame["cohort"].isin(changed), key + f"|{number}"))
             parts.append(frame)
     codes, every = pd.factorize(pd.concat(keys))

@@ -23,6 +23,7 @@ from nbanalytics.release.declared import Declared, standard
 from nbanalytics.release.links import Cubes
 from nbanalytics.release.model import FILTERS, ROUNDED
 from nbanalytics.release.persons import Persons
+from nbanalytics.release.report import coarsely
 from nbanalytics.release.tables import Counted, count_tables
 
 #: Students drawn among at once: the work grows with the cube of it.
@@ -87,7 +88,7 @@ class Rounded:
         DataFrame
             One row per table, and one for ``all``: ``table``; ``error``, the mean absolute difference of a count, in
             students; ``share``, the sum of the differences over the sum of the true counts; ``total``, the difference
-            of the largest count of the table as a share of it.
+            of the largest count of the table as a share of it; ``counts``, and the ``students`` that they show.
         """
         rounded = {(entry.cube.table, entry.cube.measure): entry.cube for entry in
                    count_tables(self.persons, policy, contents)}  # fmt: skip
@@ -111,8 +112,8 @@ def worth_publishing(
     -------
     Declared
     dict
-        What the manifest says of the rounding: its ``unit``; the ``errors``, so coarse that they say of nobody; the
-        tables ``left_out``.
+        What the manifest says of the rounding: its ``unit``; the ``errors`` (``table, error, share``), so coarse that
+        they say of nobody, and None where a table is too small even for that; the tables ``left_out``.
 
     Raises
     ------
@@ -133,11 +134,24 @@ def worth_publishing(
     kept = replace(wanted, tables=MappingProxyType(tables))
     if len(noisy):
         errors = rounded.errors(policy, kept)
-    # To the nearest half student and per cent: they are computed with the true counts.
-    coarse = errors.assign(error=(2 * errors["error"]).round() / 2).round({"share": 2, "total": 2})
-    coarse["total"] += 0.0  # no minus zero
-    said = {"unit": rounded.unit, "errors": coarse.to_dict("records"), "left_out": list(noisy["table"])}
+    said = {"unit": rounded.unit, "errors": _coarse(errors, rounded.unit), "left_out": list(noisy["table"])}
     return kept, {"protection": ROUNDED, "rounding": said}
+
+
+def _coarse(errors: pd.DataFrame, unit: int) -> list[dict[str, Any]]:
+    """Return errors that are computed with true counts as a manifest may tell them.
+
+    How far a single count is off would tell the count. So both numbers leave it open by two units, and how far the
+    largest count of a table is off is not told at all.
+    """
+    return [
+        {
+            "table": row["table"],
+            "error": coarsely(row["error"], row["counts"], 2 * unit, (0.5, 1.0, 2.5)),
+            "share": coarsely(row["share"], row["students"], 2 * unit),
+        }
+        for row in errors.to_dict("records")
+    ]
 
 
 def round_persons(persons: Persons, policy: Policy, secret: bytes) -> Rounded:
@@ -274,4 +288,6 @@ def _error(both: pd.DataFrame) -> dict[str, float]:
         "error": float(off.abs().mean()),
         "share": float(off.abs().sum() / max(both["true"].sum(), 1)),
         "total": float(off.iloc[largest] / max(both["true"].iloc[largest], 1)),
+        "counts": len(both),
+        "students": float(both["rounded"].sum()),
     }

@@ -92,20 +92,15 @@ def verify(
     combinations; integer programs for what is left; then outcomes and complements, groups that share an unfavourable
     outcome, unions of hidden cells that nested selections leave over, shares, means, differences between releases.
     """
-    if any(release.manifest.get("protection") == ROUNDED for release in releases):
+    if any(is_rounded(release) for release in releases):
         from nbanalytics.release.verify_rounded import verify_rounded
 
         return verify_rounded(releases, progress, seconds)
     tell = progress or (lambda words: None)
-    policies = [release.manifest["policy"] for release in releases]
-    floor = {name: min(int(policy[name]) for policy in policies) for name in ("min_group", "min_cell")}
     tell("reading the sums")
     published = knowledge_of(releases)
-    settings = {
-        "releases": [f"{release.manifest['title']}, {release.manifest['created']}" for release in releases],
-        **floor,
-        "changed": list(published.changed),
-    }
+    settings = settings_of(releases, published)
+    floor = {name: int(settings[name]) for name in ("min_group", "min_cell")}
     hidden = published.hidden
     counts = {"cells": int((~np.isnan(published.knowledge.values)).sum()) + len(hidden), "hidden": len(hidden)}
     try:
@@ -128,6 +123,21 @@ def verify(
     told = (low[hidden] >= 1) & (high[hidden] < floor["min_cell"])
     counts |= {"proven": int(tables.shown.sum()), "unproven": int((~tables.shown & ~told).sum())}
     return _verification(found, settings, counts, tables)
+
+
+def is_rounded(release: Release) -> bool:
+    """Whether the counts of a release are rounded, by what its manifest says."""
+    return release.manifest.get("protection") == ROUNDED
+
+
+def settings_of(releases: Sequence[Release], published: Published) -> dict[str, Any]:
+    """Return what a verification says of the releases: what they are called, the smallest thresholds, what changed."""
+    policies = [release.manifest["policy"] for release in releases]
+    return {
+        "releases": [f"{release.manifest['title']}, {release.manifest['created']}" for release in releases],
+        **{name: min(int(policy[name]) for policy in policies) for name in ("min_group", "min_cell")},
+        "changed": list(published.changed),
+    }
 
 
 def _verification(

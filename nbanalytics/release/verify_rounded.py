@@ -14,9 +14,9 @@ from nbanalytics.disclosure.attack import determined
 from nbanalytics.disclosure.knowledge import Knowledge
 from nbanalytics.disclosure.possible import Possible
 from nbanalytics.release.knowledge import Published, knowledge_of
-from nbanalytics.release.model import OK, ROUNDED, Release
+from nbanalytics.release.model import OK, Release
 from nbanalytics.release.outcomes import Outcomes, group_of, outcomes_of, selections_of
-from nbanalytics.release.verify import Verification, Weakness, verify
+from nbanalytics.release.verify import Verification, Weakness, is_rounded, settings_of, verify
 
 
 def verify_rounded(releases: Sequence[Release], progress: Callable[[str], None] | None, seconds: float) -> Verification:
@@ -61,19 +61,9 @@ def verify_rounded(releases: Sequence[Release], progress: Callable[[str], None] 
         beside = verify(others, progress, seconds)
         found += beside.table.itertuples(index=False, name=None)
         counts = {name: count + beside.counts[name] for name, count in counts.items()}
-    policies = [release.manifest["policy"] for release in releases]
-    settings = {
-        "releases": [f"{release.manifest['title']}, {release.manifest['created']}" for release in releases],
-        **{name: min(int(policy[name]) for policy in policies) for name in ("min_group", "min_cell")},
-        "changed": list(published.changed),
-    }
+    settings = settings_of(releases, published)
     table = pd.DataFrame(list(dict.fromkeys(found)), columns=["kind", "where", "says"], dtype="str")
     return Verification(table, settings, counts, _in_students(attacked.tables, unit))
-
-
-def is_rounded(release: Release) -> bool:
-    """Whether the counts of a release are rounded, by what its manifest says."""
-    return release.manifest.get("protection") == ROUNDED
 
 
 def _unit(release: Release) -> int:
