@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import re
 import shlex
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ import typer
 from conftest import ROOT
 from test_architecture import FLOORS
 
+import nbanalytics
 from nbanalytics.cli import app
 
 DOCUMENTS = [
@@ -122,3 +124,65 @@ def test_every_page_of_the_documents_is_reached_from_the_readme():
 def test_every_command_is_in_a_document():
     told = {name for path in DOCUMENTS for program, name, *_ in commands_in(path) if program == "nbanalytics"}
     assert set(COMMANDS) <= told
+
+
+def homes_of(name):
+    """Functions and classes of that name that a user can import from a floor of the package."""
+    floors = [importlib.import_module(f"nbanalytics.{floor}") for floor in FLOORS]
+    found = [getattr(home, name, None) for home in (nbanalytics, *floors)]
+    return [one for one in found if callable(one)]
+
+
+def fits(call, function):
+    """Whether a function takes what a call hands over, and needs no more."""
+    try:
+        inspect.signature(function).bind(*call.args, **{keyword.arg: keyword.value for keyword in call.keywords})
+    except TypeError:
+        return False
+    return True
+
+
+def test_every_call_in_the_readmes_table_of_questions_is_one_that_works():
+    rows = re.findall(r"^\|[^|]+\| (.*?) \|[^|]+\|$", (ROOT / "README.md").read_text("utf-8"), re.M)
+    calls = [text for row in rows for text in re.findall(r"`(\w+\(.*?\))`", row)]
+    assert len(calls) > 15
+    for text in calls:
+        call = ast.parse(text, mode="eval").body
+        assert any(fits(call, function) for function in homes_of(call.func.id)), text
+
+
+def test_the_first_analysis_in_the_readme_runs_and_gives_what_it_says(sample, karlskoga, monkeypatch):
+    block = next(text for text in blocks_of(ROOT / "README.md", "python") if "read_records(" in text)
+    opened = []
+    for reader in ("read_records", "check_records"):
+        monkeypatch.setattr(nbanalytics, reader, lambda path: opened.append(path) or sample, raising=False)
+    monkeypatch.setattr(type(sample), "text", str, raising=False)
+    made = {}
+    exec(block, made)
+    assert opened == ["data/sample"] * 2
+    said = re.search(r"subgroups\(cohort, groups\)  # (group 6: .*)", block)[1]
+    assert said.removeprefix("group 6: ") in str(nbanalytics.subgroups(karlskoga, made["groups"]))
+
+
+def test_swedish_words_of_the_glossary_are_those_of_the_pages():
+    texts = [path.read_text("utf-8") for path in (ROOT / "nbanalytics" / "text").glob("*.toml")]
+    pages = "".join(texts + [path.read_text("utf-8") for path in (ROOT / "dashboards").glob("*.ipynb")]).casefold()
+    rows = re.findall(r"^\| [^|]+ \| ([^|]+) \| [^|]+ \|$", (ROOT / "docs" / "glossary.md").read_text("utf-8"), re.M)
+    words = {word.strip() for row in rows[1:] for word in re.split("[,:]", re.sub(r"\(.*?\)|`.*?`", "", row))}
+    assert len(words) > 20
+    assert {word for word in words - {"", "—"} if word.casefold() not in pages} == set()
+
+
+def test_the_smallest_folder_in_the_records_page_can_be_used(tmp_path, run):
+    page = (
+        (ROOT / "docs" / "records.md").read_text("utf-8").partition("## The smallest folder")[2].partition("\n## ")[0]
+    )
+    files = re.findall(r"`(\w+\.csv)`\n\n```\n(.*?)```", page, re.S)
+    assert [name for name, _ in files] == ["students.csv", "grades.csv"]
+    for name, text in files:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert run("check", tmp_path)[0] == 0
+    status, out, _ = run("cohorts", tmp_path)
+    assert status == 0
+    shown = re.search(r"```\n(Cohort .*?)```", page, re.S)[1]
+    assert out.strip() == shown.strip()
