@@ -1,5 +1,6 @@
 """Plausible mistakes with risk models: each is answered in words, and none by a number that means nothing."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -240,8 +241,9 @@ class Flat(BaseEstimator):
     ],
 )
 def test_estimators_that_cannot_do_it_are_named(data, models, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as refused:
         validate(data, models)
+    assert not re.search(r"\bS\d", str(refused.value))
 
 
 def test_models_want_penalties_and_errors_that_there_are():

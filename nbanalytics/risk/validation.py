@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -241,7 +242,8 @@ def _predict(data: RiskData, fold: str, train: Any, test: Any, name: str, model:
     except NbanalyticsError as error:
         raise DataError(f"The model {name} fails in the fold {fold} at {data.at}: {error}") from error
     except (ValueError, TypeError, AttributeError, IndexError) as error:
-        first = str(error).strip().partition("\n")[0].rstrip(".")
+        # What a library says may quote a value of a student.
+        first = re.sub(r"'[^']*'", "'…'", str(error).strip().partition("\n")[0].rstrip("."))
         raise DataError(
             f"The model {name} fails in the fold {fold} at {data.at}: {first}. X holds school_id as text, and missing "
             "values as they are: begin a pipeline with Design, or choose and fill columns."
