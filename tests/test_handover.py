@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 
 from nbanalytics.cli import app
 from nbanalytics.commands.handover import protected_summary, write_list
-from nbanalytics.disclosure import Policy
+from nbanalytics.disclosure import Knowledge, Policy, SystemBuilder, bounds
 from nbanalytics.errors import DataError
 from nbanalytics.indicators import read_indicators
-from nbanalytics.support import handover
+from nbanalytics.support import Handover, handover
+from nbanalytics.support.handover import STATUSES
 
 FAILS, PASSES = {"6VT": "CCFCCCCC", "7HT": "CCCCCCCC"}, {"6VT": "CCCCCCCC", "7HT": "CCCCCCCC"}
 
@@ -79,6 +80,11 @@ def test_support_does_not_follow_the_pupil_to_year_7_in_the_sample(sample):
     """Progression 02: support did not follow the pupil over the transition; the step to year 8 for comparison."""
     to_7, to_8 = (handover(sample, start).shares.set_index("measure") for start in ("6VT", "7VT"))
     assert to_7.loc["lost", "low"] > to_8.loc["lost", "high"]
+
+
+def test_a_list_in_another_language_is_refused(seven):
+    with pytest.raises(DataError, match="no words in the language 'de'"):
+        handover(seven).receiving_list("de")
 
 
 def test_counts_are_those_of_the_table(sample):
@@ -165,6 +171,24 @@ def test_nothing_hidden_follows_from_a_sum(sample):
                 (true["status"] == row["status"]) | (row["status"] == "*")
             )
             assert count.sum() == 0
+
+
+def test_a_stricter_policy_is_kept_by_what_is_hidden_beside_the_small_counts():
+    """Neither known to be 1 to 9, nor known to be none, where ten are wanted."""
+    inner = np.array([[0, 8, 30, 0, 12, 0, 0], [9, 1, 17, 0, 6, 0, 0], [0, 8, 20, 0, 6, 0, 0]])
+    rows = [(str(school), status) for (school, place), count in np.ndenumerate(inner)
+            for status in [STATUSES[place]] * count]  # fmt: skip
+    told = pd.DataFrame(rows, columns=["to", "status"]).assign(from_school="F1")
+    result = Handover(told, told, told, (), {"to": "7HT"}, len(told))
+    table = protected_summary(result, Policy(min_cell=10))
+    builder = SystemBuilder()
+    cells = builder.add_cells(np.zeros((4, 8)), np.ones((4, 8), dtype=bool))
+    builder.add_margins(cells, 0)
+    builder.add_margins(cells, 1)
+    counts = table["students"].astype("float64").to_numpy()
+    found = bounds(Knowledge(builder.build().matrix, counts), np.flatnonzero(~table["shown"]))
+    assert len(found.cells) > 8
+    assert not ((found.low >= 1) & (found.high < 10)).any()
 
 
 # ------------------------------------------------------------------ the command

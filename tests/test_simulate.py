@@ -218,6 +218,11 @@ def test_schools_differ_in_size_names_and_results(town):
     assert results.groupby("school_id")["eligible"].mean().std() > 0.04
 
 
+def test_one_cohort_may_be_asked_for_by_its_year():
+    one = simulate(seed=3, cohorts=2019, students_per_cohort=5)
+    assert one.records.students.equals(simulate(seed=3, cohorts=[2019], students_per_cohort=5).records.students)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

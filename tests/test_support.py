@@ -307,7 +307,7 @@ def test_plan_and_values_on_one_page(tmp_path):
     assert (then["role"], then["share"], then["known"], then["direction"]) == ("follow", 0.25, 12, "as_expected")
     # Twelve students' own changes, nine of -1 and three of 0; t-quantile of 11 degrees of freedom 2.200985.
     half = 2.200985 * (9 * 3 / 12 / 11) ** 0.5 / 12**0.5
-    assert then["change"] == -0.75
+    assert (then["change"], then["paired"]) == (-0.75, 12)
     np.testing.assert_allclose([then["change_low"], then["change_high"]], [-0.75 - half, -0.75 + half], rtol=1e-6)
     assert repr(found).startswith("Together over the transition")
 

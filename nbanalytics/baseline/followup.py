@@ -114,8 +114,8 @@ def follow_up(
 def follow_up_cohorts(
     records: StudentRecords,
     term: str,
-    zero: Sequence[int],
-    later: Sequence[int],
+    zero: int | Sequence[int],
+    later: int | Sequence[int],
     by: Sequence[str] = (),
     min_students: int = 5,
 ) -> FollowUp:
@@ -126,8 +126,8 @@ def follow_up_cohorts(
     records : StudentRecords
     term : str
         A declared term, such as ``"9VT"``.
-    zero, later : sequence of int
-        Cohorts, none in both.
+    zero, later : int or sequence of int
+        Cohort or cohorts, none in both.
     by, min_students
         As for :func:`follow_up`.
 
@@ -156,9 +156,10 @@ def follow_up_cohorts(
     >>> f"{row['n_zero']} and {row['n_later']} students: {row['change']:+.3f}, beyond chance: {row['beyond_chance']}"
     '313 and 309 students: +0.043, beyond chance: False'
     """
+    zero, later = ([one] if isinstance(one, int) else list(one) for one in (zero, later))
     if twice := sorted(set(zero) & set(later)):
         raise DataError(f"Cohort {', '.join(map(str, twice))} is in both zero and later. Name it in one of them.")
-    before, after = (measured(records.cohort(list(cohorts)), term, by) for cohorts in (zero, later))
+    before, after = (measured(records.cohort(cohorts), term, by) for cohorts in (zero, later))
     values = [name for name in MEASURES if name in before.columns and name in after.columns]
     named = [", ".join(map(str, cohorts)) for cohorts in (zero, later)]
     settings = {"design": "different_students", "zero": named[0], "later": named[1], "by": tuple(by), "term": term}

@@ -63,7 +63,7 @@ class Simulation:
 
 def simulate(
     seed: int = DEFAULT_SEED,
-    cohorts: Iterable[int] = COHORTS,
+    cohorts: int | Iterable[int] = COHORTS,
     students_per_cohort: int | None = None,
     schools: int = SCHOOLS,
     as_of: int | None = None,
@@ -75,8 +75,8 @@ def simulate(
     ----------
     seed : int
         The same seed gives the same municipality; a cohort is the same whatever other cohorts are asked for.
-    cohorts : iterable of int
-        Years in which the cohorts leave year 9, 2016 to 2031.
+    cohorts : int or iterable of int
+        Year or years in which the cohorts leave year 9, 2016 to 2031.
     students_per_cohort : int, optional
         Pupils ever present. Without it the municipality is of Karlskoga's size and, with three schools, its
         cohort 2018 has exactly the counts that Karlskoga published.
@@ -105,7 +105,7 @@ def simulate(
     >>> int(simulation.truth["lost_term"].notna().sum()) >= 23
     True
     """
-    years = sorted(set(cohorts))
+    years = [cohorts] if isinstance(cohorts, int) else sorted(set(cohorts))
     _check(years, students_per_cohort, schools)
     as_of = max(years) if as_of is None else as_of
     built = draw_schools(np.random.default_rng([seed, 0]), schools, parameters)

@@ -75,6 +75,11 @@ class Handover(Shown):
             ``to, student_id, from_school, status, reasons, support_before, support_after``, by receiving school
             and status.
 
+        Raises
+        ------
+        DataError
+            If there are no words in the language.
+
         Examples
         --------
         >>> from nbanalytics.simulate import simulate
@@ -82,6 +87,8 @@ class Handover(Shown):
         >>> found.receiving_list("en")["status"].unique().tolist()
         ['known_to_nobody', 'lost', 'carried', 'begun']
         """
+        if lang not in ("sv", "en"):
+            raise DataError(f"There are no words in the language {lang!r}. Choose 'sv' or 'en'.")
         names = {one.name: one.sv if lang == "sv" else one.en for one in self.declared}
         told = self.table[self.table["status"].isin(TOLD)]
         words = [", ".join(names[code] for code in codes.split(", ") if code) for codes in told["reasons"]]

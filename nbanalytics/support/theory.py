@@ -58,9 +58,9 @@ class TheoryOfChange(Shown):
     table : pandas.DataFrame
         One row for each step and term: ``step`` (number), ``need, activity, expected, who, when``, ``indicator,
         kind``, ``term`` and ``role`` (``baseline``, ``follow``); ``share`` of the ``known`` students who have the
-        signal, with a 95 % interval ``low, high``; ``change`` since the baseline among the students known in both
-        terms, ``change_low, change_high``, missing for fewer than ten; and ``direction``: ``as_expected`` (a risk
-        falls, a protection rises), ``against``, or ``open`` while the interval holds 0.
+        signal, with a 95 % interval ``low, high``; ``change`` since the baseline among the ``paired`` students, known
+        in both terms, ``change_low, change_high``, missing for fewer than ten; and ``direction``: ``as_expected`` (a
+        risk falls, a protection rises), ``against``, or ``open`` while the interval holds 0.
     settings : mapping
         ``title``.
     students : int
@@ -181,14 +181,14 @@ def follow_theory(
         changes = pd.DataFrame([_change(found.table, step.baseline, term) for term in rows["term"]], index=rows.index)
         parts.append(rows.join(changes))
     columns = ["step", "need", "activity", "expected", "who", "when", "indicator", "kind", "term", "role"]
-    estimates = ["known", "share", "low", "high", "change", "change_low", "change_high", "direction"]
-    table = pd.concat(parts, ignore_index=True)[[*columns, *estimates]]
+    estimates = ["known", "share", "low", "high", "paired", "change", "change_low", "change_high", "direction"]
+    table = pd.concat(parts, ignore_index=True)[[*columns, *estimates]].astype({"paired": "Int64"})
     return TheoryOfChange(table, {"title": title}, students)
 
 
 def _change(table: pd.DataFrame, baseline: str, term: str) -> dict[str, Any]:
     """Change of the share with the signal among students known in both terms."""
-    nothing: dict[str, Any] = {"change": None, "change_low": None, "change_high": None, "direction": ""}
+    nothing: dict[str, Any] = {"paired": None, "change": None, "change_low": None, "change_high": None, "direction": ""}
     if term == baseline:
         return nothing
     known = table[table["signal"] != UNKNOWN].assign(
@@ -196,13 +196,14 @@ def _change(table: pd.DataFrame, baseline: str, term: str) -> dict[str, Any]:
     )
     first, then = (known[known["term"] == when].set_index("student_id")["has"] for when in (baseline, term))
     change = (then - first).dropna()
+    paired = {"paired": len(change)}
     if len(change) < MIN_STUDENTS:
-        return nothing
+        return nothing | paired
     mean = float(change.mean())
     low, high = mean_interval(mean, float(change.std(ddof=1)) / len(change) ** 0.5, len(change) - 1)
     wanted = -1 if table["kind"].iloc[0] == "risk" else 1
     direction = "open" if low <= 0 <= high else "as_expected" if mean * wanted > 0 else "against"
-    return {"change": mean, "change_low": low, "change_high": high, "direction": direction}
+    return paired | {"change": mean, "change_low": low, "change_high": high, "direction": direction}
 
 
 def _check_terms(step: Step, place: int, order: Sequence[str]) -> None:
