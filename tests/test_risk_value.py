@@ -323,3 +323,17 @@ def test_in_one_school_students_are_resampled():
     with pytest.warns(EstimationWarning, match="All students are of one school"):
         hazards = hazard_measures(np.arange(40) % 2 + 1, np.arange(40) % 3 > 0, risk, clusters=["S1"] * 40)
     assert (hazards["low"] < hazards["high"]).all()
+
+
+def test_places_that_all_reach_somebody_are_no_certainty():
+    from nbanalytics.intervals import wilson
+
+    sure = predictions(
+        {"own": np.linspace(0.9, 0.1, 60), "other": [0.5] * 60},
+        student_id=range(60),
+        school_id=np.arange(60) % 6,
+        y=[1] * 20 + [0] * 40,
+    )
+    table = value_of_prediction(sure, "own", ["other"], budgets=[0.1], draws=50).table.set_index("strategy")
+    assert table.loc["own", "per_100_places"] == 100
+    assert table.loc["own", ["low", "high"]].tolist() == pytest.approx([100 * bound for bound in wilson(6, 6)])

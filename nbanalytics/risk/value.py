@@ -12,7 +12,8 @@ import pandas as pd
 from nbanalytics.errors import DataError
 from nbanalytics.results import Shown
 from nbanalytics.risk.bootstrap import Statistic, draw, percentile_interval, schools_to_draw, warn_weak
-from nbanalytics.risk.decision import counted, flag_top_within
+from nbanalytics.risk.capacity import counts_at_capacity
+from nbanalytics.risk.decision import counted, flag_top_within, rate_interval
 from nbanalytics.risk.scores import Floats, as_names, outcomes_of, ratio
 from nbanalytics.risk.validation import Validation
 
@@ -37,7 +38,7 @@ class PredictionValue(Shown):
         - ``budget``: places as a share of the students of each cohort; ``places``: their number;
         - ``strategy``: the model, each of those it is compared with, and ``lot``;
         - ``reached``: students with the outcome who get a place; ``reached_share``: of all with the outcome;
-        - ``per_100_places``: reached for each 100 places, with ``low, high``;
+        - ``per_100_places``: reached for each 100 places, with ``low, high`` (Wilson's where no resample changes it);
         - ``more, more_low, more_high``: how many more of them the model reaches for each 100 places, paired; missing in
           the model's own row.
     settings : mapping
@@ -139,7 +140,8 @@ def value_of_prediction(
         values = {name: _once(statistic, len(rows)) for name, statistic in compute.items()}
         resampled = {name: drawn.evaluate(statistic)["per_100_places"] for name, statistic in compute.items()}
         for name in scores:
-            low, high = percentile_interval(resampled[name], level)
+            counts = counts_at_capacity(y, scores[name], budget, cohorts)
+            low, high = (100 * bound for bound in rate_interval("ppv", resampled[name] / 100, counts, level))
             row = {"budget": budget, "strategy": name, **values[name], "low": low, "high": high}
             if name != model:
                 row["more"] = values[model]["per_100_places"] - values[name]["per_100_places"]
