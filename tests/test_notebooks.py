@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,14 @@ def test_a_notebook_begins_with_its_answer_and_what_it_says_in_numbers_is_compar
     said = re.findall(numbers, prose[0].partition("**In short:**")[2].partition("\n\n")[0] + prose[-1])
     said = {number for number in said if not re.fullmatch(r"20\d\d|0\d", number)}
     assert said <= set(re.findall(numbers, compared))
+
+
+def test_what_strips_notebooks_before_a_commit_leaves_those_that_are_committed_as_they_are(tmp_path):
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    arguments = re.search(r"id: nbstripout\n\s+args: \[(.*)\]", hooks)[1].split(", ")
+    copies = [Path(shutil.copy(path, tmp_path)) for path in ALL]
+    subprocess.run([sys.executable, "-m", "nbstripout", *arguments, *map(str, copies)], check=True)
+    assert [copy.name for copy, path in zip(copies, ALL, strict=True) if copy.read_bytes() != path.read_bytes()] == []
 
 
 def test_the_heat_map_of_drop_points_is_drawn(karlskoga):
