@@ -107,7 +107,7 @@ function fillTable(parts, table) {
   const kind = (column) => (isWord(table, column) ? "nba-word" : "nba-number");
   const { intervals } = table;
   const shown = table.columns.map((_, i) => i).filter((i) => !(i in intervals || i - 1 in intervals));
-  const head = (i) => [tied(table.columns[i]), ...(i + 1 in intervals ? [" ", make("span", { class: "nba-interval" }, tied(intervals[i + 1]))] : [])];
+  const head = (i) => [tied(table.columns[i]).replaceAll("-", "\u2011"), ...(i + 1 in intervals ? [" ", make("span", { class: "nba-interval" }, tied(intervals[i + 1]))] : [])];
   const cell = (row, i) => withInterval(row[i], ...(i + 1 in intervals ? row.slice(i + 1, i + 3) : []));
   parts.head.replaceChildren(
     make("tr", {}, ...shown.map((i) => make("th", { scope: "col", class: kind(i) }, ...head(i)))),
