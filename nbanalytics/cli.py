@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -24,11 +26,30 @@ from nbanalytics.commands.workbook import workbook
 from nbanalytics.errors import NbanalyticsError
 
 app = typer.Typer(
-    help="Grade progression research: cohorts, flows, drop points, and releases that a board can open.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"nbanalytics {version('nbanalytics')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Grade progression research: cohorts, flows, drop points, and releases that a board can open.
+
+    Each command tells more with --help. Exit status: 0 if all went well, 1 with one message of what to mend, 2 if the
+    command line itself is wrong.
+    """
+
 
 app.command()(check)
 app.command("import")(import_files)
@@ -55,6 +76,11 @@ def main() -> None:
     except BrokenPipeError:
         # The reader of the output went away (as `head` does): point stdout elsewhere so that exit is quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        # Whatever a command did not foresee of disks, rights and names: never with the bytes of a file.
+        where = error.filename or "a file"
+        tell(f"Error: {where} cannot be used ({error.strerror}). Check the path and your rights to it.")
         sys.exit(1)
     except KeyboardInterrupt:
         tell("interrupted")

@@ -10,7 +10,7 @@ from pathlib import Path
 from nbanalytics.declaration import DECLARATION_FILE
 from nbanalytics.errors import DataError
 from nbanalytics.readers import CheckReport, check_records, write_records
-from nbanalytics.readers.folder import EXCEL, RECEIPT_FILE, WORKBOOK
+from nbanalytics.readers.folder import EXCEL, RECEIPT_FILE, WORKBOOK, open_folder
 from nbanalytics.readers.merge import merge_with_findings, report_on
 from nbanalytics.readers.municipal import FileRead, format_of, read_files
 from nbanalytics.readers.other_files import sheet_names
@@ -63,6 +63,7 @@ def import_files(paths: Sequence[Path], key: Path, out: Path, mapping: Path | No
     DataError
         If a file cannot be used, or none holds grades.
     """
+    _refuse_records(paths)
     files = files_of(paths)
     fresh = not key.exists()
     secret = new_key() if fresh else read_key(key)
@@ -89,6 +90,15 @@ def import_files(paths: Sequence[Path], key: Path, out: Path, mapping: Path | No
     cohorts = records.cohorts()
     span = f"cohort {cohorts[0]}" if len(cohorts) == 1 else f"cohorts {cohorts[0]}-{cohorts[-1]}"
     return [*told, f"{len(records.students):,} students of {span} in {out}"]
+
+
+def _refuse_records(paths: Sequence[Path]) -> None:
+    """Stop at folders that hold records already, or a release: each of their files would be found strange."""
+    for path in paths:
+        if (path / "manifest.json").is_file():
+            open_folder(path)  # which says what it is
+        if path.is_dir() and (path / DECLARATION_FILE).is_file():
+            raise DataError(f"{path} is a folder of records already. Name the files that the municipality has.")
 
 
 def _refuse_unusable(reads: Sequence[FileRead]) -> None:

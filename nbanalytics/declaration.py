@@ -28,6 +28,8 @@ _KEYS: dict[str, frozenset[str] | None] = {
     "subject": None,
     "subjects": frozenset({"alternates", "language"}),
 }
+#: Sections of which each key is a single text, list or flag.
+_PLAIN = ("records", "terms", "grading")
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ def parse_declaration(data: Mapping[str, Any], where: str = DECLARATION_FILE) ->
     """Build a declaration from parsed TOML; see :func:`read_declaration`."""
     _refuse_unknown_keys(data, where)
     general, terms, grading = data.get("records", {}), data.get("terms", {}), data.get("grading", {})
+    _refuse_wrong_kinds({"records": general, "terms": terms, "grading": grading}, where)
     order = tuple(terms.get("order", SWEDISH_TERMS))
     default = Declaration()
     declared = Declaration(
@@ -130,6 +133,8 @@ def parse_declaration(data: Mapping[str, Any], where: str = DECLARATION_FILE) ->
 
 def _refuse_unknown_keys(data: Mapping[str, Any], where: str) -> None:
     for section, content in data.items():
+        if section in _PLAIN and not isinstance(content, Mapping):
+            raise DataError(f"{where}: {section} is no section. Write [{section}] on a line of its own.")
         if section not in _KEYS:
             raise DataError(f"{where}: section [{section}] means nothing here. {meant(section, sorted(_KEYS))}")
         known = _KEYS[section]
@@ -137,6 +142,20 @@ def _refuse_unknown_keys(data: Mapping[str, Any], where: str) -> None:
         if strange:
             hint = meant(strange[0], sorted(known or ()))
             raise DataError(f"{where}: key {strange[0]!r} in [{section}] means nothing here. {hint}")
+
+
+def _refuse_wrong_kinds(sections: Mapping[str, Mapping[str, Any]], where: str) -> None:
+    for section, content in sections.items():
+        for key, value in content.items():
+            if key in ("order", "stages"):
+                fits = isinstance(value, list) and value and all(isinstance(term, str) for term in value)
+                meant_kind = 'a list of terms, such as ["6VT", "9VT"]'
+            elif key == "synthetic":
+                fits, meant_kind = isinstance(value, bool), "true or false, without quotation marks"
+            else:
+                fits, meant_kind = isinstance(value, str), 'text, in quotation marks: "…"'
+            if not fits:
+                raise DataError(f"{where}: {key} in [{section}] is of the wrong kind. Write {meant_kind}.")
 
 
 def _check_terms(declared: Declaration, where: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from numbers import Integral
+from typing import Any, cast
 
 import narwhals as nw
 
@@ -16,7 +17,7 @@ from nbanalytics.grading import Grading
 from nbanalytics.schema import TABLES
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudentRecords:
     """The records of one municipality: one table each for students, grades, absence and what followed.
 
@@ -35,6 +36,8 @@ class StudentRecords:
     >>> records = simulate(seed=1, cohorts=[2018]).records
     >>> records.cohorts()
     [2018]
+    >>> records.cohort(2018).students["sex"].nunique()
+    2
     """
 
     students: Any
@@ -47,6 +50,14 @@ class StudentRecords:
     followups: Any = None
     screening: Any = None
     declaration: Declaration = field(default_factory=Declaration)
+
+    def __repr__(self) -> str:
+        """Tell whose records they are and which tables there are, and nothing of what stands in them."""
+        tables = ", ".join(
+            f"{name} ({len(table):,})" if isinstance(nw.from_native(table), nw.DataFrame) else name
+            for name, table in self.tables().items()
+        )
+        return f"StudentRecords{self.declaration.name and ' of '}{self.declaration.name}: {tables}"
 
     def cohorts(self) -> list[int]:
         """Cohorts present, as the years in which they leave the last term, in order."""
@@ -65,12 +76,18 @@ class StudentRecords:
     def cohort(self, cohort: int | Sequence[int]) -> StudentRecords:
         """Keep the records of one cohort or of several.
 
+        Parameters
+        ----------
+        cohort : int, or sequence of int
+            Years in which they leave the last term; ``numpy``'s whole numbers and years as text will do.
+
         Raises
         ------
         DataError
             If a cohort is not there; the message names those that are.
         """
-        wanted = [cohort] if isinstance(cohort, int) else list(cohort)
+        asked: list[Any] = [cohort] if isinstance(cohort, Integral | str) else list(cast("Sequence[int]", cohort))
+        wanted = [int(year) if str(year).isdecimal() else year for year in asked]
         present = self.cohorts()
         absent = [str(year) for year in wanted if year not in present]
         if absent:

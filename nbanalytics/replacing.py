@@ -67,6 +67,15 @@ def replacing_folder(target: Path) -> Iterator[Path]:
     ------
     OSError
         If the disk does not take the folder; the target is as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "tables"
+    >>> with replacing_folder(target) as fresh:
+    ...     _ = (fresh / "a.csv").write_text("complete")
+    >>> [path.name for path in target.iterdir()]
+    ['a.csv']
     """
     fresh, old = _beside(target), _beside(target)
     try:

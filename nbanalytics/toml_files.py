@@ -42,6 +42,14 @@ def read_toml(path: str | Path, error: type[NbanalyticsError] = DataError) -> di
     ------
     NbanalyticsError
         Of the kind asked for: if the file cannot be opened, or is no TOML.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "policy.toml"
+    >>> _ = file.write_text("min_group = 15", encoding="utf-8")
+    >>> read_toml(file)
+    {'min_group': 15}
     """
     path = Path(path)
     try:

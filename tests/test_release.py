@@ -531,7 +531,7 @@ def _edit_manifest(folder, **changes):
             ),
             "tables/groups.csv in the release release was altered",
         ),
-        (shutil.rmtree, "is not a release"),
+        (shutil.rmtree, "does not exist. Give the folder of a release"),
     ],
 )
 def test_spoilt_releases_are_refused(folder, spoil, words):

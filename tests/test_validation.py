@@ -308,8 +308,8 @@ def test_a_scale_that_does_not_hold_for_a_cohort_is_listed(tmp_path: Path) -> No
     [
         ("[terms\n", "cannot be read as TOML"),
         ("[trems]\n", "section [trems] means nothing here. Did you mean 'terms'?"),
-        ("[terms]\norder = 5\n", "a value is of the wrong kind"),
-        ("records = 5\n", "a value is of the wrong kind"),
+        ("[terms]\norder = 5\n", "order in [terms] is of the wrong kind. Write a list"),
+        ("records = 5\n", "records is no section. Write [records]"),
         ('[[scale]]\nname = "x"\n', "lacks the key 'points'"),
         ('[terms]\norder = ["a", "b"]\nstart = "c"\n', "name c, not in [terms] order"),
     ],

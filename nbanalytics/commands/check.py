@@ -12,19 +12,32 @@ from nbanalytics.commands.terminal import waiting
 
 def check(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH…", help="A folder of records, or files as a municipality has them.")
+        list[Path],
+        typer.Argument(
+            metavar="PATH", help="Folders of records, or files as a municipality has them; or a folder of these."
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
     rejected: Annotated[
-        Path | None, typer.Option(help="Write the rejected rows here: file, row, column, reason; no content.")
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="Write the rejected rows here: file, row, column, reason; no content."),
     ] = None,
-    key: Annotated[Path | None, typer.Option(help="Key file; without one a key is drawn and thrown away.")] = None,
-    mapping: Annotated[Path | None, typer.Option(help="Which columns of an absence list mean what (TOML).")] = None,
-    suggest: Annotated[bool, typer.Option("--suggest", help="Draft that mapping from the list itself.")] = False,
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Key file of pseudonyms; without one a key is drawn and thrown away."),
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="Which columns of an absence list mean what.")
+    ] = None,
+    suggest: Annotated[
+        bool, typer.Option("--suggest", help="Print a draft of that mapping, made of the list itself.")
+    ] = False,
 ) -> None:
     """Tell what the files hold: every fault with its rows and remedy, what was assumed, what is missing.
 
-    Exit status: 0 clean, 1 usable with remarks, 2 cannot be used.
+    Exit status: 0 clean, 1 usable with remarks, 2 cannot be used. A path that does not exist gives 1 and a message.
+
+    Example: nbanalytics check my-records --rejected rejected.csv
     """
     from nbanalytics import cli_files
 

@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 
 def cohorts(
     path: RecordsPath,
-    cohort: Annotated[int | None, typer.Option(help="Year in which the cohort leaves; by default all.")] = None,
+    cohort: Annotated[
+        int | None, typer.Option(metavar="YEAR", help="Year in which the cohort leaves; by default all.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One object, or a list of one for each cohort.")] = False,
 ) -> None:
-    """Count the six groups of a cohort, the subgroups of group 6, and who has no group and why."""
+    """Count the six groups of a cohort, the subgroups of group 6, and who has no group and why.
+
+    Example: nbanalytics cohorts my-records --cohort 2018
+    """
     from nbanalytics.cohorts import classify
 
     records = opened(path)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from nbanalytics.commands.records import RecordsPath
 from nbanalytics.commands.terminal import tell
 
 
 def explore(
-    records: Annotated[Path, typer.Argument(metavar="RECORDS", help="Folder of records (CSV, Parquet or Excel).")],
-    port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1; by default a free one from 8866.")] = None,
+    records: RecordsPath,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, metavar="PORT", help="Port on 127.0.0.1; by default from 8866.")
+    ] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Explore records: year 6 against year 9, student by student. On this machine only, behind a token."""
+    """Explore records: year 6 against year 9, student by student. On this machine only, behind a token.
+
+    It runs until it is interrupted (Ctrl+C).
+
+    Example: nbanalytics explore my-records --open
+    """
     from nbanalytics.serve.explore import explore as run
 
     run(records, port=port, open_browser=open_browser, announce=tell)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nbanalytics.commands.terminal import tell, waiting
-
-
-class Language(StrEnum):
-    """Language of the pages."""
-
-    SV = "sv"
-    EN = "en"
+from nbanalytics.commands.terminal import Language, tell, waiting
 
 
 def export(
     release: Annotated[Path, typer.Argument(metavar="RELEASE", help="Folder of a release.")],
-    out: Annotated[Path, typer.Option(help="Folder to write; an older site there is replaced whole.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder to write; an older site there is replaced whole.")
+    ],
     lang: Annotated[Language, typer.Option(help="Language of the pages.")] = Language.SV,
 ) -> None:
-    """Write the dashboards as plain files, for any web server, a folder or an e-mail: no kernel, the same filters."""
+    """Write the dashboards as plain files, for any web server, a folder or an e-mail: no kernel, the same filters.
+
+    Example: nbanalytics export my-release --out site
+    """
     from nbanalytics.export import export as write
 
     with waiting("writing the site") as step:

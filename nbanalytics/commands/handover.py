@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbanalytics.commands.terminal import tell, waiting
-from nbanalytics.errors import DataError
+from nbanalytics.commands.records import RecordsPath
+from nbanalytics.commands.terminal import Language, tell, waiting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,29 +19,30 @@ if TYPE_CHECKING:
 ALL = "*"
 
 
-class Language(StrEnum):
-    """Language of the list."""
-
-    SV = "sv"
-    EN = "en"
-
-
 def handover(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder of records (CSV, Parquet or Excel).")],
-    out: Annotated[Path, typer.Option(help="Excel file to write; only its owner may read it.")],
-    start: Annotated[str, typer.Option("--from", help="Last term of the stage: 6VT, or 9VT.")] = "6VT",
-    cohort: Annotated[int | None, typer.Option(help="Year in which the cohort leaves; by default the latest.")] = None,
-    policy: Annotated[Path | None, typer.Option(help="A policy in TOML, stricter than the default.")] = None,
+    path: RecordsPath,
+    out: Annotated[Path, typer.Option(metavar="FILE.xlsx", help="Excel file to write; only its owner may read it.")],
+    start: Annotated[str, typer.Option("--from", metavar="TERM", help="Last term of the stage: 6VT, or 9VT.")] = "6VT",
+    cohort: Annotated[
+        int | None, typer.Option(metavar="YEAR", help="Year in which the cohort leaves; by default the latest.")
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="A policy that is stricter than the default.")
+    ] = None,
     lang: Annotated[Language, typer.Option(help="Language of the list.")] = Language.SV,
 ) -> None:
     """List who carries support over a change of school, who loses it, and who is known to nobody.
 
     The list names students by their identifiers and is for the staff concerned. The summary printed here is protected.
+
+    Example: nbanalytics handover my-records --from 6VT --out list.xlsx
     """
     from nbanalytics.disclosure import Policy, read_policy
     from nbanalytics.readers import read_records
+    from nbanalytics.readers.workbook_save import refuse_other_names
     from nbanalytics.support import handover as hand_over
 
+    refuse_other_names(out)
     chosen = read_policy(policy) if policy is not None else Policy()
     with waiting("reading records"):
         records = read_records(path)
@@ -126,7 +126,7 @@ def _secret(counts: Any, statuses: list[str], policy: Policy) -> Any:
     ids = builder.add_cells(counts, np.ones(counts.shape, dtype=bool), hidden, guarded)
     builder.add_margins(ids, 3)
     builder.add_margins(ids, 4)
-    return protect(builder.build()).hidden[ids][0, 0, 0]
+    return protect(builder.build(), policy=policy).hidden[ids][0, 0, 0]
 
 
 def write_list(result: Handover, out: Path, lang: str) -> None:
@@ -138,11 +138,10 @@ def write_list(result: Handover, out: Path, lang: str) -> None:
         If the file cannot be written, or its name does not end in ``.xlsx``.
     """
     from nbanalytics.figures.handover import receiving_table
-    from nbanalytics.readers.workbook_save import save_workbook
+    from nbanalytics.readers.workbook_save import refuse_other_names, save_workbook
     from nbanalytics.text import say
 
-    if out.suffix.lower() != ".xlsx":
-        raise DataError(f"{out.name} is no Excel file. End its name in .xlsx.")
+    refuse_other_names(out)
     told = receiving_table(result, lang)
     book = _workbook(told.columns, told.rows, say("handover.sheet", lang))
     save_workbook(book, out, mode=0o600)

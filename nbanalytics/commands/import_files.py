@@ -11,12 +11,23 @@ from nbanalytics.commands.terminal import tell, waiting
 
 
 def import_files(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Grade files, absence lists; or their folder.")],
-    key: Annotated[Path, typer.Option(help="Key file for pseudonyms; made if it is missing. Keep it.")],
-    out: Annotated[Path, typer.Option(help="Folder of records to write; older records there are replaced whole.")],
-    mapping: Annotated[Path | None, typer.Option(help="Which columns of an absence list mean what (TOML).")] = None,
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", help="Grade files and absence lists, or their folder.")
+    ],
+    key: Annotated[Path, typer.Option(metavar="FILE", help="Key file of pseudonyms; made if it is missing. Keep it.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder of records to write; older records there are replaced whole.")
+    ],
+    mapping: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="Which columns of an absence list mean what.")
+    ] = None,
 ) -> None:
-    """Make a folder of records from a municipality's files; identity numbers become pseudonyms on the way in."""
+    """Make a folder of records from a municipality's files; identity numbers become pseudonyms on the way in.
+
+    What each file is, is found by its content; 'nbanalytics check' tells beforehand what would be read of it.
+
+    Example: nbanalytics import year6-2015.txt year9-2018.txt absence.xlsx --key our.key --out my-records
+    """
     from nbanalytics import cli_files
 
     with waiting("importing files"):

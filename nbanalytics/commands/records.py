@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 #: What DuckDB may take of a national register at once; the rest waits on disk, and a laptop stays usable.
 MEMORY = "600MB"
-RecordsPath = Annotated[Path, typer.Argument(metavar="PATH", help="Folder of records (CSV, Parquet or Excel).")]
+RecordsPath = Annotated[
+    Path, typer.Argument(metavar="RECORDS", help="Folder of records (CSV, Parquet or Excel); see docs/records.md.")
+]
 
 
 def opened(path: Path) -> StudentRecords:

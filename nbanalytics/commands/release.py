@@ -14,20 +14,36 @@ from nbanalytics.errors import ReleaseError
 
 def release(
     path: RecordsPath,
-    out: Annotated[Path, typer.Option(help="Folder of the release; an older release there is replaced whole.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder of the release; an older release there is replaced whole.")
+    ],
     title: Annotated[str | None, typer.Option(help="Title; by default made of the records' name.")] = None,
-    created: Annotated[str | None, typer.Option(help="Date as YYYY-MM-DD; by default today.")] = None,
-    policy: Annotated[Path | None, typer.Option(help="A policy in TOML, stricter than the default.")] = None,
-    declare: Annotated[Path | None, typer.Option(help="What the release says (TOML); by default all.")] = None,
-    known: Annotated[Path | None, typer.Option(help="CSV of counts that are public already.")] = None,
-    ledger: Annotated[Path | None, typer.Option(help="File of what was published before; made if missing.")] = None,
+    created: Annotated[str | None, typer.Option(metavar="DATE", help="Date as YYYY-MM-DD; by default today.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="A policy that is stricter than the default.")
+    ] = None,
+    declare: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="Filters, tables and measures; by default all.")
+    ] = None,
+    known: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Counts that are public already.")] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What was published before; made if missing.")
+    ] = None,
     round_: Annotated[bool, typer.Option("--round", help="Round small counts instead of hiding them.")] = False,
-    key: Annotated[Path | None, typer.Option(help="Key file of --round; by default beside the ledger.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Key file of --round; by default beside the ledger.")
+    ] = None,
 ) -> None:
-    """Make the closed set of protected tables that the board's dashboards read; written only if an attack fails."""
+    """Make the closed set of protected tables that the board's dashboards read; written only if an attack fails.
+
+    docs/disclosure.md tells what is hidden and why, and the form of the files; docs/rounding.md tells of --round.
+
+    Example: nbanalytics release my-records --out my-release --ledger releases.ledger
+    """
     from nbanalytics.disclosure import Policy, read_policy
     from nbanalytics.release.build import build_release
     from nbanalytics.release.declared import read_declared
+    from nbanalytics.release.files import refuse_other_folder
     from nbanalytics.release.known import read_known
     from nbanalytics.release.publish import publish_release
     from nbanalytics.release.report import ReleaseReport
@@ -35,6 +51,7 @@ def release(
 
     if key is not None and not round_:
         raise ReleaseError("--key is the key of the rounding. Give --round with it, or leave it out.")
+    refuse_other_folder(out)
     chosen = read_policy(policy) if policy is not None else Policy()
     contents = read_declared(declare) if declare is not None else None
     public = read_known(known) if known is not None else None

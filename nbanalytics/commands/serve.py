@@ -14,16 +14,27 @@ LOOPBACK = "127.0.0.1"
 
 def serve(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[RELEASE]", help="Folder of a release; by default the sample's.")
+        Path | None, typer.Argument(metavar="RELEASE", help="Folder of a release; by default the sample's.")
     ] = None,
-    port: Annotated[int | None, typer.Option(help="Port; by default a free one from 8866.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, metavar="PORT", help="Port; by default a free one from 8866.")
+    ] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the gallery in the browser.")] = False,
-    address: Annotated[str, typer.Option(help="IP address to listen on; with others a token is asked for.")] = LOOPBACK,
-    name: Annotated[list[str] | None, typer.Option(help="Host that a proxy answers to, such as skola.example.")] = None,
-    base_url: Annotated[str, typer.Option(help="Path under which a proxy passes requests on.")] = "/",
+    address: Annotated[
+        str, typer.Option(metavar="IP", help="IP address to listen on; with others a token is asked for.")
+    ] = LOOPBACK,
+    name: Annotated[
+        list[str] | None, typer.Option(metavar="HOST", help="Host that a proxy answers to, such as skola.example.")
+    ] = None,
+    base_url: Annotated[str, typer.Option(metavar="PATH", help="Path under which a proxy passes requests on.")] = "/",
     public: Annotated[bool, typer.Option("--public", help="No token; only if an attack on the release fails.")] = False,
 ) -> None:
-    """Serve the dashboards of a release, to this machine or behind a proxy; others need the token that is told."""
+    """Serve the dashboards of a release, to this machine or behind a proxy; others need the token that is told.
+
+    It runs until it is interrupted (Ctrl+C); docs/serving.md tells how to put it behind a proxy.
+
+    Example: nbanalytics serve my-release --open
+    """
     from nbanalytics.serve import serve as run
 
     run(

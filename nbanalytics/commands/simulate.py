@@ -8,15 +8,26 @@ from typing import Annotated
 import typer
 
 from nbanalytics.commands.terminal import tell, waiting
+from nbanalytics.errors import DataError
 
 
 def simulate(
-    out: Annotated[Path, typer.Option(help="Folder to write; made if it is missing.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="New, empty, or an older synthetic municipality.")],
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same bytes.")] = None,
 ) -> None:
-    """Write a synthetic municipality whose truth is known."""
+    """Write a synthetic municipality whose truth is known.
+
+    Example: nbanalytics simulate --out my-sample --seed 1
+    """
+    from nbanalytics.declaration import DECLARATION_FILE, read_declaration
     from nbanalytics.simulate import DEFAULT_SEED, write_sample
 
+    held = sum(1 for _ in out.iterdir()) if out.is_dir() else 0
+    if held and not read_declaration(out / DECLARATION_FILE).synthetic:
+        raise DataError(
+            f"The folder {out} holds {held} files and no synthetic municipality, so nothing was written. "
+            "Give a new or empty folder."
+        )
     with waiting("simulating a municipality"):
         simulation = write_sample(out, seed=DEFAULT_SEED if seed is None else seed)
     cohorts = simulation.records.cohorts()

@@ -15,10 +15,15 @@ def template(
     school: Annotated[str | None, typer.Option(help="Name of the school, filled in on every row.")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Rows to fill in.")] = 40,
 ) -> None:
-    """Write the empty form of the baseline analysis (nulägesanalys), with lists to choose from and instructions."""
+    """Write the empty form of the baseline analysis (nulägesanalys), with lists to choose from and instructions.
+
+    Example: nbanalytics template ekskolan.xlsx --school Ekskolan --rows 60
+    """
     from nbanalytics.readers.baseline_form import write_template
+    from nbanalytics.readers.workbook_save import refuse_other_names
 
     if out.exists():
         raise DataError(f"{out.name} exists and may be filled in, so it is left as it is. Give the name of a new file.")
+    refuse_other_names(out)
     write_template(out, school, rows)
     typer.echo(f"{rows} rows to fill in; read it back with 'nbanalytics check {out.name}'", err=True)

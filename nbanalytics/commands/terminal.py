@@ -5,10 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from threading import Event, Thread
 from typing import Any
 
 import typer
+
+
+class Language(StrEnum):
+    """Language of what a command writes."""
+
+    SV = "sv"
+    EN = "en"
 
 
 def tell(words: str) -> None:

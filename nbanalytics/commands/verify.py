@@ -13,16 +13,26 @@ from nbanalytics.commands.terminal import waiting
 
 def verify(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="RELEASE…", help="Folders of releases; several are stacked.")
+        list[Path], typer.Argument(metavar="RELEASE", help="Folders of releases; several are attacked together.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Weaknesses and counts as JSON.")] = False,
-    seconds: Annotated[float, typer.Option(min=0.0, help="How long tables are searched for.")] = 60.0,
-    replay: Annotated[bool, typer.Option("--replay", help="Only add up the witnesses of each; no solver.")] = False,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            min=0.0, metavar="SECONDS", help="How long to look for tables that show hidden counts to be open."
+        ),
+    ] = 60.0,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Only add up the witnesses that each was published with; no solver.")
+    ] = False,
 ) -> None:
     """Tell what an outsider can compute of the hidden cells of one or more releases, taken together.
 
-    Exit status: 0 if nothing was found, 1 if there are weaknesses or a folder is no release as it was published. With
-    --replay: 1 if a witness is no possible table, or a hidden count has none.
+    Exit status: 0 if nothing was found, 1 if there are weaknesses or a folder is no release as it was published.
+
+    With --replay it is 1 if a witness is no possible table, or a hidden count has none.
+
+    Example: nbanalytics verify my-release
     """
     from nbanalytics.release.files import read_release
     from nbanalytics.release.verify import verify as attack

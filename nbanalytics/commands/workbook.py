@@ -7,26 +7,28 @@ from typing import Annotated
 
 import typer
 
-from nbanalytics.commands.handover import Language
-from nbanalytics.commands.terminal import tell, waiting
+from nbanalytics.commands.records import RecordsPath
+from nbanalytics.commands.terminal import Language, tell, waiting
 from nbanalytics.errors import DataError
 
 
 def workbook(
-    path: Annotated[Path, typer.Argument(metavar="RECORDS", help="Folder of records (CSV, Parquet or Excel).")],
+    path: RecordsPath,
     out: Annotated[Path, typer.Option(metavar="FILE.xlsx", help="Excel file to write; replaced whole if it exists.")],
-    term: Annotated[str | None, typer.Option(help="Term to sum up; by default the last one.")] = None,
+    term: Annotated[str | None, typer.Option(metavar="TERM", help="Term to sum up; by default the last one.")] = None,
     lang: Annotated[Language, typer.Option(help="Language of sheets, headings and definitions.")] = Language.SV,
 ) -> None:
     """Write merit values, grades, eligibility and tests by year, school and sex to Excel, with their definitions.
 
     It holds small groups and is for work within the municipality; what is published is made by 'nbanalytics release'.
+
+    Example: nbanalytics workbook my-records --out workbook.xlsx
     """
     from nbanalytics.municipality import names_of, workbook_views, write_workbook
     from nbanalytics.readers import read_records
+    from nbanalytics.readers.workbook_save import refuse_other_names
 
-    if out.suffix.lower() != ".xlsx":
-        raise DataError(f"{out.name} is no Excel file. End its name in .xlsx.")
+    refuse_other_names(out)
     with waiting("reading records"):
         records = read_records(path)
     if term is not None and term not in records.declaration.terms:

@@ -83,6 +83,22 @@ def protect(
     ------
     DisclosureError
         If a goal is out of reach however much is hidden, because of what the public knows already.
+
+    Examples
+    --------
+    Two schools by two outcomes; the 2 must be hidden, and three others with it, so that it cannot be subtracted.
+
+    >>> from nbanalytics.disclosure import SystemBuilder
+    >>> counts = np.array([[70, 22, 48], [20, 2, 18], [50, 20, 30]])
+    >>> few = counts < 5
+    >>> builder = SystemBuilder()
+    >>> cells = builder.add_cells(counts, np.ones(counts.shape, dtype=bool), primary=few, guarded=few)
+    >>> builder.add_margins(cells, 0), builder.add_margins(cells, 1)
+    (None, None)
+    >>> protect(builder.build()).hidden[cells].astype(int)
+    array([[0, 0, 0],
+           [0, 1, 1],
+           [0, 1, 1]])
     """
     goals = goals_of(system, policy or Policy())
     return _protected(system, goals, np.full(len(system.values), np.inf), True, known, progress)
@@ -134,6 +150,10 @@ def check_protection(system: CellSystem, protection: Protection) -> list[str]:
     -------
     list of str
         What is wrong, in words; empty if every witness is a possible table and every goal is reached by its own.
+
+    See Also
+    --------
+    nbanalytics.release.witnesses.replay : the same for the witnesses that are published with a release.
     """
     published = ~protection.hidden & ~system.virtual
     wrong = []

@@ -59,7 +59,7 @@ def check_records(path: str | Path, memory_limit: str | None = None) -> CheckRep
 
 
 def open_records(path: str | Path, memory_limit: str | None = None) -> StudentRecords:
-    """Open records in the way that suits them: Parquet lazily through DuckDB, all else read into memory.
+    r"""Open records in the way that suits them: Parquet lazily through DuckDB, all else read into memory.
 
     A Parquet folder that cannot be scanned, since its words are not the canonical ones or its grades are wide, is
     read if it is not too large for that.
@@ -78,6 +78,15 @@ def open_records(path: str | Path, memory_limit: str | None = None) -> StudentRe
     ------
     DataError
         Listing every fault.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "students.csv").write_text("student_id;cohort\nP1;2018\n", encoding="utf-8")
+    >>> _ = (folder / "grades.csv").write_text("student_id;term;SV\nP1;6VT;E\n", encoding="utf-8")
+    >>> open_records(folder)
+    StudentRecords: students (1), grades (1)
     """
     folder = open_folder(path)
     if not is_parquet(folder):

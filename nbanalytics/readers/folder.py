@@ -18,6 +18,8 @@ EXCEL = (".xlsx", ".xlsm", ".xls")
 SUFFIXES = (".csv", ".txt", ".parquet", *EXCEL)
 #: Stem of a workbook that holds all tables, one sheet each.
 WORKBOOK = "records"
+#: By this file a release is told, which is sometimes named where records are wanted.
+_MANIFEST = "manifest.json"
 #: What a checked folder holds beside its tables.
 RECEIPT_FILE = ".checked.json"
 
@@ -95,6 +97,10 @@ def open_folder(path: str | Path) -> Folder:
             findings.append(fatal(source.label, what, "Keep one of them."))
         else:
             sources[source.table] = source
+    if not sources and any(path.name == _MANIFEST for path in files):
+        raise DataError(
+            f"{root} holds a release, in which there are no students. Name the folder of records that it was made of."
+        )
     wanting = [table.name for table in TABLES.values() if table.required and table.name not in sources]
     if not files:
         listed = " and ".join(f"{name}.csv" for name in wanting)

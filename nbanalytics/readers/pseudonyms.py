@@ -175,6 +175,13 @@ def read_key(path: str | Path) -> Key:
     ------
     DataError
         If it is not there, others than its owner can read it, or it is too short to be a key.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "our.key"
+    >>> create_key(file) == read_key(file)
+    True
     """
     target = Path(path)
     try:

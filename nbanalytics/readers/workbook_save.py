@@ -9,6 +9,18 @@ from nbanalytics.errors import DataError
 from nbanalytics.replacing import replacing_file
 
 
+def refuse_other_names(path: Path) -> None:
+    """Stop before the work if the name of a workbook does not end as one.
+
+    Raises
+    ------
+    DataError
+        If it does not end in ``.xlsx``.
+    """
+    if path.suffix.lower() != ".xlsx":
+        raise DataError(f"{path.name} is no Excel file. End its name in .xlsx.")
+
+
 def save_workbook(book: Any, path: Path, mode: int = 0o666) -> None:
     """Save a workbook so that a file that exists is replaced whole or kept.
 

@@ -76,6 +76,20 @@ def build_release(
         the tables do not add up; if a rounded release would be off too far, or known cells are to be kept in it.
     DataError
         If the records cannot be analysed.
+
+    Examples
+    --------
+    >>> from nbanalytics.release.declared import parse_declared
+    >>> ids, subjects = [f"P{number}" for number in range(20)], ["SV", "EN", "MA", "BL", "MU", "SL", "IDH", "HKK"]
+    >>> rows = [(who, term, subject, "C") for who in ids for term in ("6VT", "9VT") for subject in subjects]
+    >>> grades = pd.DataFrame(rows, columns=["student_id", "term", "subject", "grade"])
+    >>> records = StudentRecords(pd.DataFrame({"student_id": ids, "cohort": 2018}), grades)
+    >>> groups = parse_declared({"max_crossed": 0, "tables": {"groups": {}}})
+    >>> release = build_release(records, contents=groups, created="2026-01-02")
+    >>> release
+    Release 'Betygsprogression, kommunen', 2026-01-02: 1 tables, 7 cells, 0 of them suppressed
+    >>> release.cells("groups", group="1")["value"].item()
+    20.0
     """
     tell = progress or (lambda words: None)
     policy = policy or Policy()

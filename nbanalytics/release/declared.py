@@ -102,7 +102,7 @@ def standard() -> Declared:
 
 
 def read_declared(path: str | Path) -> Declared:
-    """Read what a release declares from a TOML file.
+    r"""Read what a release declares from a TOML file.
 
     Parameters
     ----------
@@ -118,6 +118,14 @@ def read_declared(path: str | Path) -> Declared:
     ------
     DisclosureError
         If the file is missing or no TOML, or names a filter, table, dimension or measure that there is not.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "declaration.toml"
+    >>> _ = file.write_text('filters = ["cohort", "sex"]\n[tables.groups]\nmax_crossed = 1', encoding="utf-8")
+    >>> read_declared(file).filters, read_declared(file).tables["groups"].max_crossed
+    (('cohort', 'sex'), 1)
     """
     return parse_declared(read_toml(path, DisclosureError), Path(path).name)
 

@@ -18,7 +18,7 @@ from nbanalytics.replacing import replacing_folder
 MANIFEST, WITNESSES = "manifest.json", "witnesses.csv"
 FORMAT, VERSION = "nbanalytics-release", 2
 _DECIMALS = {"mean_points": 2, "mean_merit": 1, "mean_absence": 1, "hazard": 4, "survival": 4}
-_AGAIN = "Make the release anew with 'nbanalytics release', or fetch it again from where it was published."
+AGAIN = "Make the release anew with 'nbanalytics release', or fetch it again from where it was published."
 
 
 def write_release(release: Release, folder: str | Path) -> Path:
@@ -39,9 +39,22 @@ def write_release(release: Release, folder: str | Path) -> Path:
     ------
     ReleaseError
         If the folder holds something else, or the disk does not take the files; nothing is changed then.
+
+    See Also
+    --------
+    nbanalytics.release.publish.publish_release : writes only what an attack could not break.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nbanalytics.serve import default_release
+    >>> sample = read_release(default_release())
+    >>> folder = write_release(sample, Path(tempfile.mkdtemp()) / "release")
+    >>> read_release(folder) == sample
+    True
     """
     target = Path(folder).absolute()
-    _refuse_other_folder(target)
+    refuse_other_folder(target)
     try:
         with replacing_folder(target) as fresh:
             (fresh / "tables").mkdir()
@@ -73,6 +86,13 @@ def read_release(folder: str | Path) -> Release:
     ------
     ReleaseError
         If the folder is no release, is of a newer version, lacks a file, or a file or the manifest was altered.
+
+    Examples
+    --------
+    >>> from nbanalytics.serve import default_release
+    >>> release = read_release(default_release())
+    >>> release.cells("groups", cohort=2018, group=6)["value"].item()
+    23.0
     """
     folder = Path(folder)
     manifest = _read_manifest(folder)
@@ -80,7 +100,7 @@ def read_release(folder: str | Path) -> Release:
     for name, entry in manifest["tables"].items():
         file = str(entry["file"])
         if PurePosixPath(file).parts != ("tables", f"{name}.csv"):
-            raise ReleaseError(f"{MANIFEST} in {folder.name} names the file {file!r} for the table {name}. {_AGAIN}")
+            raise ReleaseError(f"{MANIFEST} in {folder.name} names the file {file!r} for the table {name}. {AGAIN}")
         tables[name] = _parse(_read_file(folder, file, manifest), entry, file)
     witnesses = _read_file(folder, WITNESSES, manifest) if WITNESSES in manifest["checksums"] else None
     return Release(manifest, tables, witnesses)
@@ -129,7 +149,14 @@ def _json(manifest: Mapping[str, Any]) -> bytes:
     return (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
 
-def _refuse_other_folder(target: Path) -> None:
+def refuse_other_folder(target: Path) -> None:
+    """Stop before a release is written over anything that is no release.
+
+    Raises
+    ------
+    ReleaseError
+        If there is a file of that name, or a folder that holds something else.
+    """
     if not target.exists():
         return
     if not target.is_dir():
@@ -161,15 +188,21 @@ def _is_release(folder: Path) -> bool:
 
 def _read_file(folder: Path, file: str, manifest: Mapping[str, Any]) -> bytes:
     if not (folder / file).is_file():
-        raise ReleaseError(f"{file} is missing from the release {folder.name}. {_AGAIN}")
-    raw = (folder / file).read_bytes()
+        raise ReleaseError(f"{file} is missing from the release {folder.name}. {AGAIN}")
+    try:
+        raw = (folder / file).read_bytes()
+    except OSError as error:
+        raise ReleaseError(f"{folder / file} cannot be read ({error.strerror}). Check your rights to it.") from None
     if checksum(raw) != manifest["checksums"].get(file):
-        raise ReleaseError(f"{file} in the release {folder.name} was altered since it was published. {_AGAIN}")
+        raise ReleaseError(f"{file} in the release {folder.name} was altered since it was published. {AGAIN}")
     return raw
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise ReleaseError(f"{folder} {what}. Give the folder of a release, as 'nbanalytics release' wrote it.")
     if not path.is_file():
         raise ReleaseError(
             f"{folder.name or folder} is not a release: there is no {MANIFEST}. "
@@ -177,8 +210,10 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         )
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReleaseError(f"{path} cannot be read ({error.strerror}). Check your rights to it.") from None
     except ValueError:
-        raise ReleaseError(f"{MANIFEST} in {folder.name} cannot be read as JSON. {_AGAIN}") from None
+        raise ReleaseError(f"{MANIFEST} in {folder.name} cannot be read as JSON. {AGAIN}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ReleaseError(f"{MANIFEST} in {folder.name} is not that of a release. Give another folder.")
     version = manifest.get("version")
@@ -188,19 +223,19 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             "Upgrade nbanalytics."
         )
     if manifest.get("checksum") != manifest_checksum(manifest):
-        raise ReleaseError(f"{MANIFEST} in {folder.name} was altered since it was published. {_AGAIN}")
+        raise ReleaseError(f"{MANIFEST} in {folder.name} was altered since it was published. {AGAIN}")
     return manifest
 
 
 def _parse(raw: bytes, entry: Mapping[str, Any], file: str) -> pd.DataFrame:
     table = pd.read_csv(io.BytesIO(raw), dtype=str, keep_default_na=False)
     if list(table.columns) != [*entry["dimensions"], "measure", "value", "status"]:
-        raise ReleaseError(f"{file} does not have the columns that its manifest names. {_AGAIN}")
+        raise ReleaseError(f"{file} does not have the columns that its manifest names. {AGAIN}")
     shown = table["status"] == OK
     if not table["status"].isin((OK, SUPPRESSED, NOT_APPLICABLE)).all() or (table.loc[~shown, "value"] != "").any():
-        raise ReleaseError(f"{file} has a status that means nothing, or a value that is not to be shown. {_AGAIN}")
+        raise ReleaseError(f"{file} has a status that means nothing, or a value that is not to be shown. {AGAIN}")
     try:
         values = pd.to_numeric(table["value"].where(shown), errors="raise").astype("float64")
     except ValueError:
-        raise ReleaseError(f"{file} has a value that is no number. {_AGAIN}") from None
+        raise ReleaseError(f"{file} has a value that is no number. {AGAIN}") from None
     return table.assign(value=values).astype({name: "str" for name in table.columns if name != "value"})

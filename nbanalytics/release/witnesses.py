@@ -27,13 +27,12 @@ from nbanalytics.disclosure.cells import Ids, Values
 from nbanalytics.disclosure.possible import Possible
 from nbanalytics.disclosure.propagation import TOLERANCE
 from nbanalytics.errors import ReleaseError
-from nbanalytics.release.files import WITNESSES, signed
+from nbanalytics.release.files import AGAIN, WITNESSES, signed
 from nbanalytics.release.knowledge import Published, knowledge_of
 from nbanalytics.release.model import Release
 from nbanalytics.results import Shown
 
 _COLUMNS = ["witness", "cell", "count"]
-_AGAIN = "Make the release anew with 'nbanalytics release', or fetch it again from where it was published."
 #: Hidden counts without a witness that are named; the others are counted.
 _NAMED = 20
 
@@ -169,7 +168,7 @@ def _rows(release: Release, published: Published) -> pd.DataFrame:
     if rows is None:
         raise ReleaseError(
             f"{WITNESSES} in {named} has not the columns {', '.join(_COLUMNS)}, or not whole numbers in them, line by "
-            f"line. {_AGAIN}"
+            f"line. {AGAIN}"
         )
     open_cells = np.flatnonzero(np.isnan(published.knowledge.values))
     whole = np.array_equal(np.sort(rows.loc[rows["witness"] == 0, "cell"]), open_cells)
@@ -182,7 +181,7 @@ def _rows(release: Release, published: Published) -> pd.DataFrame:
     ):
         raise ReleaseError(
             f"{WITNESSES} is not of {named}: it does not tell each count that is not published once in witness 0, and "
-            f"of no other cell anything. {_AGAIN}"
+            f"of no other cell anything. {AGAIN}"
         )
     return rows
 

@@ -1,0 +1,147 @@
+"""Mistakes that people make at the command line: one message says what to do, and nothing is written."""
+
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from nbanalytics import cli
+from nbanalytics.commands import export as export_command
+from nbanalytics.errors import ReleaseError
+from nbanalytics.release import files, read_release
+from nbanalytics.serve import default_release
+
+SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
+COMMANDS = sorted(command.name or command.callback.__name__ for command in cli.app.registered_commands)
+RELEASE = default_release()
+#: Arguments with NOWHERE, FILE and FOLDER for what is not there, a text file and an empty folder; and what is said.
+MISTAKES = [
+    ("cohorts NOWHERE", "There is no folder"),
+    ("cohorts FILE", "is a file. Name the folder that holds students and grades"),
+    ("cohorts FOLDER", "is empty. Put at least students.csv and grades.csv there"),
+    ("cohorts RELEASE", "holds a release, in which there are no students"),
+    ("check RELEASE/tables/../../release", "holds a release, in which there are no students"),
+    ("release RELEASE --out FOLDER", "holds a release, in which there are no students"),
+    ("release SAMPLE --out FILE", "is a file. Give a folder to write the release to"),
+    ("release SAMPLE --out SAMPLE", "is no release, so nothing was written"),
+    ("release SAMPLE --out NOWHERE --policy FOLDER", "cannot be read (Is a directory)"),
+    ("release SAMPLE --out NOWHERE --declare FILE", "cannot be read as TOML"),
+    ("release SAMPLE --out NOWHERE --known NOWHERE", "cannot be read"),
+    ("verify NOWHERE", "does not exist. Give the folder of a release"),
+    ("verify FILE", "is a file. Give the folder of a release"),
+    ("verify --replay RELEASE/manifest.json", "is a file. Give the folder of a release"),
+    ("verify SAMPLE", "is not a release: there is no manifest.json"),
+    ("export SAMPLE --out NOWHERE", "is not a release: there is no manifest.json"),
+    ("export RELEASE --out FILE", "nothing was written"),
+    ("serve NOWHERE", "does not exist. Give the folder of a release"),
+    ("import NOWHERE --key KEY --out NOWHERE", "There is no file or folder"),
+    ("import FILE --key KEY --out NOWHERE", "of no format that is known here"),
+    ("import SAMPLE --key KEY --out NOWHERE", "is a folder of records already"),
+    ("import RELEASE --key KEY --out NOWHERE", "holds a release, in which there are no students"),
+    ("handover SAMPLE --out NOWHERE.csv", "End its name in .xlsx"),
+    ("workbook SAMPLE --out NOWHERE.csv", "End its name in .xlsx"),
+    ("template NOWHERE.csv", "End its name in .xlsx"),
+    ("template FILE", "exists and may be filled in"),
+    ("simulate --out FILE", "is a file"),
+    ("simulate --out RELEASE", "holds 3 files and no synthetic municipality, so nothing was written"),
+]
+MISSPELT = [
+    ("cohort SAMPLE", "Did you mean 'cohorts'"),
+    ("cohorts SAMPLE --cohort last", "--cohort"),
+    ("export RELEASE --out NOWHERE --lang de", "'sv', 'en'"),
+    ("template NOWHERE.xlsx --rows 0", "--rows"),
+    ("serve RELEASE --port 99999", "--port"),
+    ("verify RELEASE --seconds -1", "--seconds"),
+    ("import FILE --out NOWHERE", "--key"),
+]
+
+
+@pytest.fixture
+def said(run, tmp_path):
+    """Run a command with the places filled in; returns status, stdout and stderr."""
+    (tmp_path / "letter.txt").write_text("Dear all\n", encoding="utf-8")
+    (tmp_path / "empty").mkdir()
+    places = {"NOWHERE": "nowhere", "FILE": "letter.txt", "FOLDER": "empty", "KEY": "key"}
+    places = {word: str(tmp_path / name) for word, name in places.items()} | {
+        "SAMPLE": str(SAMPLE), "RELEASE": str(RELEASE)}  # fmt: skip
+
+    def call(line):
+        words = line.split()
+        for word, place in places.items():
+            words = [f"{place}{part.removeprefix(word)}" if part.startswith(word) else part for part in words]
+        return run(*words)
+
+    return call
+
+
+@pytest.mark.parametrize(("line", "words"), MISTAKES)
+def test_a_plausible_mistake_gets_one_message_and_status_1(said, tmp_path, line, words):
+    status, out, told = said(line)
+    assert (status, out) == (1, "")
+    assert told.startswith("Error: ")
+    assert words in " ".join(told.split())
+    assert "Traceback" not in told
+    assert sorted(os.listdir(tmp_path)) == ["empty", "letter.txt"]
+
+
+@pytest.mark.parametrize(("line", "words"), MISSPELT)
+def test_a_command_line_that_is_wrong_is_told_by_its_option(said, tmp_path, line, words):
+    status, out, told = said(line)
+    assert (status, out) == (2, "")
+    assert words in " ".join(told.replace("│", " ").split())
+    assert sorted(os.listdir(tmp_path)) == ["empty", "letter.txt"]
+
+
+def test_what_the_disk_refuses_is_told_without_a_traceback(said, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", "/srv/site")
+
+    monkeypatch.setattr("nbanalytics.export.export", refuse)
+    assert export_command
+    status, out, told = said("export RELEASE --out NOWHERE")
+    assert (status, out) == (1, "")
+    assert told == "Error: /srv/site cannot be used (Permission denied). Check the path and your rights to it.\n"
+
+
+def test_a_release_that_may_not_be_read(monkeypatch):
+    read = Path.read_bytes
+
+    def refuse(path):
+        if path.suffix == ".csv":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ReleaseError, match=r"cannot be read \(Permission denied\)\. Check your rights"):
+        read_release(RELEASE)
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: refuse(Path("x.csv")))
+    with pytest.raises(ReleaseError, match=f"{files.MANIFEST} cannot be read"):
+        read_release(RELEASE)
+
+
+def test_the_version_is_that_of_the_package(run):
+    assert run("--version") == (0, f"nbanalytics {version('nbanalytics')}\n", "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_what_it_does_and_how_it_is_called(run, command):
+    command = {"import_files": "import"}.get(command, command)
+    status, out, _ = run(command, "--help")
+    plain = " ".join(out.replace("│", " ").split())
+    assert status == 0
+    assert f"Example: nbanalytics {command} " in plain
+    assert "…" not in plain
+
+
+def test_the_version_stands_in_the_help_of_all(run):
+    _, out, _ = run("--help")
+    assert "--version" in out
+    assert all(f" {name} " in out for name in ("check", "import", "cohorts", "release", "verify", "serve"))
+
+
+def test_check_says_the_same_as_json_of_a_file_of_no_format(said):
+    status, out, _ = said("check FILE --json")
+    assert status == 2
+    assert "of no format that is known" in json.loads(out)[0]["faults"][0]
