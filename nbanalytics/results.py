@@ -15,8 +15,14 @@ def as_html(sentence: object, table: pd.DataFrame, index: bool = False) -> str:
     --------
     >>> as_html("Two < three", pd.DataFrame({"share": [0.123456]})).splitlines()[0]
     '<p>Two &lt; three</p><table border="1" class="dataframe">'
+    >>> "NA" in as_html("One is missing", pd.DataFrame({"n": pd.array([1, None], dtype="Int64")}))
+    False
     """
-    body = table.to_html(index=index, float_format=lambda number: f"{number:.4g}", max_rows=60, na_rep="")
+    # Pandas writes a missing whole number as <NA>, whatever it is told of missing ones.
+    whole = table.columns[[isinstance(kind, pd.Int64Dtype) for kind in table.dtypes]]
+    shown = table.astype(dict.fromkeys(whole, object))
+    shown[whole] = shown[whole].where(shown[whole].notna(), "")
+    body = shown.to_html(index=index, float_format=lambda number: f"{number:.4g}", max_rows=60, na_rep="")
     return f"<p>{escape(str(sentence))}</p>{body}"
 
 
