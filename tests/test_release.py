@@ -677,6 +677,9 @@ def test_known_cells_stay_visible_and_are_no_weakness(records, tmp_path):
     [
         ("table,measure\ngroups,students\n", "lacks the column value"),
         ("table,measure,value\ngroups,students,12.5\n", r"1 values are no whole numbers \(first in row 2\)"),
+        ("table,measure,value\ngroups,students,99999999999999999999\n", r"1 values are no whole numbers"),
+        ("table;measure;value\ngroups;students;12;x\n", "more or fewer cells than the header"),
+        ("table;measure;value\ngroup;students;12\n", "Row 2 of the known cells is no count"),
         ("table,measure,value\ngroup,students,12\n", "Row 2 of the known cells is no count"),
         ("table,measure,group,value\ngroups,students,7,12\n", "Row 2 of the known cells is no count"),
         ("table,measure,colour,value\ngroups,students,red,12\n", "Row 2 of the known cells is no count"),

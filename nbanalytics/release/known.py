@@ -11,16 +11,18 @@ import pandas as pd
 from nbanalytics.disclosure.cells import CellSystem, Ids, Mask
 from nbanalytics.disclosure.knowledge import Knowledge
 from nbanalytics.errors import DisclosureError
+from nbanalytics.readers.csv_file import read_csv
+from nbanalytics.readers.raw import UnreadableError
 from nbanalytics.release.cube import Cube
 from nbanalytics.release.links import Cubes
-from nbanalytics.release.model import ALL
+from nbanalytics.release.model import ALL, FILTERS
 
 #: Columns of the file beside the dimensions.
 _FIXED = ("table", "measure", "value")
 
 
 def read_known(path: str | Path) -> pd.DataFrame:
-    """Read a CSV of cells that are public already.
+    r"""Read a CSV of cells that are public already, in whatever encoding and with whatever delimiter it was saved.
 
     Parameters
     ----------
@@ -37,21 +39,36 @@ def read_known(path: str | Path) -> pd.DataFrame:
     ------
     DisclosureError
         If the file is missing, lacks a column, or has a value that is no count.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "known.csv"
+    >>> _ = file.write_text("table;measure;school;value\ngroups;students;Söderskolan;40\n", encoding="cp1252")
+    >>> read_known(file)
+        table   measure       school  value
+    0  groups  students  Söderskolan     40
     """
     path = Path(path)
     try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError):
-        raise DisclosureError(f"{path.name} cannot be read as a CSV of known cells. Check the path.") from None
+        raw = read_csv(path, (*_FIXED, *FILTERS))
+    except OSError as error:
+        raise DisclosureError(f"{path.name} cannot be read ({error.strerror}). Check the path.") from None
+    except UnreadableError as error:
+        raise DisclosureError(f"{path.name} cannot be read as a CSV of known cells: {error}") from None
+    if raw.broken:
+        raise DisclosureError(f"{path.name}: {raw.broken[0].sentence()}")
+    cells = pd.DataFrame({name: column.to_pylist() for name, column in zip(raw.header, raw.columns, strict=True)})
+    rows: pd.DataFrame = cells.astype("str").apply(lambda column: column.str.strip())
     lacking = [name for name in _FIXED if name not in rows]
     if lacking:
         raise DisclosureError(
             f"{path.name} lacks the column {lacking[0]}. It needs {', '.join(_FIXED)} and dimensions."
         )
-    wrong = ~rows["value"].str.fullmatch(r"\d+")
+    wrong = ~rows["value"].str.fullmatch("[0-9]{1,9}")
     if wrong.any():
         raise DisclosureError(
-            f"{path.name}: {int(wrong.sum())} values are no whole numbers (first in row {int(wrong.argmax()) + 2}). "
+            f"{path.name}: {int(wrong.sum())} values are no whole numbers (first in row {raw.rows[wrong.argmax()]}). "
             "Only counts can be given as known."
         )
     return rows.assign(value=rows["value"].astype(int))

@@ -88,7 +88,7 @@ class Release:
     def _rows(self, table: str, filters: tuple[str, ...]) -> NDArray[np.int64]:
         """Return the places of a selection's rows; a page asks for many, so all are found at the first question."""
         if table not in self._found:
-            found = self.tables[table].groupby(list(FILTERS), observed=True).indices
+            found: Mapping[Any, Any] = self.tables[table].groupby(list(FILTERS), observed=True).indices
             self._found[table] = {tuple(map(str, key)): rows for key, rows in found.items()}
         return self._found[table].get(filters, np.array([], dtype=np.int64))
 
