@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -31,3 +31,14 @@ def any_of(column: nw.Expr, values: Iterable[Any]) -> nw.Expr:
         return nw.lit(False)
     joined: nw.Expr = reduce(or_, tests)
     return joined
+
+
+def as_names(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Return names as a tuple; a text is one name.
+
+    Examples
+    --------
+    >>> as_names("sex"), as_names(["sex", "school_id"])
+    (('sex',), ('sex', 'school_id'))
+    """
+    return (names,) if isinstance(names, str) else tuple(names)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from nbanalytics.baseline.measured import ABSENCE, GROUPS, MEASURES, in_group, measured
 from nbanalytics.errors import DataError
+from nbanalytics.frames import as_names
 from nbanalytics.intervals import Change, mean_interval, other_students_change, same_students_change
 from nbanalytics.persons import split_groups
 from nbanalytics.records import StudentRecords
@@ -57,7 +58,7 @@ class FollowUp(Shown):
 
 
 def follow_up(
-    records: StudentRecords, zero: str, later: str, by: Sequence[str] = (), min_students: int = 5
+    records: StudentRecords, zero: str, later: str, by: str | Sequence[str] = (), min_students: int = 5
 ) -> FollowUp:
     """Compare the same students at a later term with their own zero value.
 
@@ -67,7 +68,7 @@ def follow_up(
         Students and grades, and absence if known.
     zero, later : str
         Declared terms, such as ``"6VT"`` and ``"9VT"``.
-    by : sequence of str
+    by : str or sequence of str
         Columns of the students table.
     min_students : int
         Nothing is estimated for fewer.
@@ -97,6 +98,7 @@ def follow_up(
     >>> f"{row['n_zero']} students: {row['zero']:.3f} to {row['later']:.3f}"
     '313 students: 0.827 to 0.802'
     """
+    by = as_names(by)
     _refuse_backwards(records, zero, later)
     before, after = measured(records, zero, by), measured(records, later)
     values = [name for name in MEASURES if name in before.columns and name in after.columns]
@@ -116,7 +118,7 @@ def follow_up_cohorts(
     term: str,
     zero: int | Sequence[int],
     later: int | Sequence[int],
-    by: Sequence[str] = (),
+    by: str | Sequence[str] = (),
     min_students: int = 5,
 ) -> FollowUp:
     """Compare later cohorts in a term with the cohorts that gave the zero value: other students, the same term.
@@ -156,6 +158,7 @@ def follow_up_cohorts(
     >>> f"{row['n_zero']} and {row['n_later']} students: {row['change']:+.3f}, beyond chance: {row['beyond_chance']}"
     '313 and 309 students: +0.043, beyond chance: False'
     """
+    by = as_names(by)
     zero, later = ([one] if isinstance(one, int) else list(one) for one in (zero, later))
     if twice := sorted(set(zero) & set(later)):
         raise DataError(f"Cohort {', '.join(map(str, twice))} is in both zero and later. Name it in one of them.")

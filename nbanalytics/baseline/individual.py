@@ -12,7 +12,7 @@ import pandas as pd
 from nbanalytics.baseline.measured import ABSENCE, CORE_RULE, measured
 from nbanalytics.baseline.zero import Baseline, zero_values
 from nbanalytics.errors import DataError
-from nbanalytics.frames import any_of, collect, open_frame
+from nbanalytics.frames import any_of, as_names, collect, open_frame
 from nbanalytics.grading import Grading, default_catalogue
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
@@ -139,14 +139,14 @@ def individual_from_form(form: pd.DataFrame, grading: Grading | None = None) -> 
     return _individual(table, kind, {"source": "form", "occasion": "the form's"})
 
 
-def baseline_from_form(form: pd.DataFrame, by: Sequence[str] = ("school",), min_students: int = 5) -> Baseline:
+def baseline_from_form(form: pd.DataFrame, by: str | Sequence[str] = ("school",), min_students: int = 5) -> Baseline:
     """Zero values from filled-in forms: the share with the core subjects and five more, and absence.
 
     Parameters
     ----------
     form : pandas.DataFrame
         As for :func:`individual_from_form`.
-    by : sequence of str
+    by : str or sequence of str
         Columns of the form, such as ``["school", "year"]``; an empty list for all forms together.
     min_students : int
         Nothing is estimated for fewer.
@@ -170,6 +170,7 @@ def baseline_from_form(form: pd.DataFrame, by: Sequence[str] = ("school",), min_
     >>> found[["students", "missing", "n", "count", "value"]].astype(float).tolist()
     [5.0, 1.0, 4.0, 3.0, 0.75]
     """
+    by = as_names(by)
     rows = individual_from_form(form).table
     rows = rows[rows["year"].isin(list(_ASKED["years 6-9"][0]))]
     table = rows.assign(core_and_five=rows["core_and_five"].astype("Float64").astype(float))

@@ -11,7 +11,7 @@ import narwhals as nw
 import pandas as pd
 
 from nbanalytics.errors import DataError, GradingError
-from nbanalytics.frames import collect, open_frame
+from nbanalytics.frames import as_names, collect, open_frame
 from nbanalytics.persons import column_names, refuse_absent
 from nbanalytics.records import StudentRecords
 from nbanalytics.terms import term_dates
@@ -31,7 +31,7 @@ GROUPS: dict[str, tuple[str, Any]] = {
 _CALENDAR = re.compile(r"\d{4}(HT|VT)")
 
 
-def measured(records: StudentRecords, occasion: str, by: Sequence[str] = ()) -> pd.DataFrame:
+def measured(records: StudentRecords, occasion: str, by: str | Sequence[str] = ()) -> pd.DataFrame:
     """Measure every student who was here at an occasion.
 
     Parameters
@@ -41,7 +41,7 @@ def measured(records: StudentRecords, occasion: str, by: Sequence[str] = ()) -> 
     occasion : str
         A declared term such as ``"9VT"``, or one of the calendar such as ``"2018VT"``, when every cohort is in the
         term that it had reached then.
-    by : sequence of str
+    by : str or sequence of str
         Columns of the students table to carry along. In terms up to the declared start, ``school_id`` is the school of
         year 6 where the table has ``school_id_y6``.
 
@@ -59,6 +59,7 @@ def measured(records: StudentRecords, occasion: str, by: Sequence[str] = ()) -> 
     DataError
         If the occasion or a column is not there, or no cohort has reached it.
     """
+    by = as_names(by)
     occasions, with_core = _terms(records, occasion), _has_core(records)
     parts = [_of_term(records, cohorts, term, by, with_core) for term, cohorts in occasions.items()]
     table = pd.concat(parts, ignore_index=True)

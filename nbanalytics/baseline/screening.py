@@ -13,7 +13,7 @@ from nbanalytics.baseline.discrimination import auc_interval, cronbach_alpha
 from nbanalytics.baseline.questions import dimensions, questions, signs
 from nbanalytics.droppoints import losses
 from nbanalytics.errors import DataError
-from nbanalytics.frames import collect, open_frame
+from nbanalytics.frames import as_names, collect, open_frame
 from nbanalytics.intervals import katz, with_share
 from nbanalytics.persons import refuse_absent, split_groups
 from nbanalytics.records import StudentRecords
@@ -90,7 +90,7 @@ def screening_profile(records: StudentRecords, term: str) -> Screening:
 def screening_groups(
     records: StudentRecords,
     term: str,
-    by: Sequence[str] = (),
+    by: str | Sequence[str] = (),
     at_least: int = 2,
     min_group: int = 10,
     min_cell: int = 5,
@@ -103,7 +103,7 @@ def screening_groups(
         With a table ``screening``.
     term : str
         Term of the screening.
-    by : sequence of str
+    by : str or sequence of str
         Columns of the students table, such as ``["school_id_y6"]`` or a column with the class.
     at_least : int
         How many signs in a dimension.
@@ -132,6 +132,7 @@ def screening_groups(
     >>> table.loc[table["scale"].eq("all"), ["students", "with_signs", "status"]].to_numpy().tolist()
     [[292, 159, 'ok']]
     """
+    by = as_names(by)
     if min(at_least, min_group, min_cell) < 1:
         raise DataError("at_least, min_group and min_cell have to be 1 or more. The policy's floors are 10 and 5.")
     profile = screening_profile(records, term)

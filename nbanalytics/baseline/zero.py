@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from nbanalytics.baseline.measured import ABSENCE, GROUPS, MEASURES, in_group, measured
+from nbanalytics.frames import as_names
 from nbanalytics.intervals import mean_interval, wilson
 from nbanalytics.persons import split_groups
 from nbanalytics.records import StudentRecords
@@ -52,7 +53,7 @@ class Baseline(Shown):
         return f"Zero values of {self.students} students, {self.settings['occasion']}"
 
 
-def baseline(records: StudentRecords, term: str, by: Sequence[str] = (), min_students: int = 5) -> Baseline:
+def baseline(records: StudentRecords, term: str, by: str | Sequence[str] = (), min_students: int = 5) -> Baseline:
     """Zero values from records: the organisation's part of the nulägesanalys.
 
     Parameters
@@ -61,7 +62,7 @@ def baseline(records: StudentRecords, term: str, by: Sequence[str] = (), min_stu
         Students, grades and, if known, absence.
     term : str
         A declared term such as ``"9VT"``, or one of the calendar such as ``"2018VT"`` for all years of a school.
-    by : sequence of str
+    by : str or sequence of str
         Columns of the students table, such as ``["school_id"]`` or ``["cohort"]``; nothing for the municipality.
     min_students : int
         Nothing is estimated for fewer; the counts stay.
@@ -91,6 +92,7 @@ def baseline(records: StudentRecords, term: str, by: Sequence[str] = (), min_stu
     >>> row["group"], row["measure"], int(row["count"]), int(row["n"])
     ('all', 'eligible', 251, 313)
     """
+    by = as_names(by)
     by = list(by)
     table = measured(records, term, by)
     return zero_values(

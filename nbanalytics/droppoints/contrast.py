@@ -12,7 +12,7 @@ import pandas as pd
 
 from nbanalytics.droppoints.first_loss import Losses
 from nbanalytics.errors import DataError, EstimationWarning
-from nbanalytics.frames import open_frame
+from nbanalytics.frames import as_names, open_frame
 from nbanalytics.intervals import katz, newcombe
 from nbanalytics.persons import refuse_absent, split_groups
 from nbanalytics.results import Shown
@@ -51,7 +51,7 @@ class TransitionContrast(Shown):
 
 
 def transition_contrast(
-    losses: Losses, by: Sequence[str] = (), step: int = 1, min_at_risk: int = 5
+    losses: Losses, by: str | Sequence[str] = (), step: int = 1, min_at_risk: int = 5
 ) -> TransitionContrast:
     """Compare the hazard of one step, by default the first after the start term, with that of all others pooled.
 
@@ -61,7 +61,7 @@ def transition_contrast(
     ----------
     losses : Losses
         Result of :func:`losses`.
-    by : sequence of str
+    by : str or sequence of str
         Columns of ``losses.table`` to divide by: ``sex``, ``school_id``, ``newly_arrived``, ``cohort``.
     step : int
         The step asked about; 1 is the first.
@@ -100,6 +100,7 @@ def transition_contrast(
     >>> [round(float(row[name]), 3) for name in ("difference_low", "difference_high", "ratio_low", "ratio_high")]
     [0.037, 0.233, 1.256, 8.15]
     """
+    by = as_names(by)
     by = list(by)
     steps = losses.steps
     if len(steps) < 2 or not 1 <= step <= len(steps):

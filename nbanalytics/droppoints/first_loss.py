@@ -10,7 +10,7 @@ import narwhals as nw
 import pandas as pd
 
 from nbanalytics.droppoints.lifetable import life_table_by
-from nbanalytics.frames import collect, open_frame
+from nbanalytics.frames import as_names, collect, open_frame
 from nbanalytics.persons import column_names, eligibility_by_term, name_of, to_native
 from nbanalytics.records import StudentRecords
 
@@ -55,8 +55,9 @@ class Losses:
         """The terms after the start term: step 1, 2, ..."""
         return tuple(self.settings["terms"][1:])
 
-    def life_table(self, by: Sequence[str] = ()) -> pd.DataFrame:
+    def life_table(self, by: str | Sequence[str] = ()) -> pd.DataFrame:
         """Life table by term: :func:`life_table_by` with the ``term`` of each step beside ``t``."""
+        by = as_names(by)
         table = life_table_by(self.table, by)
         terms = table["t"].map(dict(enumerate(self.steps, start=1)))
         table.insert(len(by) + 1, "term", terms)

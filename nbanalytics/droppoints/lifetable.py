@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbanalytics.errors import DataError
-from nbanalytics.frames import collect, open_frame
+from nbanalytics.frames import as_names, collect, open_frame
 from nbanalytics.persons import refuse_absent, split_groups
 
 #: Columns of a life table, in order.
@@ -76,14 +76,16 @@ def life_table(duration: Any, event: Any) -> pd.DataFrame:
     )
 
 
-def life_table_by(frame: Any, by: Sequence[str] = (), duration: str = "duration", event: str = "event") -> pd.DataFrame:
+def life_table_by(
+    frame: Any, by: str | Sequence[str] = (), duration: str = "duration", event: str = "event"
+) -> pd.DataFrame:
     """Make a life table for each group of a dataframe of any kind; only the counts leave the engine.
 
     Parameters
     ----------
     frame : dataframe
         One row per person, such as :attr:`Losses.table`; any kind narwhals takes.
-    by : sequence of str
+    by : str or sequence of str
         Columns to divide by; none gives one life table.
     duration, event : str
         Columns as in :func:`life_table`.
@@ -108,6 +110,7 @@ def life_table_by(frame: Any, by: Sequence[str] = (), duration: str = "duration"
     2  girl  1        2       0         1     0.0
     3  girl  2        1       1         0     1.0
     """
+    by = as_names(by)
     by = list(by)
     wrapped = open_frame(frame)
     refuse_absent(wrapped, [*by, duration, event], "of durations")

@@ -10,7 +10,7 @@ import narwhals as nw
 import pandas as pd
 
 from nbanalytics.droppoints.first_loss import Losses
-from nbanalytics.frames import collect, open_frame
+from nbanalytics.frames import as_names, collect, open_frame
 from nbanalytics.intervals import wilson
 from nbanalytics.persons import refuse_absent, split_groups
 from nbanalytics.results import Shown
@@ -44,14 +44,14 @@ class Recovery(Shown):
         return f"Of {self.students} students who lost eligibility, by term of the loss: who had it again"
 
 
-def recovery(losses: Losses, by: Sequence[str] = (), min_students: int = 5) -> Recovery:
+def recovery(losses: Losses, by: str | Sequence[str] = (), min_students: int = 5) -> Recovery:
     """Count who regains eligibility, by the term in which it was lost.
 
     Parameters
     ----------
     losses : Losses
         Result of :func:`losses`.
-    by : sequence of str
+    by : str or sequence of str
         Columns of ``losses.table`` to divide by.
     min_students : int
         No share is estimated for fewer students.
@@ -87,6 +87,7 @@ def recovery(losses: Losses, by: Sequence[str] = (), min_students: int = 5) -> R
     status                 too_few
     Name: 0, dtype: object
     """
+    by = as_names(by)
     by = list(by)
     frame = open_frame(losses.table)
     refuse_absent(frame, by, "of losses")

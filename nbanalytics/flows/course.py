@@ -13,7 +13,7 @@ import pandas as pd
 from nbanalytics.declaration import AFTER
 from nbanalytics.errors import DataError
 from nbanalytics.flows.reach import not_reached
-from nbanalytics.frames import any_of, collect, open_frame
+from nbanalytics.frames import any_of, as_names, collect, open_frame
 from nbanalytics.persons import column_names, eligibility_by_term, number_of, refuse_absent, split_groups, to_native
 from nbanalytics.records import StudentRecords
 
@@ -179,14 +179,14 @@ def state_columns(records: StudentRecords, keep: Sequence[str] = ()) -> Any:
     return placed.with_columns(**columns).select("student_id", *keep, *columns)
 
 
-def flows(records: StudentRecords, by: Sequence[str] = ()) -> Flows:
+def flows(records: StudentRecords, by: str | Sequence[str] = ()) -> Flows:
     """Count students by stage and state, and their transitions between one stage and the next.
 
     Parameters
     ----------
     records : StudentRecords
         Students and grades, and outcomes if known.
-    by : sequence of str
+    by : str or sequence of str
         Columns of the students table to divide by, such as ``["cohort"]`` or ``["school_id", "sex"]``.
 
     Returns
@@ -210,6 +210,7 @@ def flows(records: StudentRecords, by: Sequence[str] = ()) -> Flows:
     14   9VT         moved         0
     15   9VT       unknown         0
     """
+    by = as_names(by)
     by = list(by)
     stages = list(stages_of(records))
     refuse_absent(open_frame(records.students), by, "students")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from nbanalytics.declaration import AFTER
 from nbanalytics.flows.course import Flows
-from nbanalytics.frames import collect, open_frame
+from nbanalytics.frames import as_names, collect, open_frame
 from nbanalytics.intervals import with_share
 from nbanalytics.persons import refuse_absent, split_groups
 
@@ -52,14 +52,14 @@ def share_eligible(result: Flows) -> pd.DataFrame:
     return with_share(table, "eligible", "students")
 
 
-def eligibility_flow(classification: Any, by: Sequence[str] = ()) -> pd.DataFrame:
+def eligibility_flow(classification: Any, by: str | Sequence[str] = ()) -> pd.DataFrame:
     """Count students by eligibility at the start and at the end: table 3 of Karlskoga's Progression 02.
 
     Parameters
     ----------
     classification : Classification
         Result of :func:`nbanalytics.cohorts.classify`, or anything whose ``table`` has its columns.
-    by : sequence of str
+    by : str or sequence of str
         Columns of that table to divide by, such as ``["cohort"]``.
 
     Returns
@@ -84,6 +84,7 @@ def eligibility_flow(classification: Any, by: Sequence[str] = ()) -> pd.DataFram
     3  not_eligible      eligible        15
     4  not_eligible  not_eligible        39
     """
+    by = as_names(by)
     by = list(by)
     frame = open_frame(classification.table)
     refuse_absent(frame, by, "of the classification")

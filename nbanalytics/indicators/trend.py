@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from nbanalytics.frames import collect, open_frame
+from nbanalytics.frames import as_names, collect, open_frame
 from nbanalytics.indicators.declared import UNKNOWN
 from nbanalytics.indicators.follow import Indicators
 from nbanalytics.intervals import with_share
@@ -39,14 +39,14 @@ class IndicatorTrend(Shown):
         return f"Share with each signal in {', '.join(self.settings['terms'])}, {self.students} students"
 
 
-def trend(found: Indicators, by: Sequence[str] = (), students: Any = None) -> IndicatorTrend:
+def trend(found: Indicators, by: str | Sequence[str] = (), students: Any = None) -> IndicatorTrend:
     """Count the signals of each indicator term by term.
 
     Parameters
     ----------
     found : Indicators
         From :func:`indicators`.
-    by : sequence of str
+    by : str or sequence of str
         Columns to divide by: ``cohort``, or columns of ``students``.
     students : dataframe, optional
         Students table with ``student_id`` and the columns of ``by``.
@@ -69,6 +69,7 @@ def trend(found: Indicators, by: Sequence[str] = (), students: Any = None) -> In
     >>> first["indicator"], first["term"], int(first["known"])
     ('absence', '6VT', 309)
     """
+    by = as_names(by)
     by, table = list(by), found.table
     further = [column for column in by if column not in table]
     if further and students is not None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError
+from nbanalytics.frames import as_names
 from nbanalytics.municipality.leavers import leavers
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
@@ -53,7 +54,7 @@ class Funnel(Shown):
 def funnel(
     records: StudentRecords,
     measure: str = "eligible_vocational",
-    by: Sequence[str] = ("school_id",),
+    by: str | Sequence[str] = ("school_id",),
     target: float | None = None,
     min_students: int = 10,
 ) -> Funnel:
@@ -65,7 +66,7 @@ def funnel(
         Students and grades.
     measure : str
         ``eligible_vocational`` (by the declared rule) or ``passed_all``.
-    by : sequence of str
+    by : str or sequence of str
         Columns that make a point, ``school_id`` or ``school_id`` and ``cohort``.
     target : float, optional
         The common share, 0 to 1; by default that of all students together.
@@ -93,6 +94,7 @@ def funnel(
     >>> found.table[["n", "count", "position"]].to_numpy().tolist()
     [[94, 83, 'outside_95'], [138, 93, 'outside_998'], [81, 75, 'outside_998']]
     """
+    by = as_names(by)
     if measure not in SHARES:
         raise DataError(f"There is no funnel of {measure!r}. Choose one of {', '.join(SHARES)}.")
     people = leavers(records)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError
-from nbanalytics.frames import collect, open_frame
+from nbanalytics.frames import as_names, collect, open_frame
 from nbanalytics.intervals import mean_interval
 from nbanalytics.persons import column_names, split_groups
 from nbanalytics.progression.pairs import COURSE, grade_pairs
@@ -76,14 +76,14 @@ class Progression(Shown):
         )
 
 
-def progression(records: StudentRecords, by: Sequence[str] = (), min_students: int = 5) -> Progression:
+def progression(records: StudentRecords, by: str | Sequence[str] = (), min_students: int = 5) -> Progression:
     """Compare each student's grades at the end term with those at the start term, subject by subject.
 
     Parameters
     ----------
     records : StudentRecords
         Students and grades; cohorts of one scale.
-    by : sequence of str
+    by : str or sequence of str
         ``subject``, ``swedish_course`` (SV, SVA, ``switched``, ``both``, ``none``; see
         :func:`nbanalytics.progression.grade_pairs`) or columns of the students table such as ``sex, school_id``.
     min_students : int
@@ -119,6 +119,7 @@ def progression(records: StudentRecords, by: Sequence[str] = (), min_students: i
     raised      1
     Name: 0, dtype: object
     """
+    by = as_names(by)
     by = list(by)
     refuse_by(records, by)
     keep = [name for name in by if name not in ("subject", COURSE)]

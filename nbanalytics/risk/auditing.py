@@ -12,14 +12,14 @@ import pandas as pd
 from tqdm import tqdm
 
 from nbanalytics.errors import DataError
-from nbanalytics.frames import collect
+from nbanalytics.frames import as_names, collect
 from nbanalytics.results import Shown
 from nbanalytics.risk.auc import delong_interval
 from nbanalytics.risk.bootstrap import Draws, Statistic, draw, percentile_interval, schools_to_draw, warn_weak
 from nbanalytics.risk.data import RiskData
 from nbanalytics.risk.decision import COUNTED, counts_once, flag_at, rate_interval, share_interval
 from nbanalytics.risk.grouping import CROSS, PREDICTED, grouped_statistic, refusal, with_attributes
-from nbanalytics.risk.scores import Floats, as_names
+from nbanalytics.risk.scores import Floats
 from nbanalytics.risk.validation import Validation
 
 COLUMNS = (

@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbanalytics.errors import DataError
+from nbanalytics.frames import as_names
 from nbanalytics.results import Shown
-from nbanalytics.risk.scores import as_names
 
 #: Columns of a risk table that are no features.
 KEYS = ("student_id", "cohort", "school_id", "y")

@@ -13,7 +13,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError, EstimationWarning
-from nbanalytics.risk.scores import as_names, numbers_of
+from nbanalytics.frames import as_names
+from nbanalytics.risk.scores import numbers_of
 
 Floats = NDArray[np.float64]
 #: Columns of X that are no features: the school, and the step of a person-period.

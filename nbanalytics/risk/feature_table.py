@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 
 from nbanalytics.errors import DataError
+from nbanalytics.frames import as_names
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 from nbanalytics.risk.absence_features import absence_features, context_features, move_features
 from nbanalytics.risk.asof import OwnFeature, as_of, terms_until, values_by_student
 from nbanalytics.risk.data import KEYS, UNKNOWN_SCHOOL
 from nbanalytics.risk.grade_features import grade_features, national_test_features, subject_features
-from nbanalytics.risk.scores import as_names
 
 #: The families of features, in the order of their columns.
 FAMILIES = ("grades", "subjects", "absence", "moves", "tests", "context")

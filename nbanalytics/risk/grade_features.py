@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError, meant
-from nbanalytics.frames import collect
+from nbanalytics.frames import as_names, collect
 from nbanalytics.grading import STRECK, Grading
 from nbanalytics.records import StudentRecords
-from nbanalytics.risk.scores import as_names
 
 
 def graded(records: StudentRecords, table: str = "grades") -> pd.DataFrame:

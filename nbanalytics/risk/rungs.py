@@ -8,6 +8,7 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from nbanalytics.errors import DataError
+from nbanalytics.frames import as_names
 from nbanalytics.risk.boosting import Boosting
 from nbanalytics.risk.data import RiskData
 from nbanalytics.risk.design import DETAIL, Design
@@ -15,7 +16,6 @@ from nbanalytics.risk.logit import Logit
 from nbanalytics.risk.mixed import MixedLogit
 from nbanalytics.risk.periods import HazardClassifier
 from nbanalytics.risk.rules import AbcRule, BaseRate, PriorGrade, SchoolRate
-from nbanalytics.risk.scores import as_names
 
 #: The rungs, from the simplest.
 RUNGS = ("base_rate", "school_only", "prior_grade", "abc_rule", "logit", "hazard", "mixed_logit", "boosting")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import nan
 from typing import Any
 
@@ -52,17 +52,6 @@ def probabilities_of(p: Any, name: str = "p") -> Floats:
     _refuse(np.isnan(values), name, "missing", "Score every student, or leave those without a score out of y as well")
     _refuse((values < 0) | (values > 1), name, "outside 0 to 1", "Give probabilities; points and ranks are no chances")
     return values
-
-
-def as_names(names: str | Sequence[str]) -> tuple[str, ...]:
-    """Return names as a tuple; a text is one name.
-
-    Examples
-    --------
-    >>> as_names("sex"), as_names(["sex", "school_id"])
-    (('sex',), ('sex', 'school_id'))
-    """
-    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def labels_of(labels: Any, rows: int, name: str) -> NDArray[np.object_]:

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError
+from nbanalytics.frames import as_names
 from nbanalytics.results import Shown
 from nbanalytics.risk.auc import auc_difference, delong
 from nbanalytics.risk.bootstrap import draw, percentile_interval, schools_to_draw, warn_weak
 from nbanalytics.risk.data import RiskData
 from nbanalytics.risk.grouping import grouped_statistic, refusal, with_attributes
-from nbanalytics.risk.scores import as_names
 from nbanalytics.risk.validation import validate
 
 COLUMNS = (

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError
+from nbanalytics.frames import as_names
 from nbanalytics.results import Shown
 from nbanalytics.risk.bootstrap import Statistic, draw, percentile_interval, schools_to_draw, warn_weak
 from nbanalytics.risk.capacity import counts_at_capacity
 from nbanalytics.risk.decision import counted, flag_top_within, rate_interval
-from nbanalytics.risk.scores import Floats, as_names, outcomes_of, ratio
+from nbanalytics.risk.scores import Floats, outcomes_of, ratio
 from nbanalytics.risk.validation import Validation
 
 BUDGETS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)

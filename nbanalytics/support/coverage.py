@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from nbanalytics.frames import collect, open_frame
+from nbanalytics.frames import as_names, collect, open_frame
 from nbanalytics.indicators import Indicators
 from nbanalytics.indicators.measures import CHOSEN_LEVELS, active_support
 from nbanalytics.intervals import with_share
@@ -41,7 +41,7 @@ class Coverage(Shown):
         return f"Students with {self.settings['at_least']} or more risk signals and no support, of {self.students}"
 
 
-def coverage(records: StudentRecords, found: Indicators, by: Sequence[str] = (), at_least: int = 1) -> Coverage:
+def coverage(records: StudentRecords, found: Indicators, by: str | Sequence[str] = (), at_least: int = 1) -> Coverage:
     """Count students with a risk signal and no active support.
 
     Parameters
@@ -50,7 +50,7 @@ def coverage(records: StudentRecords, found: Indicators, by: Sequence[str] = (),
         With a support register.
     found : Indicators
         Of the same records, see :func:`nbanalytics.indicators.indicators`.
-    by : sequence of str
+    by : str or sequence of str
         Columns of students to divide by: ``school_id``, ``sex``, ``cohort``.
     at_least : int
         How many risk signals make a student one with a signal.
@@ -77,6 +77,7 @@ def coverage(records: StudentRecords, found: Indicators, by: Sequence[str] = (),
     >>> bool(table.loc[1, "share"] > table.loc[0, "share"])
     True
     """
+    by = as_names(by)
     by = list(by)
     table = needs(records, found, at_least)
     own = open_frame(records.students)
