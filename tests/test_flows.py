@@ -193,6 +193,7 @@ def test_the_result_is_readable():
     result = flows(municipality())
     assert repr(result).startswith("Flows of 60 students through 6VT → 7VT")
     assert "<table" in result._repr_html_()
+    assert "NA" not in result._repr_html_()
     assert result.table is result.transitions
     assert set(AFTER_STATES) > {"preparatory"}
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from made import in_engine, made_records, municipality, pandas, records_of
 from scipy import stats
 
+from nbanalytics import figures
 from nbanalytics.declaration import parse_declaration
 from nbanalytics.droppoints import (
     absence_around_loss,
@@ -82,6 +83,8 @@ def test_counts_tell_how_many_lost_only_that_subject():
     assert result.students == 3
     assert "MA" in repr(result)
     assert "<table" in result._repr_html_()
+    squares = figures.lost_subjects(result.counts, "en").data[0]
+    assert [list(row) for row in squares.z] == [[2, 1], [1, None]]
 
 
 def test_with_several_ways_those_met_before_count():

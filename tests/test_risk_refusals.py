@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
+import nbanalytics.risk
 from nbanalytics.errors import DataError
 from nbanalytics.risk import (
     AbcRule,
@@ -280,3 +281,12 @@ def test_a_card_tells_of_an_audit_that_was_another(data, found):
         model_card(found, data, "points", other, threshold=0.15, draws=5)
     bare = audit(found, data, by=["sex"], thresholds=[], draws=5)
     assert "flagged from" not in model_card(found, data, "logit", bare, draws=5).markdown
+
+
+def test_a_library_that_is_not_installed_is_told_with_the_extra_that_has_it(monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
+
+    monkeypatch.setattr("nbanalytics.risk.import_module", missing)
+    with pytest.raises(ModuleNotFoundError, match=r"ladder needs sklearn, which comes with the extra 'research'"):
+        nbanalytics.risk.ladder  # noqa: B018

@@ -16,6 +16,7 @@ from nbanalytics.flows.reach import not_reached
 from nbanalytics.frames import any_of, as_names, collect, open_frame
 from nbanalytics.persons import column_names, eligibility_by_term, number_of, refuse_absent, split_groups, to_native
 from nbanalytics.records import StudentRecords
+from nbanalytics.results import as_html
 
 #: States at a term, in the order in which they are shown.
 TERM_STATES = ("eligible", "not_eligible", "moved", "unknown")
@@ -58,7 +59,7 @@ class Flows:
         return f"Flows of {self.students} students through {' → '.join(stages)}\n{self._matrix().to_string()}"
 
     def _repr_html_(self) -> str:
-        return f"<p>Flows of {self.students} students</p>" + str(self._matrix().to_html())
+        return as_html(f"Flows of {self.students} students", self._matrix(), index=True)
 
     def _matrix(self) -> pd.DataFrame:
         states = list(dict.fromkeys((*TERM_STATES, *AFTER_STATES)))

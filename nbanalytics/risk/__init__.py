@@ -49,7 +49,16 @@ __all__ = sorted(_HOME_OF)
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'nbanalytics.risk' has no attribute {name!r}")
-    return getattr(import_module(_HOME_OF[name]), name)
+    try:
+        return getattr(import_module(_HOME_OF[name]), name)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("nbanalytics"):
+            raise
+        raise ModuleNotFoundError(
+            f"nbanalytics.risk.{name} needs {missing.name}, which comes with the extra 'research': "
+            "pip install '.[research]' in the project's folder.",
+            name=missing.name,
+        ) from missing
 
 
 def __dir__() -> list[str]:

@@ -11,6 +11,7 @@ import narwhals as nw
 FILTERS = ("cohort", "school", "sex", "newly_arrived")
 MEASURES = (
     "students",
+    "only",
     "mean_points",
     "mean_merit",
     "at_risk",
