@@ -15,7 +15,7 @@ PIP_FLAGS ?= --disable-pip-version-check --quiet
 help:
 	@echo "make serve       install, build the sample release if it is missing, serve the dashboards on 127.0.0.1"
 	@echo "make test        install, run all tests, re-execute all notebooks and dashboards"
-	@echo "make test-slow   the statistical checks over many seeds"
+	@echo "make test-slow   the statistical checks over many seeds, and all examples of each property"
 	@echo "make lint        ruff and mypy"
 	@echo "make sample      simulate data/sample anew"
 	@echo "make release     build dashboards/release from data/sample"
@@ -52,7 +52,7 @@ notebooks: $(VENV)/.test
 	$(BIN)/python -m pytest --nbval-lax --numprocesses 2 --dist loadfile notebooks dashboards
 
 test-slow: $(VENV)/.test
-	$(BIN)/python -m pytest -m slow
+	NBANALYTICS_EXAMPLES=all $(BIN)/python -m pytest -m "slow or drawn"
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

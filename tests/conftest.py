@@ -10,6 +10,7 @@ from typing import Any
 
 import doctest_cohort
 import pytest
+from examples import examples
 from hypothesis import settings
 
 from nbanalytics import cli
@@ -17,7 +18,7 @@ from nbanalytics.readers import read_records
 from nbanalytics.records import StudentRecords
 
 # Machines of CI are slow and shared: a deadline would test them, not us.
-settings.register_profile("house", deadline=None, max_examples=25)
+settings.register_profile("house", deadline=None, max_examples=examples(25))
 settings.load_profile("house")
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +30,14 @@ REFERENCE = ROOT.parent / "shared" / "reference"
 def pytest_configure(config: pytest.Config) -> None:
     """Let doctests of the library have what is only here: they are not in this folder."""
     config.pluginmanager.register(doctest_cohort, "doctest_cohort")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what hypothesis draws examples for: `make test-slow` draws all of them."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("drawn")
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import hypothesis.strategies as st
 import openpyxl
 import pandas as pd
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from municipal_files import KEY, check_digit
 from workbooks import xls, xlsx
@@ -357,7 +358,7 @@ EXCEL = xlsx([line.split(";") for line in LIST.splitlines()])
 OLD_EXCEL = xls([list(line.split(";")) for line in LIST.splitlines()])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data())
 def test_no_bytes_make_a_traceback_or_show_a_pupil(data: st.DataObject) -> None:
     start = data.draw(st.sampled_from([LIST.encode(), LIST.encode("cp1252"), LIST.encode("utf-16"), EXCEL, OLD_EXCEL]))
@@ -390,7 +391,7 @@ ROWS = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(ROWS, max_size=25))
 def test_every_row_is_counted_once(rows: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -14,6 +14,7 @@ import hypothesis.strategies as st
 import openpyxl
 import pandas as pd
 import pytest
+from examples import examples
 from hypothesis import given, settings
 
 from nbanalytics.errors import DataError, NbanalyticsError
@@ -122,7 +123,7 @@ def test_what_is_no_table(tmp_path: Path, suffix: str, content: bytes) -> None:
     assert sorted(os.listdir(tmp_path)) == sorted(["students.csv", f"grades{suffix}"])
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     suffix=st.sampled_from(sorted(FORMS)),
     cut=st.floats(0, 1),
@@ -143,7 +144,7 @@ def test_damaged_files(suffix: str, cut: float, bytes_: list[tuple[float, bytes]
         everything(Path(where))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(content=st.one_of(st.binary(max_size=200), st.text(st.sampled_from('a1;,"\n\r\t| \x00\ufeffé'), max_size=80)))
 def test_random_bytes(content: bytes | str) -> None:
     raw = content if isinstance(content, bytes) else content.encode()

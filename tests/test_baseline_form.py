@@ -14,6 +14,7 @@ import hypothesis.strategies as st
 import openpyxl
 import pandas as pd
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 
 from nbanalytics.errors import DataError, NbanalyticsError
@@ -287,7 +288,7 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
     )
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.too_slow])
 @given(table=tables())
 def test_a_filled_in_form_reads_back_equal(table: pd.DataFrame) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -380,7 +381,7 @@ def tried(path: Path) -> None:
     matches(path, path.read_bytes()[:65536])
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     content=st.binary(max_size=300),
     cut=st.floats(0, 1),
@@ -401,7 +402,7 @@ def test_any_bytes_give_an_error_or_a_report(content: bytes, cut: float, places:
 SHEET = re.compile(r"xl/worksheets/sheet1\.xml|xl/workbook\.xml")
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(places=st.lists(st.tuples(st.floats(0, 1), st.sampled_from('<>/"\x00&é1')), min_size=1, max_size=4))
 def test_damaged_sheets_give_an_error_or_a_report(places: list[tuple[float, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -421,7 +422,7 @@ def test_damaged_sheets_give_an_error_or_a_report(places: list[tuple[float, str]
 CELL = st.none() | st.booleans() | st.integers(-10, 10**12) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(cells=st.lists(st.dictionaries(st.sampled_from([field.name for field in FIELDS]), CELL), max_size=4))
 def test_any_cells_give_a_report(cells: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

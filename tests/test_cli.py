@@ -68,7 +68,8 @@ def test_cohorts_in_words_counts_everyone(run):
         assert reason in out
 
 
-@pytest.mark.parametrize("crossed", [0, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("crossed", [0, 2])
 def test_simulate_check_and_release_work_together(run, tmp_path, crossed):
     few = "" if crossed else "[tables.groups]\n[tables.eligibility]\n[tables.droppoints]\n"
     (tmp_path / "declared.toml").write_text(f"max_crossed = {crossed}\n{few}", encoding="utf-8")

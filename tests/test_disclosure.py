@@ -5,6 +5,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -214,7 +215,7 @@ tables = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables)
 def test_exact_attack_recovers_no_guarded_cell(array):
     system = system_of(array)
@@ -228,7 +229,7 @@ def test_exact_attack_recovers_no_guarded_cell(array):
         assert len(alone) != 1 or not system.guarded[alone[0]]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(tables)
 def test_exposed_finds_what_elimination_finds(array):
     system = system_of(array)

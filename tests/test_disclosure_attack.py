@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -35,7 +36,7 @@ tiny = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(tiny)
 def test_bounds_are_those_of_all_tables(case):
     shape, counts, pattern = case

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.linalg import null_space
@@ -56,7 +57,7 @@ def recovered(system, hidden):
 cohorts = st.builds(cohort, st.integers(0, 10**6), skew=st.sampled_from([0.3, 1.0, 3.0]))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cohorts)
 def test_the_attack_recovers_nothing(array):
     system = system_of(array)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from made import ENGINES, in_engine, made_records, municipality, pandas, records_of, results_of, same
 
@@ -65,7 +66,7 @@ def test_who_is_never_seen_again_is_counted_and_in_no_person_period():
     assert "<table" in found._repr_html_()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(made_records())
 def test_losses_are_those_of_a_plain_loop(records):
     terms = records.declaration.followed_terms
@@ -94,7 +95,7 @@ def test_losses_are_those_of_a_plain_loop(records):
     assert found == expected
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(made_records())
 def test_person_periods_and_life_table_tell_the_same(records):
     found = losses(in_engine(records, "polars"))

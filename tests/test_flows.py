@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from made import ENGINES, in_engine, made_records, municipality, records_of, results_of, same
 
@@ -87,7 +88,7 @@ def test_tables_are_in_the_order_of_stages_and_states():
     assert (result.transitions["students"] > 0).all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(made_records())
 def test_every_student_is_conserved_at_every_stage(records):
     result = flows(in_engine(records, "polars"))
@@ -100,7 +101,7 @@ def test_every_student_is_conserved_at_every_stage(records):
     assert all(node[key] == count for key, count in out_of.items())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(made_records())
 def test_transitions_are_those_of_a_plain_loop(records):
     terms = records.declaration.terms

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from made import in_engine, made_records, municipality, pandas, records_of
 from scipy import stats
@@ -118,7 +119,7 @@ def test_a_rule_on_the_mean_names_the_subjects_that_fell():
     assert set(lost_subjects(records, losses(records)).table["subject"]) == {"MA"}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(made_records())
 def test_every_loss_has_a_cause_and_only_lost_passes_are_causes(records):
     quick = in_engine(records, "polars")

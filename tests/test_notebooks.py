@@ -116,7 +116,9 @@ def nbval(path):
     return subprocess.run(command, cwd=path.parent, env=plain, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(("shown", "status"), [("group 6: 23", 0), ("group 6: 24", 1)])
+@pytest.mark.parametrize(
+    ("shown", "status"), [pytest.param("group 6: 23", 0, marks=pytest.mark.slow), ("group 6: 24", 1)]
+)
 def test_a_wrong_golden_number_fails(tmp_path, shown, status):
     """The first notebook, cut to what its golden counts need, once as it is and once with a number altered."""
     notebook = json.loads(RESEARCH[0].read_text(encoding="utf-8"))

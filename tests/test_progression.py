@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import ENGINES, in_engine, made_records, municipality, records_of, same
@@ -28,7 +29,7 @@ def one(courses, **columns):
     return records_of(courses, **columns)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(made_records())
 def test_counts_are_those_of_a_plain_loop(records):
     pairs = step_pairs(records)
@@ -46,7 +47,7 @@ def test_counts_are_those_of_a_plain_loop(records):
     assert result.students == len({student for student, *_ in pairs})
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(made_records(), st.sampled_from([[], ["sex"], ["subject"], ["swedish_course", "sex"]]))
 def test_totals_add_up(records, by):
     result = progression(in_engine(records, "polars"), by=by)
@@ -203,7 +204,7 @@ def test_students_with_marks_only_and_without_a_common_subject():
     }
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(made_records())
 def test_the_match_rate_adds_up(records):
     result = match_rate(in_engine(records, "polars"))

@@ -20,6 +20,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from workbooks import xls, xlsx
 
@@ -302,7 +303,7 @@ def some_records(draw: st.DrawFn) -> StudentRecords:
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     records=some_records(), form=st.sampled_from([("csv", False), ("csv", True), ("parquet", False), ("parquet", True)])
 )
@@ -478,7 +479,7 @@ def test_what_cannot_be_scanned_says_how_to_mend_it(tmp_path: Path) -> None:
         scan_records(tmp_path / "p", memory_limit="lots", check=False)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(data=st.data())
 def test_scanning_and_reading_find_the_same_faults(data: st.DataObject) -> None:
     cell = st.sampled_from

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import in_engine, made_records, municipality, records_of
@@ -280,7 +281,7 @@ def test_lost_agrees_with_the_drop_points(sample):
     assert found.counts["did_not"].sum() == (table["end_observed"] & (table["event"] == 0)).sum()
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(made_records())
 def test_every_student_has_an_outcome_or_a_reason(records):
     for name in OUTCOMES:

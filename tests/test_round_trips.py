@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 import pandas as pd
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from municipal_files import (
     FIRST_NAMES,
@@ -116,7 +117,7 @@ TENTHS = st.one_of(st.none(), st.integers(0, 500).map(lambda tenths: tenths / 10
 
 @pytest.mark.parametrize("shown", ["text", "share", "number"])
 @pytest.mark.parametrize("form", ["csv", "xlsx", "xls"])
-@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.integers(7, 9), TENTHS, TENTHS), min_size=1, max_size=12).map(
         # Two values above 1 tell that plain numbers are no fractions.
@@ -158,7 +159,7 @@ MEASURES = ("eligible_vocational", "merit_value_17", "passed_all")
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(*[CELL] * 9), min_size=1, max_size=6),
     st.sampled_from([" ", "\u00a0", "\u202f", ""]),
@@ -224,7 +225,7 @@ def same(found: pd.DataFrame, expected: pd.DataFrame, keys: list[str]) -> None:
 SHARE = st.one_of(st.none(), st.integers(0, 1000).map(lambda tenths: tenths / 10))
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(
         st.tuples(st.sampled_from(["0000", "0180", "1883"]), st.integers(2015, 2024)),

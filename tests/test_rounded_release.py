@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, Phase, assume, example, given, settings
 from hypothesis import strategies as st
 from made import municipality
@@ -193,7 +194,7 @@ def test_hazards_are_made_of_the_rounded_counts_and_means_of_all_students(releas
 
 
 @pytest.mark.slow
-@settings(max_examples=60, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
 @given(st.integers(30, 900), st.integers(0, 10**6), st.sampled_from([0, 1, 2]), st.sampled_from([5, 7]))
 @example(252, 511821, 2, 7)  # a small group of whom all lost
 @example(90, 250, 1, 5)  # a state from which nobody anywhere came to a favourable one

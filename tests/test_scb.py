@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from municipal_files import FIRST_NAMES, KEY, LAST_NAMES, as_text, identity_number, layout_of, pupil
@@ -265,13 +266,13 @@ def survives(tmp_path_factory, data):
         checked(found)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.binary(max_size=2000))
 def test_random_bytes(tmp_path_factory, data):
     survives(tmp_path_factory, data)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.integers(0, len(VALID)), st.integers(0, len(VALID)), st.binary(max_size=40))
 def test_truncated_files_and_files_with_bytes_put_in(tmp_path_factory, end, place, data):
     survives(tmp_path_factory, VALID[:end])

@@ -10,6 +10,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 import openpyxl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 
 from nbanalytics.errors import DataError, NbanalyticsError
@@ -240,7 +241,7 @@ CELLS = st.sampled_from(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.lists(st.lists(CELLS, max_size=5), max_size=15))
 def test_every_row_is_counted_once(rows: list[list[str]]) -> None:
     lines = [";".join(row) for row in rows]
@@ -255,7 +256,7 @@ def test_every_row_is_counted_once(rows: list[list[str]]) -> None:
         assert read.report.rows == 2 + sum(bool(line.strip(";")) for line in lines)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data())
 def test_no_bytes_make_a_traceback_or_show_an_owner(data: st.DataObject) -> None:
     start = EXPORT.encode(data.draw(st.sampled_from(["utf-8-sig", "cp1252", "utf-16", "utf-16-le"])))

@@ -9,6 +9,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from municipal_files import KEY
 
@@ -412,7 +413,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     content=st.lists(JSON | st.builds(lambda more: grade("a") | more, st.dictionaries(st.sampled_from(FIELDS), LEAF)))
 )
@@ -432,7 +433,7 @@ def test_any_json_gives_a_report_or_an_error(content: list[Any]) -> None:
     assert GIRL not in said
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(content=st.binary(max_size=60), cut=st.floats(0, 1))
 def test_any_bytes_give_a_report_or_an_error(content: bytes, cut: float) -> None:
     whole = json.dumps([person("a", GIRL), grade("a")]).encode()

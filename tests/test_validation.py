@@ -11,6 +11,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
+from examples import examples
 from hypothesis import given, settings
 
 from nbanalytics.errors import DataError
@@ -375,7 +376,7 @@ CELLS = st.sampled_from(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     students=st.lists(st.lists(CELLS, min_size=1, max_size=4), max_size=6),
     grades=st.lists(st.lists(CELLS, min_size=2, max_size=5), max_size=12),

@@ -5,6 +5,7 @@ from itertools import combinations, pairwise, product
 
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_release import GROUPS, made_release
@@ -195,7 +196,7 @@ def brute_force(counts, hidden):
     return found
 
 
-@settings(max_examples=4)
+@settings(max_examples=examples(4))
 @given(st.lists(st.integers(0, 3), min_size=6, max_size=6), st.sets(st.integers(0, 11), min_size=2, max_size=7))
 def test_bounds_are_those_of_all_tables_counted_through(values, which):
     counts = {("2018", "S1"): tuple(values[:3]), ("2018", "S2"): tuple(values[3:])}
