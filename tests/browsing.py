@@ -62,9 +62,15 @@ def wait_for_charts(page: Any) -> None:
     assert page.locator(".nba-chart[data-drawn]").count() == CHARTS
 
 
-# How often each chart was drawn that can be seen.
-_DRAWN = """[...document.querySelectorAll('.nba-chart[data-drawn]')]
-  .filter((node) => node.clientWidth).map((node) => node.dataset.drawn)"""
+#: Every chart that can be seen was drawn as wide as there is room.
+FITTED = """() => [...document.querySelectorAll('.nba-chart')].filter((node) => node.clientWidth && node._fullLayout)
+  .every((node) => node._fullLayout.width === node.clientWidth)"""
+# Each chart that can be seen, and how often it was drawn; one that is drawn first after this is not waited for.
+_NOTE = """() => {
+  const charts = [...document.querySelectorAll('.nba-chart[data-drawn]')].filter((node) => node.clientWidth);
+  window.drawnBefore = charts.map((node) => [node, node.dataset.drawn]);
+}"""
+_ANEW = "() => window.drawnBefore.every(([node, times]) => !node.isConnected || node.dataset.drawn !== times)"
 
 
 def in_both_schemes(page: Any) -> Iterator[str]:
@@ -72,9 +78,9 @@ def in_both_schemes(page: Any) -> Iterator[str]:
     dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
     first, other = ("dark", "light") if dark else ("light", "dark")
     yield first
-    drawn = page.evaluate(_DRAWN)
+    page.evaluate(_NOTE)
     page.emulate_media(color_scheme=other)
-    page.wait_for_function(f"before => ({_DRAWN}).every((times, rank) => times !== before[rank])", arg=drawn)
+    page.wait_for_function(_ANEW)
     yield other
 
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from browsing import CHARTS, READY, SIZES, overflow, site_of, wait_for_charts
-from releases import hostile_names, one_cohort, released, without_tables
+from browsing import CHARTS, FITTED, READY, SIZES, overflow, site_of, wait_for_charts
+from releases import one_cohort, released, without_tables
 
 pytestmark = pytest.mark.browser
 
@@ -158,10 +158,6 @@ CLIPPED = """() => [...document.querySelectorAll('.nba-chart')].flatMap((chart) 
 })"""
 
 
-# Every chart was drawn as wide as there is room.
-FITTED = "[...document.querySelectorAll('.nba-chart')].every((node) => node._fullLayout?.width === node.clientWidth)"
-
-
 @pytest.mark.parametrize("path", ["", *BOARDS, "en/board", "baseline", "en/baseline"])
 def test_nothing_runs_over_the_edge_and_no_text_of_a_chart_is_clipped(visit, path):
     page = visit(path)
@@ -235,17 +231,6 @@ def test_the_way_past_the_header_keeps_the_filters(visit):
     page.wait_for_timeout(300)
     assert page.url.endswith("#innehall")
     assert page.get_by_label("Kön").input_value() == "girl"
-
-
-def test_hostile_names_are_shown_as_text_and_not_clipped(visit, tmp_path):
-    site = site_of(released(tmp_path / "release", hostile_names), tmp_path / "site", only="board")
-    for size in SIZES:
-        page = visit("board.html#school=S1", size, at=site)
-        page.wait_for_selector(READY)
-        assert page.title() == "När tappar vi dem?"
-        assert "<script>" in where(page)
-        assert page.locator("main script:not([type]), main img").count() == 0
-        assert overflow(page) <= 0
 
 
 def test_a_release_with_one_cohort_and_an_empty_one_are_shown_in_words(visit, tmp_path):

@@ -666,7 +666,7 @@ def test_known_cells_stay_visible_and_are_no_weakness(records, tmp_path):
     known = build_release(records, contents=FEW, created="2026-01-02", known=read_known(path))
     assert known.cells("groups", group="*", **place)["value"].tolist() == [official["true"]]
     assert known.manifest["known"] == [{"table": "groups", "measure": "students", "at": place}]
-    assert verify([known], seconds=20).holds
+    assert verify([known], seconds=8).holds
     write(int(official["true"]) + 1)
     with pytest.raises(DisclosureError, match="1 of 1 known cells differ from the records"):
         build_release(records, contents=FEW, known=read_known(path))

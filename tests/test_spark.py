@@ -11,7 +11,6 @@ import test_workbook
 from made import SPARK
 
 CASES = [
-    test_cohorts.test_every_engine_gives_the_same_groups,
     test_flows.test_any_dataframe_gives_the_same_flows,
     test_flows.test_records_that_know_of_no_moves_have_flows,
     test_baseline.test_every_engine_gives_the_same_baseline,
@@ -19,6 +18,7 @@ CASES = [
 ]
 #: Spark plans and compiles these for longer than all others together.
 LONG = [
+    test_cohorts.test_every_engine_gives_the_same_groups,
     test_grading.test_every_engine_gives_the_same_results,
     test_droppoints.test_any_dataframe_gives_the_same_drop_points,
     test_progression.test_any_dataframe_gives_the_same_progression,
