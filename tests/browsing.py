@@ -62,9 +62,9 @@ def wait_for_charts(page: Any) -> None:
     assert page.locator(".nba-chart[data-drawn]").count() == CHARTS
 
 
-#: Every chart that can be seen was drawn as wide as there is room.
-FITTED = """() => [...document.querySelectorAll('.nba-chart')].filter((node) => node.clientWidth && node._fullLayout)
-  .every((node) => node._fullLayout.width === node.clientWidth)"""
+#: Every chart was drawn as wide as there is room.
+FITTED = """() => [...document.querySelectorAll('.nba-chart')]
+  .every((node) => node._fullLayout?.width === node.clientWidth)"""
 # Each chart that can be seen, and how often it was drawn; one that is drawn first after this is not waited for.
 _NOTE = """() => {
   const charts = [...document.querySelectorAll('.nba-chart[data-drawn]')].filter((node) => node.clientWidth);
