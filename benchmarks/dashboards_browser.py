@@ -114,7 +114,7 @@ def squeezed(text: str) -> str:
 def board_texts() -> list[str]:
     """What the page says before anything is chosen."""
     from nbanalytics.export import open_verified
-    from nbanalytics.figures.board import Board
+    from nbanalytics.pages.board import Board
 
     board = Board(open_verified(RELEASE))
     view = board.view(board.start())

@@ -66,7 +66,7 @@ RESET = """() => { location.hash = "x="; }"""
 def records(folder: Path, wanted: int) -> None:
     """Write five cohorts of synthetic students, in all about as many with a point as wanted."""
     from nbanalytics.readers import write_records
-    from nbanalytics.simulate import simulate
+    from nbanalytics.simulation import simulate
 
     made = simulate(seed=1, cohorts=range(2018, 2023), students_per_cohort=round(wanted / SEEN / 5), schools=12)
     write_records(made.records, folder)

@@ -19,7 +19,7 @@ import pandas as pd
 
 from nbanalytics.errors import EstimationWarning
 from nbanalytics.risk import Hazard, Logit, audit, dataset, ladder, validate
-from nbanalytics.simulate import simulate
+from nbanalytics.simulation import simulate
 
 
 @contextmanager

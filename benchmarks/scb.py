@@ -53,8 +53,8 @@ def generate(file: Path, rows: int) -> None:
 
 
 OURS = """
-from nbanalytics.readers.pseudonyms import new_key
-from nbanalytics.readers.scb import read_scb
+from nbanalytics.municipal.pseudonyms import new_key
+from nbanalytics.municipal.scb import read_scb
 read = read_scb({file!r}, key=new_key())
 assert read.report.read == {rows}, read.report
 assert len(read.tables["students"]) == {rows}

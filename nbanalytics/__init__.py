@@ -13,7 +13,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "nbanalytics.baseline": (
+    "nbanalytics.analysis.baseline": (
         "baseline_from_form",
         "expected_return",
         "follow_up",
@@ -26,7 +26,7 @@ _HOMES = {
         "screening_profile",
         "screening_reliability",
     ),
-    "nbanalytics.cohorts": (
+    "nbanalytics.analysis.cohorts": (
         "GroupRule",
         "SubgroupRule",
         "choose_students",
@@ -38,7 +38,7 @@ _HOMES = {
     ),
     "nbanalytics.declaration": ("Declaration", "read_declaration"),
     "nbanalytics.disclosure": ("Policy", "read_policy"),
-    "nbanalytics.droppoints": (
+    "nbanalytics.analysis.droppoints": (
         "absence_around_loss",
         "life_table",
         "life_table_by",
@@ -49,15 +49,15 @@ _HOMES = {
         "transition_contrast",
     ),
     "nbanalytics.eligibility": ("merit_value", "term_results"),
-    "nbanalytics.flows": ("eligibility_flow", "share_eligible", "student_states"),
+    "nbanalytics.analysis.flows": ("eligibility_flow", "share_eligible", "student_states"),
     "nbanalytics.grading": ("default_catalogue",),
-    "nbanalytics.indicators": ("read_indicators",),
+    "nbanalytics.analysis.indicators": ("read_indicators",),
     "nbanalytics.municipality": ("funnel", "national_values", "salsa", "trends", "workbook_views", "write_workbook"),
-    "nbanalytics.progression": ("match_rate",),
+    "nbanalytics.analysis.progression": ("match_rate",),
     "nbanalytics.readers": ("check_records", "read_records", "scan_records", "write_records"),
     "nbanalytics.records": ("StudentRecords",),
     "nbanalytics.release": ("build_release", "read_release", "write_release"),
-    "nbanalytics.simulate": ("write_sample",),
+    "nbanalytics.simulation": ("write_sample",),
     "nbanalytics.support": (
         "caseload",
         "coverage",

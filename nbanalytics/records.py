@@ -32,7 +32,7 @@ class StudentRecords:
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> records = simulate(seed=1, cohorts=[2018]).records
     >>> records.cohorts()
     [2018]

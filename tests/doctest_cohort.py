@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-import nbanalytics.simulate
+import nbanalytics.simulation
 
-_simulate = nbanalytics.simulate.simulate
+_simulate = nbanalytics.simulation.simulate
 
 
 @cache
@@ -28,4 +28,4 @@ def _copied(**settings: Any) -> Any:
 def _simulated_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let doctests have the copies; tests simulate for themselves."""
     if isinstance(request.node, pytest.DoctestItem):
-        monkeypatch.setattr(nbanalytics.simulate, "simulate", _copied)
+        monkeypatch.setattr(nbanalytics.simulation, "simulate", _copied)

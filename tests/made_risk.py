@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from nbanalytics.risk.data import RiskData
+from nbanalytics.risk.data.riskdata import RiskData
 
 
 def made_data(cohorts=range(2016, 2024), students=120, schools=6, seed=1, at="6VT", gap_years=3, bias=0.0):

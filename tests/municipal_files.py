@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from nbanalytics.readers.pseudonyms import Key
-from nbanalytics.readers.scb_layouts import layouts
+from nbanalytics.municipal.pseudonyms import Key
+from nbanalytics.municipal.scb_layouts import layouts
 
 #: For tests alone: whoever has a key can find the number behind a pseudonym.
 KEY = Key(b"0123456789abcdef0123456789abcdef")

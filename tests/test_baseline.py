@@ -8,7 +8,7 @@ import pytest
 from made import ENGINES, PASS, in_engine, municipality, records_of, same
 from scipy import stats
 
-from nbanalytics.baseline import (
+from nbanalytics.analysis.baseline import (
     baseline,
     baseline_from_form,
     expected_return,
@@ -18,13 +18,13 @@ from nbanalytics.baseline import (
     individual_from_form,
     regression_to_mean,
 )
+from nbanalytics.analysis.flows import flows, share_eligible
 from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
 from nbanalytics.figures import describe_followup_dots, followup_dots, followup_table
-from nbanalytics.flows import flows, share_eligible
 from nbanalytics.intervals import paired_difference
-from nbanalytics.readers.baseline_form import read_baseline_form, write_form
-from nbanalytics.readers.baseline_layout import COLUMNS
+from nbanalytics.municipal.baseline_form import read_baseline_form, write_form
+from nbanalytics.municipal.baseline_layout import COLUMNS
 
 
 def cell(result, group="all", measure="eligible", **place):
@@ -276,7 +276,7 @@ def test_few_students_are_not_compared(karlskoga):
 def test_chance_alone_stays_within_its_interval():
     """Two samples of one population: 95 of 100 changes lie within what chance gives."""
     rng = np.random.default_rng(7)
-    from nbanalytics.baseline.followup import _independent, _paired
+    from nbanalytics.analysis.baseline.followup import _independent, _paired
 
     inside = {"independent": 0, "paired": 0}
     for _ in range(1000):

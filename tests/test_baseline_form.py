@@ -18,9 +18,9 @@ from examples import examples
 from hypothesis import HealthCheck, given, settings
 
 from nbanalytics.errors import DataError, NbanalyticsError
-from nbanalytics.readers.baseline_form import matches, read_baseline_form, write_form, write_template
-from nbanalytics.readers.baseline_layout import COLUMNS, FIELDS
-from nbanalytics.readers.municipal import FileRead
+from nbanalytics.municipal.baseline_form import matches, read_baseline_form, write_form, write_template
+from nbanalytics.municipal.baseline_layout import COLUMNS, FIELDS
+from nbanalytics.municipal.recognise import FileRead
 
 NAME, NUMBER = "Alva Planterad", "20050612-2384"
 PUPIL: dict[str, Any] = {

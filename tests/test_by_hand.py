@@ -11,10 +11,10 @@ import pytest
 from scipy.special import stdtrit
 from town import COHORTS, CORE, TERMS, Z, passed, town_of_the_sample, wilson
 
-from nbanalytics.baseline import follow_up
-from nbanalytics.cohorts import GroupRule, classify
-from nbanalytics.droppoints import losses, lost_subjects, recovery, transition_contrast
-from nbanalytics.flows import flows
+from nbanalytics.analysis.baseline import follow_up
+from nbanalytics.analysis.cohorts import GroupRule, classify
+from nbanalytics.analysis.droppoints import losses, lost_subjects, recovery, transition_contrast
+from nbanalytics.analysis.flows import flows
 from nbanalytics.municipality import eligibility_view, own_values, salsa
 
 FOLLOWED = TERMS[1:]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made import ENGINES, in_engine, made_records, municipality, records_of, results_of, same
 
-from nbanalytics.cohorts import (
+from nbanalytics.analysis.cohorts import (
     GroupRule,
     SubgroupRule,
     classify,

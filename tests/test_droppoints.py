@@ -7,7 +7,7 @@ from examples import examples
 from hypothesis import given, settings
 from made import ENGINES, in_engine, made_records, municipality, pandas, records_of, results_of, same
 
-from nbanalytics.droppoints import (
+from nbanalytics.analysis.droppoints import (
     absence_around_loss,
     losses,
     lost_subjects,
@@ -17,7 +17,7 @@ from nbanalytics.droppoints import (
 )
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.intervals import katz, newcombe
-from nbanalytics.simulate import simulate
+from nbanalytics.simulation import simulate
 
 PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"
 

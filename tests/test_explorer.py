@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nbanalytics as nb
+from nbanalytics.analysis.flows import flows
 from nbanalytics.errors import DataError, GradingError
-from nbanalytics.figures.explorer import GROUPS, ROWS, Explorer
-from nbanalytics.flows import flows
+from nbanalytics.pages.explorer import GROUPS, ROWS, Explorer
 
 
 @pytest.fixture(scope="module")

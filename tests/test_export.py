@@ -19,8 +19,8 @@ from nbanalytics.export.assets import PAGES, Asset
 from nbanalytics.export.frame import FILE_POLICY
 from nbanalytics.export.pictures import picture
 from nbanalytics.export.site import stores
-from nbanalytics.figures.board import Board
-from nbanalytics.figures.script import plotly_script
+from nbanalytics.pages.board import Board
+from nbanalytics.pages.script import plotly_script
 from nbanalytics.serve import default_release
 
 FIGURES = Path(plotly.__file__).parents[0]

@@ -8,13 +8,13 @@ import pytest
 
 from nbanalytics import figures, losses
 from nbanalytics.errors import DisclosureError
-from nbanalytics.figures.board import SECTIONS, Board
 from nbanalytics.figures.droppoints import terms_drawing
 from nbanalytics.figures.flows import sankey_drawing
 from nbanalytics.figures.groups import groups_drawing
 from nbanalytics.figures.places import ROOM
 from nbanalytics.figures.style import safe
 from nbanalytics.figures.subjects import subjects_drawing
+from nbanalytics.pages.board import SECTIONS, Board
 
 SECRET = 3.25  # a value that is nowhere else
 STAGES = ["6VT", "7VT", "upper_secondary"]

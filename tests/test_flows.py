@@ -8,9 +8,7 @@ from examples import examples
 from hypothesis import given, settings
 from made import ENGINES, in_engine, made_records, municipality, records_of, results_of, same
 
-from nbanalytics.declaration import AFTER, parse_declaration
-from nbanalytics.errors import DataError
-from nbanalytics.flows import (
+from nbanalytics.analysis.flows import (
     AFTER_STATES,
     eligibility_flow,
     flows,
@@ -19,6 +17,8 @@ from nbanalytics.flows import (
     states_of,
     student_states,
 )
+from nbanalytics.declaration import AFTER, parse_declaration
+from nbanalytics.errors import DataError
 
 PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"
 

@@ -13,11 +13,11 @@ from made import records_of
 from openpyxl import load_workbook
 from typer.testing import CliRunner
 
+from nbanalytics.analysis.indicators import read_indicators
 from nbanalytics.cli import app
 from nbanalytics.commands.handover import protected_summary, write_list
 from nbanalytics.disclosure import Knowledge, Policy, SystemBuilder, bounds
 from nbanalytics.errors import DataError
-from nbanalytics.indicators import read_indicators
 from nbanalytics.support import Handover, handover
 from nbanalytics.support.handover import STATUSES
 
@@ -47,7 +47,7 @@ def seven():
 
 
 def by_hand(records, **settings):
-    from nbanalytics.indicators import indicators
+    from nbanalytics.analysis.indicators import indicators
 
     declared = [one for one in read_indicators() if one.name in ("core_missing", "support_in_place")]
     return handover(records, found=indicators(records, "6VT", declared), **settings)
@@ -111,7 +111,7 @@ def test_all_but_two_of_39_are_still_in_the_municipality(sample):
     """Progression 02, bilaga Om interkontrollområdets olika elevgrupper: of the 39 in groups 3 and 4 all but 2 were
     still in the municipality.
     """
-    from nbanalytics.cohorts import classify
+    from nbanalytics.analysis.cohorts import classify
 
     cohort = sample.cohort(2018)
     groups = classify(cohort).table

@@ -17,11 +17,11 @@ from municipal_files import (
     pupil,
 )
 
-from nbanalytics.cohorts import classify
+from nbanalytics.analysis.cohorts import classify
+from nbanalytics.municipal.merge import merge_reads, merge_with_findings
+from nbanalytics.municipal.pseudonyms import read_key
+from nbanalytics.municipal.recognise import read_files
 from nbanalytics.readers import read_records
-from nbanalytics.readers.merge import merge_reads, merge_with_findings
-from nbanalytics.readers.municipal import read_files
-from nbanalytics.readers.pseudonyms import read_key
 
 
 @pytest.fixture(scope="session")

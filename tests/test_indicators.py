@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made import in_engine, records_of
 
+from nbanalytics.analysis.indicators import indicators, read_indicators, trend
+from nbanalytics.analysis.indicators.measures import MEASURES
 from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
-from nbanalytics.indicators import indicators, read_indicators, trend
-from nbanalytics.indicators.measures import MEASURES
 from nbanalytics.terms import term_dates
 
 SUPPORT = pd.DataFrame(

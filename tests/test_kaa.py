@@ -11,7 +11,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.intervals import wilson
 from nbanalytics.readers import check_records
 from nbanalytics.records import StudentRecords
-from nbanalytics.simulate import simulate
+from nbanalytics.simulation import simulate
 from nbanalytics.support import kaa_outcomes
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made import ENGINES, in_engine, records_of, same
 
-from nbanalytics.droppoints import (
+from nbanalytics.analysis.droppoints import (
     LIFE_TABLE_COLUMNS,
     life_table,
     life_table_by,

@@ -12,12 +12,12 @@ from made import in_engine, made_records, municipality, pandas, records_of
 from scipy import stats
 
 from nbanalytics import figures
-from nbanalytics.declaration import parse_declaration
-from nbanalytics.droppoints import (
+from nbanalytics.analysis.droppoints import (
     absence_around_loss,
     losses,
     lost_subjects,
 )
+from nbanalytics.declaration import parse_declaration
 from nbanalytics.errors import DataError
 
 PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"

@@ -19,6 +19,7 @@ from nbanalytics.figures import (
     years_beside,
     years_table,
 )
+from nbanalytics.municipal.skolverket import read_skolverket
 from nbanalytics.municipality import (
     compare,
     from_kolada,
@@ -34,7 +35,6 @@ from nbanalytics.municipality import (
 )
 from nbanalytics.municipality.leavers import leavers
 from nbanalytics.readers import check_records
-from nbanalytics.readers.skolverket import read_skolverket
 
 # ---------------------------------------------------------------- own values
 

@@ -3,9 +3,9 @@
 import pytest
 
 from nbanalytics.export import open_verified
-from nbanalytics.figures.script import plotly_script
+from nbanalytics.pages.script import plotly_script
+from nbanalytics.pages.widgets import BoardPage, ExplorerPage
 from nbanalytics.serve import default_release
-from nbanalytics.widgets import BoardPage, ExplorerPage
 
 pytestmark = pytest.mark.browser
 

@@ -12,8 +12,8 @@ from test_browser_board import choose
 from test_release import FILTERS, truth_of
 
 from nbanalytics.export import open_verified
-from nbanalytics.figures.baseline_board import BaselineBoard
-from nbanalytics.figures.board import Board
+from nbanalytics.pages.baseline_board import BaselineBoard
+from nbanalytics.pages.board import Board
 from nbanalytics.serve import default_release
 
 #: Added to what is hidden; a page that shows one of these shows what nobody may see.

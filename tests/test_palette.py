@@ -12,7 +12,7 @@ import pytest
 
 from nbanalytics.export import open_verified
 from nbanalytics.figures import style
-from nbanalytics.figures.board import Board
+from nbanalytics.pages.board import Board
 from nbanalytics.serve import default_release
 
 SEES = {

@@ -5,7 +5,7 @@ from releases import released
 
 from nbanalytics.errors import DisclosureError
 from nbanalytics.export import Site, open_verified
-from nbanalytics.figures.board import Board
+from nbanalytics.pages.board import Board
 from nbanalytics.release.declared import parse_declared
 from nbanalytics.serve import default_release
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from made import ENGINES, in_engine, made_records, municipality, records_of, same
 from scipy import stats
 
+from nbanalytics.analysis.progression import grade_pairs, match_rate, progression
 from nbanalytics.errors import DataError
-from nbanalytics.progression import grade_pairs, match_rate, progression
 
 ORDER = "FEDCBA"
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from municipal_files import KEY, check_digit, identity_number
 
 from nbanalytics.errors import DataError
-from nbanalytics.readers.pseudonyms import Key, create_key, identities, new_key, read_key
+from nbanalytics.municipal.pseudonyms import Key, create_key, identities, new_key, read_key
 
 
 @pytest.mark.parametrize("secret", [b"0123456789abcdef" * 2, b"0123456789abcdefghijklmnop" * 5])

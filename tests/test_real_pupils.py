@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nbanalytics.cohorts import classify
-from nbanalytics.droppoints import losses
+from nbanalytics.analysis.cohorts import classify
+from nbanalytics.analysis.droppoints import losses
 from nbanalytics.frames import collect
 from nbanalytics.readers import check_records, read_records
 from nbanalytics.records import StudentRecords

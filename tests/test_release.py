@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from made import SUBJECTS
 
-from nbanalytics.cohorts import classify
+from nbanalytics.analysis.cohorts import classify
+from nbanalytics.analysis.droppoints import losses, lost_subjects
+from nbanalytics.analysis.flows import student_states
 from nbanalytics.declaration import Declaration
 from nbanalytics.disclosure import Policy, SystemBuilder, exposed, protect
-from nbanalytics.droppoints import losses, lost_subjects
 from nbanalytics.errors import DisclosureError, ReleaseError
-from nbanalytics.flows import student_states
 from nbanalytics.records import StudentRecords
 from nbanalytics.release import build_release, files, read_release, write_release
 from nbanalytics.release.build import numbered_cells

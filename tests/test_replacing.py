@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nbanalytics.replacing import replacing_file, replacing_folder
+from nbanalytics.files import replacing_file, replacing_folder
 
 
 def contents(folder):

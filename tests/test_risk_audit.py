@@ -9,7 +9,7 @@ from made_risk import logit, made_data
 
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.risk import audit, measures, validate, with_and_without
-from nbanalytics.risk.auc import delong_interval
+from nbanalytics.risk.evaluation.auc import delong_interval
 
 
 @pytest.fixture(scope="module")

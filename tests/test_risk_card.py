@@ -7,7 +7,7 @@ from made_risk import logit, made_data
 
 from nbanalytics.errors import DataError
 from nbanalytics.risk import audit, model_card, validate
-from nbanalytics.risk.card import NOT_FOR
+from nbanalytics.risk.evaluation.card import NOT_FOR
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import in_engine, made_records, municipality, records_of
 
+from nbanalytics.analysis.droppoints import losses
 from nbanalytics.declaration import parse_declaration
-from nbanalytics.droppoints import losses
 from nbanalytics.errors import DataError, LeakageError
 from nbanalytics.frames import collect
 from nbanalytics.risk import (
@@ -28,8 +28,8 @@ from nbanalytics.risk import (
     periods_at_risk,
     refuse_leakage,
 )
-from nbanalytics.risk.assemble import rate_before
-from nbanalytics.risk.data import years_between
+from nbanalytics.risk.data.assemble import rate_before
+from nbanalytics.risk.data.riskdata import years_between
 
 TERMS = ("6HT", "6VT", "7HT", "7VT", "8HT", "8VT", "9HT", "9VT")
 PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"

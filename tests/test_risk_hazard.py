@@ -10,7 +10,7 @@ from conftest import REFERENCE
 from sklearn.base import clone
 from test_lifetable import TEACHERS
 
-from nbanalytics.droppoints import losses
+from nbanalytics.analysis.droppoints import losses
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.risk import (
     CompetingHazards,
@@ -22,7 +22,7 @@ from nbanalytics.risk import (
     features,
     periods_at_risk,
 )
-from nbanalytics.risk.binomial import fit_binomial, inverse_link
+from nbanalytics.risk.models.binomial import fit_binomial, inverse_link
 
 with_reference = pytest.mark.skipif(not REFERENCE.exists(), reason="the reference folder is not at hand")
 

@@ -23,10 +23,10 @@ from nbanalytics.risk import (
     net_benefit_curve,
     roc_curve,
 )
-from nbanalytics.risk.auc import delong, tied, weighted_auc, weighted_average_precision
-from nbanalytics.risk.bootstrap import draw, percentile_interval
-from nbanalytics.risk.calibration import calibration_fit
-from nbanalytics.risk.decision import flag_top
+from nbanalytics.risk.evaluation.auc import delong, tied, weighted_auc, weighted_average_precision
+from nbanalytics.risk.evaluation.bootstrap import draw, percentile_interval
+from nbanalytics.risk.evaluation.calibration import calibration_fit
+from nbanalytics.risk.evaluation.decision import flag_top
 
 with_reference = pytest.mark.skipif(not REFERENCE.exists(), reason="the reference folder is not at hand")
 

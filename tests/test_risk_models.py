@@ -28,8 +28,8 @@ from nbanalytics.risk import (
     dataset,
     ladder,
 )
-from nbanalytics.risk.mixed import Marginal
-from nbanalytics.risk.rules import ABC_LIMITS
+from nbanalytics.risk.models.mixed import Marginal
+from nbanalytics.risk.models.rules import ABC_LIMITS
 
 
 @pytest.fixture(scope="module")

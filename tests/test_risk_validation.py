@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from nbanalytics.errors import DataError, LeakageError
 from nbanalytics.risk import at_capacity, feature_aucs, measures, refuse_leakage, validate, validate_hazards
-from nbanalytics.risk.auc import delong
+from nbanalytics.risk.evaluation.auc import delong
 
 
 def rows_of(X):

@@ -26,9 +26,9 @@ from municipal_files import (
 from test_kolada import Server, client, kpi, page, server  # noqa: F401
 from workbooks import xls, xlsx
 
-from nbanalytics.readers.absence_list import read_absence_list
-from nbanalytics.readers.municipal import read_files
-from nbanalytics.readers.ss12000 import read_ss12000
+from nbanalytics.municipal.absence_list import read_absence_list
+from nbanalytics.municipal.recognise import read_files
+from nbanalytics.municipal.ss12000 import read_ss12000
 from nbanalytics.records import StudentRecords
 
 

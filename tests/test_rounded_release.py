@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, Phase, assume, example, given, settings
 from hypothesis import strategies as st
 from made import municipality
 
+from nbanalytics.analysis.flows import student_states
 from nbanalytics.disclosure import Policy
 from nbanalytics.errors import DisclosureError
-from nbanalytics.figures.baseline_board import BaselineBoard
-from nbanalytics.figures.board import Board
-from nbanalytics.flows import student_states
+from nbanalytics.pages.baseline_board import BaselineBoard
+from nbanalytics.pages.board import Board
 from nbanalytics.readers.write import write_records
 from nbanalytics.release import build_release, read_release
 from nbanalytics.release.declared import parse_declared, standard

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nbanalytics.cohorts import classify
-from nbanalytics.figures.board import Board
+from nbanalytics.analysis.cohorts import classify
+from nbanalytics.pages.board import Board
 from nbanalytics.release import read_release
 
 FOLDER = Path(__file__).resolve().parents[1] / "dashboards" / "release"

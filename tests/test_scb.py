@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from municipal_files import FIRST_NAMES, KEY, LAST_NAMES, as_text, identity_number, layout_of, pupil
 
-from nbanalytics.readers import scb
-from nbanalytics.readers.municipal import HEAD_BYTES, read_files
-from nbanalytics.readers.scb import read_scb
-from nbanalytics.readers.scb_layouts import parse_layouts
+from nbanalytics.municipal import scb
+from nbanalytics.municipal.recognise import HEAD_BYTES, read_files
+from nbanalytics.municipal.scb import read_scb
+from nbanalytics.municipal.scb_layouts import parse_layouts
 
 NUMBER = re.compile(r"\d{8}-?\d{4}|\d{6}-\d{4}")
 
@@ -227,7 +227,7 @@ def test_blocks_do_not_show(tmp_path, monkeypatch):
     rows = pupils(60)
     rows[50]["Mu"] = "Q"
     whole = read(tmp_path, rows, end="\r\n")
-    monkeypatch.setattr("nbanalytics.readers.scb_text.BLOCK", 257)
+    monkeypatch.setattr("nbanalytics.municipal.scb_text.BLOCK", 257)
     blocks = read(tmp_path, rows, end="\r\n")
     assert whole.report.rejected == blocks.report.rejected == ((51, "Mu: unknown grade 'Q'"),)
     for name in ("students", "grades"):
@@ -238,7 +238,7 @@ def test_blocks_do_not_show(tmp_path, monkeypatch):
 def test_a_later_layout_is_one_more_table_of_data():
     from importlib.resources import files
 
-    text = files("nbanalytics.readers").joinpath("scb_layouts.toml").read_text(encoding="utf-8")
+    text = files("nbanalytics.municipal").joinpath("scb_layouts.toml").read_text(encoding="utf-8")
     more = '\n[[layout]]\nname = "year 9, new"\nyear = 9\nfirst_cohort = 2032\nlast_cohort = 2040\n'
     more += (
         'columns = ["PersonNr", "Datum", "Ma"]\ngrades = ["1", "10"]\ncodes = {}\n[layout.grade_column]\nMa = "MA"\n'

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from made import records_of
 
-from nbanalytics.baseline import (
+from nbanalytics.analysis.baseline import (
     dimensions,
     questions,
     screening_and_loss,
@@ -18,13 +18,13 @@ from nbanalytics.baseline import (
     screening_profile,
     screening_reliability,
 )
-from nbanalytics.baseline.discrimination import auc_interval, cronbach_alpha, feldt_interval
+from nbanalytics.analysis.baseline.discrimination import auc_interval, cronbach_alpha, feldt_interval
+from nbanalytics.analysis.droppoints import losses
 from nbanalytics.disclosure import Policy
-from nbanalytics.droppoints import losses
 from nbanalytics.errors import DataError
 from nbanalytics.readers import check_records, read_records
-from nbanalytics.simulate import simulate
-from nbanalytics.simulate.screening import QUESTIONS
+from nbanalytics.simulation import simulate
+from nbanalytics.simulation.screening import QUESTIONS
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ import pytest
 from nbanalytics.errors import DataError
 from nbanalytics.readers import check_records, read_records
 from nbanalytics.records import StudentRecords
-from nbanalytics.simulate import COHORTS, simulate, write_sample
-from nbanalytics.simulate.measures import merit
-from nbanalytics.simulate.students import N_TERMS
-from nbanalytics.simulate.subjects import FIRST_LOWER, NO_ROW, TERMS
-from nbanalytics.simulate.tables import draw_ids
+from nbanalytics.simulation import COHORTS, simulate, write_sample
+from nbanalytics.simulation.measures import merit
+from nbanalytics.simulation.students import N_TERMS
+from nbanalytics.simulation.subjects import FIRST_LOWER, NO_ROW, TERMS
+from nbanalytics.simulation.tables import draw_ids
 
 PLACE = {term: place for place, term in enumerate(TERMS)}
 

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from nbanalytics.cohorts import classify, subgroups
-from nbanalytics.simulate import simulate
+from nbanalytics.analysis.cohorts import classify, subgroups
+from nbanalytics.simulation import simulate
 
 
 def assert_karlskoga(records, truth):

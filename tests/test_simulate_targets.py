@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbanalytics.simulate import COHORTS, simulate
-from nbanalytics.simulate.measures import leavers, share_eligible, subject_correlations
-from nbanalytics.simulate.parameters import NATIONAL_ELIGIBLE
-from nbanalytics.simulate.targets import TARGETS, compare, draw_evidence
+from nbanalytics.simulation import COHORTS, simulate
+from nbanalytics.simulation.measures import leavers, share_eligible, subject_correlations
+from nbanalytics.simulation.parameters import NATIONAL_ELIGIBLE
+from nbanalytics.simulation.targets import TARGETS, compare, draw_evidence
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from examples import examples
 from hypothesis import given, settings
 
 from nbanalytics.errors import DataError, NbanalyticsError
-from nbanalytics.readers import absence_list
-from nbanalytics.readers.municipal import FileRead
-from nbanalytics.readers.skolverket import COLUMNS, FORMAT, matches, read_skolverket
+from nbanalytics.municipal import absence_list
+from nbanalytics.municipal.recognise import FileRead
+from nbanalytics.municipal.skolverket import COLUMNS, FORMAT, matches, read_skolverket
 
 #: A person's number stands where an owner's does, and must not be told.
 ORGNR = "640101-1234"

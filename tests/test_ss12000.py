@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from municipal_files import KEY
 
 from nbanalytics.errors import DataError, NbanalyticsError
-from nbanalytics.readers.municipal import FileRead
-from nbanalytics.readers.pseudonyms import Key
-from nbanalytics.readers.ss12000 import matches, read_ss12000
+from nbanalytics.municipal.pseudonyms import Key
+from nbanalytics.municipal.recognise import FileRead
+from nbanalytics.municipal.ss12000 import matches, read_ss12000
 
 #: Made by the rules of identity numbers; the given and family names are words.
 GIRL, BOY, TEMPORARY = "200203122387", "200207152398", "20020101TF01"

@@ -13,11 +13,11 @@ from serving import EXPLORE, admit, get, running
 from test_accessibility import FAINT, axe, opened, saved
 from test_browser_board import needs_proc, process_of
 
+from nbanalytics.analysis.indicators import indicators
 from nbanalytics.errors import DataError
 from nbanalytics.export import dashboards_folder, find_dashboards
-from nbanalytics.figures.staff_board import StaffBoard
 from nbanalytics.figures.support import caseload_over_time, caseload_table
-from nbanalytics.indicators import indicators
+from nbanalytics.pages.staff_board import StaffBoard
 from nbanalytics.readers.write import write_records
 from nbanalytics.support import coverage, handover
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made import ENGINES, in_engine, records_of
 
+from nbanalytics.analysis.indicators import indicators, read_indicators
 from nbanalytics.errors import DataError
-from nbanalytics.indicators import indicators, read_indicators
 from nbanalytics.readers import check_records
 from nbanalytics.support import (
     caseload,

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from made import ENGINES, PASS, in_engine, records_of
 
-from nbanalytics.baseline import baseline, follow_up_cohorts
+from nbanalytics.analysis.baseline import baseline, follow_up_cohorts
+from nbanalytics.analysis.flows import flows, share_eligible
 from nbanalytics.errors import DataError
-from nbanalytics.flows import flows, share_eligible
 from nbanalytics.municipality import compare, funnel, national_values, own_values, salsa, workbook_views
 
 FAILED = "EEFEEEEE"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from nbanalytics.figures.board import Board
+from nbanalytics.pages.board import Board
 from nbanalytics.release import read_release
 
 RELEASE, PORT = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0

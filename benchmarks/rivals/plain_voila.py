@@ -13,8 +13,8 @@ import ipywidgets as widgets
 import plotly.graph_objects as go
 from IPython.display import display
 
-from nbanalytics.figures.board import Board
-from nbanalytics.widgets import open_release
+from nbanalytics.pages.board import Board
+from nbanalytics.pages.widgets import open_release
 
 
 def drawn(charts: dict[str, go.FigureWidget], section: dict[str, Any]) -> go.FigureWidget:

@@ -39,7 +39,7 @@ def check(
 
     Example: nbanalytics check my-records --rejected rejected.csv
     """
-    from nbanalytics import cli_files
+    from nbanalytics.municipal import import_files as cli_files
 
     if suggest:
         typer.echo(cli_files.suggested(paths))

@@ -13,7 +13,7 @@ from nbanalytics.commands.terminal import waiting
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nbanalytics.cohorts import Classification
+    from nbanalytics.analysis.cohorts import Classification
     from nbanalytics.records import StudentRecords
 
 
@@ -28,7 +28,7 @@ def cohorts(
 
     Example: nbanalytics cohorts my-records --cohort 2018
     """
-    from nbanalytics.cohorts import classify
+    from nbanalytics.analysis.cohorts import classify
 
     records = opened(path)
     if cohort is not None:
@@ -47,7 +47,7 @@ def summarise(records: StudentRecords, classification: Classification) -> list[d
 
     The subgroups need to know who became eligible in the summer, so without outcomes there are none.
     """
-    from nbanalytics.cohorts import subgroups
+    from nbanalytics.analysis.cohorts import subgroups
 
     divided = subgroups(records, classification).counts if records.outcomes is not None else None
     summaries = []

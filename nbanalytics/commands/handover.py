@@ -73,7 +73,7 @@ def protected_summary(result: Handover, policy: Policy) -> pd.DataFrame:
     Examples
     --------
     >>> from nbanalytics.disclosure import Policy
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> from nbanalytics.support import handover
     >>> table = protected_summary(handover(simulate(seed=1, cohorts=[2018]).records), Policy())
     >>> int(table.query("school == '*' and status == '*'")["students"].iloc[0])

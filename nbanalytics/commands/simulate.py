@@ -20,7 +20,7 @@ def simulate(
     Example: nbanalytics simulate --out my-sample --seed 1
     """
     from nbanalytics.declaration import DECLARATION_FILE, read_declaration
-    from nbanalytics.simulate import DEFAULT_SEED, write_sample
+    from nbanalytics.simulation import DEFAULT_SEED, write_sample
 
     held = sum(1 for _ in out.iterdir()) if out.is_dir() else 0
     if held and not read_declaration(out / DECLARATION_FILE).synthetic:

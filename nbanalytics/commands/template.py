@@ -19,7 +19,7 @@ def template(
 
     Example: nbanalytics template ekskolan.xlsx --school Ekskolan --rows 60
     """
-    from nbanalytics.readers.baseline_form import write_template
+    from nbanalytics.municipal.baseline_form import write_template
     from nbanalytics.readers.workbook_save import refuse_other_names
 
     if out.exists():

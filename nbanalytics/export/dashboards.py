@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbanalytics.errors import NbanalyticsError
-from nbanalytics.widgets import BoardPage, giving
+from nbanalytics.pages.widgets import BoardPage, giving
 
 if TYPE_CHECKING:
     from nbanalytics.release import Release

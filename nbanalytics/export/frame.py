@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from nbanalytics.export.assets import PAGES
-from nbanalytics.figures.explained import published, title_of
+from nbanalytics.pages.explained import published, title_of
 from nbanalytics.text import say
 
 STATEMENT = "accessibility"

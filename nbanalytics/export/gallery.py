@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from nbanalytics.export.assets import PAGES
 from nbanalytics.export.frame import Frame
-from nbanalytics.figures.explained import title_of
+from nbanalytics.pages.explained import title_of
 from nbanalytics.text import say
 
 Titles = Mapping[str, str]

@@ -20,7 +20,7 @@ def picture(view: Mapping[str, Any] | None, lang: str = "sv") -> Markup:
     Parameters
     ----------
     view
-        What a dashboard opens with (see :meth:`nbanalytics.figures.board.Board.view`); None for a page that has no
+        What a dashboard opens with (see :meth:`nbanalytics.pages.board.Board.view`); None for a page that has no
         view before it is asked.
     lang
         ``"sv"`` or ``"en"``.

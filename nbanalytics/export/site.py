@@ -16,8 +16,8 @@ from nbanalytics.export.frame import STATEMENT, Frame, other_language
 from nbanalytics.export.gallery import Entry, gallery
 from nbanalytics.export.pictures import picture
 from nbanalytics.export.statement import statement
-from nbanalytics.figures.board import Board
-from nbanalytics.widgets import BoardPage
+from nbanalytics.pages.board import Board
+from nbanalytics.pages.widgets import BoardPage
 
 if TYPE_CHECKING:
     from nbanalytics.release import Release

@@ -13,7 +13,7 @@ from typing import Any
 from babel.dates import format_date
 
 from nbanalytics.export.frame import STATEMENT, Frame
-from nbanalytics.figures.explained import published, title_of
+from nbanalytics.pages.explained import published, title_of
 from nbanalytics.text import say
 
 _WAYS = {"email": "mailto:", "phone": "tel:", "web": ""}

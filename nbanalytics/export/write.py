@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nbanalytics.errors import NbanalyticsError
 from nbanalytics.export.site import Site
-from nbanalytics.replacing import replacing_folder
+from nbanalytics.files import replacing_folder
 
 MARK = "nbanalytics-site.txt"
 _SAYS = "Written by 'nbanalytics export', which replaces this folder as a whole.\n"

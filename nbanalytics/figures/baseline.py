@@ -33,7 +33,7 @@ def followup_dots(table: pd.DataFrame, measure: str = "eligible", lang: str = "s
     Parameters
     ----------
     table
-        The table of a :class:`nbanalytics.baseline.FollowUp`, one selection of its ``by``: ``group, measure, zero,
+        The table of a :class:`nbanalytics.FollowUp`, one selection of its ``by``: ``group, measure, zero,
         later, low, high`` (of the change), ``chance_low, chance_high``; where a ``status`` is
         ``suppressed`` the row is written ``..``.
     measure

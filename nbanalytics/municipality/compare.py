@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbanalytics.baseline.measured import in_group
+from nbanalytics.analysis.baseline.measured import in_group
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import mean_interval
 from nbanalytics.municipality.leavers import leavers
@@ -95,7 +95,7 @@ def own_values(records: StudentRecords, min_students: int = 10) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> records = simulate(seed=1, cohorts=[2018]).records
     >>> table = own_values(records)
     >>> table.loc[table["group"].eq("all"), ["measure", "n", "value"]].round(1).to_numpy().tolist()
@@ -144,7 +144,7 @@ def compare(
     Examples
     --------
     >>> from nbanalytics.municipality import national_values
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> beside = compare(simulate(seed=1, cohorts=[2018]).records, national_values()).table
     >>> beside.loc[beside["group"].eq("all") & beside["measure"].eq("eligible_vocational"), "value"].round(1).tolist()
     [80.2, 84.4]
@@ -207,7 +207,7 @@ def trends(comparison: Comparison, least_years: int = 4) -> Trends:
     Examples
     --------
     >>> from nbanalytics.municipality import national_values
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> records = simulate(seed=1, cohorts=[2016, 2017, 2018, 2019]).records
     >>> found = trends(compare(records, national_values())).table
     >>> own = found[found["place"].eq("own") & found["measure"].eq("merit_value_17")].set_index("group")

@@ -89,7 +89,7 @@ def funnel(
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> found = funnel(simulate(seed=1, cohorts=[2018]).records)
     >>> found.table[["n", "count", "position"]].to_numpy().tolist()
     [[94, 83, 'outside_95'], [138, 93, 'outside_998'], [81, 75, 'outside_998']]

@@ -9,13 +9,13 @@ from functools import cached_property
 import narwhals as nw
 import pandas as pd
 
-from nbanalytics.baseline.measured import away
+from nbanalytics.analysis.baseline.measured import away
+from nbanalytics.analysis.progression.pairs import courses
 from nbanalytics.eligibility import merit_value, passed_expr, points_expr
 from nbanalytics.errors import DataError
 from nbanalytics.frames import collect, open_frame
 from nbanalytics.grading import STRECK
 from nbanalytics.persons import column_names, only_cohorts, refuse_absent
-from nbanalytics.progression.pairs import courses
 from nbanalytics.records import StudentRecords
 
 #: Columns of the students table that are carried along where they are there.
@@ -36,7 +36,7 @@ class TermTables:
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> tables = TermTables(simulate(seed=1, cohorts=[2018]).records, "6VT")
     >>> tables.term, len(tables.people)
     ('6VT', 313)

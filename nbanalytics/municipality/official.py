@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from nbanalytics.errors import DataError
-from nbanalytics.readers.kolada import NATION as KOLADA_NATION
+from nbanalytics.municipal.kolada import NATION as KOLADA_NATION
 from nbanalytics.toml_files import packaged_toml
 
 #: Columns of a table of official values.
@@ -60,7 +60,7 @@ def from_skolverket(statistics: pd.DataFrame, owner: str = "all") -> pd.DataFram
     Parameters
     ----------
     statistics : pandas.DataFrame
-        The table ``statistics`` of :func:`nbanalytics.readers.skolverket.read_skolverket`.
+        The table ``statistics`` of :func:`nbanalytics.municipal.skolverket.read_skolverket`.
     owner : str
         Which owner's schools where the file tells: ``all, municipal, independent``.
 
@@ -110,11 +110,11 @@ def from_kolada(
     Parameters
     ----------
     values : pandas.DataFrame
-        From :meth:`nbanalytics.readers.kolada.Kolada.values`.
+        From :meth:`nbanalytics.municipal.kolada.Kolada.values`.
     measures : mapping of str to str, optional
         Measure by indicator; by default those that this project speaks of.
     names : mapping of str to str, optional
-        Names by municipality code, from :meth:`nbanalytics.readers.kolada.Kolada.municipalities`.
+        Names by municipality code, from :meth:`nbanalytics.municipal.kolada.Kolada.municipalities`.
 
     Returns
     -------

@@ -132,7 +132,7 @@ def salsa(records: StudentRecords, shift: float = 0.0) -> Salsa:
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> records = simulate(seed=1, cohorts=[2018]).records
     >>> table = salsa(records, shift=-0.2).table
     >>> table[["school_id", "merit_value", "expected", "within"]].round(1).to_numpy().tolist()

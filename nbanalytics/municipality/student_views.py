@@ -40,7 +40,7 @@ def merit_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_studen
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> records = simulate(seed=1, cohorts=[2018]).records
     >>> merit_view(records, [["sex"]]).table[["sex", "students", "merit_value"]].round(1).to_numpy().tolist()
     [['boy', 168, 211.7], ['girl', 145, 228.9]]
@@ -75,7 +75,7 @@ def all_passed_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_s
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> records = simulate(seed=1, cohorts=[2018]).records
     >>> all_passed_view(records, [[]]).table[["students", "count", "status"]].to_numpy().tolist()
     [[313, 222, 'ok']]
@@ -112,7 +112,7 @@ def eligibility_view(
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> records = simulate(seed=1, cohorts=[2018]).records
     >>> table = eligibility_view(records, [[]], kinds=["vocational", "IMV"]).table
     >>> table[["kind", "students", "count"]].to_numpy().tolist()

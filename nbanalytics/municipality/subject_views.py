@@ -44,7 +44,7 @@ def points_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_stude
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> records = simulate(seed=1, cohorts=[2018]).records
     >>> table = points_view(records, [[]]).table.set_index("subject")
     >>> table.loc["MA", ["n", "mean_points"]].astype(float).round(1).tolist()
@@ -73,7 +73,7 @@ def grades_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_stude
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> records = simulate(seed=1, cohorts=[2018]).records
     >>> grades_view(records, [[]]).table.set_index("subject").loc["MA", [*"ABCDEF", "streck", "n"]].tolist()
     [21, 31, 62, 60, 89, 49, 1, 313]
@@ -112,7 +112,7 @@ def national_tests_view(records: Records, breakdowns: Breakdowns = ((), ("school
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> records = simulate(seed=1, cohorts=[2018]).records
     >>> table = national_tests_view(records, [[]]).table.set_index("subject")
     >>> table.loc["MA", ["n", "above", "same", "below"]].tolist()
@@ -162,7 +162,7 @@ def control_view(records: Records) -> View:
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> records = simulate(seed=1, cohorts=[2018]).records
     >>> table = control_view(records).table.set_index("subject")
     >>> table.loc["MA", ["students", "graded", "streck", "nothing"]].tolist()

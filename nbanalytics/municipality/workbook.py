@@ -44,7 +44,7 @@ def workbook_views(records: StudentRecords, term: str | None = None, min_student
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> [view.name for view in workbook_views(simulate(seed=1, cohorts=[2018]).records)]
     ['control', 'merit', 'points', 'grades', 'all_passed', 'eligibility', 'tests']
     """
@@ -92,7 +92,7 @@ def write_workbook(
     Examples
     --------
     >>> import tempfile
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> from nbanalytics.municipality import merit_view
     >>> records = simulate(seed=1, cohorts=[2018]).records
     >>> file = Path(tempfile.mkdtemp()) / "workbook.xlsx"
@@ -134,7 +134,7 @@ def names_of(records: StudentRecords, lang: str = "sv") -> dict[str, dict[str, s
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> names = names_of(simulate(seed=1, cohorts=[2018]).records)
     >>> names["schools"]["S1"], names["subjects"]["MA"]
     ('Kvarnviksskolan', 'Matematik')

@@ -1,5 +1,5 @@
 // What the explorer's page knows of each student. Points and counts follow the pointer without asking the kernel, which
-// then answers with the rest, and with counts of its own made by the same rule (figures/explorer.py).
+// then answers with the rest, and with counts of its own made by the same rule (pages/explorer.py).
 
 function roster({ points, filters, threshold, eligibility }) {
   const bytes = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)).buffer;

@@ -8,9 +8,9 @@ import zlib
 from importlib.resources import files
 
 from nbanalytics.declaration import DECLARATION_FILE
+from nbanalytics.files import replacing_file
 from nbanalytics.readers.folder import RECEIPT_FILE, Folder
 from nbanalytics.readers.rules import RULES_VERSION
-from nbanalytics.replacing import replacing_file
 from nbanalytics.schema import TABLES
 
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
+from nbanalytics.files import replacing_file
 from nbanalytics.readers.findings import Finding, Rows, no_rows, sentences_by_file
 from nbanalytics.readers.tables import Tables
-from nbanalytics.replacing import replacing_file
 
 #: What an optional table is for.
 _USES = {

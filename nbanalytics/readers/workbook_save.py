@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nbanalytics.errors import DataError
-from nbanalytics.replacing import replacing_file
+from nbanalytics.files import replacing_file
 
 
 def refuse_other_names(path: Path) -> None:

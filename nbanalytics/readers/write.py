@@ -15,12 +15,12 @@ from tqdm import tqdm
 
 from nbanalytics.declaration import DECLARATION_FILE, Declaration
 from nbanalytics.errors import DataError
+from nbanalytics.files import replacing_folder
 from nbanalytics.frames import open_frame
 from nbanalytics.grading import Rule, Scale, default_catalogue
 from nbanalytics.readers.folder import RECEIPT_FILE, SUFFIXES
 from nbanalytics.readers.scan import check_scanned
 from nbanalytics.records import StudentRecords
-from nbanalytics.replacing import replacing_folder
 from nbanalytics.schema import TABLES
 
 _WIDE_TABLES = ("grades", "tests")

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 
 from nbanalytics.errors import ReleaseError
+from nbanalytics.files import replacing_folder
 from nbanalytics.release.model import NOT_APPLICABLE, OK, SUPPRESSED, Release
-from nbanalytics.replacing import replacing_folder
 
 MANIFEST, WITNESSES = "manifest.json", "witnesses.csv"
 FORMAT, VERSION = "nbanalytics-release", 2

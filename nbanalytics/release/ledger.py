@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from nbanalytics.errors import ReleaseError
+from nbanalytics.files import replacing_file
 from nbanalytics.release.files import read_release, write_release
 from nbanalytics.release.model import Release
-from nbanalytics.replacing import replacing_file
 
 #: What stands in the first entry for the entry before it.
 _FIRST = "0" * 64

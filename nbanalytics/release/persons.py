@@ -11,11 +11,11 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from nbanalytics.cohorts import classify
-from nbanalytics.droppoints import losses, lost_subjects
+from nbanalytics.analysis.cohorts import classify
+from nbanalytics.analysis.droppoints import losses, lost_subjects
+from nbanalytics.analysis.flows import stages_of, states_of, student_states
 from nbanalytics.eligibility import merit_value, term_results
 from nbanalytics.errors import GradingError
-from nbanalytics.flows import stages_of, states_of, student_states
 from nbanalytics.frames import collect, open_frame
 from nbanalytics.grading import DEFAULT_RULE, Grading
 from nbanalytics.persons import only_cohorts

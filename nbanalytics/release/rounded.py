@@ -212,7 +212,7 @@ def rounding_secret(key: str | Path | None = None, ledger: str | Path | None = N
     DataError
         If the key cannot be read or made, or others than its owner can read it.
     """
-    from nbanalytics.readers.pseudonyms import create_key, read_key
+    from nbanalytics.municipal.pseudonyms import create_key, read_key
 
     if key is None and ledger is None:
         return secrets.token_bytes(32)

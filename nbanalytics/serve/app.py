@@ -23,6 +23,7 @@ from nbanalytics.errors import NbanalyticsError
 from nbanalytics.export import Dashboard
 from nbanalytics.export.assets import PAGES
 from nbanalytics.export.frame import PAGE_WORDS, STATEMENT, around
+from nbanalytics.pages.widgets import RELEASE_VARIABLE
 from nbanalytics.serve.access import Access
 from nbanalytics.serve.forking import CAN_FORK, Splitters, Zygote
 from nbanalytics.serve.gate import BODY, HEADERS, Gate
@@ -38,7 +39,6 @@ from nbanalytics.serve.handlers import (
 from nbanalytics.serve.settings import SECURE, TEMPLATE, Limits, settings_for
 from nbanalytics.serve.shelf import Shelf
 from nbanalytics.text import LANGUAGES, say
-from nbanalytics.widgets import RELEASE_VARIABLE
 
 if TYPE_CHECKING:
     from nbanalytics.release import Release

@@ -11,12 +11,12 @@ from typing import Any
 from nbanalytics.errors import NbanalyticsError
 from nbanalytics.export.assets import Asset, hashed, load_assets
 from nbanalytics.export.dashboards import Dashboard, dashboards_folder
+from nbanalytics.pages.widgets import RECORDS_VARIABLE, explorer_script, explorer_style
 from nbanalytics.serve.access import access
 from nbanalytics.serve.app import DashboardServer, server_of
 from nbanalytics.serve.handlers import DashboardHandler
 from nbanalytics.serve.settings import Limits
 from nbanalytics.text import say
-from nbanalytics.widgets import RECORDS_VARIABLE, explorer_script, explorer_style
 
 _PAGES = 8  # a researcher's own tabs
 

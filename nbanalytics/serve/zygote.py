@@ -47,7 +47,7 @@ def _load() -> None:
 def _open_release(folder: str, lang: str) -> None:
     """Open the release and draw a page once."""
     from nbanalytics.export import open_verified
-    from nbanalytics.widgets import BoardPage, give
+    from nbanalytics.pages.widgets import BoardPage, give
 
     release = open_verified(Path(folder))
     give(release, lang)
@@ -56,8 +56,8 @@ def _open_release(folder: str, lang: str) -> None:
 
 def _open_records(folder: str, lang: str) -> None:
     """Read the records, do what the explorer does once, and draw its page."""
-    from nbanalytics.figures.explorer import Explorer
-    from nbanalytics.widgets import ExplorerPage, give_explorer
+    from nbanalytics.pages.explorer import Explorer
+    from nbanalytics.pages.widgets import ExplorerPage, give_explorer
 
     give_explorer(Explorer.of(folder, lang))
     ExplorerPage(folder, lang).close()
@@ -65,8 +65,8 @@ def _open_records(folder: str, lang: str) -> None:
 
 def _open_staff(folder: str, lang: str) -> None:
     """Read the records, do what the staff's page does once, and draw it."""
-    from nbanalytics.figures.staff_board import StaffBoard
-    from nbanalytics.widgets import StaffPage, give_staff
+    from nbanalytics.pages.staff_board import StaffBoard
+    from nbanalytics.pages.widgets import StaffPage, give_staff
 
     give_staff(StaffBoard.of(folder, lang))
     StaffPage(folder, lang).close()

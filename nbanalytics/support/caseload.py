@@ -71,7 +71,7 @@ def caseload(records: StudentRecords, by: str = "actor", only: Sequence[str] = (
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> load = caseload(simulate(seed=1, cohorts=[2018]).records, only=["youth_coach"])
     >>> sorted(load.table["intensity"].unique())
     ['*', 'monthly', 'now_and_then', 'several_a_month', 'weekly']

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from nbanalytics.analysis.indicators import Indicators
+from nbanalytics.analysis.indicators.measures import CHOSEN_LEVELS, active_support
 from nbanalytics.frames import as_names, collect, open_frame
-from nbanalytics.indicators import Indicators
-from nbanalytics.indicators.measures import CHOSEN_LEVELS, active_support
 from nbanalytics.intervals import with_share
 from nbanalytics.persons import refuse_absent
 from nbanalytics.records import StudentRecords
@@ -49,7 +49,7 @@ def coverage(records: StudentRecords, found: Indicators, by: str | Sequence[str]
     records : StudentRecords
         With a support register.
     found : Indicators
-        Of the same records, see :func:`nbanalytics.indicators.indicators`.
+        Of the same records, see :func:`nbanalytics.indicators`.
     by : str or sequence of str
         Columns of students to divide by: ``school_id``, ``sex``, ``cohort``.
     at_least : int
@@ -70,8 +70,8 @@ def coverage(records: StudentRecords, found: Indicators, by: str | Sequence[str]
 
     Examples
     --------
-    >>> from nbanalytics.indicators import indicators
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.analysis.indicators import indicators
+    >>> from nbanalytics.simulation import simulate
     >>> records = simulate(seed=1, cohorts=[2018]).records
     >>> table = coverage(records, indicators(records, ["6VT", "7HT"])).table
     >>> bool(table.loc[1, "share"] > table.loc[0, "share"])

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from nbanalytics.analysis.indicators import Indicator, Indicators, indicators
+from nbanalytics.analysis.indicators.measures import Source
 from nbanalytics.errors import DataError
-from nbanalytics.indicators import Indicator, Indicators, indicators
-from nbanalytics.indicators.measures import Source
 from nbanalytics.intervals import with_share
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
@@ -82,7 +82,7 @@ class Handover(Shown):
 
         Examples
         --------
-        >>> from nbanalytics.simulate import simulate
+        >>> from nbanalytics.simulation import simulate
         >>> found = handover(simulate(seed=1, cohorts=[2018]).records)
         >>> found.receiving_list("en")["status"].unique().tolist()
         ['known_to_nobody', 'lost', 'carried', 'begun']
@@ -125,7 +125,7 @@ def handover(
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> found = handover(simulate(seed=1, cohorts=[2018]).records)
     >>> found.settings["to"], found.students
     ('7HT', 313)

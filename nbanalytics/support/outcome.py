@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nbanalytics.analysis.indicators.measures import MEASURES, Source, active_support
 from nbanalytics.errors import DataError
-from nbanalytics.indicators.measures import MEASURES, Source, active_support
 from nbanalytics.intervals import mean_interval
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
@@ -28,7 +28,7 @@ from nbanalytics.support.sensitivity import e_value_of_difference
 from nbanalytics.terms import term_dates
 from nbanalytics.text import label, number, say
 
-#: Outcomes: names of measures, see nbanalytics.indicators.measures.
+#: Outcomes: names of measures, see nbanalytics.analysis.indicators.measures.
 OUTCOMES = ("absence", "points")
 #: What is known at the start besides the outcomes themselves.
 KNOWN_MEASURES = ("core_missing", "passes", "streck")
@@ -135,7 +135,7 @@ def support_outcome(
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> records = simulate(seed=1, cohorts=[2018, 2019]).records
     >>> found = support_outcome(records, "7VT", "8VT")
     >>> found.table["outcome"].tolist()

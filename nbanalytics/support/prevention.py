@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from nbanalytics.analysis.indicators import Indicators
+from nbanalytics.analysis.indicators.measures import active_support
 from nbanalytics.errors import DataError
-from nbanalytics.indicators import Indicators
-from nbanalytics.indicators.measures import active_support
 from nbanalytics.intervals import with_share
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
@@ -77,8 +77,8 @@ def prevention_levels(
 
     Examples
     --------
-    >>> from nbanalytics.indicators import indicators
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.analysis.indicators import indicators
+    >>> from nbanalytics.simulation import simulate
     >>> records = simulate(seed=1, cohorts=[2018]).records
     >>> prevention_levels(records, indicators(records, "6VT"), "6VT").met["need"].tolist()
     ['selective', 'indicated']

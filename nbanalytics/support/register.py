@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from nbanalytics.analysis.indicators.measures import CHOSEN_LEVELS
 from nbanalytics.errors import DataError
 from nbanalytics.frames import collect
-from nbanalytics.indicators.measures import CHOSEN_LEVELS
 from nbanalytics.records import StudentRecords
 
 #: Levels of support from the widest to the narrowest.

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from nbanalytics.analysis.indicators import Indicator, indicators, read_indicators, trend
+from nbanalytics.analysis.indicators.declared import UNKNOWN, check_keys
 from nbanalytics.errors import DataError, meant
-from nbanalytics.indicators import Indicator, indicators, read_indicators, trend
-from nbanalytics.indicators.declared import UNKNOWN, check_keys
 from nbanalytics.intervals import mean_interval
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
@@ -157,7 +157,7 @@ def follow_theory(
 
     Examples
     --------
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.simulation import simulate
     >>> plan = Step("absence rises", "mentor", "less absence", "absence", "schools", "2015", "7HT", ("7VT",))
     >>> page = follow_theory(("Plan", [plan]), simulate(seed=1, cohorts=[2018]).records).table
     >>> page[["term", "role", "known"]].to_numpy().tolist()

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nbanalytics.analysis.indicators import Indicators
 from nbanalytics.errors import DataError
-from nbanalytics.indicators import Indicators
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 from nbanalytics.support.coverage import needs
@@ -88,8 +88,8 @@ def time_to_support(records: StudentRecords, found: Indicators, at_least: int = 
 
     Examples
     --------
-    >>> from nbanalytics.indicators import indicators
-    >>> from nbanalytics.simulate import simulate
+    >>> from nbanalytics.analysis.indicators import indicators
+    >>> from nbanalytics.simulation import simulate
     >>> records = simulate(seed=1, cohorts=[2018]).records
     >>> found = time_to_support(records, indicators(records))
     >>> bool(found.table["waiting"].is_monotonic_decreasing)

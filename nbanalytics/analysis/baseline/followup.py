@@ -1,0 +1,246 @@
+"""Follow-up against the zero value: the change, and how large a change would be without any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import nan, sqrt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbanalytics.analysis.baseline.measured import ABSENCE, GROUPS, MEASURES, in_group, measured
+from nbanalytics.errors import DataError
+from nbanalytics.frames import as_names
+from nbanalytics.intervals import Change, mean_interval, other_students_change, same_students_change
+from nbanalytics.persons import split_groups
+from nbanalytics.records import StudentRecords
+from nbanalytics.results import Shown
+
+#: Columns of the table after those of ``by``.
+COLUMNS = (
+    *("group", "measure", "n_zero", "zero", "n_later", "later", "change", "low", "high"),
+    *("chance_low", "chance_high", "beyond_chance", "status"),
+)
+
+
+@dataclass(frozen=True, repr=False)
+class FollowUp(Shown):
+    """Later values beside the zero values.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        The columns of ``by``, then ``group, measure`` as in :class:`nbanalytics.Baseline`;
+
+        - ``n_zero, zero, n_later, later``: students and value at either occasion (shares 0 to 1, absence in per cent);
+        - ``change`` with its 95 % interval ``low, high``;
+        - ``chance_low, chance_high``: where 95 of 100 changes would lie if nothing but chance were at work;
+        - ``beyond_chance``: whether the change lies outside; missing without an estimate;
+        - ``status``: ``ok`` or ``too_few``.
+    settings : mapping
+        ``design`` (``same_students`` or ``different_students``), ``zero, later, by, min_students``.
+    students : int
+        Students at the zero occasion who are in the comparison.
+    """
+
+    table: pd.DataFrame
+    settings: Mapping[str, Any]
+    students: int
+
+    def _words(self) -> str:
+        who = {"same_students": "the same students", "different_students": "different students"}
+        return (
+            f"Follow-up of {self.settings['later']} against the zero value of {self.settings['zero']}, "
+            f"{who[self.settings['design']]}: {self.students} at the zero value"
+        )
+
+
+def follow_up(
+    records: StudentRecords, zero: str, later: str, by: str | Sequence[str] = (), min_students: int = 5
+) -> FollowUp:
+    """Compare the same students at a later term with their own zero value.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        Students and grades, and absence if known.
+    zero, later : str
+        Declared terms, such as ``"6VT"`` and ``"9VT"``.
+    by : str or sequence of str
+        Columns of the students table.
+    min_students : int
+        Nothing is estimated for fewer.
+
+    Returns
+    -------
+    FollowUp
+        Of each measure, students with a value at both occasions.
+
+    Raises
+    ------
+    DataError
+        If a term or a column of ``by`` is not there, or ``later`` does not come after ``zero``.
+
+    Notes
+    -----
+    Shares: Newcombe's interval for paired shares (1998, Statistics in Medicine 17: 2635-2650, method 10); by chance
+    alone as many go up as down, so that the change has variance *(b + c)/n²* (McNemar 1947). Means: Student's t of the
+    differences. Students chosen for a low zero value rise without any work: see
+    :func:`nbanalytics.expected_return`.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulation import simulate
+    >>> result = follow_up(simulate(seed=1, cohorts=[2018]).records, "6VT", "9VT")
+    >>> row = result.table.iloc[0]
+    >>> f"{row['n_zero']} students: {row['zero']:.3f} to {row['later']:.3f}"
+    '313 students: 0.827 to 0.802'
+    """
+    by = as_names(by)
+    _refuse_backwards(records, zero, later)
+    before, after = measured(records, zero, by), measured(records, later)
+    values = [name for name in MEASURES if name in before.columns and name in after.columns]
+    both = before.merge(after[["student_id", *values]], on="student_id", suffixes=("", "_later"))
+    settings = {"design": "same_students", "zero": zero, "later": later, "by": tuple(by), "min_students": min_students}
+    rows = []
+    for place, part in split_groups(both, by):
+        for group, measure, chosen in _cells(part, values):
+            pairs = chosen[[measure, f"{measure}_later"]].dropna().to_numpy(float)
+            found = _paired(pairs[:, 0], pairs[:, 1], measure, min_students)
+            rows.append({**place, "group": group, "measure": measure, **found})
+    return FollowUp(_table(rows, by), settings, len(both))
+
+
+def follow_up_cohorts(
+    records: StudentRecords,
+    term: str,
+    zero: int | Sequence[int],
+    later: int | Sequence[int],
+    by: str | Sequence[str] = (),
+    min_students: int = 5,
+) -> FollowUp:
+    """Compare later cohorts in a term with the cohorts that gave the zero value: other students, the same term.
+
+    Parameters
+    ----------
+    records : StudentRecords
+    term : str
+        A declared term, such as ``"9VT"``.
+    zero, later : int or sequence of int
+        Cohort or cohorts, none in both.
+    by, min_students
+        As for :func:`follow_up`.
+
+    Returns
+    -------
+    FollowUp
+        Students without any grade count as not having reached, as in :func:`nbanalytics.baseline`; a cohort in
+        which nobody has a grade yet is in no share.
+
+    Raises
+    ------
+    DataError
+        If a cohort is in both, not in the records, or without grades and absence in the term.
+
+    Notes
+    -----
+    Shares: Newcombe's interval (1998, Statistics in Medicine 17: 873-890, method 10), and by chance the variance of a
+    common share. Means: Welch's t. Cohorts differ for reasons besides any work, so that a change beyond chance
+    tells that something differs and not what.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulation import simulate
+    >>> records = simulate(seed=1, cohorts=[2018, 2019]).records
+    >>> row = follow_up_cohorts(records, "9VT", zero=[2018], later=[2019]).table.iloc[0]
+    >>> f"{row['n_zero']} and {row['n_later']} students: {row['change']:+.3f}, beyond chance: {row['beyond_chance']}"
+    '313 and 309 students: +0.043, beyond chance: False'
+    """
+    by = as_names(by)
+    zero, later = ([one] if isinstance(one, int) else list(one) for one in (zero, later))
+    if twice := sorted(set(zero) & set(later)):
+        raise DataError(f"Cohort {', '.join(map(str, twice))} is in both zero and later. Name it in one of them.")
+    before, after = (measured(records.cohort(cohorts), term, by) for cohorts in (zero, later))
+    values = [name for name in MEASURES if name in before.columns and name in after.columns]
+    named = [", ".join(map(str, cohorts)) for cohorts in (zero, later)]
+    settings = {"design": "different_students", "zero": named[0], "later": named[1], "by": tuple(by), "term": term}
+    both = pd.concat([before.assign(_later=False), after.assign(_later=True)], ignore_index=True)
+    rows = []
+    for place, part in split_groups(both, by):
+        for group, measure, chosen in _cells(part, values):
+            known = chosen[measure] if measure == ABSENCE else chosen[measure].fillna(0.0).where(chosen["graded"])
+            early, late = (known[chosen["_later"] == when].dropna().to_numpy(float) for when in (False, True))
+            found = _independent(early, late, measure, min_students)
+            rows.append({**place, "group": group, "measure": measure, **found})
+    return FollowUp(_table(rows, by), {**settings, "min_students": min_students}, len(before))
+
+
+def _refuse_backwards(records: StudentRecords, zero: str, later: str) -> None:
+    terms = list(records.declaration.terms)
+    # Of the calendar 2018VT comes before 2018HT, while 9HT comes before 9VT.
+    known = zero in terms and later in terms
+    order = [terms.index(one) for one in (zero, later)] if known else [one.replace("VT", "A") for one in (zero, later)]
+    if (known or (zero[:4].isdigit() and later[:4].isdigit())) and order[0] >= order[1]:  # type: ignore[operator]
+        raise DataError(f"{later} does not come after {zero}. Turn them around, or choose a later term.")
+
+
+def _cells(part: pd.DataFrame, values: Sequence[str]) -> list[tuple[str, str, pd.DataFrame]]:
+    groups = ((group, in_group(part, group)) for group in GROUPS)
+    return [(group, measure, chosen) for group, chosen in groups if chosen is not None for measure in values]
+
+
+def _table(rows: list[dict[str, Any]], by: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=[*by, *COLUMNS]).astype({"beyond_chance": "boolean"})
+
+
+def _paired(before: np.ndarray, after: np.ndarray, measure: str, min_students: int) -> dict[str, Any]:
+    n = len(before)
+    if n < max(min_students, 2):
+        return _too_few(n, n)
+    if measure != ABSENCE:
+        first, second = int(((before == 1) & (after == 0)).sum()), int(((before == 0) & (after == 1)).sum())
+        both = int(((before == 1) & (after == 1)).sum())
+        return _row(n, n, same_students_change(both, first, second, n - first - second - both))
+    error = float((after - before).std(ddof=1)) / sqrt(n)
+    return _row(n, n, _change_of_means(before, after, error, n - 1))
+
+
+def _independent(before: np.ndarray, after: np.ndarray, measure: str, min_students: int) -> dict[str, Any]:
+    n, m = len(before), len(after)
+    if min(n, m) < max(min_students, 2):
+        return _too_few(n, m)
+    if measure != ABSENCE:
+        return _row(n, m, other_students_change(int(before.sum()), n, int(after.sum()), m))
+    parts = np.array([before.var(ddof=1) / n, after.var(ddof=1) / m])
+    error = sqrt(float(parts.sum()))
+    freedom = float(parts.sum() ** 2 / (parts**2 / [n - 1, m - 1]).sum()) if error else float(n + m - 2)
+    return _row(n, m, _change_of_means(before, after, error, freedom))
+
+
+def _change_of_means(before: np.ndarray, after: np.ndarray, error: float, freedom: float) -> Change:
+    zero, later = float(before.mean()), float(after.mean())
+    low, high = mean_interval(later - zero, error, freedom)
+    return Change(zero, later, low, high, high - (later - zero))
+
+
+def _row(n: int, m: int, found: Change) -> dict[str, Any]:
+    return {
+        "n_zero": n,
+        "zero": found.zero,
+        "n_later": m,
+        "later": found.later,
+        "change": found.change,
+        "low": found.low,
+        "high": found.high,
+        "chance_low": -found.chance,
+        "chance_high": found.chance,
+        "beyond_chance": found.beyond_chance,
+        "status": "ok",
+    }
+
+
+def _too_few(n: int, m: int) -> dict[str, Any]:
+    empty = dict.fromkeys(COLUMNS[2:-2], nan)
+    return {**empty, "n_zero": n, "n_later": m, "beyond_chance": None, "status": "too_few"}

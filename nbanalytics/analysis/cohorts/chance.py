@@ -1,0 +1,172 @@
+"""How much of the ups and downs chance alone would give: regression to the mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from nbanalytics.analysis.cohorts.classify import Classification
+from nbanalytics.eligibility import points_expr
+from nbanalytics.errors import DataError
+from nbanalytics.frames import any_of, collect, open_frame
+from nbanalytics.records import StudentRecords
+from nbanalytics.results import as_html
+
+_BANDS = ("lowest third", "middle third", "highest third")
+
+
+@dataclass(frozen=True)
+class ChanceCheck:
+    """Observed changes beside those expected if no student's level changed but for the cohort's common shift.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per third of the start points and one for ``all``: ``band, students, mean_change,
+        expected_change, raised, expected_raised, lowered, expected_lowered``; counts are students, changes are
+        mean grade points.
+    reliability : float
+        Of a student's mean grade points at the start, 0 to 1.
+    threshold : float
+        Changes of at most this size count as neither raised nor lowered.
+    students : int
+    """
+
+    table: pd.DataFrame
+    reliability: float
+    threshold: float
+    students: int
+
+    def __repr__(self) -> str:
+        total = self.table.iloc[-1]
+        return (
+            f"Of {self.students} students {int(total['raised'])} raised and {int(total['lowered'])} lowered their mean "
+            f"grade points; had all shared the mean change of {total['mean_change']:+.2f}, chance alone would give "
+            f"{total['expected_raised']:.0f} and {total['expected_lowered']:.0f} (reliability {self.reliability:.2f})"
+        )
+
+    def _repr_html_(self) -> str:
+        return as_html(self, self.table)
+
+
+def expected_by_chance(records: StudentRecords, classification: Classification) -> ChanceCheck:
+    """Compare the observed changes with those that regression to the mean and chance would give alone.
+
+    A student's grades in a term are taken as a sample of what the student's level would give: the mean of *k*
+    grades has the error variance ``within / k``, where ``within`` is the variance of grades around the students'
+    own means. If nobody's level changed except for a shift common to the cohort, a student who starts at ``x``
+    ends around ``mean + shift + reliability * (x - mean)``: those who start high go down, those who start low go up.
+
+    Parameters
+    ----------
+    records : StudentRecords
+    classification : Classification
+        Of the same records.
+
+    Returns
+    -------
+    ChanceCheck
+
+    Raises
+    ------
+    DataError
+        If fewer than 10 students have points in both terms, or their grades do not vary.
+
+    Notes
+    -----
+    One-way random-effects variance components (Searle, Casella & McCulloch 1992, ch. 3) and the conditional
+    normal distribution of a second measurement (Davis 1976, Am. J. Epidemiol. 104:493-498). Grades are not
+    independent samples of a level: the answer is a yardstick, not a test.
+
+    Examples
+    --------
+    >>> from nbanalytics.analysis.cohorts import classify
+    >>> from nbanalytics.simulation import simulate
+    >>> records = simulate(seed=1, cohorts=[2018]).records
+    >>> check = expected_by_chance(records, classify(records))
+    >>> check.table["band"].tolist()
+    ['lowest third', 'middle third', 'highest third', 'all']
+    """
+    start, end = _spread(records, classification.start), _spread(records, classification.end)
+    both = start.add_suffix("_start").join(end.add_suffix("_end"), how="inner")
+    if len(both) < 10:
+        raise DataError(
+            f"Only {len(both)} students have grade points in both {classification.start} and {classification.end}; "
+            "10 are needed to say what chance would give. Take more cohorts together."
+        )
+    within = _within_variance(both)
+    x, y = both["mean_start"].to_numpy(), both["mean_end"].to_numpy()
+    error_start = within["start"] / both["n_start"].to_numpy()
+    error_end = within["end"] / both["n_end"].to_numpy()
+    level = max(float(np.var(x, ddof=1) - error_start.mean()), 0.0)
+    if level == 0.0:
+        raise DataError("The students' mean grade points do not differ beyond chance: there is no level to regress to.")
+    reliability = level / (level + error_start)
+    expected = (y.mean() - x.mean()) - (1 - reliability) * (x - x.mean())
+    spread = np.sqrt(level * (1 - reliability) + error_end)
+    return ChanceCheck(
+        table=_by_band(x, y - x, expected, spread, classification.rule.threshold),
+        reliability=float(reliability.mean()),
+        threshold=classification.rule.threshold,
+        students=len(both),
+    )
+
+
+def _spread(records: StudentRecords, term: str) -> pd.DataFrame:
+    """Per student: how many comparable grades in the term, their mean and mean square."""
+    parts = []
+    for cohort in records.cohorts():
+        grading = records.declaration.grading(cohort)
+        comparable = ~any_of(nw.col("subject"), grading.not_comparable)
+        grades = open_frame(records.cohort(cohort).grades).filter((nw.col("term") == term) & comparable)
+        pointed = grades.with_columns(points=points_expr(grading.scale))
+        summed = (
+            pointed.filter(~nw.col("points").is_null())
+            .with_columns(square=nw.col("points") * nw.col("points"))
+            .group_by("student_id")
+            .agg(
+                nw.col("points").count().alias("n"),
+                nw.col("points").mean().alias("mean"),
+                nw.col("square").mean().alias("square"),
+            )
+        )
+        parts.append(collect(summed))
+    return pd.concat(parts).set_index("student_id").astype(float).sort_index()
+
+
+def _within_variance(both: pd.DataFrame) -> dict[str, float]:
+    variances = {}
+    for end in ("start", "end"):
+        n = both[f"n_{end}"]
+        squares = (n * (both[f"square_{end}"] - both[f"mean_{end}"] ** 2)).sum()
+        variances[end] = float(squares / max((n - 1).sum(), 1))
+    return variances
+
+
+def _by_band(
+    x: np.ndarray, change: np.ndarray, expected: np.ndarray, spread: np.ndarray, threshold: float
+) -> pd.DataFrame:
+    from scipy.special import ndtr
+
+    # Without an error of measurement a change is certain: the normal distribution collapses to a step.
+    scale = np.maximum(spread, 1e-12)
+    frame = pd.DataFrame(
+        {
+            "band": pd.qcut(pd.Series(x).rank(method="first"), 3, labels=list(_BANDS)).astype(str),
+            "students": 1,
+            "mean_change": change,
+            "expected_change": expected,
+            "raised": change > threshold,
+            "expected_raised": ndtr((expected - threshold) / scale),
+            "lowered": change < -threshold,
+            "expected_lowered": ndtr((-threshold - expected) / scale),
+        }
+    )
+    how = {name: "mean" if name.endswith("_change") else "sum" for name in frame.columns[1:]}
+    bands = frame.groupby("band").agg(how).reindex(list(_BANDS))
+    total = frame.drop(columns="band").agg(how).to_frame("all").T
+    table = pd.concat([bands, total]).rename_axis("band").reset_index()
+    return table.astype({"students": int, "raised": int, "lowered": int})

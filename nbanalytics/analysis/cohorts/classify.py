@@ -1,0 +1,266 @@
+"""Six groups by eligibility in two terms and the change of the mean grade points between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import narwhals as nw
+import pandas as pd
+
+from nbanalytics.errors import DataError
+from nbanalytics.frames import any_of, collect, open_frame
+from nbanalytics.records import StudentRecords
+from nbanalytics.results import as_html
+
+GROUPS = (1, 2, 3, 4, 5, 6)
+TABLE_COLUMNS = (
+    "student_id",
+    "cohort",
+    "start_points",
+    "end_points",
+    "start_eligible",
+    "end_eligible",
+    "change",
+    "direction",
+    "group",
+    "reason",
+)
+
+
+@dataclass(frozen=True)
+class GroupRule:
+    """How a student is put in a group.
+
+    Attributes
+    ----------
+    threshold : float
+        Changes of at most this size, in mean grade points, are "no change".
+    no_change : "positive" or "negative"
+        Where "no change" belongs. The source documents do not say; the default is positive: nothing was lost.
+    eligibility : str, optional
+        Name of the eligibility rule; by default the one of the declaration.
+    passes : int, optional
+        Passes in all that the rule asks for; by default as many as it says.
+    required : sequence of str, optional
+        What must be passed, such as ``("SV/SVA", "EN", "MA")``; by default what the rule says.
+    """
+
+    threshold: float = 0.0
+    no_change: Literal["positive", "negative"] = "positive"
+    eligibility: str | None = None
+    passes: int | None = None
+    required: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.passes is not None and self.passes < 0:
+            raise DataError(f"The rule asks for {self.passes} passes; give 0 or more.")
+        if self.required is not None:
+            object.__setattr__(self, "required", tuple(self.required))
+        if not self.threshold >= 0:
+            raise DataError(f"The threshold of change is {self.threshold}; give 0 or more grade points.")
+        if self.no_change not in ("positive", "negative"):
+            raise DataError(f"no_change is {self.no_change!r}; choose 'positive' or 'negative'.")
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Every student of the records with a group or the reason for having none.
+
+    Attributes
+    ----------
+    table : dataframe
+        Of the records' kind, one row per student: ``student_id, cohort, start_points, end_points`` (mean grade
+        points), ``start_eligible, end_eligible, change`` (end minus start), ``direction`` (raised, unchanged,
+        lowered), ``group`` (1-6 or missing), ``reason`` (why there is no group, or missing).
+    counts : pandas.DataFrame
+        ``cohort, group, students``, every group of every cohort, also those with nobody.
+    unclassified : pandas.DataFrame
+        ``cohort, reason, students``.
+    rule : GroupRule
+    start, end : str
+        The terms compared.
+    students : int
+        All students, with and without a group.
+    """
+
+    table: Any
+    counts: pd.DataFrame
+    unclassified: pd.DataFrame
+    rule: GroupRule
+    start: str
+    end: str
+    students: int = field(default=0)
+
+    def __repr__(self) -> str:
+        groups = self.counts.groupby("group")["students"].sum()
+        listed = ", ".join(f"{group}: {count}" for group, count in groups.items())
+        without = int(self.unclassified["students"].sum())
+        return (
+            f"Classification of {self.students} students, {self.start} to {self.end}: {listed}; "
+            f"without a group: {without}"
+        )
+
+    def _repr_html_(self) -> str:
+        wide = self.counts.pivot(index="cohort", columns="group", values="students")
+        return as_html(self, wide, index=True)
+
+
+def classify(records: StudentRecords, rule: GroupRule | None = None) -> Classification:
+    """Put every student in one of six groups.
+
+    1 and 2 are eligible in both terms, with a positive and a negative development of the mean grade points;
+    3 and 4 in neither, negative and positive; 5 becomes eligible; 6 loses eligibility.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        In any dataframe.
+    rule : GroupRule, optional
+
+    Returns
+    -------
+    Classification
+
+    Raises
+    ------
+    DataError
+        If no student can be followed, because one of the two terms has no grades at all, or a student has no cohort.
+
+    Notes
+    -----
+    The groups of Karlskoga's Progression 02 (report 2019, appendix 8.5.2). Eligible in year 6 is a constructed
+    measure: the rule of year 9 on the grades of year 6.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulation import simulate
+    >>> result = classify(simulate(seed=1, cohorts=[2018]).records)
+    >>> result.counts["students"].tolist()[4:]
+    [15, 23]
+    """
+    rule = rule or GroupRule()
+    records = under(records, rule)
+    start, end = records.declaration.start, records.declaration.end
+    ends = _both_ends(records, start, end)
+    directed = ends.with_columns(change=nw.col("end_points") - nw.col("start_points")).with_columns(
+        direction=_direction(rule.threshold)
+    )
+    table = (
+        directed.with_columns(group=_group(rule))
+        .with_columns(reason=_reason(records, start, end))
+        .with_columns(start_eligible=_flag("start_eligible"), end_eligible=_flag("end_eligible"))
+        .select(*TABLE_COLUMNS)
+    )
+    counts, unclassified = _count(table, records.cohorts())
+    students = int(counts["students"].sum() + unclassified["students"].sum())
+    if students and not counts["students"].sum():
+        together = unclassified.groupby("reason")["students"].sum()
+        reasons = ", ".join(f"{reason}: {number}" for reason, number in together.items())
+        raise DataError(
+            f"None of {students} students can be followed from {start} to {end} ({reasons}). Add the grades of the "
+            "term that is missing, or declare other terms in [terms] start and end of records.toml."
+        )
+    return Classification(nw.to_native(table), counts, unclassified, rule, start, end, students)
+
+
+def under(records: StudentRecords, rule: GroupRule) -> StudentRecords:
+    """Return the records with the eligibility rule that the groups are made by.
+
+    Raises
+    ------
+    DataError
+        If passes are asked for where eligibility is a mean.
+    """
+    declaration = records.declaration
+    if rule.eligibility is not None:
+        declaration = replace(declaration, rule=rule.eligibility)
+    if rule.passes is None and rule.required is None:
+        return replace(records, declaration=declaration)
+    catalogue = declaration.catalogue.varied(declaration.rule, rule.passes, rule.required)
+    varied = replace(records, declaration=replace(declaration, catalogue=catalogue))
+    means = [cohort for grading, cohorts in varied.gradings() if not grading.rule.ways for cohort in cohorts]
+    if means:
+        listed = ", ".join(map(str, means))
+        raise DataError(
+            f"The rule {declaration.rule} of cohort {listed} asks for a mean, not for passes. Leave out passes and "
+            "required, or choose other cohorts."
+        )
+    return varied
+
+
+def _both_ends(records: StudentRecords, start: str, end: str) -> Any:
+    """One row per student: points and eligibility in the two terms, missing where there are no grade rows at all."""
+    columns = {}
+    for name, term in (("start", start), ("end", end)):
+        here = nw.col("term") == term
+        columns[f"{name}_points"] = nw.when(here).then(nw.col("mean_points"))
+        columns[f"{name}_eligible"] = nw.when(here).then(nw.col("eligible").cast(nw.Int8))
+    ends = (
+        open_frame(records.results([start, end]))
+        .with_columns(**columns)
+        .group_by("student_id")
+        .agg(*(nw.col(name).max().alias(name) for name in columns))
+    )
+    students = open_frame(records.students)
+    moves = [name for name in ("moved_in", "moved_out") if name in students.collect_schema().names()]
+    return students.select("student_id", "cohort", *moves).join(ends, on="student_id", how="left")
+
+
+def _flag(name: str) -> nw.Expr:
+    """Turn 1/0 into a boolean that stays missing where the number is."""
+    column: Any = nw.when(nw.col(name) == 1).then(nw.lit(True))
+    return column.when(nw.col(name) == 0).then(nw.lit(False))  # type: ignore[no-any-return]
+
+
+def _direction(threshold: float) -> nw.Expr:
+    change = nw.col("change")
+    chain: Any = nw.when(change > threshold).then(nw.lit("raised"))
+    return chain.when(change < -threshold).then(nw.lit("lowered")).when(~change.is_null()).then(nw.lit("unchanged"))  # type: ignore[no-any-return]
+
+
+def _group(rule: GroupRule) -> nw.Expr:
+    at_start, at_end = nw.col("start_eligible") == 1, nw.col("end_eligible") == 1
+    seen = ~nw.col("start_eligible").is_null() & ~nw.col("end_eligible").is_null()
+    direction = nw.col("direction")
+    known = ~direction.is_null()
+    positive = direction == "raised"
+    if rule.no_change == "positive":
+        positive = positive | (direction == "unchanged")
+    chain: Any = nw.when(seen & at_start & ~at_end).then(nw.lit(6))
+    chain = chain.when(seen & ~at_start & at_end).then(nw.lit(5))
+    chain = chain.when(seen & known & at_start & positive).then(nw.lit(1)).when(seen & known & at_start).then(nw.lit(2))
+    return chain.when(seen & known & positive).then(nw.lit(4)).when(seen & known).then(nw.lit(3))  # type: ignore[no-any-return]
+
+
+def _reason(records: StudentRecords, start: str, end: str) -> nw.Expr:
+    """Why a student has no group; a known move explains a missing term better than its absence does."""
+    names = open_frame(records.students).collect_schema().names()
+    terms = records.declaration.terms
+    no_start, no_end = nw.col("start_eligible").is_null(), nw.col("end_eligible").is_null()
+    chain: Any = nw.when(~nw.col("group").is_null()).then(nw.lit(None, dtype=nw.String))
+    if "moved_in" in names:
+        late = any_of(nw.col("moved_in"), terms[terms.index(start) + 1 :])
+        chain = chain.when(no_start & late).then(nw.lit(f"moved in after {start}"))
+    if "moved_out" in names:
+        early = any_of(nw.col("moved_out"), terms[: terms.index(end)])
+        chain = chain.when(no_end & early).then(nw.lit(f"moved out before {end}"))
+    chain = chain.when(no_start & no_end).then(nw.lit(f"no grades in {start} and {end}"))
+    chain = chain.when(no_start).then(nw.lit(f"no grades in {start}"))
+    chain = chain.when(no_end).then(nw.lit(f"no grades in {end}"))
+    # Marks such as streck give a row but no points: eligibility is known, the direction of change is not.
+    chain = chain.when(nw.col("start_points").is_null()).then(nw.lit(f"no grade points in {start}"))
+    return chain.otherwise(nw.lit(f"no grade points in {end}"))  # type: ignore[no-any-return]
+
+
+def _count(table: Any, cohorts: list[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    counted = collect(table.group_by("cohort", "group", "reason").agg(nw.col("student_id").count().alias("students")))
+    if lacking := int(counted.loc[counted["cohort"].isna(), "students"].sum()):
+        raise DataError(f"{lacking} students have no cohort. Fill in the column cohort of students, or leave them out.")
+    grouped = counted.dropna(subset=["group"])
+    index = pd.MultiIndex.from_product([cohorts, GROUPS], names=["cohort", "group"])
+    keys = [grouped["cohort"].astype(int), grouped["group"].astype(int)]
+    counts = grouped["students"].groupby(keys).sum().reindex(index, fill_value=0).reset_index()
+    without = counted[counted["group"].isna()]
+    without = without.astype({"cohort": int, "students": int})[["cohort", "reason", "students"]]
+    return counts.astype(int), without.sort_values(["cohort", "reason"], ignore_index=True)

@@ -1,0 +1,205 @@
+"""The term in which eligibility is first lost, and whether it comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from nbanalytics.analysis.droppoints.lifetable import life_table_by
+from nbanalytics.frames import as_names, collect, open_frame
+from nbanalytics.persons import column_names, eligibility_by_term, name_of, to_native
+from nbanalytics.records import StudentRecords
+
+#: Columns of the students table that the losses carry along, where they are there.
+GROUPINGS = ("school_id", "sex", "newly_arrived")
+
+
+@dataclass(frozen=True, repr=False)
+class Losses:
+    """When each student who was eligible at the start term was first seen not eligible.
+
+    Attributes
+    ----------
+    table : dataframe
+        Of the records' kind, one row per student who was eligible at the start term:
+
+        - ``student_id, cohort``, and ``school_id, sex, newly_arrived`` where the students table has them;
+        - ``duration``: steps from the start term to the loss, or else to the last term with results (0: none later);
+        - ``event``: 1 lost, 0 censored;
+        - ``lost_term``: the term of the loss; ``before_term``: the last term with results before it;
+        - ``last_term``: the last term with results;
+        - ``recovered_term``: the first term after the loss with eligibility again;
+        - ``end_observed``: whether there are results at the end term; ``regained_at_end``: lost, and eligible there.
+    settings : mapping
+        ``start, end, terms`` (all followed, the start first) and ``rule``.
+    students : int
+        Students eligible at the start term.
+    never_observed_again : int
+        Those of them without any later results: they have a row with duration 0 and no person-period.
+    left_out : mapping
+        Students without a row: ``not_eligible_at_start`` and ``no_results_at_start``.
+    """
+
+    table: Any
+    settings: Mapping[str, Any]
+    students: int
+    never_observed_again: int
+    left_out: Mapping[str, int]
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The terms after the start term: step 1, 2, ..."""
+        return tuple(self.settings["terms"][1:])
+
+    def life_table(self, by: str | Sequence[str] = ()) -> pd.DataFrame:
+        """Life table by term: :func:`life_table_by` with the ``term`` of each step beside ``t``."""
+        by = as_names(by)
+        table = life_table_by(self.table, by)
+        terms = table["t"].map(dict(enumerate(self.steps, start=1)))
+        table.insert(len(by) + 1, "term", terms)
+        return table
+
+    def __repr__(self) -> str:
+        """Say who is followed, then show the life table."""
+        return f"{self._words()}\n{self.life_table().to_string(index=False)}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self._words()}</p>{self.life_table().to_html(index=False)}"
+
+    def _words(self) -> str:
+        return (
+            f"Losses of {self.students} students eligible in {self.settings['start']}, followed to "
+            f"{self.settings['end']}; {self.never_observed_again} of them never seen again"
+        )
+
+
+def losses(records: StudentRecords) -> Losses:
+    """Find the first followed term in which a student, eligible at the start term, is not eligible.
+
+    The start term is the origin and the followed terms after it are steps 1, 2, ... A term without results is a gap:
+    the student is still at risk there and nothing is seen to happen, so that a loss during a gap is dated to the first
+    term with results after it. A student who is not seen lost is censored after the last term with results. Who has no
+    results after the start term is in no person-period and is counted as ``never_observed_again``.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        Students and grades; the terms are those of the declaration, the rule is that of the cohort.
+
+    Returns
+    -------
+    Losses
+
+    Notes
+    -----
+    Singer and Willett (2003), *Applied Longitudinal Data Analysis*, chapter 10, for person-periods and censoring.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> subjects = ["SV", "EN", "MA", "BL", "MU", "SL", "IDH", "HKK"]
+    >>> def term(name, grades):
+    ...     return pd.DataFrame({"student_id": "P1", "term": name, "subject": subjects, "grade": list(grades)})
+    >>> grades = pd.concat([term("6VT", "EEEEEEEE"), term("7VT", "EEFEEEEE"), term("8HT", "EEEEEEEE")])
+    >>> found = losses(StudentRecords(pd.DataFrame({"student_id": ["P1"], "cohort": 2018}), grades))
+    >>> found.table.iloc[0][["duration", "event", "before_term", "lost_term", "recovered_term", "last_term"]]
+    duration            2
+    event               1
+    before_term       6VT
+    lost_term         7VT
+    recovered_term    8HT
+    last_term         8HT
+    Name: 0, dtype: object
+    """
+    declaration = records.declaration
+    terms = declaration.followed_terms
+    last = len(terms) - 1
+    names = column_names(open_frame(records.students))
+    carried = [name for name in GROUPINGS if name in names]
+    wide = eligibility_by_term(records, terms, keep=carried)
+    at_start = wide.with_columns(_start=nw.col("_at0").fill_null(-1)).group_by("_start").agg(nw.len().alias("n"))
+    dated = _dated(wide.filter(nw.col("_at0") == 1), last)
+    duration = nw.when(~nw.col("_lost").is_null()).then(nw.col("_lost")).otherwise(nw.col("_last"))
+    table = dated.with_columns(
+        duration=duration.cast(nw.Int64),
+        event=nw.when(nw.col("_lost").is_null()).then(nw.lit(0)).otherwise(nw.lit(1)).cast(nw.Int64),
+        lost_term=name_of(terms, "_lost"),
+        before_term=name_of(terms, "_before"),
+        last_term=name_of(terms, "_last"),
+        recovered_term=name_of(terms, "_recovered"),
+        end_observed=~nw.col(f"_at{last}").is_null(),
+        regained_at_end=~nw.col("_recovered").is_null() & (nw.col(f"_at{last}").fill_null(0) == 1),
+    ).select(
+        "student_id", "cohort", *carried, "duration", "event", "lost_term", "before_term", "last_term",
+        "recovered_term", "end_observed", "regained_at_end",
+    )  # fmt: skip
+    counts = {int(row["_start"]): int(row["n"]) for _, row in collect(at_start).iterrows()}
+    never = collect(table.filter(nw.col("duration") == 0).select(nw.len().alias("n")))
+    return Losses(
+        table=to_native(table),
+        settings={"start": terms[0], "end": terms[-1], "terms": terms, "rule": declaration.rule},
+        students=counts.get(1, 0),
+        never_observed_again=int(never["n"].iloc[0]),
+        left_out={"not_eligible_at_start": counts.get(0, 0), "no_results_at_start": counts.get(-1, 0)},
+    )
+
+
+def person_periods(losses: Losses) -> Any:
+    """Spread the losses over one row per student and term at risk.
+
+    Parameters
+    ----------
+    losses : Losses
+        Result of :func:`losses`.
+
+    Returns
+    -------
+    dataframe
+        Of the records' kind: the columns of ``losses.table`` that group students (``student_id, cohort, school_id,
+        sex, newly_arrived``), then ``t`` (1, 2, ...), ``term`` and ``event`` (1 in the term of the loss).
+
+    Notes
+    -----
+    The person-period data set of Singer and Willett (2003), chapter 10.2; its events / rows by ``t`` are the hazards.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> subjects = ["SV", "EN", "MA", "BL", "MU", "SL", "IDH", "HKK"]
+    >>> def term(name, grades):
+    ...     return pd.DataFrame({"student_id": "P1", "term": name, "subject": subjects, "grade": list(grades)})
+    >>> students = pd.DataFrame({"student_id": ["P1"], "cohort": 2018})
+    >>> records = StudentRecords(students, pd.concat([term("6VT", "EEEEEEEE"), term("7VT", "EEFEEEEE")]))
+    >>> person_periods(losses(records))
+      student_id  cohort  t term  event
+    0         P1    2018  1  7HT      0
+    1         P1    2018  2  7VT      1
+    """
+    frame = open_frame(losses.table)
+    kept = [name for name in ("student_id", "cohort", *GROUPINGS) if name in column_names(frame)]
+    parts = []
+    for step, term in enumerate(losses.steps, start=1):
+        lost = nw.when(nw.col("duration") == step).then(nw.col("event")).otherwise(nw.lit(0))
+        parts.append(
+            frame.filter(nw.col("duration") >= step).select(
+                *kept, nw.lit(step).alias("t"), nw.lit(term).alias("term"), lost.cast(nw.Int64).alias("event")
+            )
+        )
+    return to_native(nw.concat(parts))
+
+
+def _dated(wide: Any, last: int) -> Any:
+    """Add the steps of the loss, of the last results before it, of the recovery, and of the last results."""
+    steps = range(1, last + 1)
+    lost = [nw.when(nw.col(f"_at{step}") == 0).then(nw.lit(step)) for step in steps]
+    seen = [nw.when(~nw.col(f"_at{step}").is_null()).then(nw.lit(step)) for step in range(last + 1)]
+    first = wide.with_columns(_lost=nw.min_horizontal(*lost), _last=nw.max_horizontal(*seen))
+    later = [(nw.col(f"_at{step}") == 1) & (nw.col("_lost") < step) for step in range(last + 1)]
+    earlier = [~nw.col(f"_at{step}").is_null() & (nw.col("_lost") > step) for step in range(last + 1)]
+    again = [nw.when(test).then(nw.lit(step)) for step, test in enumerate(later)]
+    before = [nw.when(test).then(nw.lit(step)) for step, test in enumerate(earlier)]
+    return first.with_columns(_recovered=nw.min_horizontal(*again), _before=nw.max_horizontal(*before))

@@ -1,0 +1,299 @@
+"""Where students are, stage by stage: eligible, not eligible, moved or unknown, and then on which kind of programme."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from nbanalytics.analysis.flows.reach import not_reached
+from nbanalytics.declaration import AFTER
+from nbanalytics.errors import DataError
+from nbanalytics.frames import any_of, as_names, collect, open_frame
+from nbanalytics.persons import column_names, eligibility_by_term, number_of, refuse_absent, split_groups, to_native
+from nbanalytics.records import StudentRecords
+from nbanalytics.results import as_html
+
+#: States at a term, in the order in which they are shown.
+TERM_STATES = ("eligible", "not_eligible", "moved", "unknown")
+#: States after the last term, in the order in which they are shown.
+AFTER_STATES = ("preparatory", "vocational", "introductory", "none", "moved", "unknown")
+
+
+@dataclass(frozen=True, repr=False)
+class Flows:
+    """Students by stage and state, and from state to state.
+
+    Attributes
+    ----------
+    states : pandas.DataFrame
+        The columns of ``by``, then ``stage, state, students``: every state of every stage, with 0 where nobody is.
+    transitions : pandas.DataFrame
+        The columns of ``by``, then ``stage_from, state_from, stage_to, state_to, students``: those that occur.
+    settings : mapping
+        ``stages``, ``by`` and the ``rule`` behind "eligible".
+    students : int
+        Students in all; every stage holds each of them once.
+    not_reached : pandas.DataFrame
+        The columns of ``by``, then ``stage, students``: unknown because nobody in their cohort has a grade there yet.
+    """
+
+    states: pd.DataFrame
+    transitions: pd.DataFrame
+    settings: Mapping[str, Any]
+    students: int
+    not_reached: pd.DataFrame
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The transitions."""
+        return self.transitions
+
+    def __repr__(self) -> str:
+        """Say what is counted, then show stage by state."""
+        stages = self.settings["stages"]
+        return f"Flows of {self.students} students through {' → '.join(stages)}\n{self._matrix().to_string()}"
+
+    def _repr_html_(self) -> str:
+        return as_html(f"Flows of {self.students} students", self._matrix(), index=True)
+
+    def _matrix(self) -> pd.DataFrame:
+        states = list(dict.fromkeys((*TERM_STATES, *AFTER_STATES)))
+        matrix = self.states.pivot_table(index="state", columns="stage", values="students", aggfunc="sum")
+        ordered = matrix.reindex(index=states, columns=list(self.settings["stages"]))
+        return ordered.dropna(how="all").astype("Int64")
+
+
+def stages_of(records: StudentRecords) -> tuple[str, ...]:
+    """Return the stages of a flow: those declared, and the one after the last term if outcomes are known.
+
+    Parameters
+    ----------
+    records : StudentRecords
+
+    Returns
+    -------
+    tuple of str
+        Declared terms in order, then ``upper_secondary`` where the records have the table ``outcomes``.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulation import simulate
+    >>> stages_of(simulate(seed=1, cohorts=[2018]).records)
+    ('6VT', '7VT', '8VT', '9VT', 'upper_secondary')
+    """
+    return (*records.declaration.stages, *((AFTER,) if records.outcomes is not None else ()))
+
+
+def states_of(stage: str) -> tuple[str, ...]:
+    """Return the states that a stage may hold, in order.
+
+    Parameters
+    ----------
+    stage : str
+        One of :func:`stages_of`.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> states_of("9VT")
+    ('eligible', 'not_eligible', 'moved', 'unknown')
+    """
+    return AFTER_STATES if stage == AFTER else TERM_STATES
+
+
+def student_states(records: StudentRecords) -> Any:
+    """Tell each student's state at each stage.
+
+    At a term a student with grades is ``eligible`` or ``not_eligible``; one without grades is ``moved`` if the term is
+    before ``moved_in`` or after ``moved_out``, else ``unknown``. After the last term it is the kind of programme;
+    ``moved`` if the outcome says so, or says nothing of a student with ``moved_out``; else ``unknown``.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        Students and grades, and outcomes if the stage after the last term is wanted.
+
+    Returns
+    -------
+    dataframe
+        Of the records' kind, one row per student and stage: ``student_id, stage, state``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> students = pd.DataFrame({"student_id": ["P1", "P2"], "cohort": 2018, "moved_out": [None, "7HT"]})
+    >>> subjects = ["SV", "EN", "MA", "BL", "MU", "SL", "IDH", "HKK"]
+    >>> grades = pd.concat([
+    ...     pd.DataFrame({"student_id": who, "term": "6VT", "subject": subjects, "grade": "E"}) for who in ("P1", "P2")
+    ... ])
+    >>> states = student_states(StudentRecords(students, grades))
+    >>> states.pivot(index="student_id", columns="stage", values="state").loc[:, ["6VT", "7VT"]]
+    stage            6VT      7VT
+    student_id
+    P1          eligible  unknown
+    P2          eligible    moved
+    """
+    wide = state_columns(records)
+    parts = [
+        wide.select("student_id", nw.lit(stage).alias("stage"), nw.col(stage).alias("state"))
+        for stage in stages_of(records)
+    ]
+    return to_native(nw.concat(parts))
+
+
+def state_columns(records: StudentRecords, keep: Sequence[str] = ()) -> Any:
+    """Do as :func:`student_states`, with one row per student and a column per stage.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        Students and grades, and outcomes if known.
+    keep : sequence of str
+        Columns of the students table to carry along.
+
+    Returns
+    -------
+    narwhals frame
+        ``student_id, cohort``, those of ``keep``, and for each stage a column of its name with the state.
+    """
+    declaration = records.declaration
+    stages = declaration.stages
+    names = column_names(open_frame(records.students))
+    moves = [name for name in ("moved_in", "moved_out") if name in names]
+    wide = eligibility_by_term(records, stages, keep=[*keep, *moves])
+    placed = wide
+    for name in moves:
+        placed = placed.with_columns(_as_text(wide, name).alias(name))
+        placed = placed.with_columns(number_of(declaration.terms, name).alias(f"_{name}"))
+    columns = {stage: _term_state(f"_at{n}", declaration.terms.index(stage), moves) for n, stage in enumerate(stages)}
+    if records.outcomes is not None:
+        placed = placed.join(_programme_kinds(records), on="student_id", how="left")
+        columns[AFTER] = _after_state("moved_out" in moves)
+    return placed.with_columns(**columns).select("student_id", *keep, *columns)
+
+
+def flows(records: StudentRecords, by: str | Sequence[str] = ()) -> Flows:
+    """Count students by stage and state, and their transitions between one stage and the next.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        Students and grades, and outcomes if known.
+    by : str or sequence of str
+        Columns of the students table to divide by, such as ``["cohort"]`` or ``["school_id", "sex"]``.
+
+    Returns
+    -------
+    Flows
+        Every student is in one state at every stage: each stage sums up to the same number of students.
+
+    Raises
+    ------
+    DataError
+        If a column of ``by`` is not in the students table.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulation import simulate
+    >>> result = flows(simulate(seed=1, cohorts=[2018]).records)
+    >>> result.states[result.states["stage"] == "9VT"]
+       stage         state  students
+    12   9VT      eligible       251
+    13   9VT  not_eligible        62
+    14   9VT         moved         0
+    15   9VT       unknown         0
+    """
+    by = as_names(by)
+    by = list(by)
+    stages = list(stages_of(records))
+    refuse_absent(open_frame(records.students), by, "students")
+    if clash := sorted(set(by) & {*stages, "student_id"}):
+        raise DataError(f"Flows cannot be divided by {', '.join(clash)}. Choose a column that groups students.")
+    # One pass over the data, whatever the engine: how many students share each course through the stages.
+    keys = list(dict.fromkeys(["cohort", *by]))
+    counted = state_columns(records, keep=keys).group_by(*keys, *stages).agg(nw.len().alias("students"))
+    courses = collect(counted)
+    return Flows(
+        states=_count_states(courses, by, stages),
+        transitions=_count_transitions(courses, by, stages),
+        settings={"stages": tuple(stages), "by": tuple(by), "rule": records.declaration.rule},
+        students=int(courses["students"].sum()),
+        not_reached=not_reached(courses, by, stages),
+    )
+
+
+def _as_text(frame: Any, column: str) -> nw.Expr:
+    # A column without any value may come as numbers, and some engines will not compare those with text.
+    return nw.col(column).cast(nw.String) if frame.collect_schema()[column].is_numeric() else nw.col(column)
+
+
+def _term_state(result: str, stage: int, moves: Sequence[str]) -> nw.Expr:
+    away = [
+        (nw.col("_moved_in") > stage if name == "moved_in" else nw.col("_moved_out") < stage).fill_null(False)
+        for name in moves
+    ]
+    moved = nw.any_horizontal(*away, ignore_nulls=True) if away else nw.lit(False)
+    return (
+        nw.when(nw.col(result) == 1)
+        .then(nw.lit("eligible"))
+        .when(nw.col(result) == 0)
+        .then(nw.lit("not_eligible"))
+        .when(moved)
+        .then(nw.lit("moved"))
+        .otherwise(nw.lit("unknown"))
+    )
+
+
+def _programme_kinds(records: StudentRecords) -> Any:
+    outcomes = open_frame(records.outcomes)
+    if "programme_kind" not in column_names(outcomes):
+        raise DataError(
+            "The table outcomes has no column programme_kind. Add it "
+            f"({', '.join(AFTER_STATES[:-1])}), or read the records without outcomes."
+        )
+    return outcomes.select("student_id", _as_text(outcomes, "programme_kind").alias("_kind"))
+
+
+def _after_state(moves_known: bool) -> nw.Expr:
+    known = any_of(nw.col("_kind"), AFTER_STATES[:-1])
+    left = ~nw.col("_moved_out").is_null() if moves_known else nw.lit(False)
+    return nw.when(known).then(nw.col("_kind")).when(left).then(nw.lit("moved")).otherwise(nw.lit("unknown"))
+
+
+def _count_states(courses: pd.DataFrame, by: list[str], stages: Sequence[str]) -> pd.DataFrame:
+    rows = []
+    for group, part in split_groups(courses, by):
+        for stage in stages:
+            sums = part.groupby(stage)["students"].sum()
+            for state in states_of(stage):
+                rows.append({**group, "stage": stage, "state": state, "students": int(sums.get(state, 0))})
+    return pd.DataFrame(rows, columns=[*by, "stage", "state", "students"])
+
+
+def _count_transitions(courses: pd.DataFrame, by: list[str], stages: Sequence[str]) -> pd.DataFrame:
+    rows = []
+    for group, part in split_groups(courses, by):
+        for before, after in pairwise(stages):
+            sums = part.groupby([before, after])["students"].sum()
+            for state_from in states_of(before):
+                for state_to in states_of(after):
+                    if count := int(sums.get((state_from, state_to), 0)):
+                        rows.append(
+                            {
+                                **group,
+                                "stage_from": before,
+                                "state_from": state_from,
+                                "stage_to": after,
+                                "state_to": state_to,
+                                "students": count,
+                            }
+                        )
+    return pd.DataFrame(rows, columns=[*by, "stage_from", "state_from", "stage_to", "state_to", "students"])

@@ -1,0 +1,7 @@
+"""Risk and protective indicators followed over time, from a declared list."""
+
+from nbanalytics.analysis.indicators.declared import Indicator, read_indicators
+from nbanalytics.analysis.indicators.follow import Indicators, indicators
+from nbanalytics.analysis.indicators.trend import IndicatorTrend, trend
+
+__all__ = ["Indicator", "IndicatorTrend", "Indicators", "indicators", "read_indicators", "trend"]

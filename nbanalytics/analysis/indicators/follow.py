@@ -1,0 +1,151 @@
+"""Every declared indicator of every student, term by term."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbanalytics.analysis.indicators.declared import UNKNOWN, Indicator, read_indicators
+from nbanalytics.analysis.indicators.measures import MEASURES, Source
+from nbanalytics.errors import DataError
+from nbanalytics.records import StudentRecords
+from nbanalytics.results import Shown
+
+COLUMNS = ["student_id", "cohort", "term", "indicator", "kind", "value", "signal"]
+
+
+@dataclass(frozen=True, repr=False)
+class Indicators(Shown):
+    """Indicators by student and term. Individual records: the researcher's door.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row for each student, term in which the student is here, and indicator asked in that term:
+        ``student_id, cohort, term, indicator, kind, value, signal``. ``signal`` is ``risk`` or ``protective``,
+        ``none``, or ``unknown`` where the value is missing.
+    declared : tuple of Indicator
+    settings : mapping
+        ``terms``, ``indicators`` and ``without``: those left out since their table is not there.
+    students : int
+    """
+
+    table: pd.DataFrame
+    declared: tuple[Indicator, ...]
+    settings: Mapping[str, Any]
+    students: int
+
+    def _words(self) -> str:
+        asked = f"{len(self.settings['indicators'])} indicators in {', '.join(self.settings['terms'])}"
+        left_out = ", ".join(self.settings["without"])
+        return f"{asked}, {self.students} students" + (f"; without a table: {left_out}" if left_out else "")
+
+    def by_student(self) -> pd.DataFrame:
+        """Sum up each student's signals in each term.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``student_id, cohort, term``; ``risks`` and ``protective``: how many indicators say so; ``known``: how
+            many risk indicators have a value; ``reasons``: names of those that say risk, with commas, in the order
+            of the list.
+
+        Examples
+        --------
+        >>> from nbanalytics.simulation import simulate
+        >>> found = indicators(simulate(seed=1, cohorts=[2018]).records, ["6VT"])
+        >>> list(found.by_student().columns)
+        ['student_id', 'cohort', 'term', 'risks', 'protective', 'known', 'reasons']
+        """
+        keys = ["student_id", "cohort", "term"]
+        signal = self.table["signal"]
+        flags = self.table[keys].assign(
+            risks=(signal == "risk").astype("int64"),
+            protective=(signal == "protective").astype("int64"),
+            known=((self.table["kind"] == "risk") & (signal != UNKNOWN)).astype("int64"),
+            reasons=(self.table["indicator"] + ", ").where(signal == "risk", ""),
+        )
+        summed = flags.groupby(keys, sort=False, as_index=False).sum()
+        return summed.assign(reasons=summed["reasons"].str.removesuffix(", "))
+
+
+def indicators(
+    records: StudentRecords,
+    terms: str | Sequence[str] | None = None,
+    declared: Sequence[Indicator] | None = None,
+) -> Indicators:
+    """Follow the declared indicators over time.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        The tables that are there decide which indicators can be followed.
+    terms : str or sequence of str, optional
+        A term or several, in any order; by default all.
+    declared : sequence of Indicator, optional
+        See :func:`read_indicators`; by default the list of the house.
+
+    Returns
+    -------
+    Indicators
+
+    Raises
+    ------
+    DataError
+        If a term is not declared in the records, or none of the tables is there.
+
+    Notes
+    -----
+    A student is asked about from the term of moving in to that of moving out. A change since the term before is not
+    asked in the first term; unknown stays unknown. Tables are brought to pandas: this is meant for a municipality.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulation import simulate
+    >>> found = indicators(simulate(seed=1, cohorts=[2018]).records, "6VT")
+    >>> sorted(found.table["signal"].unique())
+    ['none', 'protective', 'risk', 'unknown']
+    """
+    order = records.declaration.terms
+    asked = list(order) if terms is None else [terms] if isinstance(terms, str) else list(terms)
+    strange = [term for term in asked if term not in order]
+    if strange:
+        raise DataError(f"The records have no term {', '.join(strange)}. Choose among: {', '.join(order)}.")
+    asked = [term for term in order if term in asked]
+    declared = read_indicators() if declared is None else tuple(declared)
+    there = [one for one in declared if getattr(records, one.table) is not None]
+    if not there:
+        raise DataError(
+            "None of the indicators' tables is in the records. Add grades, absence or the support register."
+        )
+    source = Source(records.to_pandas())
+    here = source.enrolled[source.enrolled["term"].isin(asked)]
+    table = pd.concat([_one(one, source, here) for one in there], ignore_index=True)
+    place = {term: number for number, term in enumerate(asked)}
+    rank = {one.name: number for number, one in enumerate(there)}
+    by = [table["student_id"].to_numpy(), table["term"].map(place).to_numpy(), table["indicator"].map(rank).to_numpy()]
+    table = table.iloc[np.lexsort([_codes(key) for key in reversed(by)])].reset_index(drop=True)
+    settings = {
+        "terms": tuple(asked),
+        "indicators": tuple(one.name for one in there),
+        "without": tuple(one.name for one in declared if one not in there),
+    }
+    return Indicators(table[COLUMNS], tuple(there), settings, students=int(here["student_id"].nunique()))
+
+
+def _codes(key: Any) -> Any:
+    return np.unique(key, return_inverse=True)[1]
+
+
+def _one(indicator: Indicator, source: Source, here: pd.DataFrame) -> pd.DataFrame:
+    measure = MEASURES[indicator.measure]
+    asked = here[here["place"] > 0] if measure.needs_before else here
+    if indicator.terms:
+        asked = asked[asked["term"].isin(indicator.terms)]
+    values = measure.values(source).astype({"value": "float64"})
+    table = asked.merge(values, on=["student_id", "term"], how="left")
+    return table.assign(indicator=indicator.name, kind=indicator.kind, signal=indicator.signal(table["value"]))

@@ -1,0 +1,221 @@
+"""How grades changed between the start and the end term, in the same subject."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import atanh, nan, sqrt, tanh
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from nbanalytics.analysis.progression.pairs import COURSE, grade_pairs
+from nbanalytics.errors import DataError
+from nbanalytics.frames import as_names, collect, open_frame
+from nbanalytics.intervals import mean_interval
+from nbanalytics.persons import column_names, split_groups
+from nbanalytics.records import StudentRecords
+from nbanalytics.results import Shown
+
+_COUNTS = ("pairs", "students", "raised", "unchanged", "lowered", "fail_to_pass", "pass_to_fail")
+_SPREADS = ("students", "change_2", "change_n", "n_2")
+_ESTIMATES = ("mean_change", "se", "low", "high", "correlation", "correlation_low", "correlation_high")
+
+
+@dataclass(frozen=True, repr=False)
+class Progression(Shown):
+    """Changes over pairs of grades in the same, comparable subject.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        The columns of ``by``, then
+
+        - ``pairs`` of grades and the ``students`` who have them;
+        - ``raised, unchanged, lowered``: pairs by direction, adding up to ``pairs``;
+        - ``fail_to_pass, pass_to_fail``: pairs, missing on a scale without a pass line;
+        - ``mean_change`` in steps of the scale, with standard error ``se`` and a 95 % interval ``low, high``;
+        - ``correlation``: Spearman's, with a 95 % interval ``correlation_low, correlation_high``;
+        - ``status``: ``ok``, or ``too_few`` students for an estimate.
+    total : pandas.DataFrame
+        The same in one row for all pairs.
+    settings : mapping
+        ``start, end, by, min_students, scale``.
+    students : int
+        Students with at least one pair.
+    """
+
+    table: pd.DataFrame
+    total: pd.DataFrame
+    settings: Mapping[str, Any]
+    students: int
+
+    def _words(self) -> str:
+        return self.words
+
+    @property
+    def words(self) -> str:
+        """A plain sentence that says what is counted."""
+        row = self.total.iloc[0]
+        pairs, start, end = int(row["pairs"]), self.settings["start"], self.settings["end"]
+        if not pairs:
+            return f"Grades are counted, not students: there is no pair of grades in {start} and {end}."
+        shares = ", ".join(
+            f"{int(row[name])} ({int(row[name]) / pairs:.0%}) {name}" for name in ("raised", "unchanged", "lowered")
+        )
+        passes = ""
+        if not pd.isna(row["fail_to_pass"]):
+            passes = (
+                f"; {int(row['fail_to_pass'])} went from fail to pass and {int(row['pass_to_fail'])} from pass to fail"
+            )
+        return (
+            f"Grades are counted, not students: of {pairs} pairs of grades in the same subject in {start} and {end}, "
+            f"held by {self.students} students, {shares}{passes}."
+        )
+
+
+def progression(records: StudentRecords, by: str | Sequence[str] = (), min_students: int = 5) -> Progression:
+    """Compare each student's grades at the end term with those at the start term, subject by subject.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        Students and grades; cohorts of one scale.
+    by : str or sequence of str
+        ``subject``, ``swedish_course`` (SV, SVA, ``switched``, ``both``, ``none``; see
+        :func:`nbanalytics.grade_pairs`) or columns of the students table such as ``sex, school_id``.
+    min_students : int
+        Nothing is estimated for fewer students; the counts stay.
+
+    Returns
+    -------
+    Progression
+
+    Raises
+    ------
+    DataError
+        If a column of ``by`` is not there, or the cohorts use several scales.
+
+    Notes
+    -----
+    The pairs of one student go together, so the standard error of the mean change is that of a ratio of sums over
+    students (Cochran 1977, *Sampling Techniques*, chapter 9: single-stage clusters); with one pair per student it is
+    the ordinary one. Spearman's correlation uses midranks; its interval is on Fisher's scale with standard error
+    √((1 + r²/2)/(n − 3)) (Bonett and Wright 2000, Psychometrika 65: 23-28), n the number of students.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> students = pd.DataFrame({"student_id": ["P1", "P2"], "cohort": 2018})
+    >>> grades = pd.DataFrame(
+    ...     [("P1", "6VT", "MA", "E"), ("P1", "9VT", "MA", "C"), ("P1", "6VT", "NO", "E"), ("P1", "9VT", "BI", "C"),
+    ...      ("P2", "9VT", "MA", "F")], columns=["student_id", "term", "subject", "grade"]
+    ... )
+    >>> progression(StudentRecords(students, grades), by=["subject"]).table.loc[0, ["subject", "pairs", "raised"]]
+    subject    MA
+    pairs       1
+    raised      1
+    Name: 0, dtype: object
+    """
+    by = as_names(by)
+    by = list(by)
+    refuse_by(records, by)
+    keep = [name for name in by if name not in ("subject", COURSE)]
+    pairs = open_frame(grade_pairs(records, keep=keep))
+    crossed = collect(
+        pairs.group_by(*by, "start_step", "end_step", "start_passed", "end_passed").agg(nw.len().alias("pairs"))
+    )
+    gradings = records.gradings()
+    passing = bool(gradings and gradings[0][0].scale.passing)
+    everyone = _spreads(pairs, [])
+    spreads = split_groups(_spreads(pairs, by), by) if by else [({}, everyone)]
+    rows = [
+        {**group, **_row(part, spread, passing, min_students)}
+        for (group, part), (_, spread) in zip(split_groups(crossed, by), spreads, strict=True)
+    ]
+    columns = [*_COUNTS, *_ESTIMATES, "status"]
+    total = pd.DataFrame([_row(crossed, everyone, passing, min_students)], columns=columns)
+    settings = {
+        "start": records.declaration.start,
+        "end": records.declaration.end,
+        "by": tuple(by),
+        "min_students": min_students,
+        "scale": gradings[0][0].scale.name if gradings else "",
+    }
+    table = pd.DataFrame(rows, columns=[*by, *columns])
+    return Progression(table, total, settings, students=int(total["students"].iloc[0]))
+
+
+def refuse_by(records: StudentRecords, by: Sequence[str]) -> None:
+    """Raise a DataError if pairs cannot be divided by a column."""
+    known = {"subject", COURSE, *column_names(open_frame(records.students))} - {"student_id"}
+    unknown = [name for name in by if name not in known]
+    if unknown:
+        raise DataError(
+            f"Pairs of grades cannot be divided by {', '.join(unknown)}. Choose among: {', '.join(sorted(known))}."
+        )
+
+
+def _spreads(pairs: Any, by: list[str]) -> pd.DataFrame:
+    """Return the sums over students that the standard error of a mean over clusters wants, by group."""
+    persons = (
+        pairs.with_columns(_change=nw.col("end_step") - nw.col("start_step"), _one=nw.lit(1))
+        .group_by(*by, "student_id")
+        .agg(nw.col("_change").sum(), nw.col("_one").sum().alias("_n"))
+    )
+    sums = persons.with_columns(
+        students=nw.lit(1),
+        change_2=nw.col("_change") * nw.col("_change"),
+        change_n=nw.col("_change") * nw.col("_n"),
+        n_2=nw.col("_n") * nw.col("_n"),
+    )
+    added = [nw.col(name).sum() for name in _SPREADS]
+    return collect(sums.group_by(*by).agg(*added) if by else sums.select(*added))
+
+
+def _row(crossed: pd.DataFrame, spread: pd.DataFrame, passing: bool, min_students: int) -> dict[str, Any]:
+    n = crossed["pairs"].astype("int64")
+    change = (crossed["end_step"] - crossed["start_step"]).astype("int64")
+    start_passed, end_passed = crossed["start_passed"].astype("int64"), crossed["end_passed"].astype("int64")
+    pairs = int(n.sum())
+    sums = {name: int(spread[name].fillna(0).sum()) for name in _SPREADS}
+    students = sums["students"]
+    row = {
+        "pairs": pairs,
+        "students": students,
+        "raised": int(n[change > 0].sum()),
+        "unchanged": int(n[change == 0].sum()),
+        "lowered": int(n[change < 0].sum()),
+        "fail_to_pass": int(n[start_passed < end_passed].sum()) if passing else None,
+        "pass_to_fail": int(n[start_passed > end_passed].sum()) if passing else None,
+    }
+    if students < max(min_students, 2):
+        return {**row, **dict.fromkeys(_ESTIMATES, nan), "status": "too_few"}
+    mean = float((n * change).sum()) / pairs
+    spread_sum = sums["change_2"] - 2 * mean * sums["change_n"] + mean**2 * sums["n_2"]
+    error = sqrt(max(spread_sum, 0.0) * students / (students - 1)) / pairs
+    estimates = (mean, error, *mean_interval(mean, error, students - 1), *_correlation(crossed, students))
+    return {**row, **dict(zip(_ESTIMATES, estimates, strict=True)), "status": "ok"}
+
+
+def _correlation(crossed: pd.DataFrame, students: int) -> tuple[float, float, float]:
+    """Return Spearman's correlation of a cross-table, with its interval; missing if a side does not vary."""
+    n = crossed["pairs"].to_numpy(dtype=float)
+    first, last = (_midranks(crossed[name], n) for name in ("start_step", "end_step"))
+    first, last = first - np.average(first, weights=n), last - np.average(last, weights=n)
+    spread = sqrt(float((n * first**2).sum()) * float((n * last**2).sum()))
+    if spread == 0:
+        return nan, nan, nan
+    r = min(1.0, max(-1.0, float((n * first * last).sum()) / spread))
+    if abs(r) == 1 or students <= 3:
+        return r, nan, nan
+    low, high = mean_interval(atanh(r), sqrt((1 + r * r / 2) / (students - 3)))
+    return r, tanh(low), tanh(high)
+
+
+def _midranks(steps: pd.Series[Any], n: Any) -> Any:
+    held = pd.Series(n).groupby(steps.to_numpy()).sum().sort_index()
+    ranks = held.cumsum() - held / 2 + 0.5
+    return ranks.reindex(steps.to_numpy()).to_numpy(dtype=float)

@@ -1,0 +1,300 @@
+"""Absence lists as school systems export them: .xlsx, .xls or CSV with sections, merged cells and text for numbers."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbanalytics.declaration import SWEDISH_TERMS
+from nbanalytics.errors import DataError
+from nbanalytics.municipal.absence_mapping import (
+    Columns,
+    ListMapping,
+    known_cells,
+    parse_mapping,
+    read_mapping,
+)
+from nbanalytics.municipal.absence_rows import Sorted, period_of, sort_rows, year_of
+from nbanalytics.municipal.absence_suggest import suggest_mapping
+from nbanalytics.municipal.absence_values import CUT_OFF, Reading, cell_of, refuse_repeated, set_students, set_values
+from nbanalytics.municipal.pseudonyms import FAULTS, Key
+from nbanalytics.municipal.recognise import FileRead
+from nbanalytics.readers.findings import Finding, about_rows, fatal, no_rows
+from nbanalytics.readers.grid import Grid, read_grids
+from nbanalytics.readers.report import FileReport, reasons_by_row
+from nbanalytics.readers.words import read_term, term_words
+
+__all__ = ["FORMAT", "matches", "read_absence_list", "suggest_mapping"]
+
+FORMAT = "absence-list"
+_NO_CLASS = "no class that tells the year"
+_BAD_TERM = "no term in the records"
+_REMEDIES = {
+    "no identity number": "Add it, or take the row out; a pupil without a number cannot be followed.",
+    "not an identity number": "Write it with 12 digits.",
+    CUT_OFF: "Excel has made it a number: format the column as text and export again.",
+    _NO_CLASS: "Say in the mapping which column has the class, or the term of the whole list.",
+    FAULTS[1]: "Write it with 12 digits.",
+    FAULTS[2]: "Mend it.",
+}
+
+
+def matches(path: Path, head: bytes) -> bool:
+    """Whether a file is an absence list, by what stands in it."""
+    del head
+    try:
+        grids = read_grids(path, known_cells)
+    except DataError:
+        return False
+    try:
+        said, _ = _mapping(path, None)
+    except DataError:
+        # Whoever has laid a mapping beside the file takes it for a list, and wants to know what is wrong with it.
+        return True
+    sheets = [sort_rows(grid, said) for grid in grids]
+    return any(sheet.columns and (sheet.pupils or not said.by_number) for sheet in sheets)
+
+
+def read_absence_list(
+    path: str | Path,
+    *,
+    key: Key | None = None,
+    mapping: str | Path | Mapping[str, Any] | ListMapping | None = None,
+    term: str = "",
+    terms: Iterable[str] = SWEDISH_TERMS,
+) -> FileRead:
+    r"""Read an absence list.
+
+    Parameters
+    ----------
+    path : str or Path
+        An .xlsx, .xls or CSV file.
+    key : Key, optional
+        Makes pseudonyms of identity numbers. Without one a key of this run is drawn, so that the list can be checked.
+    mapping : str, Path, mapping or ListMapping, optional
+        A TOML file, or what stands in one, that says which column is which; by default the file beside the list of
+        the same name with the ending ``.toml``, or else the names that school systems use.
+    term : str, optional
+        The term of the whole list, before what mapping and list say.
+    terms : iterable of str
+        The terms of the records.
+
+    Returns
+    -------
+    FileRead
+        ``tables["absence"]`` has ``student_id, term, valid, invalid`` in per cent (and ``total`` where the list tells
+        no more than that). There is no table where the list cannot be used; then the report has a fault that says why.
+        Rows are all rows with content; those that are no pupils are rejected as "not data" with their kind.
+
+    Raises
+    ------
+    DataError
+        If the file or the mapping cannot be read at all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "list.csv"
+    >>> lines = ["HT 2017", "Klass: 7A", "Personnummer;Giltig;Ogiltig", "20040101-1236;12,5 %;0"]
+    >>> _ = file.write_text("\n".join(lines), encoding="utf-8")
+    >>> read = read_absence_list(file, key=Key(b"0123456789abcdef0123456789abcdef"))
+    >>> read.tables["absence"]
+              student_id term  valid  invalid
+    0  PHQ4UOMBBJAA4CWRB  7HT   12.5      0.0
+    >>> read.report.rows, read.report.read
+    (4, 1)
+    """
+    path = Path(path)
+    said, assumed = _mapping(path, mapping)
+    grids = [grid for grid in read_grids(path, known_cells) if not said.sheet or grid.sheet == said.sheet]
+    if not grids:
+        raise DataError(f"{path.name} has no sheet of the name that the mapping says. Mend sheet in [file].")
+    sheets = [sort_rows(grid, said) for grid in grids]
+    readings = [
+        Reading(pupil, number) for number, sheet in enumerate(sheets) if sheet.columns for pupil in sheet.pupils
+    ]
+    declared = tuple(terms)
+    fatals = list(_column_faults(path.name, grids, sheets))
+    if not fatals:
+        assumed += _set_terms(readings, term or said.term, declared)
+        fatals += list(_term_faults(path.name, readings))
+        assumed += set_students(readings, key)
+        told, unit_fault = set_values(readings, grids, said, path.name)
+        assumed += told
+        fatals += unit_fault
+        refuse_repeated(readings)
+    if not fatals and not any(not reading.fault for reading in readings):
+        fatals.append(fatal(path.name, "no row with a pupil can be used", "Mend the rows listed, or the mapping."))
+    return _read(path.name, grids, sheets, readings, fatals, assumed, declared)
+
+
+# ------------------------------------------------------------------ the steps
+
+
+def _mapping(path: Path, mapping: str | Path | Mapping[str, Any] | ListMapping | None) -> tuple[ListMapping, list[str]]:
+    if isinstance(mapping, ListMapping):
+        return mapping, []
+    if isinstance(mapping, Mapping):
+        return parse_mapping(mapping), []
+    beside = path.with_suffix(".toml")
+    if mapping is None and beside != path and beside.is_file():
+        return read_mapping(beside), [f"columns as {beside.name} says"]
+    if mapping is None:
+        return ListMapping(), []
+    return read_mapping(mapping), [f"columns as {Path(mapping).name} says"]
+
+
+def _column_faults(file: str, grids: list[Grid], sheets: list[Sorted]) -> Iterator[Finding]:
+    if not any(sheet.columns for sheet in sheets):
+        remedy = "Name the columns in a mapping; nbanalytics check --suggest drafts one."
+        yield fatal(file, "no row holds the names of the columns (identity number and absence)", remedy)
+    for sheet in sheets:
+        if sheet.columns and sheet.columns.twice:
+            role = sheet.columns.twice
+            yield fatal(file, f"two columns for {role}", f"Say {role} = number of the column in the mapping.", role)
+            return
+    if not any(sheet.pupils for sheet in sheets) and any(sheet.columns for sheet in sheets):
+        counts: Counter[int] = Counter()
+        for grid in grids:
+            for row in grid.rows:
+                counts.update(
+                    i for i, cell in enumerate(row, 1) if re.fullmatch(r"(\d{2})?\d{6}-?(\d|TF)\d{2,3}", cell)
+                )
+        seem = f"They seem to be in column {counts.most_common(1)[0][0]}: say so in the mapping." if counts else ""
+        yield fatal(file, "the column of identity numbers holds none", seem or "Check the columns.", "student")
+
+
+def _set_terms(readings: list[Reading], term: str, declared: tuple[str, ...]) -> list[str]:
+    """Find the term of each pupil: from a column, the mapping, or the period and the year of the class."""
+    words, from_class, told = term_words(declared), 0, set()
+    for reading in readings:
+        pupil = reading.pupil
+        written = cell_of(pupil, "term") or term or pupil.period
+        season = period_of(written) or written.upper()
+        if season in ("HT", "VT"):
+            year = year_of(pupil.school_class)
+            from_class += year is not None
+            written = f"{year}{season}" if year is not None else ""
+            told.add(season)
+        reading.term = (read_term(written, words, declared) or "") if written else ""
+        if not reading.term:
+            known = pupil.period or cell_of(pupil, "term") or term
+            reading.fault = _BAD_TERM if written else (_NO_CLASS if known else "no term")
+    seasons = " and ".join(sorted(told))
+    return [f"{seasons} of the list's period, and the year from the class ({from_class:,} rows)"] if from_class else []
+
+
+def _term_faults(file: str, readings: list[Reading]) -> Iterator[Finding]:
+    faults = Counter(reading.fault for reading in readings)
+    if faults["no term"]:
+        remedy = 'Say term = "7HT" in the mapping, under [file] (or term_column = the column that tells it).'
+        yield fatal(file, "the list does not say which term it is of", remedy, "term")
+    elif faults[_NO_CLASS] == len(readings) > 0:
+        remedy = 'Say term = "7HT" in the mapping, under [file], or which column has the class.'
+        yield fatal(file, "the list tells the season but no class, and so no year", remedy, "term")
+
+
+# ------------------------------------------------------------------ the report
+
+
+def _read(
+    file: str,
+    grids: list[Grid],
+    sheets: list[Sorted],
+    readings: list[Reading],
+    fatals: list[Finding],
+    assumed: list[str],
+    declared: tuple[str, ...],
+) -> FileRead:
+    kept = [reading for reading in readings if not reading.fault and not fatals]
+    findings, rejected = list(fatals), []
+    kinds: Counter[str] = Counter()
+    several = sum(bool(grid.filled_rows()) for grid in grids) > 1
+    for number, sheet in enumerate(sheets):
+        label = f"{file}#{number + 1}" if several else file
+        faulty = [(reading.pupil.row, reading.fault) for reading in readings if reading.sheet == number]
+        faulty = [(row, what or ("the list as a whole cannot be used" if fatals else "")) for row, what in faulty]
+        # Without columns nothing in the sheet was looked at, preamble or not.
+        others = (
+            sheet.others if sheet.columns else [(row, "a sheet without an absence list") for row, _ in sheet.others]
+        )
+        faulty += [(row, what) for row, what in others if what in _REMEDIES]
+        found = list(_row_findings(label, [(row, what) for row, what in faulty if what], declared))
+        findings += found
+        findings += _unchecked(label, [reading for reading in readings if reading.sheet == number])
+        structure = {row: what for row, what in others if what not in _REMEDIES}
+        kinds.update(structure.values())
+        here = [*reasons_by_row(found), *((row, f"not data: {what}") for row, what in structure.items())]
+        rejected += [(row, f"sheet {number + 1}: {why}" if several else why) for row, why in sorted(here)]
+    told = [*dict.fromkeys(word for grid in grids for word in grid.assumed), *_told(sheets, kinds), *assumed]
+    rows = sum(len(grid.filled_rows()) for grid in grids)
+    missing, table = _table(kept)
+    remarks = [Finding(file, "", text, "", no_rows(), 0, "remark") for text in missing]
+    report = FileReport(
+        file=file,
+        format=FORMAT,
+        rows=rows,
+        n_rejected=len(rejected),
+        rejected=tuple(rejected),
+        assumed=tuple(told),
+        missing=tuple(missing),
+        findings=(*findings, *remarks),
+    )
+    return FileRead(report, {} if fatals else {"absence": table})
+
+
+def _row_findings(label: str, faulty: list[tuple[int, str]], declared: tuple[str, ...]) -> Iterator[Finding]:
+    for what in dict.fromkeys(what for _, what in faulty):
+        column, _, rest = what.rpartition(": ")
+        remedy = _REMEDIES.get(what, "Mend the row in the school system, or in the list.")
+        if what == _BAD_TERM:
+            remedy = f"The records have {', '.join(declared)}; rows of other years are left out."
+        yield about_rows(label, column, rest, remedy, [row for row, why in faulty if why == what])
+
+
+def _unchecked(label: str, readings: list[Reading]) -> list[Finding]:
+    rows = [reading.pupil.row for reading in readings if reading.unchecked and not reading.fault]
+    what = "the check digit does not fit (kept: another number would be another pupil)"
+    remark = about_rows(label, "student", what, "Compare with the population register.", rows)
+    return [replace(remark, weight="remark")] if rows else []
+
+
+def _told(sheets: list[Sorted], kinds: Counter[str]) -> list[str]:
+    told = []
+    columns: Columns | None = next((sheet.columns for sheet in sheets if sheet.columns), None)
+    if columns is not None:
+        # Names are those of the mapping or of the list of known names: no cell of a pupil can be among them.
+        told += [f"column {name!r} is {role}" for role, name in columns.names.items() if not re.search(r"\d{6}", name)]
+    if kinds:
+        told.append("rows that are no data: " + ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common()))
+    carried, moved = sum(sheet.carried for sheet in sheets), sum(sheet.moved for sheet in sheets)
+    told += [f"{carried:,} empty cells of the class mean the class above"] if carried else []
+    return told + ([f"the columns change places {moved:,} times"] if moved else [])
+
+
+def _table(kept: list[Reading]) -> tuple[list[str], pd.DataFrame]:
+    def numbers(role: str) -> Any:
+        values = [reading.values.get(role) for reading in kept]
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+    table = pd.DataFrame(
+        {
+            "student_id": pd.Series([reading.student for reading in kept], dtype="str"),
+            "term": pd.Series([reading.term for reading in kept], dtype="str"),
+            "valid": numbers("valid"),
+            "invalid": numbers("invalid"),
+        }
+    )
+    if not kept or table["valid"].notna().any() or table["invalid"].notna().any():
+        empty = [role for role in ("valid", "invalid") if kept and table[role].isna().all()]
+        return [f"no {role} absence: the total of a pupil cannot be shown" for role in empty], table
+    return ["no split in valid and invalid absence: the absence panel will be empty"], table.assign(
+        total=numbers("total")
+    )

@@ -1,0 +1,164 @@
+"""A first draft of the mapping of an absence list, made of the list itself."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from nbanalytics.municipal.absence_mapping import (
+    ROLES,
+    ListMapping,
+    find_columns,
+    joined,
+    known_cells,
+    known_columns,
+    plain,
+)
+from nbanalytics.municipal.absence_rows import Sorted, is_identity, sort_rows, year_of
+from nbanalytics.readers.findings import SHOWN, suggestion
+from nbanalytics.readers.grid import Cells, Grid, compared, may_name, read_grids
+from nbanalytics.readers.words import read_number
+
+_MEANS = {
+    "student": "identity number",
+    "class": "class, which tells the year",
+    "valid": "valid absence",
+    "invalid": "invalid absence",
+    "total": "valid and invalid together",
+    "term": "term",
+}
+#: Parts of words that a column of an absence list is named by, and a pupil is not.
+_TELLING = ("frånv", "närv", "giltig", "pers", "procent", "%", "klass", "termin", "elev", "lektion", "tid", "nummer")
+
+
+def suggest_mapping(path: str | Path) -> str:
+    r"""Draft the TOML mapping of an absence list, with comments that say what was found and what was not.
+
+    A column whose name might be a pupil's is told by its number.
+
+    Parameters
+    ----------
+    path : str or Path
+        The absence list.
+
+    Returns
+    -------
+    str
+        To be looked through and saved beside the list, with its name and the ending ``.toml``.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read at all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "list.csv"
+    >>> _ = file.write_text("Personnummer;Klass;Giltig\n20040101-1236;7A;12\n", encoding="utf-8")
+    >>> print(suggest_mapping(file))  # doctest: +ELLIPSIS
+    # The columns of the absence list list.csv, as far as they could be told. Look it through.
+    ...
+    """
+    path = Path(path)
+    grids = [grid for grid in read_grids(path, known_cells) if grid.filled_rows()]
+    grid, rows = _best(grids)
+    lines = [f"# The columns of the absence list {path.name}, as far as they could be told. Look it through."]
+    lines += [f"# Save it as {path.stem}.toml beside the list.", "", "[columns]"]
+    header, places = _places(grid, rows)
+    for role in ROLES[:-1]:
+        if role in places:
+            lines.append(f"{role} = {_column(header, places[role])}  # {_MEANS[role]}")
+        else:
+            lines.append(f'# {role} = ""  # {_MEANS[role]}: not found')
+    lines += [line for place in range(_width(grid)) if (line := _stranger(grid, header, place, places))]
+    lines += ["", "[file]", *_file_lines(grid, rows, header, places, len(grids))]
+    return "\n".join(lines) + "\n"
+
+
+def _best(grids: list[Grid]) -> tuple[Grid, Sorted]:
+    """Return the sheet with most pupils, or else with most identity numbers."""
+    both = [(grid, sort_rows(grid, ListMapping())) for grid in grids]
+    return max(both, key=lambda pair: (len(pair[1].pupils), sum(_identities(pair[0]).values())))
+
+
+def _width(grid: Grid) -> int:
+    return min(max((len(row) for row in grid.rows), default=0), 200)
+
+
+def _identities(grid: Grid) -> Counter[int]:
+    return Counter(place for row in grid.rows for place, cell in enumerate(row) if is_identity(cell))
+
+
+def _places(grid: Grid, rows: Sorted) -> tuple[Cells, dict[str, int]]:
+    """Return the header and the column of each role: by known names, or else by what the cells hold."""
+    if rows.columns is not None:
+        return _header_row(grid), rows.columns.places
+    numbers = _identities(grid).most_common(1)
+    first = next((i for i, row in enumerate(grid.rows) if any(is_identity(cell) for cell in row)), None)
+    header = next((grid.rows[i] for i in range((first or 0) - 1, -1, -1) if any(grid.rows[i])), [])
+    places = {"student": numbers[0][0]} if numbers else {}
+    for place, name in enumerate(header):
+        near = suggestion(plain(name), known_columns(), SHOWN) if name else ""
+        role = known_columns().get(near, "")
+        if role not in ("", "name", *places) and place not in places.values():
+            places[role] = place
+    return header, places
+
+
+def _header_row(grid: Grid) -> Cells:
+    for place, row in enumerate(grid.rows):
+        below = grid.rows[place + 1] if place + 1 < len(grid.rows) else []
+        found = [name for name in (row, joined(row, below)) if find_columns(name, ListMapping()) is not None]
+        if found:
+            return max(found, key=known_cells)
+    return []
+
+
+def _column(header: Cells, place: int) -> str:
+    name = header[place] if place < len(header) else ""
+    once = sum(compared(cell) == compared(name) for cell in header) == 1
+    return json.dumps(name, ensure_ascii=False) if once and _is_column_name(name) else str(place + 1)
+
+
+def _is_column_name(name: str) -> bool:
+    known = plain(name) in known_columns()
+    return may_name(name) and (known or any(part in name.casefold() for part in _TELLING))
+
+
+def _stranger(grid: Grid, header: Cells, place: int, places: dict[str, int]) -> str:
+    """Describe a column that no role was found for, without showing what stands in it."""
+    name = header[place] if place < len(header) else ""
+    cells = [row[place] for row in grid.rows if place < len(row) and row[place] and row is not header]
+    if place in places.values() or known_columns().get(plain(name)) == "name" or not cells:
+        return ""
+    identities, numbers = (
+        sum(map(is_identity, cells)),
+        sum(read_number(cell.replace(" ", "")) is not None for cell in cells),
+    )
+    classes = sum(year_of(cell) is not None and len(cell) <= 4 and not cell.isdigit() for cell in cells)
+    kind = "identity numbers" if identities * 2 > len(cells) else "numbers" if numbers * 2 > len(cells) else "text"
+    kind = "classes" if classes * 2 > len(cells) else kind
+    shown = f" {json.dumps(name, ensure_ascii=False)}" if name and _is_column_name(name) else ""
+    return f"# column {place + 1}{shown}: {len(cells):,} cells, mostly {kind}; not used"
+
+
+def _file_lines(grid: Grid, rows: Sorted, header: Cells, places: dict[str, int], n_sheets: int) -> list[str]:
+    lines = []
+    if n_sheets > 1:
+        lines.append(f"# {n_sheets} sheets have content, and all are read; to read one alone: sheet = its name")
+    if header and rows.columns is None:
+        position = next(i for i, row in enumerate(grid.rows) if row is header)
+        lines.append(f"header_row = {grid.number(position)}")
+    periods = {pupil.period for pupil in rows.pupils}
+    years = {year_of(pupil.school_class) for pupil in rows.pupils}
+    if "term" in places:
+        lines.append(f"term_column = {_column(header, places['term'])}")
+    elif periods and "" not in periods and None not in years:
+        lines.append(f"# the period in the list says {', '.join(sorted(periods))}, and the classes tell the year")
+        lines.append('# term = "7HT"  # needed only if that is wrong')
+    else:
+        lines.append('# term = "7HT"  # NEEDED, without the first #: the list does not tell its term')
+    lines.append('# percent = "0-100"  # or "0-1" if 0.125 means 12.5 %; needed only where it cannot be told')
+    return lines

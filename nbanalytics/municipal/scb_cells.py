@@ -1,0 +1,226 @@
+"""The cells of a grade file: what a grade, a date, a school or a name says, and notes on what says nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nbanalytics.municipal.scb_layouts import DATE, FIRST, LAST, SCHOOL, Layout, Shape
+from nbanalytics.readers.findings import Finding, Rows, about_rows, fatal, may_be_shown, no_rows
+from nbanalytics.readers.words import read_date
+
+#: More misfits than this, and more than half of the cells, are a column that holds something else.
+_FEW = 3
+#: Dates after July are of an export made after the summer.
+_LAST_MONTH = 7
+_SAMPLE = 500
+
+
+@dataclass
+class Notes:
+    """What is found block by block, told once for the whole file."""
+
+    file: str
+    shape: Shape
+    rows: int = 0
+    empty: int = 0
+    temporary: int = 0
+    short: int = 0
+    protected: int = 0
+    late: int = 0
+    loose: set[str] = field(default_factory=set)
+    _faults: dict[tuple[str, str, str], list[Rows]] = field(default_factory=dict)
+    _remarks: dict[tuple[str, str, str], list[Rows]] = field(default_factory=dict)
+    _fits: dict[str, list[int]] = field(default_factory=dict)
+
+    def fault(self, column: str, what: str, remedy: str, rows: Rows) -> None:
+        """Note rows that cannot be used."""
+        if len(rows):
+            self._faults.setdefault((column, what, remedy), []).append(rows)
+
+    def remark(self, column: str, what: str, remedy: str, rows: Rows) -> None:
+        """Note rows that a person should look at."""
+        if len(rows):
+            self._remarks.setdefault((column, what, remedy), []).append(rows)
+
+    def misfit(self, column: str, bad: int, filled: int) -> None:
+        """Count the cells of a column whose content is of another kind."""
+        counts = self._fits.setdefault(column, [0, 0])
+        counts[0] += bad
+        counts[1] += filled
+
+    def misfits(self) -> list[Finding]:
+        """Return a finding for each column that holds something else than its name says."""
+        remedy = "Compare the columns with docs/scb.md: two of them may be swapped."
+        return [
+            fatal(self.file, f"{bad:,} of {filled:,} cells are no such thing", remedy, self.shape.label(column))
+            for column, (bad, filled) in self._fits.items()
+            if bad >= _FEW and bad * 2 > filled
+        ]
+
+    def rejected(self) -> Rows:
+        """Return the rows that cannot be used."""
+        rows = [part for parts in self._faults.values() for part in parts]
+        return np.unique(np.concatenate(rows)) if rows else no_rows()
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what was noted."""
+        found = []
+        for noted, weight in ((self._faults, "row"), (self._remarks, "remark")):
+            for (column, what, remedy), parts in noted.items():
+                told = about_rows(self.file, column, what, remedy, np.concatenate(parts))
+                found.append(Finding(told.file, column, what, remedy, told.rows, told.count, weight))  # type: ignore[arg-type]
+        return tuple(found)
+
+    def told(self) -> list[str]:
+        """Return what was assumed, in words."""
+        lines = []
+        if self.loose:
+            lines.append(f"spaces around cells and lower case do not count ({', '.join(sorted(self.loose))})")
+        if self.empty:
+            lines.append(f"{self.empty:,} empty rows are no pupils")
+        if self.short:
+            lines.append(f"{self.short:,} identity numbers of ten digits: the century is taken to be the pupil's")
+        if self.temporary:
+            lines.append(f"{self.temporary:,} TF-numbers: the pupil's sex is unknown")
+        if self.protected:
+            lines.append(f"{self.protected:,} pupils without a name or marked as protected are read like all others")
+        if self.late:
+            lines.append(f"{self.late:,} rows dated August to December: taken as grades of the spring before")
+        return lines
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A column: its different cells, trimmed, and which of them stands in each row."""
+
+    words: list[str]
+    places: Any
+    trimmed: bool
+
+    @classmethod
+    def of(cls, column: Any) -> Cells:
+        """Take a column of Arrow apart."""
+        array = column.combine_chunks()
+        if not pa.types.is_dictionary(array.type):
+            # Only asked whether it is blank: the text itself goes no further.
+            filled = pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(array)), 0)
+            return cls(["", "?"], filled.to_numpy(zero_copy_only=False).astype(np.int32), False)
+        raw = array.dictionary.to_pylist()
+        words = [word.strip().strip('"').strip() for word in raw]
+        return cls(words, array.indices.to_numpy(zero_copy_only=False), words != raw)
+
+    def look_up(self, meanings: list[Any], kind: type) -> Any:
+        """Return the meaning of each row's cell."""
+        return np.array(meanings, dtype=kind)[self.places] if self.words else np.empty(0, dtype=kind)
+
+    def blank(self) -> Any:
+        """Whether each row's cell is empty."""
+        return self.look_up([not word for word in self.words], bool)
+
+
+def graded(columns: dict[str, Cells], shape: Shape, rows: Rows, notes: Notes) -> Any:
+    """Return the codes of all grades, one column for each subject of the layout."""
+    layout = shape.layout
+    meant = _meanings(layout)
+    codes = np.zeros((len(rows), len(layout.grade_column)), dtype=np.int8)
+    for place, name in enumerate(layout.grade_column):
+        if name not in columns:
+            continue
+        cells = columns[name]
+        values = [meant.get(word.upper(), -1) for word in cells.words]
+        if cells.trimmed or any(word != word.upper() and meant.get(word.upper()) for word in cells.words):
+            notes.loose.add(name)
+        column = cells.look_up(values, np.int8)
+        codes[:, place] = column
+        unknown = column < 0
+        bad = int(unknown.sum())
+        notes.misfit(name, bad, int((column != 0).sum()))
+        if bad:
+            _unknown_grades(name, cells, unknown, layout, rows, notes)
+            codes[unknown, place] = 0
+    return codes
+
+
+def _meanings(layout: Layout) -> dict[str, int]:
+    values = layout.values
+    own = {grade: values.index(grade) for grade in layout.grades}
+    return {"": 0} | {code.upper(): values.index(meaning) for code, meaning in layout.codes.items()} | own
+
+
+def _unknown_grades(name: str, cells: Cells, unknown: Any, layout: Layout, rows: Rows, notes: Notes) -> None:
+    known = (*layout.grades, *layout.codes)
+    remedy = f"This layout has {', '.join(known)}."
+    for place in np.unique(cells.places[unknown]).tolist()[:200]:
+        word = cells.words[place]
+        what = f"unknown grade {word!r}" if may_be_shown(word, known) else "a cell that is no grade"
+        notes.fault(name, what, remedy, rows[unknown & (cells.places == place)])
+    # A column of a thousand different texts is not listed text by text.
+    listed = np.isin(cells.places, np.unique(cells.places[unknown])[200:])
+    notes.fault(name, "a cell that is no grade", remedy, rows[unknown & listed])
+
+
+def language_given(columns: dict[str, Cells], shape: Shape) -> dict[str, Any]:
+    """Return, for each language subject, whether its language is named; a code that says there is none names none."""
+    none = {"", *shape.layout.codes}
+    return {
+        subject: columns[name].look_up([word not in none for word in columns[name].words], bool)
+        for name, subject in shape.layout.language_column.items()
+        if name in columns
+    }
+
+
+def dates(cells: Cells, shape: Shape, rows: Rows, keep: Any, notes: Notes) -> Any:
+    """Return the cohort of each row: the year in which the pupil leaves year 9."""
+    read = [read_date(word) for word in cells.words]
+    layout = shape.layout
+    cohorts = [int(date[:4]) + 9 - layout.year if date else 0 for date in read]
+    cohort = cells.look_up(cohorts, np.int16)
+    late = cells.look_up([bool(date) and int(date[5:7]) > _LAST_MONTH for date in read], bool)  # type: ignore[index]
+    notes.late += int((late & keep).sum())
+    notes.misfit(DATE, int((keep & (cohort == 0)).sum()), int(keep.sum()))
+    notes.fault(DATE, "no date", "Write it as yyyymmdd or yyyy-mm-dd.", rows[keep & (cohort == 0)])
+    outside = keep & (cohort != 0) & ((cohort < layout.first_cohort) | (cohort > layout.last_cohort))
+    span = f"{layout.first_cohort}-{layout.last_cohort}"
+    remedy = f"The layout of {layout.name} holds for pupils who leave year 9 in {span}; mend the date."
+    notes.fault(DATE, "a date for which no layout is known", remedy, rows[outside])
+    return cohort
+
+
+def schools(cells: Cells | None, rows: Rows, keep: Any, codes: dict[str, int], notes: Notes) -> Any:
+    """Return the place of each row's school in the list of schools, -1 where there is none."""
+    if cells is None:
+        return np.full(len(rows), -1, dtype=np.int32)
+    good = [len(word) == 8 and word.isascii() and word.isdigit() for word in cells.words]
+    places = [codes.setdefault(word, len(codes)) if fits else -1 for word, fits in zip(cells.words, good, strict=True)]
+    school = cells.look_up(places, np.int32)
+    wrong = keep & (school < 0)
+    notes.misfit(SCHOOL, int((wrong & ~cells.blank()).sum()), int(keep.sum()))
+    what = "no school unit code of 8 digits (the pupil is kept, without a school)"
+    notes.remark(SCHOOL, what, "Fill it in.", rows[wrong])
+    return school
+
+
+def names_given(table: Any, keep: Any, notes: Notes) -> None:
+    """Count pupils whose name is empty or marked as protected, and notice names that are none."""
+    columns = [table.column(name) for name in (FIRST, LAST) if name in table.column_names]
+    if not columns:
+        return
+    hidden = np.ones(len(keep), dtype=bool)
+    marked = np.zeros(len(keep), dtype=bool)
+    for column in columns:
+        hidden &= _as_bool(pc.equal(pc.binary_length(pc.ascii_trim_whitespace(column)), 0))
+        marked |= _as_bool(pc.match_substring_regex(column, "(?i)skydd|sekretess"))
+        # A few of each block tell what a column holds.
+        digits = _as_bool(pc.match_substring_regex(column.slice(0, _SAMPLE), "[0-9]{4}"))
+        name = FIRST if column is columns[0] and FIRST in table.column_names else LAST
+        notes.misfit(name, int((digits & keep[:_SAMPLE]).sum()), int(keep[:_SAMPLE].sum()))
+    notes.protected += int(((hidden | marked) & keep).sum())
+
+
+def _as_bool(column: Any) -> Any:
+    return column.combine_chunks().to_numpy(zero_copy_only=False).astype(bool)

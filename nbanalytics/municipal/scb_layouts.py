@@ -1,0 +1,191 @@
+"""The layouts of the SCB grade file, read from ``scb_layouts.toml``, and which of them a file has."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from nbanalytics.municipal.scb_text import cells_of
+from nbanalytics.readers.encoding import DELIMITERS
+from nbanalytics.readers.raw import UnreadableError
+
+#: The columns that are read beside grades and languages.
+PERSON, SCHOOL, DATE, FIRST, LAST = "PersonNr", "Skolenhetskod", "Datum", "Fornamn", "Efternamn"
+#: With so many columns named in its first row a file has a header.
+_HEADER_NAMES = 5
+_IDENTITY = re.compile(r"(\d\d)?\d{6}[-+ ]?(\d{4}|[Tt][Ff]\d\d)")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One year's layout; see the comments of ``scb_layouts.toml``."""
+
+    name: str
+    year: int
+    first_cohort: int
+    last_cohort: int
+    columns: tuple[str, ...]
+    grades: tuple[str, ...]
+    codes: Mapping[str, str]
+    grade_column: Mapping[str, str]
+    language_column: Mapping[str, str]
+    compulsory: tuple[str, ...]
+    alternates: tuple[str, ...]
+    blocks: Mapping[str, tuple[str, ...]]
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """What a grade cell may mean; a cell's code is its place here, and the first is an empty cell."""
+        return ("", *self.grades, *dict.fromkeys(self.codes.values()))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a file is laid out.
+
+    Attributes
+    ----------
+    layout : Layout
+        Which year's.
+    names : tuple of str
+        The layout's column for each column of the file, or ``?`` and a number.
+    delimiter : str
+        Between cells.
+    header, quoted : bool
+        Whether the first row is a header, and whether cells stand in quotation marks.
+    """
+
+    layout: Layout
+    names: tuple[str, ...]
+    delimiter: str
+    header: bool
+    quoted: bool
+
+    def label(self, column: str) -> str:
+        """Name a column as a person finds it."""
+        return f"{column} (column {self.names.index(column) + 1})" if column in self.names else column
+
+
+@cache
+def layouts() -> tuple[tuple[Layout, ...], dict[str, str]]:
+    """Return the layouts, and the column that each way of writing a header means."""
+    return parse_layouts(files("nbanalytics.municipal").joinpath("scb_layouts.toml").read_text(encoding="utf-8"))
+
+
+def parse_layouts(text: str) -> tuple[tuple[Layout, ...], dict[str, str]]:
+    """Read layouts from the text of a TOML file of that form."""
+    data = tomllib.loads(text)
+    found = tuple(
+        Layout(
+            name=entry["name"],
+            year=entry["year"],
+            first_cohort=entry["first_cohort"],
+            last_cohort=entry["last_cohort"],
+            columns=tuple(entry["columns"]),
+            grades=tuple(entry["grades"]),
+            codes=entry["codes"],
+            grade_column=entry["grade_column"],
+            language_column=entry.get("language_column", {}),
+            compulsory=tuple(entry.get("compulsory", ())),
+            alternates=tuple(entry.get("alternates", ())),
+            blocks={block: tuple(members) for block, members in entry.get("blocks", {}).items()},
+        )
+        for entry in data["layout"]
+    )
+    words = {_plain(alias): column for column, names in data.get("aliases", {}).items() for alias in names}
+    return found, words | {_plain(column): column for layout in found for column in layout.columns}
+
+
+def _plain(word: str) -> str:
+    """Return a header without case, accents, spaces, hyphens, underscores and dots."""
+    folded = unicodedata.normalize("NFKD", word.casefold())
+    return re.sub(r"[\W_]+", "", "".join(c for c in folded if not unicodedata.combining(c)))
+
+
+def recognised(lines: Sequence[str]) -> bool:
+    """Whether the first lines of a file are of a grade file, with or without a header."""
+    if not lines:
+        return False
+    known, words = layouts()
+    graded = {column for layout in known for column in layout.grade_column}
+    for delimiter in DELIMITERS:
+        named = {words.get(_plain(cell), "") for cell in cells_of(lines[0], delimiter)}
+        if PERSON in named and len(named & graded) >= 8:
+            return True
+        rows = [cells_of(line, delimiter) for line in lines]
+        pupils = [row for row in rows if len(row) >= 25 and any(_IDENTITY.fullmatch(cell) for cell in row[:12])]
+        if len(pupils) * 2 >= len(rows) and _grade_like(pupils):
+            return True
+    return False
+
+
+def _grade_like(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether most cells after the names are empty or as short as a grade or a language."""
+    later = [cell for row in rows for cell in row[8:]]
+    return sum(len(cell) <= 3 for cell in later) * 10 >= len(later) * 8
+
+
+def shape_of(lines: Sequence[str]) -> Shape:
+    """Tell the layout, the delimiter and whether there is a header.
+
+    Raises
+    ------
+    UnreadableError
+        If no layout fits.
+    """
+    known, words = layouts()
+    delimiter = max(DELIMITERS, key=lambda mark: lines[0].count(mark)) if lines else ";"
+    first = cells_of(lines[0], delimiter) if lines else []
+    quoted = bool(lines) and lines[0].lstrip().startswith('"')
+    named = [words.get(_plain(cell), "") for cell in first]
+    if len({name for name in named if name}) >= _HEADER_NAMES:
+        layout = _by_names({name for name in named if name}, known)
+        return Shape(layout, _names(named, layout), delimiter, True, quoted)
+    # Programs often end each row with a delimiter.
+    trailing = all(line.rstrip().endswith(delimiter) for line in lines)
+    for extra in (0, 1) if trailing else (0,):
+        for layout in known:
+            if len(layout.columns) + extra == len(first) and _ends_with_grades(lines, delimiter, layout):
+                return Shape(layout, (*layout.columns, *("?",) * extra), delimiter, False, quoted)
+    sizes = ", ".join(f"{len(layout.columns)} ({layout.name.partition(',')[0]})" for layout in known)
+    raise UnreadableError(
+        f"the first row has {len(first):,} cells and no header, and the layouts known have {sizes}",
+        "Export it again, or put a header with the columns' names in the first row.",
+    )
+
+
+def _ends_with_grades(lines: Sequence[str], delimiter: str, layout: Layout) -> bool:
+    """Whether the last graded column has content: with empty columns at its end a file has another layout's width."""
+    last = max(layout.columns.index(column) for column in layout.grade_column)
+    return any(len(cells) > last and cells[last] for cells in (cells_of(line, delimiter) for line in lines))
+
+
+def _by_names(named: set[str], known: Sequence[Layout]) -> Layout:
+    fits = sorted(known, key=lambda layout: len(named & set(layout.columns)), reverse=True)
+    best, second = fits[0], fits[1] if len(fits) > 1 else fits[0]
+    if best is not second and len(named & set(best.columns)) == len(named & set(second.columns)):
+        apart = ", ".join(
+            column for column in (*best.columns, *second.columns) if column not in {*best.columns} & {*second.columns}
+        )
+        raise UnreadableError(
+            "the header does not tell whether the grades are of year 6 or of year 9",
+            f"Keep one of the columns that only one of them has: {apart}.",
+        )
+    lacking = [column for column in (PERSON, DATE) if column not in named]
+    if lacking:
+        raise UnreadableError(f"the header has no column {' and '.join(lacking)}", "Export the file with it.")
+    return best
+
+
+def _names(named: Sequence[str], layout: Layout) -> tuple[str, ...]:
+    names: list[str] = []
+    for place, name in enumerate(named):
+        if name in names:
+            raise UnreadableError(f"the column {name} is there twice", "Keep one of them.")
+        names.append(name if name in layout.columns else f"?{place}")
+    return tuple(names)

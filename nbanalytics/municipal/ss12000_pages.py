@@ -1,0 +1,243 @@
+"""SS12000:2020 as files: pages, lists or several kinds together, taken apart into entities without names."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbanalytics.readers.findings import Finding, about_rows
+from nbanalytics.readers.raw import UnreadableError
+
+#: JSON takes many times its size in memory; a service gives pages far below this.
+MOST_BYTES = 300_000_000
+#: What is kept of each kind of entity; everything else, names first, is dropped as soon as it is read.
+KEPT: dict[str, tuple[str, ...]] = {
+    "Grade": (
+        "id", "student", "gradeValue", "finalGrade", "subjectCode", "subjectName", "syllabus", "schoolYear", "year",
+        "semester", "registeredDate", "schoolType", "schoolUnit", "organisation", "_embedded",
+    ),
+    "Attendance": (
+        "id", "student", "isReported", "attendanceMinutes", "validAbsenceMinutes", "invalidAbsenceMinutes",
+        "otherAttendanceMinutes", "plannedMinutes", "calendarEvent", "date", "reportedTimestamp", "_embedded",
+    ),
+    "AggregatedAttendance": (
+        "student", "activity", "startDate", "endDate", "attendanceSum", "validAbsenceSum", "invalidAbsenceSum",
+        "otherAttendanceSum", "offeredSum",
+    ),
+    "Person": ("id", "civicNo", "norEduPersonNIN", "birthDate", "sex", "enrolments"),
+    "SchoolUnit": ("id", "schoolUnitCode", "displayName"),
+    "Syllabus": ("id", "subjectCode", "subjectName"),
+    "CalendarEvent": ("id", "startTime"),
+}  # fmt: skip
+#: Fields by which an entity is told, the surest first: a page does not say what it holds.
+_TOLD_BY: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Grade", ("gradeValue",)),
+    ("AggregatedAttendance", ("attendanceSum", "offeredSum", "validAbsenceSum", "invalidAbsenceSum")),
+    ("Attendance", ("attendanceMinutes", "validAbsenceMinutes", "invalidAbsenceMinutes")),
+    ("Person", ("familyName", "givenName", "civicNo", "norEduPersonNIN", "enrolments", "birthDate")),
+    ("SchoolUnit", ("schoolUnitCode", "schoolTypes")),
+    ("Syllabus", ("subjectCode", "subjectName")),
+    ("CalendarEvent", ("startTime",)),
+)
+
+
+@dataclass(frozen=True)
+class Entity:
+    """One entity: its number among all that were read, its kind, and what is kept of it."""
+
+    row: int
+    kind: str
+    content: dict[str, Any]
+
+    def text(self, name: str) -> str:
+        """Return a field as trimmed text, empty if it is none."""
+        value = self.content.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12:
+            return str(value)
+        return _text(value)
+
+    def refers(self, *names: str) -> str:
+        """Return the identifier that the first of these references gives, as text or as an object with ``id``."""
+        for name in names:
+            value = self.content.get(name)
+            value = value.get("id") if isinstance(value, dict) else value
+            if _text(value):
+                return _text(value)
+        return ""
+
+    def embedded(self, name: str) -> Entity:
+        """Return an object that the service put inside; an empty one if it did not."""
+        inside = self.content.get("_embedded")
+        found = inside.get(name) if isinstance(inside, dict) else None
+        return Entity(self.row, "", found if isinstance(found, dict) else {})
+
+
+def _text(value: Any) -> str:
+    """Return trimmed text; half a surrogate pair is valid in JSON and in no table."""
+    if not isinstance(value, str):
+        return ""
+    text = value.strip()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+@dataclass
+class Entities:
+    """All entities of some files, and what was found on the way."""
+
+    label: str
+    by_kind: dict[str, list[Entity]] = field(default_factory=lambda: {kind: [] for kind in KEPT})
+    rows: int = 0
+    told: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    faults: dict[tuple[str, str, str, bool], list[int]] = field(default_factory=dict)
+
+    def reject(self, entity: Entity | int, column: str, what: str, remedy: str) -> None:
+        """Take an entity out, with the reason."""
+        row = entity if isinstance(entity, int) else entity.row
+        self.faults.setdefault((column, what, remedy, False), []).append(row)
+
+    def remark(self, rows: Iterable[int], column: str, what: str, remedy: str) -> None:
+        """Tell something of entities that are used all the same."""
+        numbers = list(rows)
+        if numbers:
+            self.faults.setdefault((column, what, remedy, True), []).extend(numbers)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what was found as findings."""
+        found = []
+        for (column, what, remedy, remark), rows in self.faults.items():
+            one = about_rows(self.label, column, what, remedy, rows)
+            found.append(Finding(one.file, column, what, remedy, one.rows, one.count, "remark") if remark else one)
+        return tuple(found)
+
+
+def kind_of(entry: Any) -> str:
+    """Return the kind of an entity by its fields, or empty text.
+
+    Examples
+    --------
+    >>> kind_of({"gradeValue": "C"}), kind_of({"givenName": "A"}), kind_of({"colour": "red"})
+    ('Grade', 'Person', '')
+    """
+    if not isinstance(entry, dict):
+        return ""
+    return next((kind for kind, fields in _TOLD_BY if any(name in entry for name in fields)), "")
+
+
+def files_of(path: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Return the files of a folder (those that end in .json), of a list, or the one file."""
+    if not isinstance(path, str | Path):
+        files = [Path(one) for one in path]
+    elif Path(path).is_dir():
+        files = sorted(Path(path).glob("*.json"))
+    else:
+        files = [Path(path)]
+    if not files:
+        raise UnreadableError("there is no .json file", "Name the folder or the files that hold the pages.")
+    return files
+
+
+def read_entities(path: str | Path | Sequence[str | Path]) -> Entities:
+    """Read the entities of one or several files; see :func:`nbanalytics.municipal.ss12000.read_ss12000`."""
+    files = files_of(path)
+    label = files[0].name if len(files) == 1 else f"{len(files)} files of SS12000"
+    entities = Entities(label)
+    seen: set[tuple[str, str]] = set()
+    ends: dict[str, list[bool]] = {}
+    spans = []
+    empty_ends = 0  # a last page without entities does not say of which kind it is
+    for file in files:
+        first = entities.rows + 1
+        for page, more in _pages(_load(file)):
+            for entry in page:
+                _take(entry, entities, seen)
+            empty_ends += not page and more is False
+            kinds = {kind_of(entry) for entry in page[:1]} - {""}
+            for kind in kinds if more is not None else ():
+                ends.setdefault(kind, []).append(not more)
+        spans.append(f"{file.name} {first}–{entities.rows}")
+    if len(files) > 1:
+        shown = "; ".join(spans[:10]) + ("; …" if len(spans) > 10 else "")
+        entities.told.append(f"row numbers run through all files: {shown}")
+    unended = [kind for kind, last in ends.items() if not any(last)]
+    for kind in unended if len(unended) > empty_ends else ():
+        entities.missing.append(f"the last page of {kind}: every page names a next one, so entities are missing")
+    return entities
+
+
+def _take(entry: Any, entities: Entities, seen: set[tuple[str, str]]) -> None:
+    entities.rows += 1
+    row, kind = entities.rows, kind_of(entry)
+    if not kind:
+        what = "not an entity that is read" if isinstance(entry, dict) else "not an object"
+        entities.reject(row, "", what, f"Read are {', '.join(KEPT)}.")
+        return
+    entity = Entity(row, kind, {name: _bare(name, entry[name]) for name in KEPT[kind] if name in entry})
+    identifier = entity.refers("id")
+    if identifier and (kind, identifier) in seen:
+        entities.reject(row, "id", f"the same {kind} twice", "Pages may overlap; the first one is kept.")
+        return
+    seen.add((kind, identifier))
+    entities.by_kind[kind].append(entity)
+
+
+def _bare(name: str, value: Any) -> Any:
+    """Take from what is inside an entity what may name a person: references keep their identifier only."""
+    if name == "_embedded":
+        event = value.get("calendarEvent") if isinstance(value, dict) else None
+        return {"calendarEvent": {"startTime": event.get("startTime")}} if isinstance(event, dict) else {}
+    if isinstance(value, dict):
+        return {inner: value[inner] for inner in ("id", "value") if inner in value}
+    return value
+
+
+def _load(file: Path) -> Any:
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            what = f"{file.name} is larger than {MOST_BYTES // 1_000_000} MB"
+            raise UnreadableError(what, "Export it page by page.")
+        content = file.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"{file.name} cannot be opened ({error.strerror})", "Check the path.") from None
+    try:
+        return json.loads(content.decode("utf-8-sig"), parse_constant=lambda name: None)
+    except UnicodeDecodeError:
+        raise UnreadableError(f"{file.name} is not UTF-8, as JSON is", "Export it again.") from None
+    except json.JSONDecodeError as error:
+        what = f"{file.name} is not JSON, or is cut off: line {error.lineno}, character {error.colno}"
+        raise UnreadableError(what, "Export it again.") from None
+    except (RecursionError, ValueError):
+        raise UnreadableError(f"{file.name} is JSON such as no service writes", "Export it again.") from None
+
+
+def _pages(content: Any) -> list[tuple[list[Any], bool | None]]:
+    """Return pages, each with whether it names a next one (None if it is no page but a list)."""
+    if isinstance(content, list):
+        inner = [_pages(entry) for entry in content if _is_page(entry)]
+        plain = [entry for entry in content if not _is_page(entry)]
+        return [*(page for pages in inner for page in pages), *([(plain, None)] if plain or not inner else [])]
+    if _is_page(content):
+        return [(content["data"], bool(content.get("pageToken")))]
+    if isinstance(content, dict) and not kind_of(content):
+        # Several kinds in one file: {"persons": [...], "grades": {"data": [...]}}.
+        parts = [value for value in content.values() if isinstance(value, list) or _is_page(value)]
+        if parts:
+            return [page for part in parts for page in _pages(part)]
+    return [([content], None)]
+
+
+def _is_page(content: Any) -> bool:
+    return isinstance(content, dict) and isinstance(content.get("data"), list)
+
+
+def looks_like_ss12000(head: bytes) -> bool:
+    """Whether the first bytes of a file are JSON with fields of SS12000."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text.startswith((b"{", b"[")):
+        return False
+    names = {name for _, fields in _TOLD_BY for name in fields} - {"startTime"} | {"pageToken"}
+    return any(re.search(rb'"' + name.encode() + rb'"\s*:', text) for name in names)

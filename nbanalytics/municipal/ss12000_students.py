@@ -1,0 +1,276 @@
+"""Persons and grades of SS12000 as students and grades: who, in which cohort, with which grade in which term."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nbanalytics.declaration import Declaration
+from nbanalytics.errors import GradingError
+from nbanalytics.grading import Scale
+from nbanalytics.municipal.pseudonyms import SEXES, Key, as_text, identities
+from nbanalytics.municipal.ss12000_pages import Entities, Entity
+from nbanalytics.municipal.ss12000_years import spring_of, spring_of_grade, year_in_school
+from nbanalytics.readers.words import SEX, grade_words, loosely, read_date, read_grade, subject_words
+from nbanalytics.toml_files import packaged_toml
+
+LAST_YEAR, GRADED = 9, range(6, 10)
+#: Compulsory school; a grade or an enrolment that does not say its school form is taken to be of it.
+_FORMS = ("", "GR")
+
+
+@dataclass
+class Student:
+    """What is known of a pupil: a pseudonym, and nothing that names anybody."""
+
+    pseudonym: str
+    sex: str | None = None
+    birth_year: int | None = None
+    enrolments: list[tuple[int, int | None, str]] = field(default_factory=list)  # spring, year in school, school
+    enrolled: bool = False
+    #: Spring and semester of a grade, the cohort that it tells, the school, and the year in school.
+    seen: list[tuple[tuple[int, str], int, str, int]] = field(default_factory=list)
+
+    def year_in(self, spring: int) -> int | None:
+        """Return the year in school by an enrolment that began in that school year."""
+        years = {year for start, year, _ in self.enrolments if start == spring and year is not None}
+        return years.pop() if len(years) == 1 else None
+
+    @property
+    def cohort(self) -> int | None:
+        """Year of leaving year 9: by the latest grade, or by the latest enrolment of a pupil without grades."""
+        if self.seen:
+            return max(self.seen)[1]
+        known = [(start, year) for start, year, _ in self.enrolments if year is not None]
+        return max(known)[0] + LAST_YEAR - max(known)[1] if known else None
+
+
+@dataclass(frozen=True)
+class Grade:
+    """A grade that can be used, and what decides between several of the same."""
+
+    entity: Entity
+    student: Student
+    term: str
+    subject: str
+    grade: str
+    order: tuple[str, bool]
+
+
+class Students:
+    """The pupils of some files by their identifiers; those without a Person are made when they are met."""
+
+    def __init__(self, entities: Entities, key: Key) -> None:
+        self.entities, self.key = entities, key
+        self.by_id: dict[str, Student] = {}
+        self.by_pseudonym: dict[str, Student] = {}
+        self.strangers: dict[str, int] = {}
+        self._read_persons(entities.by_kind["Person"])
+
+    def of(self, entity: Entity) -> Student | None:
+        """Return the pupil whom an entity refers to, or None after rejecting it."""
+        identifier = entity.refers("student")
+        if not identifier:
+            self.entities.reject(entity, "student", "missing", "Every one has to refer to a student.")
+            return None
+        if identifier not in self.by_id:
+            self.strangers[identifier] = entity.row
+            self._add(identifier, self._by_identifier(identifier))
+        return self.by_id[identifier]
+
+    def _add(self, identifier: str, pseudonym: str) -> Student:
+        student = self.by_pseudonym.setdefault(pseudonym, Student(pseudonym))
+        self.by_id[identifier] = student
+        return student
+
+    def _by_identifier(self, identifier: str) -> str:
+        if re.fullmatch(r"[0-9]{12}", identifier, re.ASCII):
+            # Some systems use the identity number as identifier: then the pseudonym fits other files.
+            known = identities(pa.array([identifier], pa.string()))
+            if not known.fault[0] and not known.unchecked[0]:
+                return self.key.pseudonym(identifier)
+        digest = hashlib.sha256(b"ss12000\0" + identifier.casefold().encode("utf-8", "surrogatepass")).digest()
+        rows = np.frombuffer(digest[:12], dtype=np.uint8).reshape(1, 12)
+        return str(as_text(self.key.digests(rows))[0].as_py())
+
+    def _read_persons(self, persons: list[Entity]) -> None:
+        numbers = [entity.text("civicNo") or _value(entity, "civicNo", "norEduPersonNIN") for entity in persons]
+        # A lone surrogate is valid JSON and no text.
+        safe = [number if number.isascii() else "" for number in numbers]
+        found = identities(pa.array(safe, pa.string()))
+        coded = as_text(self.key.digests(found.numbers)).to_pylist()
+        without, short, unchecked = [], [], []
+        for place, entity in enumerate(persons):
+            identifier = entity.refers("id")
+            known = not found.fault[place]
+            if not identifier and not known:
+                self.entities.reject(entity, "id", "neither identifier nor identity number", "Export it again.")
+                continue
+            pseudonym = coded[place] if known else self._by_identifier(identifier)
+            student = self._add(identifier or pseudonym, pseudonym)
+            birth = read_date(entity.text("birthDate"))
+            student.birth_year = int(found.birth_year[place]) if known else int(birth[:4]) if birth else None
+            student.sex = SEX.get(loosely(entity.text("sex"))) or SEXES[int(found.sex[place])] or student.sex
+            self._enrol(entity, student)
+            if student.enrolled:
+                without += [] if known else [entity.row]
+                short += [entity.row] if found.short[place] else []
+                unchecked += [entity.row] if found.unchecked[place] else []
+        remark = self.entities.remark
+        remark(without, "civicNo", "no identity number", "The pseudonym is of the identifier and fits no other file.")
+        remark(short, "civicNo", "identity numbers of ten digits", "The century is assumed; check them.")
+        remark(unchecked, "civicNo", "the check digit does not fit", "Check these numbers; they are used as they are.")
+
+    def _enrol(self, entity: Entity, student: Student) -> None:
+        listed = entity.content.get("enrolments")
+        for entry in listed if isinstance(listed, list) else []:
+            one = Entity(entity.row, "Enrolment", entry if isinstance(entry, dict) else {})
+            start = read_date(one.text("startDate")[:10])
+            if one.text("schoolType").upper() in _FORMS and one.content:
+                student.enrolled = True
+                if start is not None:
+                    school = one.refers("enroledAt", "enrolledAt")
+                    student.enrolments.append((spring_of(start), year_in_school(one.text("schoolYear")), school))
+
+
+@dataclass
+class _Reading:
+    """What is the same for all grades of a reading."""
+
+    students: Students
+    declaration: Declaration
+    syllabuses: Mapping[str, Entity]
+    subjects: Mapping[str, str]
+    by_date: list[int] = field(default_factory=list)
+    scales: dict[int, tuple[Scale, dict[str, str]] | None] = field(default_factory=dict)
+
+    def scale(self, cohort: int) -> tuple[Scale, dict[str, str]] | None:
+        """Return the scale of a cohort and the words for its grades, or None if no scale is known for it."""
+        if cohort not in self.scales:
+            try:
+                scale = self.declaration.grading(cohort).scale
+                self.scales[cohort] = (scale, grade_words(scale))
+            except GradingError:
+                self.scales[cohort] = None
+        return self.scales[cohort]
+
+    def subject(self, entity: Entity) -> str | None:
+        """Return the subject of a grade, by its own code or name or by those of its syllabus."""
+        syllabus = self.syllabuses.get(entity.refers("syllabus"))
+        for one in (entity, syllabus):
+            for name in ("subjectCode", "subjectName") if one is not None else ():
+                text = one.text(name) if one is not None else ""
+                found = self.subjects.get(loosely(text)) or _official().get(text.upper())
+                if found is not None:
+                    return found
+        return None
+
+
+def read_grades(students: Students, declaration: Declaration) -> list[Grade]:
+    """Return the grades of compulsory school that can be used; the others are rejected with a reason."""
+    entities = students.entities
+    syllabuses = {one.refers("id"): one for one in entities.by_kind["Syllabus"]}
+    reading = _Reading(students, declaration, syllabuses, subject_words(declaration))
+    usable: dict[tuple[str, str, str], list[Grade]] = {}
+    for entity in entities.by_kind["Grade"]:
+        one = _grade(entity, reading)
+        if one is not None:
+            usable.setdefault((one.student.pseudonym, one.term, one.subject), []).append(one)
+    remedy = "July to December is HT and January to June VT, by the date."
+    entities.remark(reading.by_date, "semester", "no semester", remedy)
+    return [kept for same in usable.values() for kept in _latest(same, entities)]
+
+
+def _grade(entity: Entity, reading: _Reading) -> Grade | None:
+    students = reading.students
+    reject = students.entities.reject
+    if entity.text("schoolType").upper() not in _FORMS:
+        reject(entity, "schoolType", "a grade of another school form", "Only grades of compulsory school are read.")
+        return None
+    student = students.of(entity)
+    if student is None:
+        return None
+    day = read_date(entity.text("registeredDate")[:10])
+    semester = _semester(entity, day, reading)
+    if semester is None:
+        reject(entity, "semester", "neither HT nor VT", "Give the semester, or the date of the grade.")
+        return None
+    spring = spring_of_grade(entity, semester, day)
+    if spring is None:
+        reject(entity, "year", "no year and no date", "Give the year or registeredDate, from which the cohort follows.")
+        return None
+    year = year_in_school(entity.text("schoolYear"))
+    year = student.year_in(spring) if year is None else year
+    if year is None:
+        remedy = "Give schoolYear, or the person's enrolment that began in that school year with its schoolYear."
+        reject(entity, "schoolYear", "the year in school is not known", remedy)
+        return None
+    term, cohort = f"{year}{semester}", spring + LAST_YEAR - year
+    if year not in GRADED or term not in reading.declaration.terms:
+        reject(entity, "schoolYear", "a year without grades", "Grades of years 6 to 9 are read.")
+        return None
+    subject = reading.subject(entity)
+    if subject is None:
+        reject(entity, "subjectCode", "unknown subject", "Give Skolverket's code, or the code or name of the subject.")
+        return None
+    known = reading.scale(cohort)
+    if known is None:
+        reject(entity, "year", "no grade scale is known for that cohort", "Check year and schoolYear.")
+        return None
+    scale, words = known
+    grade = read_grade(entity.text("gradeValue"), words, scale)
+    if grade is None:
+        reject(entity, "gradeValue", "unknown grade", f"On the scale are {', '.join(scale.order)} and -.")
+        return None
+    student.seen.append(((spring, semester), cohort, entity.refers("schoolUnit", "organisation"), year))
+    final = entity.content.get("finalGrade") is True
+    return Grade(entity, student, term, subject, grade, (day or "", final))
+
+
+def _semester(entity: Entity, day: str | None, reading: _Reading) -> str | None:
+    """Return HT or VT; where a grade does not say, by its date, which is noted."""
+    semester = entity.text("semester").upper()
+    if semester in ("HT", "VT"):
+        return semester
+    if semester or day is None:
+        return None
+    reading.by_date.append(entity.row)
+    return "HT" if int(day[5:7]) >= 7 else "VT"
+
+
+def _latest(same: list[Grade], entities: Entities) -> list[Grade]:
+    """Keep the latest of several grades of a pupil in a subject and term."""
+    best = max(one.order for one in same)
+    last = [one for one in same if one.order == best]
+    for one in same:
+        if one.order != best:
+            entities.reject(one.entity, "", "replaced by a later grade of the same term", "The latest one is kept.")
+    if len({one.grade for one in last}) > 1:
+        for one in last:
+            entities.reject(one.entity, "", "different grades in the same subject and term", "Keep the right one.")
+        return []
+    for one in last[1:]:
+        entities.reject(one.entity, "", "the same grade twice", "The first one is kept.")
+    return last[:1]
+
+
+@cache
+def _official() -> dict[str, str]:
+    subjects = packaged_toml("nbanalytics.municipal", "ss12000.toml")["subjects"]
+    return {str(code): str(subject) for code, subject in subjects.items()}
+
+
+def _value(entity: Entity, *names: str) -> str:
+    for name in names:
+        value: Any = entity.content.get(name)
+        value = value.get("value") if isinstance(value, dict) else value
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+    return ""

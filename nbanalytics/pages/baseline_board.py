@@ -1,0 +1,221 @@
+"""The board's page on the baseline: zero values, their follow-up, and what chance may give of the change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from math import nan
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from nbanalytics.errors import DisclosureError
+from nbanalytics.figures.baseline import describe_followup_dots, followup_drawing, followup_table
+from nbanalytics.figures.baseline_terms import (
+    absence_drawing,
+    absence_table,
+    course_drawing,
+    describe_absence_bars,
+    describe_share_course,
+    share_course_table,
+    shares_of,
+)
+from nbanalytics.figures.tables import Names
+from nbanalytics.intervals import Change, other_students_change, same_students_change
+from nbanalytics.pages.board import Board
+from nbanalytics.pages.explained import about
+from nbanalytics.pages.sections import Draw, Drawn
+from nbanalytics.pages.tiles import Tile, mean_tile, share_tile, tile
+from nbanalytics.text import SUPPRESSED, Cells, number, percent, say, signed, students
+from nbanalytics.text.reading import told_hidden
+
+#: The groups of the form beside everybody, and the filter that gives them.
+GROUPS = {"girls": ("sex", "girl"), "boys": ("sex", "boy"), "newly_arrived": ("newly_arrived", "yes")}
+_MEASURES = ("eligible", "core", "absence", "chance", "hidden")
+_UNKNOWN = dict.fromkeys(("zero", "later", "change", "low", "high", "chance_low", "chance_high"), nan)
+_YEAR, _GROUP = "year ", "group "
+
+
+def _followup(cells: Mapping[str, Cells], lang: str, names: Names) -> Drawn:
+    found = {"all": cells["eligibility"]}
+    found |= {name.removeprefix(_GROUP): table for name, table in cells.items() if name.startswith(_GROUP)}
+    rows = [{"group": group, **_of_same_students(table)} for group, table in found.items() if len(table)]
+    return _dots(rows, lang, list(found.values()))
+
+
+def _years(cells: Mapping[str, Cells], lang: str, names: Names) -> Drawn:
+    found = {name.removeprefix(_YEAR): table for name, table in cells.items() if name.startswith(_YEAR)}
+    years = iter(found.items())
+    _, zero = next(years, ("", Cells.none()))
+    rows = [{"group": year, **_of_other_students(zero, table)} for year, table in years]
+    return _dots(rows, lang, list(found.values()))
+
+
+def _dots(rows: list[dict[str, Any]], lang: str, used: list[Cells]) -> Drawn:
+    table = pd.DataFrame([{"measure": "eligible", **row} for row in rows])
+    if table.empty:
+        return course_drawing(Cells.none(), lang), "", share_course_table(Cells.none(), lang), []
+    return (
+        followup_drawing(table, lang=lang),
+        describe_followup_dots(table, lang=lang),
+        followup_table(table, lang=lang),
+        used,
+    )
+
+
+def _course(cells: Mapping[str, Cells], lang: str, names: Names) -> Drawn:
+    held = cells["baseline"]
+    words = describe_share_course(held, lang, names)
+    return course_drawing(held, lang, names), words, share_course_table(held, lang, names), [held]
+
+
+def _absences(cells: Mapping[str, Cells], lang: str, names: Names) -> Drawn:
+    held = cells["absence"]
+    words = describe_absence_bars(held, lang, names)
+    return absence_drawing(held, lang, names), words, absence_table(held, lang, names), [held]
+
+
+def _of_same_students(flow: Cells) -> dict[str, Any]:
+    """Compare a group's start and end: with an interval where it is shown how many went each way."""
+    reached, not_reached = ("eligible", "not_eligible")
+    ways = [flow.value(start=start, end=end) for start in (reached, not_reached) for end in (reached, not_reached)]
+    known = [int(value) for value in ways if value is not None]
+    if len(known) == len(ways) and any(known):
+        return _row(same_students_change(*known))
+    total, start, end = flow.value(), flow.value(start=reached), flow.value(end=reached)
+    if not total or start is None or end is None:
+        return _UNKNOWN | {"status": "suppressed"}
+    zero, later = start / total, end / total
+    return _UNKNOWN | {"zero": zero, "later": later, "change": later - zero, "status": "ok"}
+
+
+def _of_other_students(zero: Cells, later: Cells) -> dict[str, Any]:
+    """Compare the last term of two leaving years."""
+    ends = [shares_of(table, "eligible")[-1:] for table in (zero, later)]
+    counts = [value for end in ends for share in end for value in (share.met, share.known)]
+    known = [int(value) for value in counts if value]
+    return _row(other_students_change(*known)) if len(known) == 4 else _UNKNOWN | {"status": "suppressed"}
+
+
+def _row(found: Change) -> dict[str, Any]:
+    values = {name: getattr(found, name) for name in ("zero", "later", "change", "low", "high")}
+    return values | {"chance_low": -found.chance, "chance_high": found.chance, "status": "ok"}
+
+
+class BaselineBoard(Board):
+    """The page "Nulägesanalys och uppföljning" over one release.
+
+    It looks beside the selection: at girls, boys and newly arrived within it, and at every leaving year, as far as
+    the release declares them.
+    """
+
+    SECTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "followup": ("eligibility",),
+        "course": ("baseline",),
+        "absences": ("absence",),
+        "years": ("baseline",),
+    }
+    TABLES: ClassVar[tuple[str, ...]] = ("eligibility", "baseline", "absence")
+    DRAW: ClassVar[Mapping[str, Draw]] = {
+        "followup": _followup,
+        "course": _course,
+        "absences": _absences,
+        "years": _years,
+    }
+
+    def _look_up(self, picked: Mapping[str, str]) -> dict[str, Cells]:
+        found = super()._look_up(picked)
+        beside = [(_GROUP + group, "eligibility", *filter_) for group, filter_ in GROUPS.items()]
+        beside += [(_YEAR + year, "baseline", "cohort", year) for year in self._values("cohort")]
+        for key, table, name, value in beside:
+            if table in self._tables and name not in picked and value in self._values(name):
+                with suppress(DisclosureError):  # one filter more than the release crosses
+                    found[key] = Cells(self.release.cells(table, **picked, **{name: value}))
+        return found
+
+    def _about(self) -> list[dict[str, str]]:
+        return about(self.release.manifest, self.lang, _MEASURES)
+
+    def _answer(self, cells: Mapping[str, Cells]) -> str:
+        flow, lang = cells["eligibility"], self.lang
+        row = _of_same_students(flow)
+        total, zero, later = flow.value(), flow.value(start="eligible"), flow.value(end="eligible")
+        if total is None or zero is None or later is None:
+            return self._answer_of_terms(cells["baseline"])
+        words = {"students": students(total, lang), "zero": number(zero, lang), "later": number(later, lang)}
+        if row["low"] != row["low"]:
+            return say("baseline.answer_partly", lang, **words)
+        words |= {name: _points(row[name], lang) for name in ("change", "low", "high")}
+        chance = "baseline.beyond" if abs(row["change"]) > row["chance_high"] else "baseline.within"
+        return f"{say('baseline.answer', lang, **words)} {say(chance, lang)}"
+
+    def _answer_of_terms(self, table: Cells) -> str:
+        """Answer by those with grades in either term, who are not all the same students."""
+        shares = [share.share for share in shares_of(table, "eligible")]
+        if not shares or shares[0] is None or shares[-1] is None:
+            return say("baseline.answer_hidden", self.lang)
+        zero, later = (percent(share, self.lang) for share in (shares[0], shares[-1]))
+        return say("baseline.answer_terms", self.lang, zero=zero, later=later)
+
+    def _tiles(self, cells: Mapping[str, Cells]) -> list[Tile]:
+        return [
+            *self._share_tile("zero", cells["baseline"], "eligible", 0),
+            *self._share_tile("now", cells["baseline"], "eligible", -1),
+            self._change_tile(_of_same_students(cells["eligibility"])),
+            *self._share_tile("core", cells["baseline"], "core", -1),
+            *self._absence_tiles(cells["absence"]),
+        ]
+
+    def _change_tile(self, row: Mapping[str, Any]) -> Tile:
+        if row["low"] != row["low"]:
+            return tile("change", SUPPRESSED, say("tile.hidden", self.lang), self.lang)
+        words = {name: _points(row[name], self.lang) for name in ("change", "low", "high")}
+        return tile("change", words.pop("change"), say("tile.change.note", self.lang, **words), self.lang)
+
+    def _share_tile(self, key: str, table: Cells, indicator: str, place: int) -> list[Tile]:
+        if indicator not in table.codes("indicator"):
+            return []
+        share = shares_of(table, indicator)[place]
+        met = table.cell(term=share.term, indicator=indicator, result="yes")
+        return [share_tile(key, met, share.known, self.lang)]
+
+    def _absence_tiles(self, table: Cells) -> list[Tile]:
+        terms = table.codes("term")
+        ends = zip(("absence_zero", "absence_now"), (terms[0], terms[-1]), strict=True) if terms else ()
+        return [
+            tile_ for key, term in ends for tile_ in mean_tile(key, table.cell("mean_absence", term=term), self.lang)
+        ]
+
+    def _reading(self, cells: Mapping[str, Cells], where: str) -> list[str]:
+        lang = self.lang
+        hidden = sum(cells[name].hidden for name in self.TABLES)
+        table = cells["baseline"]
+        first = next(iter(table.codes("term")), None)
+        total = cells["eligibility"].value() if first is None else table.value(term=first, indicator="eligible")
+        kind = "reading.who" if first is None else "baseline.who"
+        who = (
+            say("reading.who_hidden", lang, selection=where)
+            if total is None
+            else say(kind, lang, students=students(total, lang), selection=where)
+        )
+        care = [told_hidden(hidden, lang)] if hidden else []
+        return [
+            " ".join([who, *self._missing(table)]),
+            say("baseline.return", lang),
+            " ".join([*care, say("baseline.care", lang)]),
+        ]
+
+    def _missing(self, table: Cells) -> list[str]:
+        """Say how many have no result at the zero value."""
+        term = next(iter(table.codes("term")), "")
+        place = {"term": term, "indicator": "eligible"}
+        missing, whole = table.value(**place, result="unknown"), table.value(**place)
+        if not missing or not whole:
+            return []
+        return [
+            say("baseline.missing", self.lang, students=number(missing, self.lang), whole=students(whole, self.lang))
+        ]
+
+
+def _points(value: float, lang: str) -> str:
+    return signed(100 * value, lang, 1)

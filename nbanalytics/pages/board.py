@@ -1,0 +1,293 @@
+"""The board's page as data: every word, number, chart and table of one selection, ready to be shown.
+
+A page is described once, here. The live edition asks for one selection at a time; the static edition asks for all of
+them in advance, since a selection is a choice among cells that the release declares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from itertools import product
+from typing import Any, ClassVar, Protocol
+
+from nbanalytics.errors import DisclosureError
+from nbanalytics.figures.style import DARK
+from nbanalytics.pages.explained import about, explained, hidden_note, title_of
+from nbanalytics.pages.sections import DRAW, Draw, captions, plain
+from nbanalytics.pages.tiles import Tile, lost_tiles
+from nbanalytics.text import Cells, answer, comparing, label, reading, say, selection_words, wording
+from nbanalytics.text.cells import FILTERS
+
+# The tables that each chart needs; a release made of fewer records may lack some.
+SECTIONS = {
+    "groups": ("groups",),
+    "flows": ("states", "transitions"),
+    "terms": ("droppoints",),
+    "subjects": ("lost_subjects",),
+}
+WORDS = (
+    "filters.title",
+    "tiles.title",
+    "about.title",
+    "reading.title",
+    "chart.keys",
+    "chart.region",
+    "download.title",
+    "download.csv",
+    "download.png",
+    "download.svg",
+    "page.lost",
+    "page.stray",
+)
+TABLES = ("eligibility", "points", *(table for tables in SECTIONS.values() for table in tables))
+
+
+class ReleaseLike(Protocol):
+    """What the page needs of a release."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """What the release says about itself."""
+
+    def cells(self, table: str, /, **selection: Any) -> Any:
+        """Return the declared cells of one selection."""
+
+
+class Board:
+    """The page "När tappar vi dem?" over one release.
+
+    Parameters
+    ----------
+    release
+        A release, as :func:`nbanalytics.release.read_release` gives it.
+    lang
+        ``"sv"`` or ``"en"``.
+    sections
+        Which charts, in order, of :attr:`SECTIONS`; all of them when left out.
+
+    Raises
+    ------
+    ValueError
+        If a section does not exist.
+    """
+
+    #: The tables that each chart needs, and all that the page looks up.
+    SECTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = SECTIONS
+    TABLES: ClassVar[tuple[str, ...]] = TABLES
+    DRAW: ClassVar[Mapping[str, Draw]] = DRAW
+
+    def __init__(self, release: ReleaseLike, lang: str = "sv", sections: Iterable[str] | None = None) -> None:
+        wanted = tuple(self.SECTIONS if sections is None else sections)
+        unknown = [name for name in wanted if name not in self.SECTIONS]
+        if unknown:
+            raise ValueError(f"no section {', '.join(unknown)}; there are {', '.join(self.SECTIONS)}")
+        held = release.manifest["tables"]
+        self.release, self.lang = release, lang
+        self.sections = tuple(name for name in wanted if all(table in held for table in self.SECTIONS[name]))
+        self._tables = [name for name in self.TABLES if name in held]
+        self._dimensions: Mapping[str, Any] = release.manifest["dimensions"]
+        labels = "labels" if lang == "sv" else "labels_en"
+        self._names = {name: dict(entry.get(labels, {})) for name, entry in self._dimensions.items()}
+        self._most = int(release.manifest.get("max_crossed", 2))
+        source = release.manifest.get("source", {})
+        self._compared = (str(source.get("start", "6VT")), str(source.get("end", "9VT")))
+
+    def filters(self) -> list[dict[str, Any]]:
+        """Return each filter with its values and labels, ``*`` first."""
+        with self._speaking():
+            return [
+                {
+                    "id": name,
+                    "label": say(f"filter.{name}", self.lang),
+                    "options": [{"value": value, "label": self._label(name, value)} for value in ["*", *values]],
+                }
+                for name in FILTERS
+                if (values := self._values(name))
+            ]
+
+    def start(self) -> dict[str, str]:
+        """Return the selection a page opens with: everybody, since the fewest cells are hidden there."""
+        return dict.fromkeys(FILTERS, "*")
+
+    def selections(self) -> Iterator[dict[str, str]]:
+        """Give every selection that the release declares, each with all filters; the one a page opens with first."""
+        values = [["*", *self._values(name)] for name in FILTERS]
+        for chosen in product(*values):
+            if sum(value != "*" for value in chosen) <= self._most:
+                yield dict(zip(FILTERS, chosen, strict=True))
+
+    def page(self) -> dict[str, Any]:
+        """Return what the page shows whatever is selected: its language, release, filters, words and sections."""
+        with self._speaking():
+            return {
+                "lang": self.lang,
+                "edition": str(self.release.manifest.get("checksum", ""))[:16],
+                "publication": title_of(self.release.manifest, self.lang),
+                "filters": self.filters(),
+                "words": self.words(),
+                "about": self._about(),
+                "sections": list(self.sections),
+                "most": self._most,
+                "undeclared": self._undeclared(),
+                "dark": DARK,
+            }
+
+    def view(self, selection: Mapping[str, str]) -> dict[str, Any]:
+        """Return everything that the page shows for one selection.
+
+        Parameters
+        ----------
+        selection
+            Filter to value; filters left out are ``*``.
+
+        Returns
+        -------
+        dict
+            JSON-ready: ``selection``, ``where`` (in words), ``status``, ``problem`` (None, or why nothing is shown and
+            which filters can be removed), ``answer``, ``tiles``, ``sections``, ``reading`` and ``lang``. Every
+            number is text already.
+        """
+        with self._speaking():
+            return self._view(selection) | {"lang": self.lang}
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """Let the words within be those of the publication: its years, its schools, its rules."""
+        with comparing(*self._compared), wording(self.release.manifest.get("words", {})):
+            yield
+
+    def _view(self, selection: Mapping[str, str]) -> dict[str, Any]:
+        chosen = dict.fromkeys(FILTERS, "*") | {k: str(v) for k, v in selection.items() if k in FILTERS}
+        picked = {name: value for name, value in chosen.items() if value != "*"}
+        try:
+            found = self._look_up(picked)
+        except DisclosureError:
+            ways = self._undeclared()
+            remove = [
+                {"filter": name, "label": ways["remove"].get(name, {}).get(value, "")} for name, value in picked.items()
+            ]
+            return _nothing(chosen, ways["text"], remove)
+        if not any(map(len, found.values())):
+            return _nothing(chosen, say("page.empty", self.lang), [])
+        cells = dict.fromkeys(self.TABLES, Cells.none()) | found
+        sections = [
+            self._section(name, cells, declared=all(table in found for table in self.SECTIONS[name]))
+            for name in self.sections
+        ]
+        where = selection_words(chosen, self.lang, self._names, self._values("cohort"))
+        return {
+            "selection": chosen,
+            "where": say("filters.shown", self.lang, selection=where),
+            "problem": None,
+            "answer": self._answer(cells),
+            "tiles": self._tiles(cells),
+            "sections": sections,
+            "reading": self._reading(cells, where),
+        }
+
+    def words(self) -> dict[str, str]:
+        """Return the words of the page that do not depend on the selection."""
+        words = {key: say(key, self.lang) for key in WORDS}
+        words["filters.hint"] = self._hint()
+        words["notice"] = say("synthetic", self.lang) if self.release.manifest.get("synthetic") else ""
+        return words
+
+    def _values(self, dimension: str) -> list[str]:
+        values = self._dimensions.get(dimension, {}).get("values", [])
+        return [str(value) for value in values if str(value) != "*"]
+
+    def _label(self, dimension: str, value: str) -> str:
+        return label(dimension, value, self.lang, self._names.get(dimension))
+
+    def _hint(self) -> str:
+        """Say how many filters can be combined; some charts, whose tables are crossed less, may allow fewer."""
+        fewer = min((self._crossed(name) for name in self.sections), default=self._most)
+        words = {"most": self._count(self._most), "fewer": self._count(fewer)}
+        return say("filters.hint_some" if fewer < self._most else "filters.hint", self.lang, **words)
+
+    def _crossed(self, section: str) -> int:
+        """Return how many filters the tables of a section can be crossed by."""
+        held = self.release.manifest["tables"]
+        return min(int((held[name] or {}).get("max_crossed", self._most)) for name in self.SECTIONS[section])
+
+    def _count(self, number: int) -> str:
+        return say(f"number.{number}", self.lang) if 1 <= number <= 4 else str(number)
+
+    def _undeclared(self) -> dict[str, Any]:
+        """Return the words for a combination that is not declared, and for leaving out each value of each filter."""
+        remove = {
+            name: {
+                value: say(
+                    "filters.remove",
+                    self.lang,
+                    filter=say(f"filter.{name}", self.lang).lower(),
+                    value=self._label(name, value),
+                )
+                for value in self._values(name)
+            }
+            for name in FILTERS
+        }
+        return {"text": say("filters.undeclared", self.lang, most=self._count(self._most)), "remove": remove}
+
+    def _look_up(self, picked: Mapping[str, str]) -> dict[str, Cells]:
+        """Return the cells of one selection, of the tables that declare it.
+
+        Raises
+        ------
+        DisclosureError
+            If no table does.
+        """
+        found = {}
+        for name in self._tables:
+            # Tables may be crossed less than the release.
+            with suppress(DisclosureError):
+                found[name] = Cells(self.release.cells(name, **picked))
+        if not found and self._tables:
+            raise DisclosureError("No table of the release declares this selection. Leave out a filter.")
+        return found
+
+    def _about(self) -> list[dict[str, str]]:
+        return about(self.release.manifest, self.lang)
+
+    def _answer(self, cells: Mapping[str, Cells]) -> str:
+        return answer(cells, self.lang)
+
+    def _tiles(self, cells: Mapping[str, Cells]) -> list[Tile]:
+        return lost_tiles(cells, self.lang)
+
+    def _reading(self, cells: Mapping[str, Cells], where: str) -> list[str]:
+        hidden = sum(table.hidden for table in cells.values())
+        return reading(cells, where, self.lang, hidden=hidden, subjects=self._names.get("subject"))
+
+    def _section(self, name: str, cells: Mapping[str, Cells], declared: bool) -> dict[str, Any]:
+        chart, alt, table, used = self.DRAW[name](cells, self.lang, self._names)
+        figure, title = plain(chart), say(f"{name}.title", self.lang)
+        hidden = hidden_note(self.release.manifest, used, self.lang) if declared else ""
+        empty = self._empty(name, used, declared)
+        return {
+            "id": name,
+            "title": title,
+            "lead": say(f"{name}.lead", self.lang),
+            "figure": figure,
+            "alt": alt,
+            "hidden": hidden,
+            "help_title": say("help.title", self.lang),
+            "help": explained(name, cells, self.release.manifest, hidden or empty, self.lang),
+            "table": asdict(table) | captions(title, self.lang),
+            "swipe": say("flows.swipe", self.lang),
+            "empty": "" if figure["data"] else empty,
+        }
+
+    def _empty(self, name: str, used: Iterable[Cells], declared: bool) -> str:
+        """Say why a chart is not drawn, and what to do."""
+        if not declared:
+            return say("section.undeclared", self.lang, most=self._count(self._crossed(name)))
+        return say("table.hidden" if any(cells.hidden for cells in used) else "table.none", self.lang)
+
+
+def _nothing(chosen: Mapping[str, str], text: str, remove: list[dict[str, str]]) -> dict[str, Any]:
+    """Return the view of a selection that has nothing to show, and why."""
+    empty: dict[str, Any] = {"where": "", "answer": "", "tiles": [], "sections": [], "reading": []}
+    return {"selection": dict(chosen), "problem": {"text": text, "remove": remove}, **empty}

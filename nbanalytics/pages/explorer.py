@@ -1,0 +1,299 @@
+"""The researcher's explorer: year 6 against year 9, one point per student, and what follows from a choice of points.
+
+It shows single students. It reads records, never a release, and belongs behind the researcher's door.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nbanalytics.analysis.cohorts import classify
+from nbanalytics.figures.scatter import MARKS
+from nbanalytics.figures.style import DARK, MUTED
+from nbanalytics.figures.tables import TextTable
+from nbanalytics.municipality import names_of
+from nbanalytics.pages.choice import BOX, PASSES, THRESHOLD, box_of, code_line, passes_of, required_of, threshold_of
+from nbanalytics.pages.courses import Codes, Courses
+from nbanalytics.pages.explored import (
+    change_alt,
+    counts_rows,
+    flows_section,
+    packed,
+    page_words,
+    students_table,
+    terms_section,
+)
+from nbanalytics.records import StudentRecords
+from nbanalytics.text import LANGUAGES, label, number, percent, say, students
+
+Selection = Mapping[str, str]
+Mask = NDArray[np.bool_]
+GROUPS = ("1", "2", "3", "4", "5", "6")
+LOST = 6
+ROWS = 60  # rows of the table of students; the line of code gives all
+_KEPT = 32  # choices whose charts are kept
+_STEP, _MOST = 0.1, 5.0  # of the slider, in grade points
+_PASSES = 17  # most passes that eligibility may ask for
+
+
+class Explorer:
+    """Everything that the explorer asks of records, read once, so that a change of a filter costs milliseconds.
+
+    Parameters
+    ----------
+    records
+        Records of students, of any kind of dataframe; they are brought to pandas.
+    lang
+        ``"sv"`` or ``"en"``.
+    source
+        Python that gives the same records in a notebook, for the line of code.
+    """
+
+    def __init__(self, records: StudentRecords, lang: str = "sv", source: str = "records") -> None:
+        records = records.to_pandas()
+        self.lang, self._source = lang, source
+        table = classify(records).table
+        seen = table["start_eligible"].notna() & table["end_eligible"].notna()
+        names = [name for name in ("school_id", "sex") if name in records.students.columns]
+        held = table[seen].merge(records.students[["student_id", *names]], on="student_id")
+        self._ids = held["student_id"].to_numpy()
+        self._courses = Courses.of(records, self._ids)
+        self._ends = [self._courses.terms.index(getattr(records.declaration, end)) for end in ("start", "end")]
+        self._steps = records.declaration.followed_terms[1:]
+        self._x, self._y = held["start_points"].to_numpy(float), held["end_points"].to_numpy(float)
+        self._change = self._y - self._x
+        self._values = {
+            "cohort": held["cohort"].astype(int).astype(str).to_numpy(),
+            **{name: held[column].astype(str).to_numpy() for name, column in _COLUMNS.items() if column in held},
+        }
+        self._drawn: dict[bytes, list[dict[str, Any]]] = {}
+        self._names = {lang: names_of(records, lang) for lang in LANGUAGES}
+        self._parts = [*self._filters(), *self._settings()]
+
+    @classmethod
+    def of(cls, records: StudentRecords | str | Path, lang: str = "sv") -> Explorer:
+        """Explore records, or those in a folder."""
+        if isinstance(records, StudentRecords):
+            return cls(records, lang)
+        from nbanalytics.readers import read_records
+
+        return cls(read_records(records), lang, f"nb.read_records({str(records)!r})")
+
+    def speaking(self, lang: str) -> Explorer:
+        """Return the same in a language."""
+        other = copy(self)
+        other.lang, other._drawn = lang, {}
+        other._parts = [*other._filters(), *other._settings()]
+        return other
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def _filters(self) -> list[dict[str, Any]]:
+        """Return the filters: an id, a label and its options."""
+        found = []
+        for name in self._values:
+            options = [{"value": "*", "label": say(f"explorer.all.{name}", self.lang)}]
+            options += [{"value": code, "label": self._label(name, code)} for code in self._codes(name)]
+            found.append({"id": name, "label": say(f"explorer.{name}", self.lang), "options": options})
+        others = [{"value": "*", "label": say("explorer.other.none", self.lang)}]
+        for name in ("cohort", "school"):
+            others += [{"value": f"{name}:{code}", "label": self._label(name, code)} for code in self._codes(name)]
+        found.append({"id": "other", "label": say("explorer.other", self.lang), "options": others})
+        groups = [{"value": "*", "label": say("explorer.all.group", self.lang)}]
+        groups += [{"value": code, "label": self._group(code)} for code in GROUPS]
+        found.append({"id": "group", "label": say("explorer.group", self.lang), "options": groups})
+        return found
+
+    def _settings(self) -> list[dict[str, Any]]:
+        """Return what the rule and the choice of points may be, as the pattern of their text."""
+        places = [{"value": "*", "label": say("explorer.no_change.positive", self.lang)}]
+        places.append({"value": "negative", "label": say("explorer.no_change.negative", self.lang)})
+        return [
+            {"id": "threshold", "pattern": THRESHOLD},
+            {"id": "no_change", "label": say("explorer.no_change", self.lang), "options": places},
+            {"id": "passes", "pattern": PASSES},
+            {"id": "required", "pattern": rf"\*|[01]{{{len(self._courses.demands)}}}"},
+            {"id": "box", "pattern": BOX},
+        ]
+
+    def _demands(self) -> list[str]:
+        """Return what the rule requires, in words; nothing where it cannot be varied."""
+        subjects = self._names[self.lang]["subjects"]
+        return [" / ".join(subjects[code] for code in demand.split("/")) for demand in self._courses.demands]
+
+    def page(self) -> dict[str, Any]:
+        """Return what the page holds whatever is chosen: words, filters, and where the points are."""
+        top = 5 * float(np.ceil(np.nanmax([*self._x, *self._y, 5.0]) / 5))
+        return {
+            "lang": self.lang,
+            "dark": DARK,
+            "words": page_words(self.lang),
+            "filters": self._parts,
+            "axes": [say("axis.year6", self.lang), say("axis.year9", self.lang)],
+            "publication": say("explorer.title", self.lang),
+            "line": MUTED,
+            "groups": [
+                {"code": code, "name": self._group(code), "colour": MARKS[code][0], "mark": MARKS[code][1]}
+                for code in GROUPS
+            ],
+            "top": top,
+            "threshold": {"most": _MOST, "step": _STEP},
+            "eligibility": {"least": self._courses.least, "most": _PASSES, "demands": self._demands()},
+            "points": self._points(),
+        }
+
+    def _points(self) -> dict[str, Any]:
+        """Return what decides where each student's point is and which group it is in, packed for the page's script."""
+        found: dict[str, Any] = {"x": packed(self._x, "<f8"), "y": packed(self._y, "<f8")}
+        found["places"] = {
+            name: packed(np.unique(values.astype(str), return_inverse=True)[1], "<u2")
+            for name, values in self._values.items()
+        }
+        weights = 1 << np.arange(len(self._courses.demands))
+        for end, place in zip(("start", "end"), self._ends, strict=True):
+            found[end] = {
+                "declared": packed(self._courses.declared[:, place], "<u2"),
+                "passes": packed(self._courses.passes[:, place], "<u2"),
+                "met": packed(self._courses.met[:, place] @ weights, "<u2"),
+            }
+        return found
+
+    def start(self) -> dict[str, str]:
+        """Return the selection that the page opens with: everybody, under the default rule."""
+        return {part["id"]: "*" for part in self._parts}
+
+    def view(self, selection: Selection) -> dict[str, Any]:
+        """Return what a selection shows: counts, charts, their tables and the line of code.
+
+        Parameters
+        ----------
+        selection
+            A value for each filter; what the filters do not have counts as ``"*"``.
+
+        Returns
+        -------
+        dict
+            ``selection``; ``counts``, rows of text; ``sections``, as a board has them, and ``rival``, those of the
+            cohort or school compared with; ``students``, a table; ``answer``, ``alt`` and ``code``.
+        """
+        chosen = self._checked(selection)
+        eligible = self._courses.eligible(passes_of(chosen), required_of(chosen, self._courses.demands))
+        groups = self._groups(chosen, eligible)
+        known = groups > 0
+        here, other = self._within(chosen, chosen) & known, self._compared(chosen)
+        other = None if other is None else other & known
+        picked = self._picked(chosen, groups)
+        final, rival = here & picked, None if other is None else other & picked
+        return {
+            "lang": self.lang,
+            "selection": dict(selection),
+            "counts": self._counts(groups, here, other),
+            "answer": self._answer(chosen, groups, here, final, rival),
+            "alt": change_alt(self._change[here], self.lang),
+            "sections": self._charts(final, eligible),
+            "rival": [] if rival is None else self._charts(rival, eligible),
+            "students": self._students(final, groups).__dict__,
+            "code": self.code(chosen),
+        }
+
+    def code(self, selection: Selection) -> str:
+        """Return the line of Python that gives the students of a selection in a notebook."""
+        return code_line(self._source, self._checked(selection), self._courses.demands)
+
+    def _checked(self, selection: Selection) -> dict[str, str]:
+        checked = {}
+        for part in self._parts:
+            value = str(selection.get(part["id"], "*"))
+            known = [option["value"] for option in part.get("options", [])]
+            fits = bool(re.fullmatch(part["pattern"], value)) if "pattern" in part else value in known
+            checked[part["id"]] = value if fits else "*"
+        return checked
+
+    def _codes(self, name: str) -> list[str]:
+        return sorted(set(self._values[name])) if name in self._values else []
+
+    def _label(self, name: str, code: str) -> str:
+        return label(name, code, self.lang, self._names[self.lang]["schools"] if name == "school" else None)
+
+    def _group(self, code: str) -> str:
+        return f"{code}. {label('group', code, self.lang)}"
+
+    def _groups(self, chosen: Selection, eligible: Codes) -> NDArray[np.int64]:
+        """Return each student's group; 0 where the change that would tell it is not known."""
+        threshold = threshold_of(chosen)
+        positive = self._change > threshold if chosen["no_change"] == "negative" else self._change >= -threshold
+        start, end = (eligible[:, place] == 1 for place in self._ends)
+        changed = ~np.isnan(self._change)
+        cases = [start & ~end, ~start & end, ~changed, start & positive, start, positive]
+        return np.select(cases, [6, 5, 0, 1, 2, 4], default=3)
+
+    def _within(self, chosen: Selection, where: Selection) -> Mask:
+        mask = np.ones(len(self), dtype=bool)
+        for name, values in self._values.items():
+            wanted = where[name] if name in where else chosen[name]
+            if wanted != "*":
+                mask &= values == wanted
+        return mask
+
+    def _compared(self, chosen: Selection) -> Mask | None:
+        """Return who is compared with: the same filters, but in another cohort or school."""
+        if chosen["other"] == "*":
+            return None
+        name, _, code = chosen["other"].partition(":")
+        return self._within(chosen, {name: code})
+
+    def _picked(self, chosen: Selection, groups: NDArray[np.int64]) -> Mask:
+        mask = np.ones(len(self), dtype=bool)
+        if chosen["group"] != "*":
+            mask &= groups == int(chosen["group"])
+        if (box := box_of(chosen["box"])) is not None:
+            mask &= (self._x >= box[0]) & (self._x <= box[1]) & (self._y >= box[2]) & (self._y <= box[3])
+        return mask
+
+    def _counts(self, groups: NDArray[np.int64], here: Mask, other: Mask | None) -> list[dict[str, Any]]:
+        names = {code: self._group(code) for code in GROUPS}
+        return counts_rows([groups[mask] for mask in (here, other) if mask is not None], names, self.lang)
+
+    def _answer(self, chosen: Selection, groups: NDArray[np.int64], here: Mask, final: Mask, rival: Mask | None) -> str:
+        words = {"chosen": students(int(final.sum()), self.lang), "all": number(int(here.sum()), self.lang)}
+        for end, mask in (("", final), ("_other", rival)):
+            if mask is not None:
+                lost = int((groups[mask] == LOST).sum())
+                words[f"lost{end}"] = number(lost, self.lang)
+                words[f"share{end}"] = percent(lost / max(int(mask.sum()), 1), self.lang, 1)
+        if rival is not None:
+            name, _, code = chosen["other"].partition(":")
+            words |= {"name": self._label(name, code), "others": students(int(rival.sum()), self.lang)}
+        told = ["answer", "answer.lost"] if rival is None else ["answer.other", "answer.lost.other"]
+        known = final.any() and (rival is None or rival.any())
+        return " ".join(say(f"explorer.{key}", self.lang, **words) for key in told[: 1 + known])
+
+    def _charts(self, mask: Mask, eligible: Codes) -> list[dict[str, Any]]:
+        """Return the charts of some students; the same ones are often asked for again, as when the threshold moves."""
+        key = np.packbits(mask).tobytes() + eligible[mask].tobytes()
+        if key not in self._drawn:
+            if len(self._drawn) >= _KEPT:
+                self._drawn.pop(next(iter(self._drawn)))
+            self._drawn[key] = [
+                flows_section(self._courses.states(eligible)[mask], self._courses.stages, self.lang),
+                terms_section(*self._courses.losses(eligible[mask]), self._steps, self.lang),
+            ]
+        return self._drawn[key]
+
+    def _students(self, mask: Mask, groups: NDArray[np.int64]) -> TextTable:
+        places = np.flatnonzero(mask)
+        places = places[np.argsort(self._change[places], kind="stable")][:ROWS]
+        words = [[self._label(name, values[place]) for name, values in self._values.items()] for place in places]
+        points = [[self._change[place], self._x[place], self._y[place]] for place in places]
+        return students_table(self._ids[places], tuple(self._values), words, points, groups[places], self.lang)
+
+
+_COLUMNS = {"school": "school_id", "sex": "sex"}

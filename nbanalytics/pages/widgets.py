@@ -1,0 +1,234 @@
+"""The board's page as one widget: native filters, key figures, charts with their tables, and how to read them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import anywidget
+import traitlets
+
+from nbanalytics.pages.baseline_board import BaselineBoard
+from nbanalytics.pages.board import Board, ReleaseLike
+from nbanalytics.pages.script import page_module, plotly_script
+from nbanalytics.text import LANGUAGES
+
+if TYPE_CHECKING:
+    from nbanalytics.pages.explorer import Explorer
+    from nbanalytics.pages.staff_board import StaffBoard
+    from nbanalytics.records import StudentRecords
+    from nbanalytics.release import Release
+
+RELEASE_VARIABLE, RECORDS_VARIABLE = "NBANALYTICS_RELEASE", "NBANALYTICS_RECORDS"
+PAGE_TYPE = "application/vnd.nbanalytics.page+json"
+_PAGES = Path(__file__).parent
+
+
+# What the pages of this process are made of, where somebody has opened it for them.
+_GIVEN: ContextVar[tuple[Release, str] | None] = ContextVar("given", default=None)
+
+
+_EXPLORED: ContextVar[Explorer | None] = ContextVar("explored", default=None)
+_STAFF: ContextVar[StaffBoard | None] = ContextVar("staff", default=None)
+
+
+def give(release: Release, lang: str) -> None:
+    """Let the pages that this process makes from now on show a release that is open already, in a language."""
+    _GIVEN.set((release, lang))
+
+
+@contextmanager
+def giving(release: Release, lang: str) -> Iterator[None]:
+    """Let the pages that are made within show a release that is open already, in a language."""
+    token = _GIVEN.set((release, lang))
+    try:
+        yield
+    finally:
+        _GIVEN.reset(token)
+
+
+def open_release(default: str | Path = "release") -> Release:
+    """Return the release that this page was given, or read the one that the server was started with.
+
+    Parameters
+    ----------
+    default
+        Folder to read where no server says which, as in JupyterLab: beside the notebook.
+
+    Returns
+    -------
+    Release
+        The release.
+
+    Raises
+    ------
+    ReleaseError
+        If the folder is missing, incomplete or altered.
+    """
+    given = _GIVEN.get()
+    if given is not None:
+        return given[0]
+    from nbanalytics.release import read_release
+
+    return read_release(Path(os.environ.get(RELEASE_VARIABLE) or default))
+
+
+class BoardPage(anywidget.AnyWidget):
+    """Show the page "När tappar vi dem?" of a release.
+
+    The browser draws what it is given and tells which selection it wants; every selection is looked up among the cells
+    that the release declares.
+
+    Parameters
+    ----------
+    release
+        A release (see :func:`open_release`).
+    lang
+        ``"sv"`` or ``"en"``; when left out the language that the page is published in, Swedish in a notebook.
+    sections
+        Which charts, in order: ``"groups"``, ``"flows"``, ``"terms"``, ``"subjects"``; all of them when left out.
+    """
+
+    kind: ClassVar[type[Board]] = Board
+
+    _esm: str = page_module()
+    _css: Path | str = _PAGES / "nbanalytics.css"
+    page = traitlets.Dict().tag(sync=True)
+    selection = traitlets.Dict().tag(sync=True)
+    view = traitlets.Dict().tag(sync=True)
+    lang = traitlets.Enum(LANGUAGES).tag(sync=True)
+
+    def __init__(self, release: ReleaseLike, lang: str | None = None, sections: Iterable[str] | None = None) -> None:
+        given = _GIVEN.get()
+        self._release, self._sections = release, sections if sections is None else tuple(sections)
+        self._open(lang or (given[1] if given else "sv"))
+
+    def _open(self, lang: str) -> None:
+        self.board = self._in(lang)
+        start = self.board.start()
+        super().__init__(page=self.board.page(), selection=start, view=self.board.view(start), lang=self.board.lang)
+        self.observe(self._choose, names=["selection", "lang"])
+        self.on_msg(self._hand_over)
+
+    def _in(self, lang: str) -> Any:
+        return self.kind(self._release, lang, self._sections)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """Add the page's first state, so that the served page can draw before it has reached its kernel."""
+        shown = super()._repr_mimebundle_(**kwargs)
+        bundle = shown[0] if isinstance(shown, tuple) else shown
+        if bundle is not None:
+            state = {"page": self.page, "selection": self.selection, "view": self.view}
+            bundle[PAGE_TYPE] = {"model": self.model_id, "state": state}
+        return shown
+
+    def _choose(self, _change: Any) -> None:
+        with self.hold_sync():
+            if self.board.lang != self.lang:
+                self.board = self._in(self.lang)
+                self.page = self.board.page()
+            self.view = self.board.view(self.selection)
+
+    def _hand_over(self, _widget: Any, message: Any, _buffers: Any) -> None:
+        """Send plotly's script to a page that has none, such as JupyterLab's."""
+        if isinstance(message, dict) and message.get("kind") == "plotly":
+            self.send({"kind": "plotly"}, buffers=[plotly_script()])
+
+
+def explorer_script() -> str:
+    """Return the explorer's page as a module: what it shares with the board's, and its own."""
+    return page_module("roster.js", "scatter.js", "explorer.js")
+
+
+def explorer_style() -> str:
+    """Return what the explorer's style adds to that of all pages."""
+    return (_PAGES / "explorer.css").read_text(encoding="utf-8")
+
+
+def records_folder(default: str | Path) -> Path:
+    """Return the folder of records that ``nbanalytics explore`` was started with, or the default in a notebook."""
+    return Path(os.environ.get(RECORDS_VARIABLE) or default)
+
+
+def give_explorer(explorer: Explorer) -> None:
+    """Let the explorer's pages of this process show records that were prepared already."""
+    _EXPLORED.set(explorer)
+
+
+class ExplorerPage(BoardPage):
+    """Explore records: year 6 against year 9, one point per student, with what follows from a choice of points.
+
+    It shows single students, and is for researchers who may see the records.
+
+    Parameters
+    ----------
+    records
+        Records, or the name of their folder; where ``nbanalytics explore`` made the page, those that it was given.
+    lang
+        ``"sv"`` or ``"en"``.
+    """
+
+    _esm = explorer_script()
+    _css = (_PAGES / "nbanalytics.css").read_text(encoding="utf-8") + explorer_style()
+
+    def __init__(self, records: StudentRecords | str | Path, lang: str = "sv") -> None:
+        from nbanalytics.pages.explorer import Explorer  # a board's page does without what it imports
+
+        explorer = _EXPLORED.get()
+        self._explorer = explorer if explorer is not None else Explorer.of(records)
+        self._open(lang)
+
+    def _in(self, lang: str) -> Any:
+        return self._explorer.speaking(lang)
+
+
+class BaselinePage(BoardPage):
+    """Show the page "Nulägesanalys och uppföljning" of a release.
+
+    Parameters
+    ----------
+    release, lang
+        As for :class:`BoardPage`.
+    sections
+        Which charts, in order: ``"followup"``, ``"course"``, ``"absences"``, ``"years"``; all of them when left out.
+    """
+
+    kind: ClassVar[type[Board]] = BaselineBoard
+
+
+def give_staff(board: StaffBoard) -> None:
+    """Let the staff's pages of this process show records that were prepared already."""
+    _STAFF.set(board)
+
+
+class StaffPage(BoardPage):
+    """Show hand-over and support of records to the staff concerned.
+
+    It shows single students.
+
+    Parameters
+    ----------
+    records
+        Records, or the name of their folder; where ``nbanalytics staff`` made the page, those that it was given.
+    lang
+        ``"sv"`` or ``"en"``.
+    sections
+        Which parts, in order: ``"handover"``, ``"receiving"``, ``"coverage"``, ``"caseload"``, ``"kaa"``; all of them
+        when left out.
+    """
+
+    def __init__(
+        self, records: StudentRecords | str | Path, lang: str = "sv", sections: Iterable[str] | None = None
+    ) -> None:
+        from nbanalytics.pages.staff_board import StaffBoard  # a board's page does without what it imports
+
+        given = _STAFF.get()
+        self._staff = given if given is not None else StaffBoard.of(records, lang, sections)
+        self._open(lang)
+
+    def _in(self, lang: str) -> Any:
+        return self._staff.speaking(lang)

@@ -1,0 +1,250 @@
+"""Features as of a date: one row per student who is in school at the prediction point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from nbanalytics.errors import DataError
+from nbanalytics.frames import as_names
+from nbanalytics.records import StudentRecords
+from nbanalytics.results import Shown
+from nbanalytics.risk.data.absence_features import absence_features, context_features, move_features
+from nbanalytics.risk.data.asof import OwnFeature, as_of, terms_until, values_by_student
+from nbanalytics.risk.data.grade_features import grade_features, national_test_features, subject_features
+from nbanalytics.risk.data.riskdata import KEYS, UNKNOWN_SCHOOL
+
+#: The families of features, in the order of their columns.
+FAMILIES = ("grades", "subjects", "absence", "moves", "tests", "context")
+#: Columns of the students table that are for audits, and no features.
+SENSITIVE = ("sex", "newly_arrived", "immigration", "parents_education")
+#: Families that need a table that records can do without.
+_NEEDS = {"absence": "absence", "tests": "tests"}
+
+
+@dataclass(frozen=True, repr=False)
+class Features(Shown):
+    """What was known of each student at the prediction point.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per student in school at ``at``: ``student_id, cohort, school_id``, the features (numbers; missing stays
+        missing), the sensitive columns (text).
+    features, sensitive : tuple of str
+        The columns of either kind.
+    known : mapping of str to str
+        The term in which each feature was known.
+    family : mapping of str to str
+        The family of each feature.
+    at : str
+        The prediction point.
+    left_out : pandas.DataFrame
+        Students without a row: ``cohort, reason, students``.
+    skipped : tuple of str
+        Families for which the records have no table, or no row yet.
+    """
+
+    table: pd.DataFrame
+    features: tuple[str, ...]
+    sensitive: tuple[str, ...]
+    known: Mapping[str, str]
+    family: Mapping[str, str]
+    at: str
+    left_out: pd.DataFrame
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def X(self) -> pd.DataFrame:
+        """``school_id`` and the features by ``student_id``, as models take them."""
+        return self.table.set_index("student_id")[["school_id", *self.features]]
+
+    @property
+    def missing(self) -> pd.DataFrame:
+        """``feature, family, known, missing`` (students without a value) of every feature."""
+        rows = [(name, self.family[name], self.known[name], int(self.table[name].isna().sum())) for name in self.known]
+        return pd.DataFrame(rows, columns=["feature", "family", "known", "missing"])
+
+    def _words(self) -> str:
+        return f"{len(self.features)} features of {len(self.table)} students, known in {self.at}"
+
+
+def features(
+    records: StudentRecords,
+    at: str,
+    families: Sequence[str] | None = None,
+    subjects: Sequence[str] | None = None,
+    school: str | None = None,
+    own: Sequence[OwnFeature] = (),
+) -> Features:
+    """Build the features that were known at the end of a term.
+
+    Everything is computed from :func:`as_of`, the records without what came later, so that no feature can look ahead.
+
+    Parameters
+    ----------
+    records : StudentRecords
+    at : str
+        The prediction point: a followed term but the last.
+    families : sequence of str, optional
+        Any of ``grades, subjects, absence, moves, tests, context``; by default all that the records have tables for.
+    subjects : sequence of str, optional
+        Subjects of the family ``subjects``; by default the core subjects, which the eligibility rule demands.
+    school : str, optional
+        The column of students that is the school; by default the one attended at ``at``: ``school_id_y6`` up to the
+        start term, where it is there, and ``school_id`` later.
+    own : sequence of OwnFeature
+        Features of one's own.
+
+    Returns
+    -------
+    Features
+        The columns by family:
+
+        - ``grades``: ``mean_points`` (comparable subjects), ``points_change`` since the term before, ``points_trend``
+          (slope per term, from three terms on), ``n_passed, n_failed, n_streck``, ``not_eligible`` (0, 1) and
+          ``earlier_not_eligible`` (number of terms);
+        - ``subjects``: ``points_, failed_, streck_`` of each;
+        - ``absence``: ``absence_valid, absence_invalid, absence_total`` in per cent of the term, ``absence_change``;
+        - ``moves``: ``moved_in`` (0, 1), ``terms_without_grades``;
+        - ``tests``: ``test_points``, ``test_minus_grade``, of the latest national tests;
+        - ``context``: means over the other students, ``school_mean_points, school_not_eligible, school_absence_total,
+          cohort_mean_points``, and ``school_size``.
+
+    Raises
+    ------
+    DataError
+        If ``at`` is no prediction point, a family or a subject is not known or a table is not there, nobody is in
+        school, or a feature of one's own has a name that is taken or not one number per student.
+    LeakageError
+        If a feature of one's own was known later than ``at``.
+
+    Examples
+    --------
+    >>> from nbanalytics.simulation import simulate
+    >>> known = features(simulate(seed=1, cohorts=[2018]).records, "6VT", families=["absence"])
+    >>> known.features
+    ('absence_valid', 'absence_invalid', 'absence_total', 'absence_change')
+    """
+    terms = terms_until(records, at)
+    past = as_of(records, at)
+    wanted, skipped = _families(past, families)
+    students = _in_school(past, at)
+    table = students[["student_id", "cohort"]].assign(school_id=_school(students, records, at, school))
+    known: dict[str, str] = {}
+    family: dict[str, str] = {}
+    for name in wanted:
+        frame, term = _family(name, past, terms, subjects, table)
+        table = table.join(frame, on="student_id")
+        known |= dict.fromkeys(frame.columns, term)
+        family |= dict.fromkeys(frame.columns, name)
+    for feature in own:
+        table[feature.name] = _own(feature, records, past, at, table)
+        known[feature.name], family[feature.name] = feature.known, "own"
+    sensitive = [name for name in SENSITIVE if name in students]
+    table = pd.concat([table, *(_as_text(students[name]) for name in sensitive)], axis=1)
+    left_out = _left_out(records, past, table, at)
+    return Features(
+        table.reset_index(drop=True), tuple(known), tuple(sensitive), known, family, at, left_out, tuple(skipped)
+    )
+
+
+def _own(
+    feature: OwnFeature, records: StudentRecords, past: StudentRecords, at: str, table: pd.DataFrame
+) -> pd.Series[Any]:
+    if feature.name in (*table.columns, *KEYS, *SENSITIVE, "reason"):
+        raise DataError(f"The name of the feature {feature.name!r} is taken. Give it another.")
+    given = values_by_student(feature, records, past, at)
+    values: pd.Series[Any] = table["student_id"].map(given)
+    if given.notna().any() and values.isna().all():
+        raise DataError(
+            f"The feature {feature.name!r} has a value of none of the {len(table)} students in school in {at}. Give "
+            "numbers by student_id."
+        )
+    return values
+
+
+def _families(past: StudentRecords, families: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    families = None if families is None else as_names(families)
+    unknown = [name for name in families or () if name not in FAMILIES]
+    if unknown:
+        raise DataError(f"There is no family of features {', '.join(unknown)}. Choose among: {', '.join(FAMILIES)}.")
+    asked = [name for name in FAMILIES if families is None or name in families]
+    empty = [name for name in asked if name in _NEEDS and not _has_rows(past, _NEEDS[name])]
+    if families is not None and empty:
+        raise DataError(
+            f"The records hold no rows yet for the features of {', '.join(empty)}. "
+            "Add the table, leave the family out, or choose a later prediction point."
+        )
+    return [name for name in asked if name not in empty], empty
+
+
+def _has_rows(past: StudentRecords, table: str) -> bool:
+    rows = getattr(past, table)
+    return rows is not None and len(rows) > 0
+
+
+def _in_school(past: StudentRecords, at: str) -> pd.DataFrame:
+    """Return the students with grades or absence in the term."""
+    tables = [table for table in (past.grades, past.absence) if table is not None]
+    seen = {student for table in tables for student in table.loc[table["term"] == at, "student_id"]}
+    students: pd.DataFrame = past.students[past.students["student_id"].isin(seen)].reset_index(drop=True)
+    if students.empty:
+        raise DataError(f"Nobody has grades or absence in {at}. Add that term, or choose another prediction point.")
+    return students
+
+
+def _school(students: pd.DataFrame, records: StudentRecords, at: str, school: str | None) -> pd.Series[Any]:
+    terms, start = records.declaration.terms, records.declaration.start
+    name = school or ("school_id_y6" if terms.index(at) <= terms.index(start) else "school_id")
+    if school is None and name not in students:
+        name = "school_id"
+    if name not in students:
+        if school is not None:
+            raise DataError(f"The table students has no column {school}. Name the column that holds the school.")
+        return pd.Series(UNKNOWN_SCHOOL, index=students.index)
+    return students[name].astype(object).where(students[name].notna(), UNKNOWN_SCHOOL)
+
+
+def _family(
+    name: str, past: StudentRecords, terms: list[str], subjects: Sequence[str] | None, table: pd.DataFrame
+) -> tuple[pd.DataFrame, str]:
+    at = terms[-1]
+    if name == "grades":
+        return grade_features(past, terms), at
+    if name == "subjects":
+        return subject_features(past, at, subjects), at
+    if name == "absence":
+        return absence_features(past, terms), at
+    if name == "moves":
+        return move_features(past, terms), at
+    if name == "tests":
+        return national_test_features(past, terms)
+    return context_features(table), at
+
+
+def _as_text(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a sensitive column as text: flags as yes and no."""
+    plain = column.astype(object).map({True: "yes", False: "no"}, na_action="ignore").astype(object)
+    return plain.where(plain.notna(), column.astype(object).where(column.notna(), None))
+
+
+def _left_out(records: StudentRecords, past: StudentRecords, table: pd.DataFrame, at: str) -> pd.DataFrame:
+    students = records.to_pandas().students
+    gone = students[~students["student_id"].isin(table["student_id"])]
+    later = ~gone["student_id"].isin(past.students["student_id"])
+    reason = pd.Series(f"no grades or absence in {at}", index=gone.index)
+    if "moved_out" in past.students:
+        left = past.students.loc[past.students["moved_out"].notna(), "student_id"]
+        reason = reason.where(~gone["student_id"].isin(left), f"moved out before {at}")
+    reason = reason.where(~later, f"moved in after {at}")
+    return count_reasons(gone["cohort"], reason)
+
+
+def count_reasons(cohort: pd.Series[Any], reason: pd.Series[Any]) -> pd.DataFrame:
+    """Return ``cohort, reason, students``, in order."""
+    counted = pd.DataFrame({"cohort": cohort.astype(int), "reason": reason.astype(str)})
+    return counted.groupby(["cohort", "reason"]).size().rename("students").reset_index()

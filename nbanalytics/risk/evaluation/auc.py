@@ -1,0 +1,287 @@
+"""How well scores tell cases from the others: AUC with DeLong's variance, average precision, ROC curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import nan, sqrt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbanalytics.errors import DataError
+from nbanalytics.intervals import mean_interval, placements
+from nbanalytics.risk.evaluation.bootstrap import schools_to_draw
+from nbanalytics.risk.evaluation.scores import Floats, labels_of, ratio, scored, scored_by
+
+#: What rounding leaves of a variance of 0.
+_NO_VARIANCE = 1e-15
+
+
+@dataclass(frozen=True)
+class Tied:
+    """The places of scores in ascending order, and where each run of equal scores starts."""
+
+    order: Any
+    starts: Any
+
+    def sums(self, values: Floats) -> Floats:
+        """Sum the columns of a matrix within each run of equal scores, runs ascending."""
+        return np.asarray(np.add.reduceat(values[:, self.order], self.starts, axis=1))
+
+
+def tied(scores: Floats, rows: Any = None) -> Tied:
+    """Order scores, all or those of some rows, and find their ties."""
+    rows = np.arange(len(scores)) if rows is None else rows
+    order = rows[np.argsort(scores[rows], kind="stable")]
+    ordered = scores[order]
+    return Tied(order, np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]))
+
+
+def tied_within(scores: Floats, strata: Any = None) -> list[Tied]:
+    """Order the scores of each stratum by itself; of all students without strata."""
+    if strata is None:
+        return [tied(scores)]
+    return [tied(scores, np.flatnonzero(strata == stratum)) for stratum in np.unique(strata)]
+
+
+def weighted_auc(y: Floats, weights: Floats, parts: Sequence[Tied]) -> Floats:
+    """Area under the ROC curve for every row of weights; missing where a class has no weight.
+
+    The share of pairs of a case and another student in which the case has the higher score, ties counted half (Hanley
+    and McNeil 1982). With several parts only pairs within a part are compared.
+
+    Examples
+    --------
+    >>> y, scores = np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.1, 0.3, 0.3, 0.8])
+    >>> weighted_auc(y, np.ones((1, 4)), [tied(scores)])
+    array([0.875])
+    """
+    return won_pairs(weights * y, weights * (1 - y), parts)
+
+
+def won_pairs(case_weights: Floats, other_weights: Floats, parts: Sequence[Tied]) -> Floats:
+    """Share of pairs, weighted, in which the case has the higher score, ties half; for every row of weights."""
+    won, pairs = np.zeros(len(case_weights)), np.zeros(len(case_weights))
+    for ties in parts:
+        cases, others = ties.sums(case_weights), ties.sums(other_weights)
+        below = np.cumsum(others, axis=1) - others
+        won += (cases * (below + others / 2)).sum(axis=1)
+        pairs += cases.sum(axis=1) * others.sum(axis=1)
+    return ratio(won, pairs)
+
+
+def weighted_average_precision(y: Floats, weights: Floats, ties: Tied) -> Floats:
+    """Precision averaged over the cases as the threshold falls, without interpolation; one value per row of weights."""
+    cases = ties.sums(weights * y)[:, ::-1]
+    flagged = ties.sums(weights)[:, ::-1]
+    precision = ratio(np.cumsum(cases, axis=1), np.cumsum(flagged, axis=1))
+    return ratio((cases * np.nan_to_num(precision)).sum(axis=1), cases.sum(axis=1))
+
+
+def delong(y: Floats, scores: Floats, clusters: Any = None, strata: Any = None) -> tuple[Floats, Floats]:
+    """AUC of several scores of the same students, with their covariance matrix.
+
+    Parameters
+    ----------
+    y : array of 0 and 1, shape (students,)
+    scores : array, shape (models, students)
+    clusters : sequence, optional
+        The school of each student. Students of a school may then resemble each other.
+    strata : sequence, optional
+        Only pairs within a stratum are compared, such as the fold whose model gave the scores.
+
+    Returns
+    -------
+    tuple of array
+        AUC, shape (models,), and covariance, shape (models, models); missing with fewer than two schools (or students)
+        that have a case, or two that have another.
+
+    Notes
+    -----
+    DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44: 837-845; with clusters Obuchowski (1997), Biometrics 53:
+    567-578, which is the former when every cluster is one student. With strata the AUC is the share of all pairs
+    within strata, and the shares of pairs count as given.
+
+    Examples
+    --------
+    >>> auc, covariance = delong(np.array([0, 0, 1, 1]), np.array([[0.1, 0.3, 0.3, 0.8]]))
+    >>> auc.tolist(), covariance.round(5).tolist()
+    ([0.875], [[0.03125]])
+    """
+    place = np.arange(len(y)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    strata = np.zeros(len(y)) if strata is None else strata
+    parts = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+    parts = [rows for rows in parts if 0 < y[rows].sum() < len(rows)]
+    used = np.concatenate(parts) if parts else np.zeros(0, dtype=int)
+    m, n = y[used].sum(), (1 - y[used]).sum()
+    pairs = sum(y[rows].sum() * (1 - y[rows]).sum() for rows in parts)
+    auc = np.zeros(len(scores)) if parts else np.full(len(scores), nan)
+    deviations = np.zeros((2, *scores.shape))
+    for rows in parts:
+        case, other = rows[y[rows] == 1], rows[y[rows] == 0]
+        share = len(case) * len(other) / pairs
+        for model, score in enumerate(scores):
+            of_cases, of_others = placements(score[case], score[other])
+            own = of_cases.mean()
+            auc[model] += share * own
+            deviations[0, model, case] = (of_cases - own) * share * m / len(case)
+            deviations[1, model, other] = (of_others - own) * share * n / len(other)
+    everybody = len(np.unique(place[used]))
+    with_cases, with_others = len(np.unique(place[used][y[used] == 1])), len(np.unique(place[used][y[used] == 0]))
+    if min(with_cases, with_others) < 2:
+        return auc, np.full((len(auc), len(auc)), nan)
+    cases, others = (np.array([np.bincount(place, weights=row) for row in kind]) for kind in deviations)
+    covariance = (
+        with_cases / (with_cases - 1) * (cases @ cases.T) / m**2
+        + with_others / (with_others - 1) * (others @ others.T) / n**2
+    )
+    crossed = everybody / (everybody - 1) * (cases @ others.T) / (m * n)
+    return auc, covariance + crossed + crossed.T
+
+
+def delong_interval(
+    y: Floats, p: Floats, clusters: Any = None, level: float = 0.95, strata: Any = None
+) -> tuple[float, float, float]:
+    """AUC with DeLong's interval, cut at 0 and 1; no interval where the variance is 0 or not known."""
+    auc, covariance = delong(y, p[None, :], clusters, strata)
+    value, variance = float(auc[0]), float(covariance[0, 0])
+    if not variance > _NO_VARIANCE:
+        return value, nan, nan
+    low, high = mean_interval(value, sqrt(variance), level=level)
+    return value, max(low, 0.0), min(high, 1.0)
+
+
+def auc_difference(
+    auc: Floats, covariance: Floats, first: int, second: int, level: float = 0.95
+) -> tuple[float, float, float, float]:
+    """Difference of two of the AUCs of :func:`delong`, low, high and z; only the difference where none varies."""
+    difference = float(auc[first] - auc[second])
+    variance = float(covariance[first, first] + covariance[second, second] - 2 * covariance[first, second])
+    error = sqrt(variance) if variance > _NO_VARIANCE else nan
+    return difference, *mean_interval(difference, error, level=level), difference / error
+
+
+def compare_auc(y: Any, scores: Mapping[str, Any], clusters: Any = None, level: float = 0.95) -> pd.DataFrame:
+    """Test whether models that scored the same students differ in AUC, pair by pair.
+
+    Parameters
+    ----------
+    y : sequence of bool or of 0 and 1
+        Outcomes.
+    scores : mapping of str to sequence of float
+        Probabilities by name of the model.
+    clusters : sequence, optional
+        The school of each student.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per pair: ``first, second``; ``auc_first, auc_second``; ``difference, low, high``: the first minus the
+        second; ``z, p_value``: missing if the two rank the students alike.
+
+    Raises
+    ------
+    DataError
+        If outcomes or scores cannot be used.
+
+    Notes
+    -----
+    The paired test of DeLong, DeLong and Clarke-Pearson (1988).
+
+    Examples
+    --------
+    >>> table = compare_auc([0, 0, 1, 1, 0, 1], {"a": [.1, .2, .3, .9, .4, .8], "b": [.3, .2, .1, .9, .8, .4]})
+    >>> table[["auc_first", "auc_second", "difference"]].round(3).to_numpy().tolist()
+    [[0.889, 0.556, 0.333]]
+    """
+    from statistics import NormalDist
+
+    outcome, arrays = scored_by(y, scores)
+    names = list(arrays)
+    groups = schools_to_draw(clusters, len(outcome))
+    auc, covariance = delong(outcome, np.array(list(arrays.values())), groups)
+    rows = []
+    for first in range(len(names)):
+        for second in range(first + 1, len(names)):
+            difference, low, high, z = auc_difference(auc, covariance, first, second, level)
+            p_value = 2 * NormalDist().cdf(-abs(z)) if z == z else nan
+            pair = (names[first], names[second], float(auc[first]), float(auc[second]))
+            rows.append((*pair, difference, low, high, z, p_value))
+    columns = ["first", "second", "auc_first", "auc_second", "difference", "low", "high", "z", "p_value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def roc_curve(y: Any, p: Any, folds: Any = None) -> pd.DataFrame:
+    """Give the points of the ROC curve, from nobody flagged to everybody.
+
+    Parameters
+    ----------
+    y : sequence of bool or of 0 and 1
+        Outcomes.
+    p : sequence of float
+        Probabilities.
+    folds : sequence, optional
+        The fold of each student. The curve is then the mean of the folds' curves at each share of false positives,
+        weighted by their pairs, so that the area under it is the AUC within folds.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``threshold`` (flagged is who has at least that; infinite in the first row; missing with folds), ``fpr`` and
+        ``tpr``.
+
+    Raises
+    ------
+    DataError
+        If outcomes or scores cannot be used, or no fold has both classes.
+
+    Examples
+    --------
+    >>> roc_curve([0, 1, 0, 1], [0.1, 0.3, 0.3, 0.8])
+       threshold  fpr  tpr
+    0        inf  0.0  0.0
+    1        0.8  0.0  0.5
+    2        0.3  0.5  1.0
+    3        0.1  1.0  1.0
+    """
+    outcome, scores = scored(y, p)
+    if folds is None:
+        return _curve(outcome, scores)
+    labels = labels_of(folds, len(outcome), "folds")
+    parts = [labels == fold for fold in np.unique(labels)]
+    parts = [inside for inside in parts if 0 < outcome[inside].sum() < inside.sum()]
+    if not parts:
+        raise DataError("folds: none holds students with and students without the outcome. Take larger folds, or none.")
+    pairs = np.array([outcome[inside].sum() * (1 - outcome[inside]).sum() for inside in parts])
+    curves = [_curve(outcome[inside], scores[inside]) for inside in parts]
+    knots = np.unique(np.concatenate([curve["fpr"] for curve in curves]))
+    ends = [[_along(curve, knots, side) for curve in curves] for side in ("left", "right")]
+    tpr = np.tensordot(ends, pairs / pairs.sum(), axes=([1], [0])).T
+    return pd.DataFrame({"threshold": nan, "fpr": np.repeat(knots, 2), "tpr": tpr.ravel()})
+
+
+def _curve(outcome: Floats, scores: Floats) -> pd.DataFrame:
+    ties = tied(scores)
+    cases, others = ties.sums(outcome[None, :])[0, ::-1], ties.sums(1 - outcome[None, :])[0, ::-1]
+    return pd.DataFrame(
+        {
+            "threshold": np.r_[np.inf, scores[ties.order][ties.starts][::-1]],
+            "fpr": np.r_[0.0, np.cumsum(others) / others.sum()],
+            "tpr": np.r_[0.0, np.cumsum(cases) / cases.sum()],
+        }
+    )
+
+
+def _along(curve: pd.DataFrame, knots: Floats, side: str) -> Floats:
+    """Height of a ROC curve at shares of false positives; where it rises upright, its lower or its upper end."""
+    fpr, tpr = curve["fpr"].to_numpy(), curve["tpr"].to_numpy()
+    places, first, count = np.unique(fpr, return_index=True, return_counts=True)
+    ends = tpr[first if side == "left" else first + count - 1]
+    heights = np.interp(knots, fpr, tpr)
+    known = np.isin(knots, places)
+    heights[known] = ends[np.searchsorted(places, knots[known])]
+    return np.asarray(heights)

@@ -1,0 +1,179 @@
+"""What a prediction is worth: who is reached with the same number of places, by scores, by schools and by a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbanalytics.errors import DataError
+from nbanalytics.frames import as_names
+from nbanalytics.results import Shown
+from nbanalytics.risk.evaluation.bootstrap import Statistic, draw, percentile_interval, schools_to_draw, warn_weak
+from nbanalytics.risk.evaluation.capacity import counts_at_capacity
+from nbanalytics.risk.evaluation.decision import counted, flag_top_within, rate_interval
+from nbanalytics.risk.evaluation.scores import Floats, outcomes_of, ratio
+from nbanalytics.risk.evaluation.validation import Validation
+
+BUDGETS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
+#: Places given by lot.
+LOT = "lot"
+COLUMNS = (
+    *("budget", "strategy", "places", "reached", "reached_share", "per_100_places", "low", "high"),
+    *("more", "more_low", "more_high"),
+)
+
+
+@dataclass(frozen=True, repr=False)
+class PredictionValue(Shown):
+    """How many students with the outcome are reached, at equal budgets.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per budget and strategy, the model first:
+
+        - ``budget``: places as a share of the students of each cohort; ``places``: their number;
+        - ``strategy``: the model, each of those it is compared with, and ``lot``;
+        - ``reached``: students with the outcome who get a place; ``reached_share``: of all with the outcome;
+        - ``per_100_places``: reached for each 100 places, with ``low, high`` (Wilson's where no resample changes it);
+        - ``more, more_low, more_high``: how many more of them the model reaches for each 100 places, paired; missing in
+          the model's own row.
+    settings : mapping
+        ``model, against, at, draws, random_state``.
+    students : int
+    """
+
+    table: pd.DataFrame
+    settings: Mapping[str, Any]
+    students: int
+
+    def _words(self) -> str:
+        against = ", ".join(self.settings["against"])
+        return (
+            f"Places by {self.settings['model']} against {against} and lot, {self.students} students at "
+            f"{self.settings['at']}"
+        )
+
+
+def value_of_prediction(
+    validation: Validation,
+    model: str,
+    against: Sequence[str],
+    budgets: Sequence[float] = BUDGETS,
+    at: str | None = None,
+    draws: int = 200,
+    random_state: int = 0,
+    level: float = 0.95,
+) -> PredictionValue:
+    """Compare giving places by individual scores with giving them by school or by a rule.
+
+    Each cohort has its own places, for its students with the highest scores. Equal scores share the last places in
+    equal parts, as if by lot: a model that knows only the school gives places to whole schools, and by lot inside the
+    last one.
+
+    Parameters
+    ----------
+    validation : Validation
+        Predictions of students that the models had not learnt from.
+    model : str
+        The model with individual scores.
+    against : sequence of str
+        Models to compare with, such as the one that knows only the school, and the ABC rule.
+    budgets : sequence of float
+        Places as shares of the students, above 0 and up to 1.
+    at : str, optional
+        The prediction point, by default the first.
+    draws, random_state, level
+        Of the bootstrap, which resamples whole schools, the same for all strategies.
+
+    Returns
+    -------
+    PredictionValue
+
+    Raises
+    ------
+    DataError
+        If a model or the prediction point was not validated, or a budget is no share.
+
+    Warns
+    -----
+    EstimationWarning
+        If fewer than five schools are resampled.
+
+    Notes
+    -----
+    The comparison is that of Perdomo, Britton, Hardt and Abebe (2023), *Difficult lessons on social prediction from
+    Wisconsin public schools*, arXiv:2304.06205: what an individual score adds to what is known of the school.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"student_id": range(8), "cohort": 2021, "school_id": list("AABCCDEF"), "fold": "2021",
+    ...                      "y": [1, 0, 1, 0, 1, 0, 0, 0], "at": "6VT"})
+    >>> own, school = [.9, .1, .8, .2, .7, .3, .2, .1], [.5, .5, .5, .5, .5, .5, .0, .0]
+    >>> both = pd.concat([rows.assign(model="own", p=own), rows.assign(model="school", p=school)])
+    >>> found = Validation(both, pd.DataFrame(), {"models": ("own", "school"), "at": ("6VT",)})
+    >>> value_of_prediction(found, "own", ["school"], [0.25]).table[["strategy", "reached", "per_100_places", "more"]]
+      strategy  reached  per_100_places  more
+    0      own     2.00           100.0   NaN
+    1   school     1.00            50.0  50.0
+    2      lot     0.75            37.5  62.5
+    """
+    against = as_names(against)
+    absent = [name for name in (model, *against) if name not in validation.models]
+    if absent:
+        raise DataError(f"{', '.join(absent)} was not validated. Choose among: {', '.join(validation.models)}.")
+    point = validation.settings["at"][0] if at is None else at
+    rows = validation.wide(point)
+    unfitted = [name for name in (model, *against) if name not in rows]
+    if unfitted:
+        raise DataError(f"{', '.join(unfitted)} was not fitted at {point}. Choose another prediction point.")
+    y = outcomes_of(rows["y"])
+    cohorts = rows["cohort"].to_numpy()
+    drawn = draw(len(rows), schools_to_draw(rows["school_id"], len(rows)), draws, random_state)
+    scores = {name: rows[name].to_numpy(dtype=float) for name in (model, *against)} | {LOT: np.zeros(len(rows))}
+    parts = []
+    for budget in budgets:
+        compute = {name: reached_statistic(y, p, budget, cohorts) for name, p in scores.items()}
+        values = {name: _once(statistic, len(rows)) for name, statistic in compute.items()}
+        resampled = {name: drawn.evaluate(statistic)["per_100_places"] for name, statistic in compute.items()}
+        for name in scores:
+            counts = counts_at_capacity(y, scores[name], budget, cohorts)
+            low, high = (100 * bound for bound in rate_interval("ppv", resampled[name] / 100, counts, level))
+            row = {"budget": budget, "strategy": name, **values[name], "low": low, "high": high}
+            if name != model:
+                row["more"] = values[model]["per_100_places"] - values[name]["per_100_places"]
+                row["more_low"], row["more_high"] = percentile_interval(resampled[model] - resampled[name], level)
+            parts.append(row)
+    warn_weak(drawn)
+    settings = {
+        "model": model,
+        "against": tuple(against),
+        "at": point,
+        "draws": draws,
+        "random_state": random_state,
+    }
+    return PredictionValue(pd.DataFrame(parts, columns=list(COLUMNS)), settings, len(rows))
+
+
+def reached_statistic(y: Floats, scores: Floats, budget: float, cohorts: Any) -> Statistic:
+    """Make the function that counts places and reached students for rows of weights."""
+
+    def compute(weights: Floats) -> dict[str, Floats]:
+        counts = counted(y, flag_top_within(scores, budget, weights, cohorts), weights)
+        places = counts["tp"] + counts["fp"]
+        return {
+            "places": places,
+            "reached": counts["tp"],
+            "reached_share": ratio(counts["tp"], counts["tp"] + counts["fn"]),
+            "per_100_places": 100 * ratio(counts["tp"], places),
+        }
+
+    return compute
+
+
+def _once(statistic: Statistic, students: int) -> dict[str, float]:
+    return {name: float(value[0]) for name, value in statistic(np.ones((1, students))).items()}

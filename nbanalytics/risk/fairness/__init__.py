@@ -1,0 +1,1 @@
+"""For whom a model errs, and what a prediction is worth."""

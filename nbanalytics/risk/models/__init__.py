@@ -1,0 +1,1 @@
+"""The ladder of models, from a base rate to boosting."""

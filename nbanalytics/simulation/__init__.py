@@ -1,0 +1,7 @@
+"""A synthetic municipality whose truth is known: see ``docs/simulate.md``."""
+
+from nbanalytics.simulation.municipality import COHORTS, DEFAULT_SEED, Simulation, simulate
+from nbanalytics.simulation.parameters import Parameters
+from nbanalytics.simulation.sample import write_sample
+
+__all__ = ["COHORTS", "DEFAULT_SEED", "Parameters", "Simulation", "simulate", "write_sample"]
