@@ -132,7 +132,7 @@ def compare(words: str, students: int, shape: tuple[int, ...], seeds: int, limit
 def standard_release(records: str) -> None:
     """Build, attack and write the standard release of some records, then replay its witnesses."""
     from nbanalytics import build_release, read_records, read_release
-    from nbanalytics.release.publish import publish_release
+    from nbanalytics.release.ledger import publish_release
     from nbanalytics.release.witnesses import replay
 
     print(f"standard release of {records} (budget 60 s for all):")

@@ -24,7 +24,8 @@ from workbooks import xls, xlsx
 from nbanalytics.errors import DataError, NbanalyticsError
 from nbanalytics.municipal.absence_list import FORMAT, matches, read_absence_list, suggest_mapping
 from nbanalytics.municipal.recognise import FileRead
-from nbanalytics.readers import grid, workbook_parts
+from nbanalytics.readers import grid
+from nbanalytics.readers import workbook as workbook_parts
 
 #: Planted persons: none of these may be in any message.
 NUMBERS = [f"200401{day:02}-121{check_digit(f'0401{day:02}121')}" for day in range(1, 29)]

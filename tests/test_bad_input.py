@@ -18,7 +18,8 @@ from examples import examples
 from hypothesis import given, settings
 
 from nbanalytics.errors import DataError, NbanalyticsError
-from nbanalytics.readers import check_records, open_records, read_records, scan_records, workbook_parts
+from nbanalytics.readers import check_records, open_records, read_records, scan_records
+from nbanalytics.readers import workbook as workbook_parts
 
 STUDENTS = b"student_id,cohort,sex\nP1,2018,girl\nP2,2018,boy\n"
 GRADES = b"student_id,term,subject,grade\nP1,6VT,SV,C\nP1,9VT,SV,C\nP2,6VT,SV,B\nP2,9VT,SV,A\n"

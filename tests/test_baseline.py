@@ -24,7 +24,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.figures import describe_followup_dots, followup_dots, followup_table
 from nbanalytics.intervals import paired_difference
 from nbanalytics.municipal.baseline_form import read_baseline_form, write_form
-from nbanalytics.municipal.baseline_layout import COLUMNS
+from nbanalytics.municipal.baseline_write import COLUMNS
 
 
 def cell(result, group="all", measure="eligible", **place):

@@ -7,10 +7,10 @@ import plotly.graph_objects as go
 import pytest
 
 from nbanalytics.errors import DisclosureError
-from nbanalytics.figures.baseline_terms import absence_bars, share_course, share_course_table
+from nbanalytics.figures.baseline import absence_bars, share_course, share_course_table
 from nbanalytics.intervals import newcombe, paired_difference, wilson
 from nbanalytics.pages.baseline_board import BaselineBoard
-from nbanalytics.pages.sections import plain
+from nbanalytics.pages.tiles import plain
 
 FLOW = {"eligible": {"eligible": 236, "not_eligible": 23}, "not_eligible": {"eligible": 15, "not_eligible": 39}}
 RESULTS = {"6VT": {"yes": 259, "no": 54, "unknown": 9}, "9VT": {"yes": 251, "no": 62, "unknown": 9}}

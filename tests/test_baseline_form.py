@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 
 from nbanalytics.errors import DataError, NbanalyticsError
 from nbanalytics.municipal.baseline_form import matches, read_baseline_form, write_form, write_template
-from nbanalytics.municipal.baseline_layout import COLUMNS, FIELDS
+from nbanalytics.municipal.baseline_write import COLUMNS, FIELDS
 from nbanalytics.municipal.recognise import FileRead
 
 NAME, NUMBER = "Alva Planterad", "20050612-2384"

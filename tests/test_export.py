@@ -17,10 +17,9 @@ from nbanalytics.errors import NbanalyticsError, ReleaseError
 from nbanalytics.export import Site, export, find_dashboards, open_verified, write_site
 from nbanalytics.export.assets import PAGES, Asset
 from nbanalytics.export.frame import FILE_POLICY
-from nbanalytics.export.pictures import picture
-from nbanalytics.export.site import stores
+from nbanalytics.export.site import picture, stores
 from nbanalytics.pages.board import Board
-from nbanalytics.pages.script import plotly_script
+from nbanalytics.pages.widgets import plotly_script
 from nbanalytics.serve import default_release
 
 FIGURES = Path(plotly.__file__).parents[0]

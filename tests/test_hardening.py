@@ -20,7 +20,7 @@ from nbanalytics.errors import NbanalyticsError
 from nbanalytics.release import read_release
 from nbanalytics.release.files import signed
 from nbanalytics.serve import default_release, find_dashboards, refuse_weak, serve
-from nbanalytics.serve.access import access
+from nbanalytics.serve.gate import access
 
 HEATED = 2 * len(find_dashboards())
 REFUSED = (403, 404)

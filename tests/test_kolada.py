@@ -240,7 +240,7 @@ def test_pages_that_go_in_a_circle(server: Server) -> None:
 
 
 def test_pages_that_never_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nbanalytics.municipal.kolada_http.MOST_PAGES", 5)
+    monkeypatch.setattr("nbanalytics.municipal.kolada.MOST_PAGES", 5)
 
     def another(handler: BaseHTTPRequestHandler) -> None:
         send(handler, json.dumps(page([], f"/v3/municipality?page={len(server.asked)}")).encode())
@@ -252,7 +252,7 @@ def test_pages_that_never_end(server: Server, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_page_that_is_too_large(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nbanalytics.municipal.kolada_http.MOST_BYTES", 1000)
+    monkeypatch.setattr("nbanalytics.municipal.kolada.MOST_BYTES", 1000)
     server.answers["municipality"] = [b" " * 5000]
     with pytest.raises(DataError, match="larger"):
         client(server)[0].municipalities()

@@ -12,8 +12,7 @@ from test_verify import COUNTS, SAFE
 
 from nbanalytics.errors import DisclosureError, ReleaseError
 from nbanalytics.release import files, publish, read_release, write_release
-from nbanalytics.release.ledger import Ledger
-from nbanalytics.release.publish import publish_release
+from nbanalytics.release.ledger import Ledger, publish_release
 from nbanalytics.release.verify import verify
 
 OTHER = {(cohort, school, group) for cohort, school, group in product(["2018", "2019"], ["S1", "S2"], ("3", "1"))}

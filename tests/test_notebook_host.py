@@ -3,8 +3,7 @@
 import pytest
 
 from nbanalytics.export import open_verified
-from nbanalytics.pages.script import plotly_script
-from nbanalytics.pages.widgets import BoardPage, ExplorerPage
+from nbanalytics.pages.widgets import BoardPage, ExplorerPage, plotly_script
 from nbanalytics.serve import default_release
 
 pytestmark = pytest.mark.browser

@@ -444,7 +444,7 @@ def test_a_receipt_holds_for_other_processes(tmp_path: Path) -> None:
     )
     code = (
         "import sys\nfrom nbanalytics.readers.folder import open_folder\n"
-        "from nbanalytics.readers.receipt import receipt_is_fresh\nprint(receipt_is_fresh(open_folder(sys.argv[1])))"
+        "from nbanalytics.readers.scan import receipt_is_fresh\nprint(receipt_is_fresh(open_folder(sys.argv[1])))"
     )
     for seed in "12":
         run = subprocess.run(

@@ -22,8 +22,7 @@ from nbanalytics.records import StudentRecords
 from nbanalytics.release import build_release, files, read_release, write_release
 from nbanalytics.release.build import numbered_cells
 from nbanalytics.release.declared import parse_declared, read_declared, standard
-from nbanalytics.release.knowledge import CELL, knowledge_of
-from nbanalytics.release.known import read_known
+from nbanalytics.release.knowledge import CELL, knowledge_of, read_known
 from nbanalytics.release.persons import persons_of
 from nbanalytics.release.report import ReleaseReport
 from nbanalytics.release.verify import verify

@@ -24,9 +24,9 @@ from nbanalytics.risk import (
     roc_curve,
 )
 from nbanalytics.risk.evaluation.auc import delong, tied, weighted_auc, weighted_average_precision
-from nbanalytics.risk.evaluation.bootstrap import draw, percentile_interval
 from nbanalytics.risk.evaluation.calibration import calibration_fit
-from nbanalytics.risk.evaluation.decision import flag_top
+from nbanalytics.risk.evaluation.capacity import flag_top
+from nbanalytics.risk.evaluation.scores import draw, percentile_interval
 
 with_reference = pytest.mark.skipif(not REFERENCE.exists(), reason="the reference folder is not at hand")
 

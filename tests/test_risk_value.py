@@ -19,7 +19,7 @@ from nbanalytics.risk import (
     validate,
     value_of_prediction,
 )
-from nbanalytics.risk.evaluation.decision import flag_top_within
+from nbanalytics.risk.evaluation.capacity import flag_top_within
 
 
 @pytest.fixture(scope="module")

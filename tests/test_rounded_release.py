@@ -22,8 +22,8 @@ from nbanalytics.readers.write import write_records
 from nbanalytics.release import build_release, read_release
 from nbanalytics.release.declared import parse_declared, standard
 from nbanalytics.release.files import signed
+from nbanalytics.release.ledger import publish_release
 from nbanalytics.release.persons import persons_of
-from nbanalytics.release.publish import publish_release
 from nbanalytics.release.rounded import round_persons, rounding_secret, usual, worth_publishing
 from nbanalytics.release.verify import verify
 

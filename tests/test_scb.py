@@ -227,7 +227,7 @@ def test_blocks_do_not_show(tmp_path, monkeypatch):
     rows = pupils(60)
     rows[50]["Mu"] = "Q"
     whole = read(tmp_path, rows, end="\r\n")
-    monkeypatch.setattr("nbanalytics.municipal.scb_text.BLOCK", 257)
+    monkeypatch.setattr("nbanalytics.municipal.scb_layouts.BLOCK", 257)
     blocks = read(tmp_path, rows, end="\r\n")
     assert whole.report.rejected == blocks.report.rejected == ((51, "Mu: unknown grade 'Q'"),)
     for name in ("students", "grades"):

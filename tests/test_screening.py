@@ -18,13 +18,13 @@ from nbanalytics.analysis.baseline import (
     screening_profile,
     screening_reliability,
 )
-from nbanalytics.analysis.baseline.discrimination import auc_interval, cronbach_alpha, feldt_interval
+from nbanalytics.analysis.baseline.screening import auc_interval, cronbach_alpha, feldt_interval
 from nbanalytics.analysis.droppoints import losses
 from nbanalytics.disclosure import Policy
 from nbanalytics.errors import DataError
 from nbanalytics.readers import check_records, read_records
 from nbanalytics.simulation import simulate
-from nbanalytics.simulation.screening import QUESTIONS
+from nbanalytics.simulation.tables import QUESTIONS
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from nbanalytics.readers import check_records, read_records
 from nbanalytics.records import StudentRecords
 from nbanalytics.simulation import COHORTS, simulate, write_sample
 from nbanalytics.simulation.measures import merit
+from nbanalytics.simulation.parameters import FIRST_LOWER, NO_ROW, TERMS
 from nbanalytics.simulation.students import N_TERMS
-from nbanalytics.simulation.subjects import FIRST_LOWER, NO_ROW, TERMS
 from nbanalytics.simulation.tables import draw_ids
 
 PLACE = {term: place for place, term in enumerate(TERMS)}

@@ -22,7 +22,7 @@ from nbanalytics.support import (
     read_theory,
     time_to_support,
 )
-from nbanalytics.support.waiting import median_of, product_limit
+from nbanalytics.support.register import median_of, product_limit
 
 # ------------------------------------------------------------------ what check says of the register
 

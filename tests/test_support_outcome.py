@@ -11,7 +11,7 @@ import pytest
 from nbanalytics.errors import DataError
 from nbanalytics.records import StudentRecords
 from nbanalytics.support import e_value, e_value_of_difference, support_outcome
-from nbanalytics.support.comparison import balance, chance_of_support, design, overlap_weights
+from nbanalytics.support.outcome import balance, chance_of_support, design, overlap_weights
 
 SUBJECTS = ("SV", "EN", "MA", "BL", "MU", "SL", "IDH", "HKK")
 GRADES = np.array(list("FEDCBA"))
@@ -181,7 +181,7 @@ def test_chances_are_those_of_statsmodels():
 def test_the_effect_and_its_error_are_those_of_statsmodels():
     import statsmodels.api as sm
 
-    from nbanalytics.support.comparison import effect_of_support
+    from nbanalytics.support.outcome import effect_of_support
 
     rng = np.random.default_rng(8)
     x = rng.normal(size=(300, 2))

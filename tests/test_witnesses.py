@@ -16,7 +16,7 @@ from nbanalytics.disclosure import attack, possible
 from nbanalytics.errors import DisclosureError, ReleaseError
 from nbanalytics.release import read_release, write_release
 from nbanalytics.release.files import WITNESSES, signed
-from nbanalytics.release.publish import publish_release
+from nbanalytics.release.ledger import publish_release
 from nbanalytics.release.verify import verify
 from nbanalytics.release.witnesses import replay, with_witnesses
 from nbanalytics.serve import default_release

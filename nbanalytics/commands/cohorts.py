@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbanalytics.commands.records import RecordsPath, opened
-from nbanalytics.commands.terminal import waiting
+from nbanalytics.commands.terminal import RecordsPath, opened, waiting
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbanalytics.commands.records import RecordsPath
-from nbanalytics.commands.terminal import Language, tell, waiting
+from nbanalytics.commands.terminal import Language, RecordsPath, tell, waiting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +38,7 @@ def handover(
     """
     from nbanalytics.disclosure import Policy, read_policy
     from nbanalytics.readers import read_records
-    from nbanalytics.readers.workbook_save import refuse_other_names
+    from nbanalytics.readers.workbook import refuse_other_names
     from nbanalytics.support import handover as hand_over
 
     refuse_other_names(out)
@@ -138,7 +137,7 @@ def write_list(result: Handover, out: Path, lang: str) -> None:
         If the file cannot be written, or its name does not end in ``.xlsx``.
     """
     from nbanalytics.figures.handover import receiving_table
-    from nbanalytics.readers.workbook_save import refuse_other_names, save_workbook
+    from nbanalytics.readers.workbook import refuse_other_names, save_workbook
     from nbanalytics.text import say
 
     refuse_other_names(out)

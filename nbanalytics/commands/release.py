@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nbanalytics.commands.records import RecordsPath, opened
-from nbanalytics.commands.terminal import tell, waiting
+from nbanalytics.commands.terminal import RecordsPath, opened, tell, waiting
 from nbanalytics.errors import ReleaseError
 
 
@@ -44,8 +43,8 @@ def release(
     from nbanalytics.release.build import build_release
     from nbanalytics.release.declared import read_declared
     from nbanalytics.release.files import refuse_other_folder
-    from nbanalytics.release.known import read_known
-    from nbanalytics.release.publish import publish_release
+    from nbanalytics.release.knowledge import read_known
+    from nbanalytics.release.ledger import publish_release
     from nbanalytics.release.report import ReleaseReport
     from nbanalytics.release.rounded import rounding_secret
 

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nbanalytics.commands.records import RecordsPath
-from nbanalytics.commands.terminal import tell
+from nbanalytics.commands.terminal import RecordsPath, tell
 
 
 def staff(

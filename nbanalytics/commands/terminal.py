@@ -6,10 +6,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from nbanalytics.records import StudentRecords
 
 
 class Language(StrEnum):
@@ -44,3 +48,18 @@ def waiting(doing: str) -> Iterator[Any]:
         finally:
             done.set()
             clock.join()
+
+
+#: What DuckDB may take of a national register at once; the rest waits on disk, and a laptop stays usable.
+MEMORY = "600MB"
+RecordsPath = Annotated[
+    Path, typer.Argument(metavar="RECORDS", help="Folder of records (CSV, Parquet or Excel); see docs/records.md.")
+]
+
+
+def opened(path: Path) -> StudentRecords:
+    """Open a folder of records, of any size, saying so at the terminal."""
+    from nbanalytics.readers import open_records
+
+    with waiting("reading records"):
+        return open_records(path, memory_limit=MEMORY)

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nbanalytics.commands.records import RecordsPath
-from nbanalytics.commands.terminal import Language, tell, waiting
+from nbanalytics.commands.terminal import Language, RecordsPath, tell, waiting
 from nbanalytics.errors import DataError
 
 
@@ -26,7 +25,7 @@ def workbook(
     """
     from nbanalytics.municipality import names_of, workbook_views, write_workbook
     from nbanalytics.readers import read_records
-    from nbanalytics.readers.workbook_save import refuse_other_names
+    from nbanalytics.readers.workbook import refuse_other_names
 
     refuse_other_names(out)
     with waiting("reading records"):

@@ -10,10 +10,9 @@ import numpy as np
 
 from nbanalytics.disclosure.cells import CellSystem, Ids, Mask, Values
 from nbanalytics.disclosure.knowledge import Knowledge, Part, knowledge_beside, parts_of
-from nbanalytics.disclosure.linear import Projection
+from nbanalytics.disclosure.linear import Projection, solve
 from nbanalytics.disclosure.possible import Possible
 from nbanalytics.disclosure.propagation import TOLERANCE
-from nbanalytics.disclosure.solver import solve
 
 __all__ = ["Bounds", "Knowledge", "bounds", "determined", "exposed"]
 

@@ -9,11 +9,10 @@ import numpy as np
 from scipy import sparse
 
 from nbanalytics.disclosure.cells import Ids, Mask, Values
-from nbanalytics.disclosure.goals import Goals
 from nbanalytics.disclosure.knowledge import Knowledge, Part, parts_of
+from nbanalytics.disclosure.linear import solve
 from nbanalytics.disclosure.moves import Block
-from nbanalytics.disclosure.search import Search
-from nbanalytics.disclosure.solver import solve
+from nbanalytics.disclosure.search import Goals, Search
 
 
 class Possible:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from nbanalytics.errors import ReleaseError
 from nbanalytics.export.dashboards import Dashboard, dashboards_folder, find_dashboards
-from nbanalytics.export.site import Site
-from nbanalytics.export.write import write_site
+from nbanalytics.export.site import Site, write_site
 
 if TYPE_CHECKING:
     from nbanalytics.release import Release

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from nbanalytics.pages.script import page_module, plotly_script
+from nbanalytics.pages.widgets import page_module, plotly_script
 
 PAGES = Path(__file__).parent.parent / "pages"
 _KINDS = {

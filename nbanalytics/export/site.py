@@ -14,13 +14,181 @@ from nbanalytics.export.assets import Asset, fingerprint, hashed, load_assets
 from nbanalytics.export.dashboards import Dashboard, Part, parts_of
 from nbanalytics.export.frame import STATEMENT, Frame, other_language
 from nbanalytics.export.gallery import Entry, gallery
-from nbanalytics.export.pictures import picture
-from nbanalytics.export.statement import statement
 from nbanalytics.pages.board import Board
 from nbanalytics.pages.widgets import BoardPage
 
 if TYPE_CHECKING:
     from nbanalytics.release import Release
+from datetime import date
+from pathlib import Path
+
+from babel.dates import format_date
+from markupsafe import escape
+
+from nbanalytics.errors import NbanalyticsError
+from nbanalytics.figures.style import ACCENT
+from nbanalytics.files import replacing_folder
+from nbanalytics.pages.explained import published, title_of
+from nbanalytics.text import say
+
+_WIDTH, _HEIGHT, _EDGE, _TOP = 320, 150, 24, 18
+_FLOOR = _HEIGHT - 16
+
+
+def picture(view: Mapping[str, Any] | None, lang: str = "sv") -> Markup:
+    """Draw the first chart of a view as a small picture; what is hidden is a dashed outline.
+
+    Parameters
+    ----------
+    view
+        What a dashboard opens with (see :meth:`nbanalytics.pages.board.Board.view`); None for a page that has no
+        view before it is asked.
+    lang
+        ``"sv"`` or ``"en"``.
+
+    Returns
+    -------
+    markupsafe.Markup
+        An SVG with a name.
+    """
+    for section in view["sections"] if view else ():
+        traces = section["figure"]["data"]
+        if changes := _changes(traces):
+            return _drawn(changes, section["title"], lang, floor=False)
+        for trace in traces:
+            heights = trace.get("x") if trace.get("orientation") == "h" else trace.get("y")
+            if trace["type"] == "bar" and heights and any(heights):
+                return _drawn(_bars(heights, trace.get("marker", {}).get("color")), section["title"], lang)
+            if trace["type"] == "scatter" and _numbers(heights) and "markers" in trace.get("mode", "markers"):
+                return _drawn(_points(heights), section["title"], lang)
+    return _drawn([], "", lang)
+
+
+def _numbers(values: Any) -> bool:
+    return bool(values) and all(value is None or isinstance(value, int | float) for value in values) and any(values)
+
+
+def _changes(traces: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Draw rows with a ring, a dot and a bar behind them, where that is what the chart shows."""
+    ranges = next((trace for trace in traces if trace["type"] == "bar" and "base" in trace), None)
+    points = [trace["x"] for trace in traces if trace["type"] == "scatter"]
+    if ranges is None or len(points) != 2:
+        return []
+    rows = [row for row in zip(ranges["base"], ranges["x"], *points, strict=True) if None not in row]
+    ends = [end for low, wide, start, later in rows for end in (low, low + wide, start, later)]
+    if not ends or max(ends) == min(ends):
+        return []
+    scale, step = (_WIDTH - 2 * _EDGE) / (max(ends) - min(ends)), (_HEIGHT - 2 * _TOP) / len(rows)
+    marks = []
+    for rank, (low, wide, *both) in enumerate(rows):
+        y = _TOP + step * (rank + 0.5)
+        left, start, later = (_EDGE + scale * (value - min(ends)) for value in (low, *both))
+        marks += [
+            f'<rect class="nba-mini-pale" x="{left:.0f}" y="{y - 8:.0f}" width="{scale * wide:.0f}" height="16"/>',
+            f'<line class="nba-mini-line" x1="{start:.0f}" x2="{later:.0f}" y1="{y:.0f}" y2="{y:.0f}"/>',
+            f'<circle class="nba-mini-ring" r="6" cx="{start:.0f}" cy="{y:.0f}"/>',
+            f'<circle class="nba-mini nba-mini-strong" r="6" cx="{later:.0f}" cy="{y:.0f}"/>',
+        ]
+    return marks
+
+
+def _bars(heights: Sequence[float | None], colours: Any) -> list[str]:
+    most = max(value for value in heights if value)
+    step = (_WIDTH - 2 * _EDGE) / len(heights)
+    bars = []
+    for rank, value in enumerate(heights):
+        strong = isinstance(colours, list) and colours[rank] == ACCENT
+        kind = "nba-mini-hidden" if value is None else f"nba-mini{' nba-mini-strong' if strong else ''}"
+        tall = round(6 + (_FLOOR - _TOP - 6) * (value or 0) / most)
+        place = f'x="{_EDGE + step * (rank + 0.17):.0f}" y="{_FLOOR - tall}" width="{step * 0.66:.0f}"'
+        bars.append(f'<rect class="{kind}" {place} height="{tall}" rx="2"/>')
+    return bars
+
+
+def _points(heights: Sequence[float | None]) -> list[str]:
+    known = [value for value in heights if value is not None]
+    low, span = min(known), (max(known) - min(known)) or 1.0
+    step = (_WIDTH - 2 * _EDGE) / len(heights)
+    return [
+        f'<circle class="nba-mini" r="6" cx="{_EDGE + step * (rank + 0.5):.0f}" '
+        f'cy="{_FLOOR - 14 - (_FLOOR - _TOP - 24) * (value - low) / span:.0f}"/>'
+        for rank, value in enumerate(heights)
+        if value is not None
+    ]
+
+
+def _drawn(marks: Sequence[str], title: str, lang: str, floor: bool = True) -> Markup:
+    words = escape(say("gallery.picture", lang, title=title.lower()) if title else say("gallery.picture.none", lang))
+    line = f'<line class="nba-mini-line" x1="{_EDGE}" x2="{_WIDTH - _EDGE}" y1="{_FLOOR}" y2="{_FLOOR}"/>'
+    drawn = "".join([*marks, line if floor else ""])
+    return Markup(f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{words}">{drawn}</svg>')
+
+
+_WAYS = {"email": "mailto:", "phone": "tel:", "web": ""}
+
+
+def statement(frame: Frame) -> str:
+    """Write the page.
+
+    Parameters
+    ----------
+    frame
+        What stands around it; its manifest holds the ``publisher`` if the publication declares one.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    lang, manifest = frame.lang, frame.manifest
+    publisher: Mapping[str, Any] = manifest.get("publisher", {})
+    status = str(publisher.get("status", "unassessed"))
+    country = "SE" if publisher.get("country", "SE") == "SE" else "other"
+    who = str(publisher.get("name", "")) or say("statement.nobody", lang)
+    first = [say(f"statement.who.{country}", lang, publisher=who, title=title_of(manifest, lang))]
+    if not publisher:
+        first.append(say("statement.unfilled", lang))
+    problems = [str(text) for text in publisher.get("problems", ())]
+    sections = [
+        _section("", *first),
+        _section("statement.how", say(f"statement.how.{status}", lang), say("statement.charts", lang)),
+        _section("statement.problems", points=problems) if problems else None,
+        _section("statement.report", say("statement.report.text", lang), ways=_ways(publisher, lang)),
+        _section("statement.law", say("statement.law.text", lang)) if country == "SE" else None,
+        _section("statement.technical", say(f"statement.technical.{status}", lang)),
+        _section("statement.tested", say("statement.tested.text", lang), *_days(publisher, manifest, lang)),
+    ]
+    told = [section | {"heading": say(section["heading"], lang) if section["heading"] else ""}
+            for section in sections if section]  # fmt: skip
+    return frame.fill("statement.html.j2", name=STATEMENT, title=say("statement.title", lang), sections=told)
+
+
+def _section(heading: str, *texts: str, points: Any = (), ways: Any = ()) -> dict[str, Any]:
+    return {"heading": heading, "texts": texts, "points": points, "ways": ways}
+
+
+def _ways(publisher: Mapping[str, Any], lang: str) -> list[dict[str, str]]:
+    """Ways to reach the publisher; an address on the web is told, not linked: pages lead to nothing outside."""
+    return [
+        {
+            "term": say(f"statement.{key}", lang),
+            "text": str(publisher[key]),
+            "href": f"{scheme}{str(publisher[key]).replace(' ', '')}" if scheme else "",
+        }
+        for key, scheme in _WAYS.items()
+        if publisher.get(key)
+    ]
+
+
+def _days(publisher: Mapping[str, Any], manifest: Mapping[str, Any], lang: str) -> list[str]:
+    said = []
+    if assessed := publisher.get("assessed"):
+        day = format_date(date.fromisoformat(str(assessed)), "long", "sv_SE" if lang == "sv" else "en_GB")
+        said.append(say("statement.assessed", lang, date=day))
+    if day := published(manifest, lang):
+        said.append(say("statement.published", lang, date=day))
+    return said
+
 
 Selection = Mapping[str, str]
 
@@ -156,3 +324,53 @@ def _dumps(value: Any, **_settings: Any) -> str:
 
 def _json(value: Any) -> bytes:
     return _dumps(value).encode()
+
+
+MARK = "nbanalytics-site.txt"
+_SAYS = "Written by 'nbanalytics export', which replaces this folder as a whole.\n"
+
+
+def write_site(site: Site, folder: str | Path, progress: Callable[[str], None] | None = None) -> Path:
+    """Write a site to a folder; an older site there is replaced only when the new one is complete.
+
+    Parameters
+    ----------
+    site
+        The static edition of a release.
+    folder
+        New, empty, or an older site; nothing else is overwritten.
+    progress
+        Told in words what is being done.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    NbanalyticsError
+        If the folder holds something else, or the disk does not take the files; nothing is changed then.
+    """
+    target = Path(folder).absolute()
+    if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not (target / MARK).is_file())):
+        raise NbanalyticsError(
+            f"{target.name} holds something that 'nbanalytics export' did not write, so nothing was written. "
+            "Give a new or empty folder."
+        )
+    try:
+        with replacing_folder(target) as fresh:
+            files = list(site.files())
+            for number, (address, asset) in enumerate(files, start=1):
+                if progress is not None:
+                    progress(f"file {number} of {len(files)}")
+                path = fresh / address
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(asset.body)
+            (fresh / MARK).write_text(_SAYS, encoding="utf-8")
+    except OSError as fault:
+        raise NbanalyticsError(
+            f"the site could not be written to {target.name} ({fault.strerror}); what was there is untouched. "
+            "Check the disk and your rights to the folder, then try again."
+        ) from None
+    return target

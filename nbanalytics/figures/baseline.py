@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from nbanalytics.figures.style import (
     ACCENT,
+    BLUE,
     GRID,
     INK,
+    ORANGE,
     PALE,
+    PLAIN,
     Drawing,
     drawing,
     error_bars,
@@ -20,9 +23,13 @@ from nbanalytics.figures.style import (
     names_axis,
     safe,
     share_axis,
+    term_tick,
+    terms_axis,
+    wrapped,
 )
-from nbanalytics.figures.tables import TextTable, with_bounds
-from nbanalytics.text import NOT_APPLICABLE, SUPPRESSED, label, number, percent, say, signed
+from nbanalytics.figures.tables import Names, TextTable, with_bounds
+from nbanalytics.intervals import wilson
+from nbanalytics.text import NOT_APPLICABLE, SUPPRESSED, Cells, cell_text, label, number, percent, say, signed
 
 _POINTS = ("absence",)  # measures in per cent of the term; the others are shares from 0 to 1
 
@@ -200,3 +207,209 @@ def _cell(row: dict[str, Any], measure: str, lang: str) -> str:
     name = label("student_group", row["group"], lang)
     words = _numbers(row, measure, lang)
     return say("followup.cell" if words["low"] else "followup.cell_partly", lang, group=name, **words)
+
+
+_LOOKS = ((BLUE, "circle", "solid"), (ORANGE, "square", "dash"))
+
+
+class Share(NamedTuple):
+    """Those who met a rule in a term, of those whose result is known; all missing where either is hidden."""
+
+    term: str
+    met: float | None
+    known: float | None
+
+    @property
+    def share(self) -> float | None:
+        """The share who met it."""
+        return self.met / self.known if self.met is not None and self.known else None
+
+    def interval(self) -> tuple[float, float]:
+        """Wilson's interval of the share."""
+        return wilson(int(self.met or 0), int(self.known or 0))
+
+
+def shares_of(cells: Cells, indicator: str) -> list[Share]:
+    """Return the shares of an indicator by term, from a release's table ``baseline``."""
+    found = []
+    for term in cells.codes("term"):
+        yes, no = (cells.value(term=term, indicator=indicator, result=result) for result in ("yes", "no"))
+        known = None if yes is None or no is None else yes + no
+        found.append(Share(term, yes if known is not None else None, known))
+    return found
+
+
+def share_course(table: Any, lang: str = "sv", names: Names | None = None) -> go.Figure:
+    """Draw the share who meet each rule, term by term, with its interval.
+
+    Parameters
+    ----------
+    table
+        One selection of the release's table ``baseline``: ``term, indicator, result, measure, value, status``.
+    lang
+        ``"sv"`` or ``"en"``.
+    names
+        Labels of indicators and terms that the catalogue does not know.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        A line for each indicator, told apart by colour, mark and dash; one line where all their shares are the same.
+        Terms with a hidden count bear the mark ``..``.
+    """
+    return go.Figure(course_drawing(table, lang, names))
+
+
+def course_drawing(table: Any, lang: str = "sv", names: Names | None = None) -> Drawing:
+    """Return what :func:`share_course` shows as a page takes it; the parameters are the same."""
+    cells = Cells.of(table)
+    ticks = [term_tick(term, lang, (names or {}).get("term")) for term in cells.codes("term")]
+    lines: dict[tuple[Share, ...], list[str]] = {}
+    for code in cells.codes("indicator"):
+        lines.setdefault(tuple(shares_of(cells, code)), []).append(_indicator(code, lang, names))
+    traces = [
+        _line(ticks, shares, "<br>".join(wrapped(safe(name), 24) for name in held), look, lang)
+        for (shares, held), look in zip(lines.items(), _LOOKS, strict=False)
+    ]
+    first, rows = next(iter(lines), ()), sum(trace["name"].count("<br>") + 1 for trace in traces)
+    drawn = [share for shares in lines for share in shares if share.share is not None]
+    axis = share_axis([bound for share in drawn for bound in share.interval()], lang)
+    return drawing(
+        traces,
+        lang,
+        **legend_beneath(260, rows),
+        xaxis=terms_axis(ticks),
+        yaxis={**axis, "title": {"text": say("axis.share", lang), "font": {"size": 13}, "standoff": 10}},
+        annotations=[
+            hidden_mark(tick, axis["range"][0], yanchor="bottom")
+            for tick, share in zip(ticks, first, strict=False)
+            if share.share is None
+        ],
+    )
+
+
+def describe_share_course(table: Any, lang: str = "sv", names: Names | None = None) -> str:
+    """Say in a sentence what :func:`share_course` shows, for those who do not see it; parameters as there."""
+    rows = share_course_table(table, lang, names).rows
+    return say("course.alt", lang, values="; ".join(f"{row[0]}, {row[1]}: {row[4]}" for row in rows))
+
+
+def share_course_table(table: Any, lang: str = "sv", names: Names | None = None) -> TextTable:
+    """Write those who meet each rule, of how many, term by term."""
+    cells = Cells.of(table)
+    rows = []
+    for code in cells.codes("indicator"):
+        for share in shares_of(cells, code):
+            start = [label("term", share.term, lang, (names or {}).get("term")), _indicator(code, lang, names)]
+            rows.append([*start, *_written(share, lang)])
+    *heads, shares = (say(f"column.{key}", lang) for key in ("term", "measure", "met", "of", "share"))
+    return TextTable([*heads, *with_bounds(shares, lang)], rows, words=2, intervals={5: say("column.interval", lang)})
+
+
+def absence_bars(table: Any, lang: str = "sv", names: Names | None = None) -> go.Figure:
+    """Draw the mean absence of each term.
+
+    Parameters
+    ----------
+    table
+        One selection of the release's table ``absence``: ``term, measure, value, status`` with ``mean_absence``.
+    lang, names
+        As for :func:`share_course`.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        A bar per term, in per cent of the term; a suppressed mean bears the mark ``..``.
+    """
+    return go.Figure(absence_drawing(table, lang, names))
+
+
+def absence_drawing(table: Any, lang: str = "sv", names: Names | None = None) -> Drawing:
+    """Return what :func:`absence_bars` shows as a page takes it; the parameters are the same."""
+    cells = Cells.of(table)
+    terms = cells.codes("term")
+    ticks = [term_tick(term, lang, (names or {}).get("term")) for term in terms]
+    means = [cells.cell("mean_absence", term=term) for term in terms]
+    words = [cell_text(cell.value, cell.status, lang, "mean") for cell in means]
+    bars: Drawing = {
+        "type": "bar",
+        "x": ticks,
+        "y": [cell.value for cell in means],
+        "text": [text if cell.ok else "" for cell, text in zip(means, words, strict=True)],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "marker": {"color": PLAIN},
+        "customdata": [f"{tick.replace('<br>', ' ')}: {text}" for tick, text in zip(ticks, words, strict=True)],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    top = max((cell.value for cell in means if cell.value is not None), default=1.0) or 1.0
+    return drawing(
+        [bars],
+        lang,
+        height=280,
+        margin={"l": 8, "r": 8, "t": 20, "b": 8},
+        xaxis=terms_axis(ticks),
+        yaxis={"visible": False, "range": [0, top * 1.2], "fixedrange": True},
+        bargap=0.5,
+        annotations=[
+            hidden_mark(tick, 0, yanchor="bottom")
+            for tick, cell in zip(ticks, means, strict=True)
+            if cell.status == "suppressed"
+        ],
+    )
+
+
+def describe_absence_bars(table: Any, lang: str = "sv", names: Names | None = None) -> str:
+    """Say in a sentence what :func:`absence_bars` shows, for those who do not see it; parameters as there."""
+    rows = absence_table(table, lang, names).rows
+    return say("absences.alt", lang, values="; ".join(f"{term}: {mean}" for term, _, mean in rows))
+
+
+def absence_table(table: Any, lang: str = "sv", names: Names | None = None) -> TextTable:
+    """Write the students whose absence is known and their mean, term by term."""
+    cells = Cells.of(table)
+    rows = []
+    for term in cells.codes("term"):
+        students, mean = cells.cell(term=term), cells.cell("mean_absence", term=term)
+        counted = cell_text(students.value, students.status, lang)
+        text = cell_text(mean.value, mean.status, lang, "mean")
+        rows.append([label("term", term, lang, (names or {}).get("term")), counted, text])
+    return TextTable([say(f"column.{key}", lang) for key in ("term", "students", "absence")], rows)
+
+
+def _line(ticks: list[str], shares: tuple[Share, ...], name: str, look: tuple[str, str, str], lang: str) -> Drawing:
+    colour, symbol, dash = look
+    bounds = [share.interval() for share in shares]
+    written = [_written(share, lang) for share in shares]
+    return {
+        "type": "scatter",
+        "x": ticks,
+        "y": [share.share for share in shares],
+        "mode": "lines+markers",
+        "name": name,
+        "connectgaps": False,
+        "line": {"color": colour, "width": 2, "dash": dash},
+        "marker": {"color": colour, "size": 10, "symbol": symbol},
+        "error_y": error_bars(
+            [high - (share.share or 0) for share, (_, high) in zip(shares, bounds, strict=True)],
+            [(share.share or 0) - low for share, (low, _) in zip(shares, bounds, strict=True)],
+            color=INK,
+            thickness=1.2,
+        ),
+        "customdata": [
+            f"{tick.replace('<br>', ' ')}: {share}{f' ({low} – {high})' if low != SUPPRESSED else ''}"
+            for tick, (_, _, share, low, high) in zip(ticks, written, strict=True)
+        ],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+
+
+def _written(share: Share, lang: str) -> list[str]:
+    if share.share is None or share.met is None or share.known is None:
+        return [SUPPRESSED] * 5
+    shares = (percent(value, lang, 1) for value in (share.share, *share.interval()))
+    return [number(share.met, lang), number(share.known, lang), *shares]
+
+
+def _indicator(code: str, lang: str, names: Names | None) -> str:
+    return label("indicator", code, lang, (names or {}).get("indicator"))

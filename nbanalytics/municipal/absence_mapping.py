@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from nbanalytics.errors import DataError
 from nbanalytics.readers.findings import suggestion
-from nbanalytics.readers.grid import Cells, compared
+from nbanalytics.readers.grid import Cells, Grid, compared
 from nbanalytics.toml_files import packaged_toml
 
 #: What a column can be; ``name`` is known only to be left out.
@@ -190,3 +191,219 @@ def joined(top: Cells, below: Cells) -> Cells:
         above = upper or (above if lower else "")
         names.append(f"{above} {lower}".strip())
     return names
+
+
+#: A personal identity number, a coordination number or a TF-number, however it is written.
+IDENTITY = re.compile(r"(?:\d{2})?\d{6}\s?[-+–]?\s?(?:\d{4}|TF\d{2})", re.IGNORECASE)
+#: Excel takes the first zero of a number of ten digits.
+NINE_DIGITS = re.compile(r"\d{9}")
+MANGLED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
+PSEUDONYM = re.compile(r"P[A-Z2-7]{16}")
+_CLASS = re.compile(r"(?:(?:åk|årskurs|klass|år)\.?\s*)?0?([1-9])(?!\d)", re.IGNORECASE)
+_CLASS_ALONE = re.compile(r"(?:(?:åk|årskurs)\.?\s*)?0?[1-9]\s?[-:.]?\s?[A-Za-zÅÄÖåäö]{0,3}\s?\d?", re.IGNORECASE)
+_SEASON = re.compile(r"\b(ht|vt|hösttermin(?:en)?|vårtermin(?:en)?|höst(?:en)?|vår(?:en)?)(?=[\s\d.,:;'’/-]|$)", re.I)
+_WHOLE_TERM = re.compile(r"\b([1-9])\s?(ht|vt)\b|\b(ht|vt)\s?([1-9])\b", re.IGNORECASE)
+_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
+
+
+@dataclass
+class Pupil:
+    """A row with a pupil: its position, number in the sheet, and what the rows above say of it."""
+
+    position: int
+    row: int
+    identity: str
+    school_class: str
+    period: str
+    columns: Columns
+    cells: Cells
+
+
+@dataclass
+class Sorted:
+    """The rows of a sheet by what they are; every row with content is in one of the two."""
+
+    pupils: list[Pupil] = field(default_factory=list)
+    others: list[tuple[int, str]] = field(default_factory=list)
+    columns: Columns | None = None
+    carried: int = 0
+    moved: int = 0
+
+
+def sort_rows(grid: Grid, mapping: ListMapping) -> Sorted:
+    """Say of each row with content what it is.
+
+    Parameters
+    ----------
+    grid : Grid
+        A sheet.
+    mapping : ListMapping
+        What is known of its columns.
+
+    Returns
+    -------
+    Sorted
+        With ``columns`` None where no header was found; then every row is "preamble".
+    """
+    rows, filled = _filled_merges(grid), grid.filled_rows()
+    found = Sorted(columns=_by_number(mapping))
+    headers = dict(_headers(grid, rows, filled, mapping))
+    first = _first_pupil(rows, filled, found.columns) if found.columns else None
+    head: Cells = []
+    school_class = grid.sheet if _CLASS_ALONE.fullmatch(grid.sheet) else ""
+    period = ""
+    for position in filled:
+        row, number = rows[position], grid.number(position)
+        texts = [cell for cell in grid.rows[position] if cell]
+        if position in headers:
+            columns = headers[position]
+            found.moved += bool(found.columns and columns and columns.places != found.columns.places)
+            found.columns = columns or found.columns
+            head = row if mapping.by_number else head
+            found.others.append((number, "header row"))
+            continue
+        columns = found.columns
+        told = next((period for period in map(period_of, texts) if period), "")
+        if columns is None or (first is not None and position < first):
+            period, head = told or period, row
+            kind, value = _kind(texts, told, False)
+            school_class = value if kind == "section row" else school_class
+            found.others.append((number, kind if kind == "section row" else "preamble"))
+            continue
+        identity = _cell(row, columns, "student")
+        if is_identity(identity):
+            own = _cell(row, columns, "class")
+            found.carried += bool("class" in columns.places and not own and school_class)
+            school_class = own or school_class
+            found.pupils.append(Pupil(position, number, identity, school_class, period, columns, row))
+            continue
+        if head and row == head:
+            found.others.append((number, "header row"))
+            continue
+        kind, value = _kind(texts, told, any(_cell(row, columns, role) for role in ("valid", "invalid", "total")))
+        school_class = value if kind == "section row" else school_class
+        period = value if kind == "period row" else period
+        found.others.append((number, kind or ("not an identity number" if identity else "no identity number")))
+    return found
+
+
+def is_identity(cell: str) -> bool:
+    """Whether a cell can be a pupil: an identity number, or a pseudonym made before."""
+    return any(form.fullmatch(cell) for form in (IDENTITY, NINE_DIGITS, PSEUDONYM, MANGLED))
+
+
+def year_of(school_class: str) -> int | None:
+    """Return the school year that the name of a class begins with.
+
+    Examples
+    --------
+    >>> year_of("7A"), year_of("Åk 8"), year_of("F"), year_of("10b")
+    (7, 8, None, None)
+    """
+    match = _CLASS.match(school_class)
+    return int(match.group(1)) if match else None
+
+
+def period_of(text: str) -> str:
+    """Return the season (HT or VT), or the whole term, that a text tells; empty if it tells none or several.
+
+    Examples
+    --------
+    >>> period_of("Period: 2017-08-17 - 2017-12-20"), period_of("Frånvaro VT 2018"), period_of("Termin: 7HT")
+    ('HT', 'VT', '7HT')
+    >>> period_of("2017-08-17 - 2018-06-12")
+    ''
+    """
+    whole = _WHOLE_TERM.search(text)
+    if whole:
+        return f"{whole.group(1) or whole.group(4)}{(whole.group(2) or whole.group(3)).upper()}"
+    seasons = {"HT" if word.casefold().startswith("h") else "VT" for word in _SEASON.findall(text)}
+    if seasons:
+        return seasons.pop() if len(seasons) == 1 else ""
+    try:
+        days = [date(*map(int, parts)) for parts in _DATE.findall(text)]
+    except ValueError:
+        return ""
+    return _season(*days) if len(days) == 2 else ""
+
+
+def _season(start: date, end: date) -> str:
+    if start > end:
+        return ""
+    if start.month >= 7 and end <= date(start.year + 1, 1, 15):
+        return "HT"
+    return "VT" if start.month <= 6 and end <= date(start.year, 7, 15) else ""
+
+
+# ------------------------------------------------------------------ kinds
+
+
+def _kind(texts: Cells, told: str, has_measure: bool) -> tuple[str, str]:
+    """Return what a row without a pupil is, and the class or period that it tells; empty if it may be a pupil."""
+    named = re.match(r"([^\W\d_]+)\s*[:.]?\s*(.*)", texts[0])
+    if named and named.group(1).casefold() in row_words("section") and not has_measure:
+        return "section row", named.group(2) or (texts[1] if len(texts) > 1 else "")
+    if len(texts) == 1 and _CLASS_ALONE.fullmatch(texts[0]):
+        return "section row", texts[0]
+    if any(re.match(r"[^\d:(]*", text.casefold()).group().strip() in row_words("total") for text in texts):  # type: ignore[union-attr]
+        return "total row", ""
+    if told and not has_measure:
+        return "period row", told
+    return ("note", "") if len(texts) == 1 and not has_measure else ("", "")
+
+
+def _by_number(mapping: ListMapping) -> Columns | None:
+    if not mapping.by_number:
+        return None
+    return Columns({role: int(number) - 1 for role, number in mapping.columns.items()}, {})
+
+
+def _first_pupil(rows: list[Cells], filled: list[int], columns: Columns) -> int:
+    return next((place for place in filled if is_identity(_cell(rows[place], columns, "student"))), len(rows))
+
+
+def _headers(
+    grid: Grid, rows: list[Cells], filled: list[int], mapping: ListMapping
+) -> Iterator[tuple[int, Columns | None]]:
+    """Yield the rows that are headers; the second row of one has the columns, the first has None."""
+    if mapping.by_number:
+        if mapping.header_row:
+            yield mapping.header_row - grid.first, None
+        return
+    taken = -1
+    for place in filled:
+        if place <= taken or (mapping.header_row and grid.number(place) < mapping.header_row):
+            continue
+        row = rows[place]
+        if any(is_identity(cell) for cell in row):
+            continue
+        columns, below = find_columns(row, mapping), rows[place + 1] if place + 1 < len(rows) else []
+        if any(below) and not any(is_identity(cell) for cell in below) and not find_columns(below, mapping):
+            # "Frånvaro" above "Giltig" and "Ogiltig" is no total.
+            both = find_columns(joined(grid.rows[place], below), mapping)
+            if both is not None and len(both.places) > (len(columns.places) if columns else 0):
+                taken = place + 1
+                yield place, None
+                yield taken, both
+                continue
+        if columns is not None:
+            yield place, columns
+
+
+def _filled_merges(grid: Grid) -> list[Cells]:
+    """Repeat what a cell merged downwards says in each of its rows; across, it is a title and stays one cell."""
+    if not grid.merged:
+        return grid.rows
+    rows = [list(row) for row in grid.rows]
+    for (top, left), (bottom, _) in grid.merged:
+        if top < len(rows) and left < len(rows[top]) and rows[top][left]:
+            for place in range(top + 1, min(bottom + 1, len(rows))):
+                # Rows that are otherwise empty are no pupils, however far the merge goes.
+                if any(rows[place]) and not rows[place][left]:
+                    rows[place][left] = rows[top][left]
+    return rows
+
+
+def _cell(row: Cells, columns: Columns, role: str) -> str:
+    place = columns.places.get(role, -1)
+    return row[place] if 0 <= place < len(row) else ""

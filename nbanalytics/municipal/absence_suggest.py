@@ -9,13 +9,16 @@ from pathlib import Path
 from nbanalytics.municipal.absence_mapping import (
     ROLES,
     ListMapping,
+    Sorted,
     find_columns,
+    is_identity,
     joined,
     known_cells,
     known_columns,
     plain,
+    sort_rows,
+    year_of,
 )
-from nbanalytics.municipal.absence_rows import Sorted, is_identity, sort_rows, year_of
 from nbanalytics.readers.findings import SHOWN, suggestion
 from nbanalytics.readers.grid import Cells, Grid, compared, may_name, read_grids
 from nbanalytics.readers.words import read_number

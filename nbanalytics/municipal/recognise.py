@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbanalytics.errors import DataError
-from nbanalytics.readers.findings import fatal
+from nbanalytics.readers.findings import UnreadableError, fatal
 from nbanalytics.readers.grid import read_grids
-from nbanalytics.readers.raw import UnreadableError
 from nbanalytics.readers.report import FileReport
 
 if TYPE_CHECKING:

@@ -4,20 +4,257 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError
+from nbanalytics.municipal.absence_mapping import joined
 from nbanalytics.municipal.pseudonyms import Key
 from nbanalytics.municipal.recognise import FileRead
-from nbanalytics.municipal.skolverket_header import Header, find_header, known_names, words, year_of
-from nbanalytics.municipal.skolverket_rows import KEYS, Row, drop_ambiguous, drop_texts, read_row, refuse_repeated
 from nbanalytics.readers.findings import Finding, about_rows, fatal, no_rows
 from nbanalytics.readers.grid import Cells, Grid, compared, may_name, read_grids
 from nbanalytics.readers.report import FileReport, reasons_by_row
+from nbanalytics.toml_files import packaged_toml
+
+_YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})\s?[/–-]\s?((?:19|20)?\d{2})(?![\d-])")
+_CALENDAR_YEAR = re.compile(r"\bår(?:et)?\b\D{0,12}((?:19|20)\d{2})(?![\d/-])", re.IGNORECASE)
+_FOOTNOTE = re.compile(r"(?:\s+\d\)|\s*\*+|\s*[¹²³])\s*$")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column of numbers: which measure, of which group and year, and its name if it is not a known one."""
+
+    place: int
+    measure: str
+    group: str
+    year: str
+    unknown: str = ""
+
+
+@dataclass
+class Header:
+    """Where keys and measures stand."""
+
+    keys: dict[str, int] = field(default_factory=dict)
+    measures: list[Measure] = field(default_factory=list)
+    ignored: list[int] = field(default_factory=list)
+    names: Cells = field(default_factory=list)
+
+    @property
+    def n_known(self) -> int:
+        """How many columns are known by name."""
+        return len(self.keys) + len(self.ignored) + sum(not measure.unknown for measure in self.measures)
+
+
+@cache
+def words(section: str) -> dict[str, str]:
+    """Return what each word of a section of ``skolverket_columns.toml`` means, by the word as it is compared."""
+    data = packaged_toml("nbanalytics.municipal", "skolverket_columns.toml")
+    comparing = str if section == "signs" else compared
+    return {comparing(word): meaning for meaning, names in data[section].items() for word in names}
+
+
+def known_names(row: Sequence[str]) -> int:
+    """Count the cells of a row that are known names of columns."""
+    return sum(_is_key(cell) or _measure_of(cell)[0] != "" for cell in row if cell)
+
+
+def understand(names: Cells) -> Header | None:
+    """Understand names of columns; None if they are no header: that has a place and a measure, or two places.
+
+    A name that no column is known by is a measure as long as a place and at least one more name are known.
+
+    Examples
+    --------
+    >>> names = ["Skola", "Skol-enhetskod", "Andel (%) elever behöriga till yrkesprog., flickor", "Nytt mått"]
+    >>> header = understand(names)
+    >>> header.keys
+    {'school': 0, 'school_id': 1}
+    >>> [(measure.measure, measure.group) for measure in header.measures]
+    [('eligible_vocational', 'girls'), ('Nytt mått', 'all')]
+    """
+    header = Header(names=names)
+    for place, name in enumerate(names):
+        key = words("keys").get(compared(_FOOTNOTE.sub("", name))) if name else None
+        if key == "ignored":
+            header.ignored.append(place)
+        elif key and key not in header.keys:
+            header.keys[key] = place
+        elif name:
+            measure, group, year = _measure_of(name)
+            own = _FOOTNOTE.sub("", name)
+            header.measures.append(Measure(place, measure or own, group, year, "" if measure else own))
+    has_place = {"school", "school_id", "municipality", "municipality_id"} & set(header.keys)
+    return header if has_place and header.n_known >= 2 and header.measures else None
+
+
+def find_header(rows: list[Cells], position: int) -> tuple[Header, int] | None:
+    """Return the header that begins in a row, and how many rows it has; None if none does."""
+    row = rows[position]
+    below = rows[position + 1] if position + 1 < len(rows) else []
+    groups = [cell for cell in below if compared(cell) in words("groups")]
+    filled = [cell for cell in below if cell]
+    if groups and (len(groups) == len(filled) or any(map(_is_key, filled))):
+        # Measures above, groups below; the names of the places stand in either row.
+        both = understand(joined(row, below)) if _is_above(row, below) else None
+        if both is not None:
+            return both, 2
+    if any(re.fullmatch(r"[\d\s.,~]+", cell) for cell in row):
+        return None
+    alone = understand(row)
+    return (alone, 1) if alone is not None else None
+
+
+def year_of(text: str) -> str:
+    """Return the school year or calendar year that a text tells.
+
+    Examples
+    --------
+    >>> year_of("Valt läsår: 2017/2018"), year_of("Läsåret 2017-18"), year_of("År 2018"), year_of("2018-05-02")
+    ('2017/18', '2017/18', '2018', '')
+    """
+    for match in _YEAR.finditer(text):
+        start, end = match.groups()
+        if (int(start) + 1) % 100 == int(end) % 100:
+            return f"{start}/{end[-2:]}"
+    calendar = _CALENDAR_YEAR.search(text)
+    return calendar.group(1) if calendar else ""
+
+
+def _is_key(cell: str) -> bool:
+    return compared(_FOOTNOTE.sub("", cell)) in words("keys")
+
+
+def _is_above(row: Cells, below: Cells) -> bool:
+    """Whether each key below stands under an empty cell, so that joining the rows does not change its name."""
+    return all(not (_is_key(cell) and place < len(row) and row[place]) for place, cell in enumerate(below))
+
+
+def _measure_of(name: str) -> tuple[str, str, str]:
+    """Return measure (empty if unknown), group and year of the name of a column."""
+    name = _FOOTNOTE.sub("", name)
+    year = year_of(name)
+    rest = _YEAR.sub("", name) if year else name
+    known, groups = words("measures"), words("groups")
+    if compared(rest) in known:
+        return known[compared(rest)], "all", year
+    parts = re.split(r"[\s,;:()–]+", rest)
+    places = [place for place, part in enumerate(parts) if compared(part) in groups]
+    for place in places:
+        # "i alla ämnen, flickor": only one of its words is the group.
+        measure = known.get(compared(" ".join(parts[:place] + parts[place + 1 :])), "")
+        if measure:
+            return measure, groups[compared(parts[place])], year
+    found = {groups[compared(parts[place])] for place in places}
+    return "", found.pop() if len(found) == 1 else "all", year
+
+
+#: What a row of the table is about.
+KEYS = ("school_id", "school", "municipality_id", "municipality", "owner", "subject", "year", "group")
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
+_SPACES = re.compile(r"(?<=\d)[ \u00a0\u202f\u2009\u2007](?=\d{3}(?!\d))")
+
+
+@dataclass
+class Row:
+    """A row of data: its number, its keys, and value and status by measure; ``fault`` says why it cannot be used."""
+
+    row: int
+    sheet: int
+    keys: dict[str, str]
+    cells: list[tuple[Measure, str]]
+    fault: str = ""
+    twice: set[tuple[str, ...]] = field(default_factory=set)
+    values: dict[tuple[str, ...], tuple[float, str]] = field(default_factory=dict)
+
+
+def drop_texts(rows: list[Row]) -> dict[str, int]:
+    """Leave out unknown columns that hold anything but numbers and signs; returns their places by name."""
+    number_of, text_of = Counter[tuple[str, int]](), Counter[tuple[str, int]]()
+    for row in rows:
+        for measure, cell in row.cells:
+            if cell and measure.unknown:
+                (text_of if _value(cell) is None else number_of)[measure.unknown, measure.place] += 1
+    texts = {column for column in text_of if text_of[column] >= number_of[column]}
+    for row in rows:
+        row.cells = [(m, cell) for m, cell in row.cells if (m.unknown, m.place) not in texts]
+    return dict(texts)
+
+
+def _value(cell: str) -> tuple[float, str] | None:
+    """Return value and status of a cell, None if it is neither a number nor a known sign."""
+    sign = words("signs").get(re.sub(r"\s+", "", cell))
+    if sign:
+        return np.nan, sign
+    number = _SPACES.sub("", re.sub(r"\s*%$", "", cell))
+    return (float(number.replace(",", ".")), "ok") if _NUMBER.fullmatch(number) else None
+
+
+def drop_ambiguous(rows: list[Row]) -> list[str]:
+    """Leave out what two columns claim to be with different values; returns the names of the measures."""
+    twice = {place for row in rows for place in row.twice}
+    for row in rows:
+        row.values = {place: value for place, value in row.values.items() if place[:2] not in twice}
+    return sorted({measure for measure, _ in twice})
+
+
+def read_row(row: Row, year: str, notes: Counter[str]) -> None:
+    """Write the keys alike, and read the values."""
+    keys = row.keys
+    for key, length in (("municipality_id", 4), ("school_id", 8)):
+        code = re.sub(r"\s+", "", keys.get(key, ""))
+        if code.isdigit() and len(code) < length:
+            notes[f"{key}: the zeros that Excel takes away are put back"] += 1
+            code = code.zfill(length)
+        keys[key] = code
+    keys["owner"] = words("owners").get(compared(keys.get("owner", "")), keys.get("owner", ""))
+    keys["year"] = year_of(keys.get("year", "")) or keys.get("year", "") or year
+    own_group = words("groups").get(compared(keys.get("group", "")), "")
+    if keys.get("group") and not own_group:
+        row.fault = row.fault or "group: not all, girls or boys"
+    for measure, cell in row.cells:
+        if not cell:
+            notes["empty cells are left out"] += 1
+            continue
+        value = _value(cell)
+        if value is None:
+            row.fault = row.fault or f"column number {measure.place + 1}: neither a number nor a known sign"
+            continue
+        group = own_group or measure.group
+        place = (measure.measure, group, measure.year or keys["year"])
+        if not _same(row.values.setdefault(place, value), value):
+            row.twice.add(place[:2])
+
+
+def _same(one: tuple[float, str], other: tuple[float, str]) -> bool:
+    return one[1] == other[1] and (one[0] == other[0] or (np.isnan(one[0]) and np.isnan(other[0])))
+
+
+def refuse_repeated(rows: list[Row]) -> None:
+    """Keep what rows say more than once but once, and nothing of rows that contradict each other."""
+    same: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        if not row.fault:
+            same.setdefault(tuple(row.keys.get(key, "") for key in KEYS), []).append(row)
+    for group in same.values():
+        said: dict[tuple[str, ...], tuple[float, str]] = {}
+        contradict = False
+        for place, row in enumerate(group):
+            contradict |= any(not _same(said.get(at, value), value) for at, value in row.values.items())
+            row.values = {at: value for at, value in row.values.items() if at not in said}
+            if place and not row.values:
+                row.fault = "repeats another row"
+            said |= row.values
+        for row in group if contradict else ():
+            row.fault = "the same place, year and group with other values in another row"
+
 
 FORMAT = "skolverket"
 #: Columns of the table ``statistics``.

@@ -10,8 +10,7 @@ from nbanalytics.declaration import Declaration
 from nbanalytics.municipal.pseudonyms import Key, new_key
 from nbanalytics.municipal.recognise import FileRead
 from nbanalytics.municipal.ss12000_pages import Entities, Entity, looks_like_ss12000, read_entities
-from nbanalytics.municipal.ss12000_students import LAST_YEAR, Grade, Student, Students, read_grades
-from nbanalytics.municipal.ss12000_years import spring_of
+from nbanalytics.municipal.ss12000_students import LAST_YEAR, Grade, Student, Students, read_grades, spring_of
 from nbanalytics.readers.report import FileReport, reasons_by_row, rejected_rows
 from nbanalytics.readers.words import read_date
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nbanalytics.readers.findings import Finding, about_rows
-from nbanalytics.readers.raw import UnreadableError
+from nbanalytics.readers.findings import Finding, UnreadableError, about_rows
 
 #: JSON takes many times its size in memory; a service gives pages far below this.
 MOST_BYTES = 300_000_000

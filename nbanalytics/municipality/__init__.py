@@ -5,12 +5,18 @@ from __future__ import annotations
 from nbanalytics.municipality.compare import Comparison, Trends, compare, own_values, trends
 from nbanalytics.municipality.funnel import Funnel, funnel, funnel_limits
 from nbanalytics.municipality.leavers import TermTables
-from nbanalytics.municipality.names import SchoolNames, school_names
-from nbanalytics.municipality.official import from_kolada, from_skolverket, national_values
+from nbanalytics.municipality.official import SchoolNames, from_kolada, from_skolverket, national_values, school_names
 from nbanalytics.municipality.salsa import Salsa, salsa, salsa_expected
-from nbanalytics.municipality.student_views import all_passed_view, eligibility_view, merit_view
-from nbanalytics.municipality.subject_views import control_view, grades_view, national_tests_view, points_view
-from nbanalytics.municipality.view import View
+from nbanalytics.municipality.views import (
+    View,
+    all_passed_view,
+    control_view,
+    eligibility_view,
+    grades_view,
+    merit_view,
+    national_tests_view,
+    points_view,
+)
 from nbanalytics.municipality.workbook import names_of, workbook_views, write_workbook
 
 __all__ = [

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbanalytics.analysis.baseline.measured import in_group
+from nbanalytics.analysis.baseline.zero import in_group
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import mean_interval
 from nbanalytics.municipality.leavers import leavers
 from nbanalytics.municipality.official import MEASURES, NATION
-from nbanalytics.municipality.view import mean, share
+from nbanalytics.municipality.views import mean, share
 from nbanalytics.persons import split_groups
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown

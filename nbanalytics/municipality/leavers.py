@@ -9,8 +9,8 @@ from functools import cached_property
 import narwhals as nw
 import pandas as pd
 
-from nbanalytics.analysis.baseline.measured import away
-from nbanalytics.analysis.progression.pairs import courses
+from nbanalytics.analysis.baseline.zero import away
+from nbanalytics.analysis.progression.change import courses
 from nbanalytics.eligibility import merit_value, passed_expr, points_expr
 from nbanalytics.errors import DataError
 from nbanalytics.frames import collect, open_frame

@@ -11,10 +11,19 @@ import pandas as pd
 from nbanalytics.errors import DataError, GradingError
 from nbanalytics.frames import collect, open_frame
 from nbanalytics.municipality.leavers import TermTables
-from nbanalytics.municipality.student_views import KINDS, all_passed_view, eligibility_view, merit_view
-from nbanalytics.municipality.subject_views import control_view, grades_view, national_tests_view, points_view
-from nbanalytics.municipality.view import View, words
-from nbanalytics.readers.workbook_save import save_workbook
+from nbanalytics.municipality.views import (
+    KINDS,
+    View,
+    all_passed_view,
+    control_view,
+    eligibility_view,
+    grades_view,
+    merit_view,
+    national_tests_view,
+    points_view,
+    words,
+)
+from nbanalytics.readers.workbook import save_workbook
 from nbanalytics.records import StudentRecords
 
 #: Number formats of Excel by column; whole numbers otherwise.

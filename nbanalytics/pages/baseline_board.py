@@ -10,13 +10,15 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from nbanalytics.errors import DisclosureError
-from nbanalytics.figures.baseline import describe_followup_dots, followup_drawing, followup_table
-from nbanalytics.figures.baseline_terms import (
+from nbanalytics.figures.baseline import (
     absence_drawing,
     absence_table,
     course_drawing,
     describe_absence_bars,
+    describe_followup_dots,
     describe_share_course,
+    followup_drawing,
+    followup_table,
     share_course_table,
     shares_of,
 )
@@ -24,8 +26,7 @@ from nbanalytics.figures.tables import Names
 from nbanalytics.intervals import Change, other_students_change, same_students_change
 from nbanalytics.pages.board import Board
 from nbanalytics.pages.explained import about
-from nbanalytics.pages.sections import Draw, Drawn
-from nbanalytics.pages.tiles import Tile, mean_tile, share_tile, tile
+from nbanalytics.pages.tiles import Draw, Drawn, Tile, mean_tile, share_tile, tile
 from nbanalytics.text import SUPPRESSED, Cells, number, percent, say, signed, students
 from nbanalytics.text.reading import told_hidden
 

@@ -15,8 +15,7 @@ from typing import Any, ClassVar, Protocol
 from nbanalytics.errors import DisclosureError
 from nbanalytics.figures.style import DARK
 from nbanalytics.pages.explained import about, explained, hidden_note, title_of
-from nbanalytics.pages.sections import DRAW, Draw, captions, plain
-from nbanalytics.pages.tiles import Tile, lost_tiles
+from nbanalytics.pages.tiles import DRAW, Draw, Tile, captions, lost_tiles, plain
 from nbanalytics.text import Cells, answer, comparing, label, reading, say, selection_words, wording
 from nbanalytics.text.cells import FILTERS
 

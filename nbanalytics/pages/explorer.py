@@ -19,16 +19,24 @@ from nbanalytics.figures.scatter import MARKS
 from nbanalytics.figures.style import DARK, MUTED
 from nbanalytics.figures.tables import TextTable
 from nbanalytics.municipality import names_of
-from nbanalytics.pages.choice import BOX, PASSES, THRESHOLD, box_of, code_line, passes_of, required_of, threshold_of
-from nbanalytics.pages.courses import Codes, Courses
-from nbanalytics.pages.explored import (
+from nbanalytics.pages.courses import (
+    BOX,
+    PASSES,
+    THRESHOLD,
+    Codes,
+    Courses,
+    box_of,
     change_alt,
+    code_line,
     counts_rows,
     flows_section,
     packed,
     page_words,
+    passes_of,
+    required_of,
     students_table,
     terms_section,
+    threshold_of,
 )
 from nbanalytics.records import StudentRecords
 from nbanalytics.text import LANGUAGES, label, number, percent, say, students

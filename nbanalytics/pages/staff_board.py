@@ -31,10 +31,10 @@ from nbanalytics.figures.tables import TextTable
 from nbanalytics.intervals import with_share
 from nbanalytics.municipality import names_of
 from nbanalytics.pages.board import WORDS
-from nbanalytics.pages.sections import captions, plain
-from nbanalytics.pages.tiles import Tile, tile
+from nbanalytics.pages.tiles import Tile, captions, plain, tile
 from nbanalytics.records import StudentRecords
-from nbanalytics.support import Handover, caseload, coverage, handover, kaa_outcomes
+from nbanalytics.support import Handover, coverage, handover, kaa_outcomes
+from nbanalytics.support import register as caseload
 from nbanalytics.text import label, number, percent, say, selection_words, students
 
 ALL = "*"

@@ -14,7 +14,6 @@ import traitlets
 
 from nbanalytics.pages.baseline_board import BaselineBoard
 from nbanalytics.pages.board import Board, ReleaseLike
-from nbanalytics.pages.script import page_module, plotly_script
 from nbanalytics.text import LANGUAGES
 
 if TYPE_CHECKING:
@@ -22,6 +21,33 @@ if TYPE_CHECKING:
     from nbanalytics.pages.staff_board import StaffBoard
     from nbanalytics.records import StudentRecords
     from nbanalytics.release import Release
+from importlib.resources import files
+
+#: What pages are made of, in the order in which it stands before a page's own script.
+_SHARED = ("parts.js", "downloads.js", "charts.js")
+
+
+def plotly_script() -> bytes:
+    """Return the JavaScript of Plotly, a partial bundle with the trace types in use (``pages/build-plotly.mjs``)."""
+    return files("nbanalytics").joinpath("pages", "plotly.partial.min.js").read_bytes()
+
+
+def page_module(*own: str) -> str:
+    """Return a page's script as one module: what all pages share, and its own.
+
+    Parameters
+    ----------
+    *own
+        Its own scripts, of the folder ``pages``; that of the boards if none is named.
+
+    Returns
+    -------
+    str
+        JavaScript that ends with what the module exports; one file, since a notebook's widget can load no other.
+    """
+    pages = files("nbanalytics").joinpath("pages")
+    return "\n".join(pages.joinpath(part).read_text(encoding="utf-8") for part in (*_SHARED, *(own or ("board.js",))))
+
 
 RELEASE_VARIABLE, RECORDS_VARIABLE = "NBANALYTICS_RELEASE", "NBANALYTICS_RECORDS"
 PAGE_TYPE = "application/vnd.nbanalytics.page+json"

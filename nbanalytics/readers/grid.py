@@ -16,10 +16,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from nbanalytics.readers.encoding import DELIMITERS, as_utf8, refuse_open_quote, said_delimiter
-from nbanalytics.readers.raw import UnreadableError, cell_text
-from nbanalytics.readers.workbook import UNVALUED, is_old, opened
-from nbanalytics.readers.workbook_parts import MOST_CELLS
+from nbanalytics.readers.csv_file import DELIMITERS, as_utf8, refuse_open_quote, said_delimiter
+from nbanalytics.readers.findings import UnreadableError, cell_text
+from nbanalytics.readers.workbook import MOST_CELLS, UNVALUED, is_old, opened
 
 #: A list or a table of statistics is a thousand times smaller; each cell of a larger file would become an object.
 MOST_BYTES = 100_000_000

@@ -16,9 +16,8 @@ import pyarrow.compute as pc
 from tqdm import tqdm
 
 from nbanalytics.errors import DataError
-from nbanalytics.readers.findings import Finding, about_rows, fatal, no_rows
+from nbanalytics.readers.findings import Finding, RawTable, UnreadableError, about_rows, fatal, no_rows
 from nbanalytics.readers.folder import Folder, open_folder
-from nbanalytics.readers.raw import RawTable, UnreadableError
 from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table, reasons_by_row, rejected_rows
 from nbanalytics.readers.rules import check_tables
 from nbanalytics.readers.tables import Tables

@@ -16,11 +16,10 @@ from nbanalytics.errors import DisclosureError
 from nbanalytics.records import StudentRecords
 from nbanalytics.release.cube import Cube, crossings, to_rows
 from nbanalytics.release.declared import Declared, standard
-from nbanalytics.release.guards import guard_complements, guard_others, loose_unions
-from nbanalytics.release.known import known_cells, known_entries, known_mask
+from nbanalytics.release.guards import guard_complements, guard_others, loose_unions, mean_rows
+from nbanalytics.release.knowledge import known_cells, known_entries, known_mask
 from nbanalytics.release.links import Cubes, Link, add_links, links_of, unpublished_cubes
 from nbanalytics.release.manifest import describe
-from nbanalytics.release.means import mean_rows
 from nbanalytics.release.model import FILTERS, NOT_APPLICABLE, OK, SUPPRESSED, Release
 from nbanalytics.release.persons import Persons, persons_of
 from nbanalytics.release.report import report_rows, tally
@@ -60,7 +59,7 @@ def build_release(
     contents : Declared, optional
         Which filters, tables and measures; by default all, see :func:`nbanalytics.release.declared.read_declared`.
     known : DataFrame, optional
-        Cells that the public knows already, see :func:`nbanalytics.release.known.read_known`: they stay visible.
+        Cells that the public knows already, see :func:`nbanalytics.release.knowledge.read_known`: they stay visible.
     secret : bytes, optional
         Makes it a rounded release, see :mod:`nbanalytics.release.rounded`: with the same secret students of whom
         the records say the same are rounded the same.

@@ -42,7 +42,7 @@ def write_release(release: Release, folder: str | Path) -> Path:
 
     See Also
     --------
-    nbanalytics.release.publish.publish_release : writes only what an attack could not break.
+    nbanalytics.release.ledger.publish_release : writes only what an attack could not break.
 
     Examples
     --------

@@ -4,21 +4,371 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from nbanalytics.disclosure import SystemBuilder, exposed
 from nbanalytics.disclosure.attack import bounds, determined
-from nbanalytics.disclosure.cells import Ids, Values
+from nbanalytics.disclosure.cells import Ids, Mask, Values
+from nbanalytics.disclosure.knowledge import Knowledge
 from nbanalytics.disclosure.possible import Possible, seen_beyond
 from nbanalytics.errors import DisclosureError
-from nbanalytics.release.differences import differences, loose_means, loose_shares
-from nbanalytics.release.knowledge import Published, knowledge_of
-from nbanalytics.release.model import ROUNDED, Release
-from nbanalytics.release.outcomes import Outcomes, group_of, outcomes_of, selections_of
+from nbanalytics.release.knowledge import (
+    CELL,
+    Frames,
+    Published,
+    cell_keys,
+    keys_of,
+    knowledge_of,
+    margins_of,
+    place_words,
+    sum_of_link,
+)
+from nbanalytics.release.model import ALL, FILTERS, OK, ROUNDED, SUPPRESSED, Release
 from nbanalytics.results import Shown
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Outcomes of populations, a row each.
+
+    Attributes
+    ----------
+    totals : int array
+        Cells with the sizes of the populations.
+    sums : int array
+        For each outcome, the population it belongs to.
+    parts : int array
+        For each outcome, its cell.
+    bad : bool array
+        Which outcomes are unfavourable.
+    whole : bool
+        Whether the outcomes are all there are, so that nobody is left if they are zero.
+    """
+
+    totals: Ids
+    sums: Ids
+    parts: Ids
+    bad: Mask
+    whole: bool = True
+
+
+def outcomes_of(published: Published) -> Iterator[Outcomes]:
+    """List the populations by outcome of all releases: along the dimensions that are no filters, and between tables."""
+    for release, frames in zip(published.releases, published.frames, strict=True):
+        unfavourable = release.manifest["policy"]["unfavourable"]
+        yield from _within(release, frames, unfavourable)
+        yield from _outcomes_between(release, frames, unfavourable)
+        yield from _subjects(frames)
+
+
+def selections_of(published: Published) -> Iterator[Outcomes]:
+    """List the selections by a filter of all releases: each sum over the values of one filter."""
+    for release, frames in zip(published.releases, published.frames, strict=True):
+        for (table, _), frame in frames.items():
+            if table in release.manifest["tables"]:
+                for name in FILTERS:
+                    totals, sums, parts = margins_of(frame, name)
+                    yield Outcomes(totals, sums, parts, np.zeros(len(parts), dtype=bool))
+
+
+def group_of(published: Published) -> Ids:
+    """Return, for each cell, the cell with the size of the group that it is said of; -1 where there is none."""
+    found: Ids = np.full(len(published.knowledge.values), -1, dtype=np.int64)
+    for release, frames in zip(published.releases, published.frames, strict=True):
+        sizes = {"all": _sizes(frames, "states"), "followed": _sizes(frames, "groups")}
+        for (table, measure), frame in frames.items():
+            entry = release.manifest["tables"].get(table)
+            if entry is None:
+                continue
+            universe = entry["measures"][measure]["universe"]
+            size = sizes["followed" if universe == "followed" else "all"]
+            cells = size.reindex(keys_of(frame, FILTERS)).fillna(-1).to_numpy().astype(np.int64)
+            found[frame[CELL]] = cells
+    return found
+
+
+def _sizes(frames: Frames, table: str) -> pd.Series[int]:
+    """Cells with the number of students of each selection."""
+    if (table, "students") not in frames:
+        return pd.Series(dtype=np.int64)
+    frame = frames[table, "students"]
+    outcome = {"states": "state", "groups": "group"}[table]
+    whole = frame[frame[outcome] == ALL]
+    sizes = pd.Series(whole[CELL].to_numpy(), index=pd.Index(keys_of(whole, FILTERS)))
+    return sizes[~sizes.index.duplicated()]
+
+
+def _within(release: Release, frames: Frames, unfavourable: Mapping[str, Any]) -> Iterator[Outcomes]:
+    for name, entry in release.manifest["tables"].items():
+        for measure, what in entry["measures"].items():
+            for outcome in (over for over in what.get("sums_over", ()) if over not in FILTERS):
+                frame = frames[name, measure]
+                if outcome == "start":  # the end comes later: what it says of the start is no outcome
+                    frame = frame[frame["end"] == ALL]
+                totals, sums, parts = margins_of(frame, outcome)
+                values = frame.set_index(CELL)[outcome]
+                yield Outcomes(totals, sums, parts, values[parts].isin(unfavourable.get(outcome, ())).to_numpy())
+
+
+def _outcomes_between(release: Release, frames: Frames, unfavourable: Mapping[str, Any]) -> Iterator[Outcomes]:
+    hidden_tables = release.manifest["unpublished"]
+    selections: dict[tuple[str, str], pd.Series[str]] = {}
+    for link in release.manifest["links"]:
+        tables = {link["total"][0], *(part[0] for part in link["parts"])}
+        if len(link["parts"]) < 2 or tables & set(hidden_tables):
+            continue
+        totals, sums, parts = sum_of_link(frames, link, selections)
+        bad = [_is_bad(part, unfavourable) for part in link["parts"]]
+        yield Outcomes(totals, sums, parts, np.repeat(bad, len(totals)))
+
+
+def _is_bad(part: list[Any], unfavourable: Mapping[str, Any]) -> bool:
+    table, measure, at = part
+    if table == "transitions":
+        return bool(at["state_to"] in unfavourable.get("state", ()))
+    return bool(measure == "lost")
+
+
+def _subjects(frames: Frames) -> Iterator[Outcomes]:
+    """Subjects among those who lost in a term; one student may have several, so they are no sum."""
+    if ("lost_subjects", "students") not in frames or ("droppoints", "lost") not in frames:
+        return
+    lost, subjects = frames["droppoints", "lost"], frames["lost_subjects", "students"]
+    columns = [*FILTERS, "term"]
+    totals = pd.Series(np.arange(len(lost)), index=pd.Index(keys_of(lost, columns)))
+    sums = totals.reindex(keys_of(subjects, columns)).fillna(-1).to_numpy().astype(np.int64)
+    there = sums >= 0
+    parts = subjects[CELL].to_numpy()[there]
+    yield Outcomes(lost[CELL].to_numpy(), sums[there], parts, np.ones(len(parts), dtype=bool), whole=False)
+
+
+def loose_shares(releases: Sequence[Release]) -> Iterator[tuple[str, str, str]]:
+    """Find hazards and survivals that are shown although the counts they are made of are not."""
+    for release in releases:
+        table = release.tables.get("droppoints")
+        if table is None:
+            continue
+        wide = table.pivot(index=[*FILTERS, "term"], columns="measure", values="status")
+        order = release.manifest["dimensions"]["term"]["values"]
+        if not {"at_risk", "lost"} <= set(wide):
+            continue  # no share can be declared without the counts that it is made of
+        wide = wide.reset_index().sort_values("term", key=lambda terms: terms.map(order.index), kind="stable")
+        closed = (wide["at_risk"] == SUPPRESSED) | (wide["lost"] == SUPPRESSED)
+        before = closed.groupby([wide[name] for name in FILTERS]).cummax()
+        for measure, missing in (("hazard", closed), ("survival", before)):
+            if measure in wide:
+                for _, row in wide[(wide[measure] == OK) & missing].iterrows():
+                    where = place_words(release, "droppoints", measure, row)
+                    yield "share", where, "it is shown while counts it is made of are hidden"
+
+
+def loose_means(releases: Sequence[Release], min_group: int) -> Iterator[tuple[str, str, str]]:
+    """Find hidden means of small groups whose sums follow from the means that are shown."""
+    for release in releases:
+        for name, entry in release.manifest["tables"].items():
+            for measure, what in entry["measures"].items():
+                if what["kind"] == "mean":
+                    yield from _loose(release, name, measure, min_group)
+
+
+def _loose(release: Release, name: str, measure: str, min_group: int) -> Iterator[tuple[str, str, str]]:
+    """The rank test: a mean times its students is a sum, and the number of students is taken to be known."""
+    table = release.tables[name]
+    rows = table[table["measure"] == measure].reset_index(drop=True)
+    students = table[table["measure"] == "students"].reset_index(drop=True)
+    builder = SystemBuilder()
+    closed = (rows["status"] == SUPPRESSED).to_numpy()
+    nothing = np.zeros(len(rows))
+    rows[CELL] = builder.add_cells(nothing, np.ones(len(rows), dtype=bool), primary=closed, guarded=closed)
+    for over in FILTERS:
+        totals, sums, parts = margins_of(rows, over)
+        _add(builder, totals, sums, parts)
+    few = ~((students["status"] == OK) & (students["value"] >= min_group)).to_numpy()
+    for place in np.flatnonzero(exposed(builder.build(), closed) & few):
+        where = place_words(release, name, measure, rows.iloc[place])
+        yield "mean", where, f"it follows from other means, and its students may be fewer than {min_group}"
+
+
+def _add(builder: SystemBuilder, totals: np.ndarray, sums: np.ndarray, parts: np.ndarray) -> None:
+    place = pd.Series(sums).groupby(sums).cumcount().to_numpy()
+    stacked = np.full((int(place.max(initial=0)) + 1, len(totals)), -1, dtype=np.int64)
+    stacked[place, sums] = parts
+    builder.add_sums(totals, stacked)
+
+
+def differences(published: Published, min_cell: int) -> Iterator[tuple[str, str, str]]:
+    """Find numbers that differ by a few students between any two releases of the same students."""
+    if not published.changed:
+        return
+    shown = []
+    for number, (release, frames) in enumerate(zip(published.releases, published.frames, strict=True)):
+        for (table, measure), frame in frames.items():
+            part = frame[(frame["status"] == OK) & frame["cohort"].isin(published.changed)]
+            key = cell_keys(release, table, measure, part)
+            shown.append(part.assign(_key=key, _at=number, _table=table, _measure=measure))
+    every = pd.concat(shown).sort_values(["_key", "value"], kind="stable")
+    apart = every.groupby("_key")["value"].diff()
+    for place in np.flatnonzero((apart > 0) & (apart < min_cell)):
+        row = every.iloc[place]
+        where = place_words(published.releases[row["_at"]], row["_table"], row["_measure"], row.dropna())
+        yield "between", where, f"two releases differ by {apart.iloc[place]:.0f}: by few enough to be named"
+
+
+def verify_rounded(releases: Sequence[Release], progress: Callable[[str], None] | None, seconds: float) -> Verification:
+    """Check releases of which some are rounded, all of them together, with nothing but what is in them.
+
+    Parameters
+    ----------
+    releases : sequence of Release
+    progress, seconds
+        As in :func:`nbanalytics.release.verify.verify`.
+
+    Returns
+    -------
+    Verification
+        Beside the kinds of that: ``rounding`` (a count that is no multiple of the unit), ``small`` (a count, what is
+        left outside an outcome or outside a selection, or a group, that is too small), ``mixed`` (the same students
+        rounded and not) and ``between`` (the same students rounded differently).
+
+    Notes
+    -----
+    Counts that are multiples of the unit cannot leave anything smaller over, whatever is added and taken away; that is
+    checked of the counts themselves and, so as to take nothing on trust, of all differences between nested cells. For
+    the hidden counts the releases are attacked in units: in drawn students, of whom one is enough.
+    """
+    rounded = [release for release in releases if is_rounded(release)]
+    others = [release for release in releases if not is_rounded(release)]
+    published = knowledge_of(rounded)
+    units = {_unit(release) for release in rounded}
+    attacked = verify([_in_units(release) for release in rounded], progress, seconds)
+    unit = max(units)
+    found = [
+        *_mixed(rounded, others),
+        *_between(published, units),
+        *(weakness for release in rounded for weakness in _no_multiples(release)),
+        *_small(published, min(units)),
+        *_small_groups(published),
+        *_exact(published, unit, attacked.tables),
+        *((row.kind, row.where, f"{row.says} (in units of {unit})") for row in attacked.table.itertuples()),
+    ]
+    counts = dict(attacked.counts)
+    if others:
+        beside = verify(others, progress, seconds)
+        found += beside.table.itertuples(index=False, name=None)
+        counts = {name: count + beside.counts[name] for name, count in counts.items()}
+    settings = settings_of(releases, published)
+    table = pd.DataFrame(list(dict.fromkeys(found)), columns=["kind", "where", "says"], dtype="str")
+    return Verification(table, settings, counts, _in_students(attacked.tables, unit))
+
+
+def _unit(release: Release) -> int:
+    return int(release.manifest["rounding"]["unit"])
+
+
+def _in_units(release: Release) -> Release:
+    """Return the release as one that counts the drawn students, of whom a single one may be shown."""
+    unit, policy = _unit(release), release.manifest["policy"]
+    least = -(-int(policy["min_group"]) // unit)
+    manifest = {name: value for name, value in release.manifest.items() if name != "protection"}
+    tables = {}
+    for name, table in release.tables.items():
+        kinds = {measure: what["kind"] for measure, what in release.manifest["tables"][name]["measures"].items()}
+        counted = table["measure"].map(kinds) == "count"
+        tables[name] = table.assign(value=table["value"].where(~counted, table["value"] / unit))
+    return Release({**manifest, "policy": {**policy, "min_cell": 1, "min_group": least}}, tables)
+
+
+def _in_students(tables: Possible | None, unit: int) -> Possible | None:
+    if tables is None:
+        return None
+    found = copy(tables)
+    found.base, found.changes = tables.base * unit, [(cells, by * unit) for cells, by in tables.changes]
+    return found
+
+
+def _mixed(rounded: Sequence[Release], others: Sequence[Release]) -> Iterator[Weakness]:
+    for one in rounded:
+        for other in others:
+            if shared := _shared_cohorts(one, other):
+                says = "one release rounds its numbers, another shows them exactly: together they undo the rounding"
+                yield "mixed", f"cohorts {shared}", says
+
+
+def _between(published: Published, units: set[int]) -> Iterator[Weakness]:
+    if published.changed:
+        says = "two releases round its numbers differently: the mean of both is nearer the truth than either"
+        for cohort in published.changed:
+            yield "between", "all cohorts" if cohort == "*" else f"cohort {cohort}", says
+    elif len(units) > 1:
+        for one, other in combinations(published.releases, 2):
+            if _unit(one) != _unit(other) and (shared := _shared_cohorts(one, other)):
+                yield "between", f"cohorts {shared}", "two releases round its numbers to different units"
+
+
+def _shared_cohorts(one: Release, other: Release) -> str:
+    """Cohorts that two releases both hold; all of them if a release does not tell which it has."""
+    held = [release.manifest["dimensions"]["cohort"]["values"] for release in (one, other)]
+    if not all(held):
+        return "that are not told"
+    return ", ".join(cohort for cohort in held[0] if cohort in held[1])
+
+
+def _no_multiples(release: Release) -> Iterator[Weakness]:
+    unit = _unit(release)
+    if unit < int(release.manifest["policy"]["min_cell"]):
+        yield "rounding", "all tables", f"its unit is {unit}, less than the smallest outcome that may be shown"
+    for name, entry in release.manifest["tables"].items():
+        table = release.tables[name]
+        counted = [measure for measure, what in entry["measures"].items() if what["kind"] == "count"]
+        shown = table[(table["status"] == OK) & table["measure"].isin(counted)]
+        off = int((shown["value"] % unit != 0).sum())
+        if off:
+            yield "rounding", name, f"{off} of {len(shown)} counts are no multiples of {unit}"
+
+
+def _small(published: Published, least: int) -> Iterator[Weakness]:
+    """Counts, outcomes' complements and nested selections' differences that are 1 to ``least`` - 1."""
+    values, words = published.knowledge.values, published.words
+    for cell in np.flatnonzero((values > 0) & (values < least)):
+        yield "small", words(int(cell)), f"it is {values[cell]:.0f}, fewer than {least}"
+    for line in (*outcomes_of(published), *selections_of(published)):
+        for part, left in _left_over(line, values, least):
+            yield "small", words(part), f"it leaves {left:.0f} outside it, fewer than {least}"
+
+
+def _left_over(line: Outcomes, values: Any, least: int) -> Iterator[tuple[int, float]]:
+    there = line.sums >= 0
+    left = values[line.totals[line.sums[there]]] - values[line.parts[there]]
+    for place in np.flatnonzero((left > 0) & (left < least)):
+        yield int(line.parts[there][place]), float(left[place])
+
+
+def _small_groups(published: Published) -> Iterator[Weakness]:
+    """Groups that are shown to be too small, and counts that are shown of a group whose size is hidden."""
+    values, sizes = published.knowledge.values, group_of(published)
+    least = min(int(release.manifest["policy"]["min_group"]) for release in published.releases)
+    for cell in np.unique(sizes[sizes >= 0]):
+        if 0 < values[cell] < least:
+            yield "small", published.words(int(cell)), f"it is a group of {values[cell]:.0f}, fewer than {least}"
+
+
+def _exact(published: Published, unit: int, tables: Possible | None) -> Iterator[Weakness]:
+    """Hidden counts that follow from what is shown, and are not 0; whoever counts in units knows more of them."""
+    hidden = published.hidden
+    if tables is None or not len(hidden):
+        return
+    knowledge = Knowledge(published.knowledge.matrix, published.knowledge.values / unit)
+    low, high = knowledge.intervals
+    follows = (determined(knowledge)[hidden] | (low[hidden] == high[hidden])) & (tables.base[hidden] > 0)
+    for cell in hidden[follows]:
+        yield "exact", published.words(int(cell)), "it is hidden and follows from what is shown"
+
 
 Weakness = tuple[str, str, str]
 #: How long the attack looks for tables that show a cell to be safe, before it calls the cell unproven.
@@ -93,8 +443,6 @@ def verify(
     outcome, unions of hidden cells that nested selections leave over, shares, means, differences between releases.
     """
     if any(is_rounded(release) for release in releases):
-        from nbanalytics.release.verify_rounded import verify_rounded
-
         return verify_rounded(releases, progress, seconds)
     tell = progress or (lambda words: None)
     tell("reading the sums")

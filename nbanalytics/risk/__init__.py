@@ -10,37 +10,101 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "nbanalytics.risk.evaluation.auc": ("compare_auc", "roc_curve"),
-    "nbanalytics.risk.evaluation.calibration": ("brier_decomposition", "calibration_table"),
-    "nbanalytics.risk.evaluation.capacity": ("at_capacity", "net_benefit_curve"),
-    "nbanalytics.risk.evaluation.comparing": ("compare_models",),
-    "nbanalytics.risk.data.leakage": ("feature_aucs", "refuse_leakage"),
-    "nbanalytics.risk.evaluation.measuring": ("measures",),
-    "nbanalytics.risk.data.asof": ("OwnFeature", "as_of"),
+    "nbanalytics.risk.data.asof": (
+        "OwnFeature",
+        "as_of",
+    ),
     "nbanalytics.risk.data.assemble": ("dataset",),
-    "nbanalytics.risk.data.at_risk": ("EXITS", "periods_at_risk"),
+    "nbanalytics.risk.data.at_risk": (
+        "EXITS",
+        "periods_at_risk",
+    ),
+    "nbanalytics.risk.data.feature_table": (
+        "FAMILIES",
+        "Features",
+        "features",
+    ),
+    "nbanalytics.risk.data.leakage": (
+        "feature_aucs",
+        "refuse_leakage",
+    ),
+    "nbanalytics.risk.data.outcomes": (
+        "OUTCOMES",
+        "Outcome",
+        "outcome",
+    ),
     "nbanalytics.risk.data.riskdata": ("RiskData",),
-    "nbanalytics.risk.evaluation.validation": ("Validation", "validate"),
-    "nbanalytics.risk.fairness.auditing": ("Audit", "audit"),
-    "nbanalytics.risk.evaluation.value": ("PredictionValue", "value_of_prediction"),
+    "nbanalytics.risk.evaluation.auc": (
+        "compare_auc",
+        "roc_curve",
+    ),
+    "nbanalytics.risk.evaluation.calibration": (
+        "brier_decomposition",
+        "calibration_table",
+    ),
+    "nbanalytics.risk.evaluation.capacity": (
+        "at_capacity",
+        "net_benefit_curve",
+    ),
+    "nbanalytics.risk.evaluation.card": (
+        "INTENDED_USE",
+        "ModelCard",
+        "NOT_FOR",
+        "model_card",
+    ),
+    "nbanalytics.risk.evaluation.explaining": (
+        "Explanation",
+        "explain",
+    ),
+    "nbanalytics.risk.evaluation.hazard_validation": (
+        "HazardValidation",
+        "hazard_measures",
+        "validate_hazards",
+    ),
     "nbanalytics.risk.evaluation.leads": ("lead_time",),
-    "nbanalytics.risk.evaluation.hazard_measuring": ("hazard_measures",),
-    "nbanalytics.risk.evaluation.hazard_validation": ("HazardValidation", "validate_hazards"),
-    "nbanalytics.risk.evaluation.explaining": ("Explanation", "explain"),
-    "nbanalytics.risk.evaluation.card": ("INTENDED_USE", "NOT_FOR", "ModelCard", "model_card"),
-    "nbanalytics.risk.evaluation.yardstick": ("auc_by_point", "published_aucs", "published_flags"),
-    "nbanalytics.risk.fairness.sensitive": ("SensitiveComparison", "with_and_without"),
-    "nbanalytics.risk.data.feature_table": ("FAMILIES", "Features", "features"),
-    "nbanalytics.risk.data.outcomes": ("OUTCOMES", "Outcome", "outcome"),
-    "nbanalytics.risk.models.design": ("Design",),
-    "nbanalytics.risk.models.logit": ("Logit",),
-    "nbanalytics.risk.models.hazard": ("Hazard",),
-    "nbanalytics.risk.models.competing": ("CompetingHazards",),
-    "nbanalytics.risk.models.periods": ("HazardClassifier", "expand"),
-    "nbanalytics.risk.models.mixed": ("MixedLogit",),
+    "nbanalytics.risk.evaluation.measuring": (
+        "compare_models",
+        "measures",
+    ),
+    "nbanalytics.risk.evaluation.validation": (
+        "Validation",
+        "validate",
+    ),
+    "nbanalytics.risk.evaluation.value": (
+        "PredictionValue",
+        "value_of_prediction",
+    ),
+    "nbanalytics.risk.evaluation.yardstick": (
+        "auc_by_point",
+        "published_aucs",
+        "published_flags",
+    ),
+    "nbanalytics.risk.fairness.auditing": (
+        "Audit",
+        "audit",
+    ),
+    "nbanalytics.risk.fairness.sensitive": (
+        "SensitiveComparison",
+        "with_and_without",
+    ),
     "nbanalytics.risk.models.boosting": ("Boosting",),
-    "nbanalytics.risk.models.rules": ("AbcRule", "BaseRate", "PriorGrade", "SchoolRate"),
-    "nbanalytics.risk.models.rungs": ("RUNGS", "ladder"),
+    "nbanalytics.risk.models.design": ("Design",),
+    "nbanalytics.risk.models.hazard": (
+        "CompetingHazards",
+        "Hazard",
+        "HazardClassifier",
+        "expand",
+    ),
+    "nbanalytics.risk.models.logit": ("Logit",),
+    "nbanalytics.risk.models.mixed": ("MixedLogit",),
+    "nbanalytics.risk.models.rules": (
+        "AbcRule",
+        "BaseRate",
+        "PriorGrade",
+        "RUNGS",
+        "SchoolRate",
+        "ladder",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)

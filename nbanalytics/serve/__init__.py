@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nbanalytics.errors import NbanalyticsError
 from nbanalytics.export import Dashboard, dashboards_folder, find_dashboards, open_verified
-from nbanalytics.serve.access import access
+from nbanalytics.serve.gate import access
 
 if TYPE_CHECKING:
     from nbanalytics.release import Release

@@ -12,8 +12,8 @@ from nbanalytics.errors import NbanalyticsError
 from nbanalytics.export.assets import Asset, hashed, load_assets
 from nbanalytics.export.dashboards import Dashboard, dashboards_folder
 from nbanalytics.pages.widgets import RECORDS_VARIABLE, explorer_script, explorer_style
-from nbanalytics.serve.access import access
 from nbanalytics.serve.app import DashboardServer, server_of
+from nbanalytics.serve.gate import access
 from nbanalytics.serve.handlers import DashboardHandler
 from nbanalytics.serve.settings import Limits
 from nbanalytics.text import say

@@ -1,7 +1,7 @@
 """A process that has everything loaded and splits off a kernel whenever the server asks for one.
 
 A kernel of its own takes a second to start and a hundred megabytes; one that is split off shares what was loaded.
-Run by :mod:`nbanalytics.serve.forking` as ``python -m nbanalytics.serve.zygote SOCKET FOLDER LANG
+Run by :mod:`nbanalytics.serve.app` as ``python -m nbanalytics.serve.zygote SOCKET FOLDER LANG
 KIND``, where the kind is ``release``, ``records`` or ``staff``.
 """
 

@@ -16,9 +16,8 @@ import numpy as np
 from nbanalytics.errors import DataError
 from nbanalytics.simulation.model import CORE, Population, draw_population
 from nbanalytics.simulation.outcomes import Texts, near_miss
-from nbanalytics.simulation.parameters import Parameters
+from nbanalytics.simulation.parameters import END, FIRST_LOWER, START, Parameters
 from nbanalytics.simulation.students import Bools, Ints, Schools
-from nbanalytics.simulation.subjects import END, FIRST_LOWER, START
 
 COHORT = 2018
 STUDENTS = 313

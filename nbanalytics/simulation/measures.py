@@ -8,8 +8,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from nbanalytics.simulation.model import AT, CORE, NOT_COMPARABLE, Population, points_of
+from nbanalytics.simulation.parameters import ADAPTED, END, START, STRECK
 from nbanalytics.simulation.students import YEARS1_5, YEARS6_9, Bools, Floats
-from nbanalytics.simulation.subjects import ADAPTED, END, START, STRECK
 
 #: Subjects whose grades of year 6 and year 9 can be compared.
 COMPARED = tuple(at for name, at in AT.items() if at not in NOT_COMPARABLE and name not in ("NO", "SO"))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.simulation.municipality import DEFAULT_SEED, Simulation, simulate
-from nbanalytics.simulation.subjects import TERMS
+from nbanalytics.simulation.parameters import TERMS
 
 SUBJECT_ORDER = (
     *("SV", "SVA", "EN", "MA", "BL", "HKK", "IDH", "MU", "SL", "TK", "NO", "BI", "FY", "KE"),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from nbanalytics.simulation.absence import NEVER
-from nbanalytics.simulation.model import CORE, Population
+from nbanalytics.simulation.model import CORE, NEVER, Population
 from nbanalytics.simulation.outcomes import Texts
 from nbanalytics.simulation.students import Bools, Floats, Ints
 

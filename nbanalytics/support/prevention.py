@@ -14,8 +14,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.intervals import with_share
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
-from nbanalytics.support.coverage import needs
-from nbanalytics.support.register import LEVELS
+from nbanalytics.support.register import LEVELS, needs
 
 NO_SUPPORT, UNKNOWN = "none", "unknown"
 

@@ -9,10 +9,12 @@ from nbanalytics.analysis.baseline.individual import (
     individual_baseline,
     individual_from_form,
 )
-from nbanalytics.analysis.baseline.questions import Question, dimensions, questions
 from nbanalytics.analysis.baseline.regression import ExpectedReturn, expected_return, regression_to_mean
 from nbanalytics.analysis.baseline.screening import (
+    Question,
     Screening,
+    dimensions,
+    questions,
     screening_and_loss,
     screening_groups,
     screening_profile,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbanalytics.analysis.baseline.measured import ABSENCE, GROUPS, MEASURES, in_group, measured
+from nbanalytics.analysis.baseline.zero import ABSENCE, GROUPS, MEASURES, in_group, measured
 from nbanalytics.errors import DataError
 from nbanalytics.frames import as_names
 from nbanalytics.intervals import Change, mean_interval, other_students_change, same_students_change

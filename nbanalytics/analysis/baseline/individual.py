@@ -9,8 +9,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from nbanalytics.analysis.baseline.measured import ABSENCE, CORE_RULE, measured
-from nbanalytics.analysis.baseline.zero import Baseline, zero_values
+from nbanalytics.analysis.baseline.zero import ABSENCE, CORE_RULE, Baseline, measured, zero_values
 from nbanalytics.errors import DataError
 from nbanalytics.frames import any_of, as_names, collect, open_frame
 from nbanalytics.grading import Grading, default_catalogue

@@ -4,20 +4,192 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import nan
+from functools import cache
+from math import nan, sqrt
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from nbanalytics.analysis.baseline.discrimination import auc_interval, cronbach_alpha
-from nbanalytics.analysis.baseline.questions import dimensions, questions, signs
 from nbanalytics.analysis.droppoints import losses
 from nbanalytics.errors import DataError
 from nbanalytics.frames import as_names, collect, open_frame
-from nbanalytics.intervals import katz, with_share
+from nbanalytics.intervals import katz, mean_interval, placements, with_share
 from nbanalytics.persons import refuse_absent, split_groups
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
+from nbanalytics.toml_files import packaged_toml
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question: its code, dimension, whether it is prioritised, the answer that is a sign, and its words."""
+
+    code: str
+    dimension: str
+    prioritised: bool
+    sign: str
+    sv: str
+    en: str
+
+
+@cache
+def questions() -> dict[str, Question]:
+    """Return the questions by code, in the order of the form.
+
+    Examples
+    --------
+    >>> [code for code, question in questions().items() if question.prioritised]
+    ['B1', 'B2', 'B3', 'A1', 'C1', 'C4', 'P1', 'P2', 'P4']
+    """
+    return {code: Question(code=code, **entry) for code, entry in _data()["question"].items()}
+
+
+@cache
+def dimensions() -> dict[str, dict[str, str]]:
+    """Return the four dimensions with their Swedish and English words, in the order of the form.
+
+    Examples
+    --------
+    >>> list(dimensions())
+    ['behaviour', 'academic', 'cognitive', 'psychological']
+    """
+    return {name: dict(words) for name, words in _data()["dimension"].items()}
+
+
+def _data() -> dict[str, Any]:
+    return packaged_toml("nbanalytics.analysis.baseline", "screening.toml")
+
+
+def signs(records: StudentRecords, term: str) -> pd.DataFrame:
+    """Return the answers of a term as signs of risk.
+
+    Parameters
+    ----------
+    records : StudentRecords
+        With a table ``screening``.
+    term : str
+        The term of the screening.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``student_id`` as index, a column for each question: 1 a sign, 0 none, missing if unknown or not answered.
+
+    Raises
+    ------
+    DataError
+        If there is no screening, none in that term, a question that is not of the form, or one answered twice.
+    """
+    if records.screening is None:
+        raise DataError("The records hold no screening. Add the table screening (student_id, term, question, answer).")
+    table = collect(open_frame(records.screening))
+    table["row"] = range(2, len(table) + 2)  # as in a file whose header is row 1
+    chosen = table[table["term"] == term]
+    if chosen.empty:
+        terms = ", ".join(sorted(set(table["term"])))
+        raise DataError(f"Nobody was screened in {term!r}. Terms with answers: {terms}.")
+    _refuse(chosen[~chosen["question"].isin(list(questions()))], "a question that the form does not have", _codes())
+    twice = chosen[chosen.duplicated(["student_id", "question"], keep=False)]
+    _refuse(twice, "a question answered twice for a student", "Keep the answer that is right.")
+    _refuse(chosen[~chosen["answer"].isin(["yes", "no", "unknown"])], "another answer", "Write yes, no or unknown.")
+    sign = chosen["question"].map({code: question.sign for code, question in questions().items()})
+    value = (chosen["answer"] == sign).astype(float).where(chosen["answer"] != "unknown")
+    wide = chosen.assign(value=value).pivot(index="student_id", columns="question", values="value")
+    return wide.reindex(columns=list(questions())).rename_axis(columns=None)
+
+
+def _codes() -> str:
+    return f"The questions are {', '.join(questions())}."
+
+
+def _refuse(rows: pd.DataFrame, what: str, remedy: str) -> None:
+    if len(rows):
+        shown = ", ".join(str(row) for row in rows["row"].head(5)) + (", …" if len(rows) > 5 else "")
+        raise DataError(f"screening: {what} ({len(rows)} rows: {shown}). {remedy}")
+
+
+def cronbach_alpha(answers: NDArray[np.float64], level: float = 0.95) -> tuple[float, float, float]:
+    """Cronbach's alpha with its interval; for answers of 0 and 1 it is Kuder and Richardson's formula 20.
+
+    Parameters
+    ----------
+    answers : ndarray, shape (students, questions)
+        Without missing values.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    tuple of float
+        Alpha, lower and upper bound; all missing for one question or answers that do not vary.
+
+    Notes
+    -----
+    *k/(k-1) · (1 - Σ var(question) / var(sum))* (Cronbach 1951, Psychometrika 16: 297-334; Kuder and Richardson 1937).
+    Interval: *(1 - alpha)* times quantiles of *F* with *n-1* and *(n-1)(k-1)* degrees of freedom (Feldt 1965,
+    Psychometrika 30: 357-370).
+
+    Examples
+    --------
+    >>> answers = np.array([[1, 1, 1], [1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 1, 1], [0, 1, 0]], dtype=float)
+    >>> [round(value, 3) for value in cronbach_alpha(answers)]
+    [0.682, -0.348, 0.952]
+    """
+    n, k = answers.shape
+    total = float(answers.sum(axis=1).var(ddof=1)) if n > 1 else 0.0
+    if k < 2 or total == 0.0:
+        return nan, nan, nan
+    alpha = k / (k - 1) * (1 - float(answers.var(axis=0, ddof=1).sum()) / total)
+    return alpha, *feldt_interval(alpha, n, k, level)
+
+
+def feldt_interval(alpha: float, n: int, k: int, level: float = 0.95) -> tuple[float, float]:
+    """Feldt's interval of Cronbach's alpha from ``n`` students and ``k`` questions."""
+    from scipy.special import fdtri
+
+    freedom = (n - 1, (n - 1) * (k - 1))
+    tail = (1 - level) / 2
+    return 1 - (1 - alpha) * float(fdtri(*freedom, 1 - tail)), 1 - (1 - alpha) * float(fdtri(*freedom, tail))
+
+
+def auc_interval(
+    events: NDArray[np.float64], others: NDArray[np.float64], level: float = 0.95
+) -> tuple[float, float, float]:
+    """Area under the ROC curve with DeLong's interval.
+
+    Parameters
+    ----------
+    events, others : ndarray
+        The score of those to whom it happened and of the others; ties count as half.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    tuple of float
+        Area, lower and upper bound (cut at 0 and 1); missing with fewer than two in either group.
+
+    Notes
+    -----
+    DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44: 837-845: the variance of each student's share of the others
+    that it stands above.
+
+    Examples
+    --------
+    >>> [round(value, 3) for value in auc_interval(np.array([3.0, 2.0, 5.0]), np.array([1.0, 2.0, 0.0, 4.0]))]
+    [0.792, 0.414, 1.0]
+    """
+    m, n = len(events), len(others)
+    if min(m, n) < 2:
+        return nan, nan, nan
+    of_events, of_others = placements(events, others)
+    area = float(of_events.mean())
+    error = sqrt(of_events.var(ddof=1) / m + of_others.var(ddof=1) / n)
+    low, high = mean_interval(area, error, level=level)
+    return area, max(low, 0.0), min(high, 1.0)
+
 
 #: All questions together, and those in bold.
 TOTAL, PRIORITISED = "all", "prioritised"

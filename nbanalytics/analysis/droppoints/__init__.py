@@ -5,9 +5,8 @@ from __future__ import annotations
 from nbanalytics.analysis.droppoints.absence import AbsenceAroundLoss, absence_around_loss
 from nbanalytics.analysis.droppoints.attribution import LostSubjects, lost_subjects
 from nbanalytics.analysis.droppoints.contrast import TransitionContrast, transition_contrast
-from nbanalytics.analysis.droppoints.first_loss import Losses, losses, person_periods
+from nbanalytics.analysis.droppoints.first_loss import Losses, Recovery, losses, person_periods, recovery
 from nbanalytics.analysis.droppoints.lifetable import LIFE_TABLE_COLUMNS, life_table, life_table_by
-from nbanalytics.analysis.droppoints.regained import Recovery, recovery
 
 __all__ = [
     "LIFE_TABLE_COLUMNS",

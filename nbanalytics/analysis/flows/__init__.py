@@ -4,13 +4,14 @@ from nbanalytics.analysis.flows.course import (
     AFTER_STATES,
     TERM_STATES,
     Flows,
+    eligibility_flow,
     flows,
+    share_eligible,
     stages_of,
     state_columns,
     states_of,
     student_states,
 )
-from nbanalytics.analysis.flows.eligible import eligibility_flow, share_eligible
 
 __all__ = [
     "AFTER_STATES",

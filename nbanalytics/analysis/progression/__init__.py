@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from nbanalytics.analysis.progression.change import Progression, progression
+from nbanalytics.analysis.progression.change import Progression, grade_pairs, progression
 from nbanalytics.analysis.progression.match import MatchRate, match_rate
-from nbanalytics.analysis.progression.pairs import grade_pairs
 
 __all__ = ["MatchRate", "Progression", "grade_pairs", "match_rate", "progression"]

@@ -11,8 +11,8 @@ import pandas as pd
 from nbanalytics.analysis.droppoints import losses, person_periods
 from nbanalytics.frames import collect
 from nbanalytics.records import StudentRecords
-from nbanalytics.risk.data.absence_features import total_absence
 from nbanalytics.risk.data.asof import terms_until
+from nbanalytics.risk.data.feature_table import total_absence
 from nbanalytics.risk.data.outcomes import followed
 
 #: How a person-period can end: nothing happened, eligibility lost, moved away, not seen again for no known reason.

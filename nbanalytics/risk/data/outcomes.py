@@ -15,9 +15,8 @@ from nbanalytics.errors import DataError
 from nbanalytics.frames import collect
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
-from nbanalytics.risk.data.absence_features import total_absence
 from nbanalytics.risk.data.asof import terms_until
-from nbanalytics.risk.data.grade_features import core_demands, graded
+from nbanalytics.risk.data.feature_table import core_demands, graded, total_absence
 
 #: The outcomes, and what each means.
 OUTCOMES: Mapping[str, str] = {

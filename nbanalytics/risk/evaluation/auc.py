@@ -12,8 +12,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import mean_interval, placements
-from nbanalytics.risk.evaluation.bootstrap import schools_to_draw
-from nbanalytics.risk.evaluation.scores import Floats, labels_of, ratio, scored, scored_by
+from nbanalytics.risk.evaluation.scores import Floats, labels_of, ratio, schools_to_draw, scored, scored_by
 
 #: What rounding leaves of a variance of 0.
 _NO_VARIANCE = 1e-15

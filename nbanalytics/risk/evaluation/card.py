@@ -16,10 +16,9 @@ from nbanalytics.errors import DataError
 from nbanalytics.results import Shown
 from nbanalytics.risk.data.outcomes import OUTCOMES
 from nbanalytics.risk.data.riskdata import RiskData
-from nbanalytics.risk.evaluation.comparing import compare_models
+from nbanalytics.risk.evaluation.measuring import compare_models
 from nbanalytics.risk.evaluation.validation import Validation
-from nbanalytics.risk.fairness.auditing import Audit
-from nbanalytics.risk.fairness.grouping import CROSS
+from nbanalytics.risk.fairness.auditing import CROSS, Audit
 
 INTENDED_USE = (
     "Research: how well, how early and for whom an outcome can be foreseen from what a municipality knows.",

@@ -10,9 +10,8 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.frames import collect
-from nbanalytics.risk.evaluation.bootstrap import draw, percentile_interval, schools_to_draw, warn_weak
-from nbanalytics.risk.evaluation.decision import flag_top_within
-from nbanalytics.risk.evaluation.scores import Floats, ratio
+from nbanalytics.risk.evaluation.capacity import flag_top_within
+from nbanalytics.risk.evaluation.scores import Floats, draw, percentile_interval, ratio, schools_to_draw, warn_weak
 from nbanalytics.risk.evaluation.validation import Validation
 
 

@@ -12,10 +12,17 @@ import pandas as pd
 from nbanalytics.errors import DataError
 from nbanalytics.frames import as_names
 from nbanalytics.results import Shown
-from nbanalytics.risk.evaluation.bootstrap import Statistic, draw, percentile_interval, schools_to_draw, warn_weak
-from nbanalytics.risk.evaluation.capacity import counts_at_capacity
-from nbanalytics.risk.evaluation.decision import counted, flag_top_within, rate_interval
-from nbanalytics.risk.evaluation.scores import Floats, outcomes_of, ratio
+from nbanalytics.risk.evaluation.capacity import counted, counts_at_capacity, flag_top_within, rate_interval
+from nbanalytics.risk.evaluation.scores import (
+    Floats,
+    Statistic,
+    draw,
+    outcomes_of,
+    percentile_interval,
+    ratio,
+    schools_to_draw,
+    warn_weak,
+)
 from nbanalytics.risk.evaluation.validation import Validation
 
 BUDGETS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)

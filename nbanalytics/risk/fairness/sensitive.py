@@ -14,9 +14,9 @@ from nbanalytics.frames import as_names
 from nbanalytics.results import Shown
 from nbanalytics.risk.data.riskdata import RiskData
 from nbanalytics.risk.evaluation.auc import auc_difference, delong
-from nbanalytics.risk.evaluation.bootstrap import draw, percentile_interval, schools_to_draw, warn_weak
+from nbanalytics.risk.evaluation.scores import draw, percentile_interval, schools_to_draw, warn_weak
 from nbanalytics.risk.evaluation.validation import validate
-from nbanalytics.risk.fairness.grouping import grouped_statistic, refusal, with_attributes
+from nbanalytics.risk.fairness.auditing import grouped_statistic, refusal, with_attributes
 
 COLUMNS = (
     *("at", "model", "attribute", "group", "n", "threshold", "measure", "without", "with"),

@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from nbanalytics.errors import DataError
-from nbanalytics.risk.models.classifier import Classifier
 from nbanalytics.risk.models.design import as_numbers, checked_outcome, feature_names, say_empty
+from nbanalytics.risk.models.logit import Classifier
 
 #: Parts of the training students that take turns in calibration.
 PARTS = 5

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError
+from nbanalytics.risk.data.at_risk import EXITS
 from nbanalytics.risk.evaluation.scores import numbers_of
 from nbanalytics.risk.models.binomial import LINKS, Link, inverse_link
-from nbanalytics.risk.models.classifier import BinomialClassifier, schools_of, whole_columns
-from nbanalytics.risk.models.coefficients import Estimates, estimates_table
-from nbanalytics.risk.models.design import checked_outcome, feature_names
-from nbanalytics.risk.models.estimable import FEW_STUDENTS, fit_estimable, say_separated
+from nbanalytics.risk.models.design import DETAIL, Design, checked_outcome, feature_names
+from nbanalytics.risk.models.logit import (
+    FEW_STUDENTS,
+    BinomialClassifier,
+    Classifier,
+    Estimates,
+    estimates_table,
+    fit_estimable,
+    say_separated,
+    schools_of,
+    whole_columns,
+)
 
 Floats = NDArray[np.float64]
 
@@ -107,3 +120,216 @@ def steps_of(X: pd.DataFrame) -> NDArray[np.int64]:
     if wrong:
         raise DataError(f"t is no whole number from 1 on in {wrong} of {len(X)} person-periods. Make X with expand().")
     return steps.astype(np.int64)
+
+
+#: What varies from term to term in a person-period, as :func:`nbanalytics.risk.periods_at_risk` names it.
+VARYING = ("absence_valid", "absence_invalid", "absence_total")
+
+
+def expand(X: pd.DataFrame, periods: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.object_]]:
+    """Give every person-period the features of its student, absence being that of the term before.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame
+        Features by ``student_id``: ``RiskData.X`` or ``Features.X``. A student may come twice, as in a bootstrap.
+    periods : pandas.DataFrame
+        Of :func:`nbanalytics.risk.periods_at_risk`.
+
+    Returns
+    -------
+    X : pandas.DataFrame
+        One row per person-period of the students of ``X``: ``school_id, t``, the features.
+    exit : ndarray
+        How each person-period ended.
+
+    Examples
+    --------
+    >>> X = pd.DataFrame({"absence_total": [2.0]}, index=pd.Index(["P1"], name="student_id"))
+    >>> periods = pd.DataFrame({"student_id": "P1", "t": [1, 2], "exit": ["none", "lost"], "absence_total": [2.0, 9.0]})
+    >>> expand(X, periods)[0]["absence_total"].tolist()
+    [2.0, 9.0]
+    """
+    absent = [name for name in ("student_id", "t", "exit") if name not in periods]
+    if absent:
+        raise DataError(f"periods has no column {', '.join(absent)}. Make it with periods_at_risk().")
+    place = pd.DataFrame({"student_id": X.index.astype(str), "_row": np.arange(len(X))})
+    rows = periods.drop(columns=["school_id"], errors="ignore").assign(student_id=periods["student_id"].astype(str))
+    kept = place.merge(rows, on="student_id").sort_values(["_row", "t"])
+    if periods.shape[0] and len(X) and kept.empty:
+        raise DataError(
+            "None of the students of X has a person-period. Give X by student_id, and the periods of the same records."
+        )
+    made = X.iloc[kept["_row"].to_numpy()].copy()
+    made.insert(0, "t", kept["t"].to_numpy())
+    for name in VARYING:
+        if name in X and name in kept:
+            made[name] = kept[name].to_numpy()
+    return made, kept["exit"].to_numpy(dtype=object)
+
+
+class HazardClassifier(Classifier):
+    """A hazard model as a rung of the ladder: the chance of a loss by the last term, from what is known now.
+
+    Parameters
+    ----------
+    periods : pandas.DataFrame
+        ``RiskData.periods``: when each student lost eligibility. Only the rows of the students of ``X`` are used, which
+        is why ``X`` has ``student_id`` as its index.
+    link : "logit" or "cloglog"
+    without : sequence of str
+        As in ``Design``.
+
+    Notes
+    -----
+    The model learns from absence as it went from term to term; a prediction takes the latest absence for that of every
+    term to come, since no later one is known. It learns from students whose outcome is known, as the other rungs do.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> X = pd.DataFrame({"points": rng.normal(13, 2, 200)}, index=pd.Index(range(200), name="student_id"))
+    >>> lost = rng.random(200) < 1 / (1 + np.exp(X["points"] - 11))
+    >>> periods = pd.DataFrame({"student_id": X.index, "t": 1, "exit": np.where(lost, "lost", "none")})
+    >>> model = HazardClassifier(periods).fit(X, lost)
+    >>> model.predict_survival(X).shape, bool(np.isclose(model.predict_proba(X)[:, 1].mean(), lost.mean()))
+    ((200, 1), True)
+    """
+
+    def __init__(self, periods: pd.DataFrame, link: Link = "logit", without: Sequence[str] = DETAIL) -> None:
+        self.periods = periods
+        self.link = link
+        self.without = without
+
+    def fit(self, X: pd.DataFrame, y: ArrayLike) -> HazardClassifier:
+        """Fit on the person-periods of the students of ``X``."""
+        checked_outcome(y, len(X))
+        self.classes_ = np.array([0, 1])
+        rows, ended = expand(X, self.periods)
+        if rows.index.nunique() < X.index.nunique():
+            absent = X.index.nunique() - rows.index.nunique()
+            raise DataError(
+                f"{absent} of {X.index.nunique()} students of X have no person-period. Give X by student_id, and the "
+                "periods of the same records."
+            )
+        happened = ended == "lost"
+        self.last_step_ = int(rows["t"].max())
+        self.design_ = design_of_periods(self.without, self.last_step_).fit(rows, happened)
+        self.hazard_ = Hazard(self.link).fit(self.design_.transform(rows), happened)
+        return self
+
+    def predict_survival(self, X: pd.DataFrame) -> Floats:
+        """Return the chance of no loss by step 1, 2, ...: one row per student, one column per step."""
+        check_is_fitted(self, "hazard_")
+        design = self.design_.transform(X.assign(t=1))
+        steps = range(1, self.last_step_ + 1)
+        hazards = np.column_stack([self.hazard_.predict_proba(design.assign(t=step))[:, 1] for step in steps])
+        return np.asarray(np.cumprod(1 - hazards, axis=1))
+
+    def predict_proba(self, X: pd.DataFrame) -> Floats:
+        """Return the chances of no loss and of a loss by the last step."""
+        stays = self.predict_survival(X)[:, -1]
+        return np.column_stack([stays, 1 - stays])
+
+
+def design_of_periods(without: Sequence[str], last_step: int) -> Design:
+    """Return a design that counts students, each of whom is in up to ``last_step`` rows."""
+    return Design(without=without, min_count=10 * last_step)
+
+
+class CompetingHazards(BaseEstimator):  # type: ignore[misc]
+    """Hazards of losing eligibility, of moving and of leaving for no known reason, and what they amount to together.
+
+    Parameters
+    ----------
+    link : "logit" or "cloglog"
+    exits_by_features : bool
+        Whether moving and leaving depend on the features; by default on the step only, since they are rare.
+    without : sequence of str
+        Beginnings of features not to use, as in ``Design``.
+
+    Attributes
+    ----------
+    causes_ : dict
+        By cause, the fitted hazard, and the design before it.
+
+    Notes
+    -----
+    Cause-specific hazards in sequence: within a term, leaving (for either reason) comes first, losing second, so the
+    likelihood is a product and each hazard is fitted on its own risk set. Without features, the cumulative incidence is
+    the Aalen-Johansen estimate of the life table.
+
+    Examples
+    --------
+    >>> X = pd.DataFrame({"t": [1, 1, 1, 1, 2, 2]})
+    >>> model = CompetingHazards(without=("",)).fit(X, ["lost", "moved", "none", "none", "none", "lost"])
+    >>> model.cumulative_incidence(pd.DataFrame(index=["P1"]), steps=2).round(3)
+       row  t  lost  moved  unknown  stays
+    0    0  1  0.25   0.25      0.0   0.50
+    1    0  2  0.50   0.25      0.0   0.25
+    """
+
+    def __init__(self, link: Link = "logit", exits_by_features: bool = False, without: Sequence[str] = DETAIL) -> None:
+        self.link = link
+        self.exits_by_features = exits_by_features
+        self.without = without
+
+    def fit(self, X: pd.DataFrame, exit: Any) -> CompetingHazards:
+        """Fit the three hazards on person-periods with the way each ended (``none, lost, moved, unknown``)."""
+        ended = np.asarray(exit, dtype=object)
+        strange = sorted({str(way) for way in ended} - set(EXITS))
+        if len(ended) != len(X) or strange:
+            raise DataError(
+                f"X has {len(X)} rows and exit has {len(ended)}{f', with {strange[0]!r}' if strange else ''}. Give "
+                f"how each person-period ended: {', '.join(EXITS)}."
+            )
+        self.last_step_ = int(steps_of(X).max())
+        self.causes_: dict[str, Any] = {}
+        for cause in ("moved", "unknown", "lost"):
+            at_risk = np.isin(ended, ("none", "lost")) if cause == "lost" else np.full(len(ended), True)
+            happened = (ended == cause)[at_risk]
+            rows = X[at_risk] if cause == "lost" or self.exits_by_features else X.loc[at_risk, ["t"]]
+            self.causes_[cause] = self._fit_one(rows, happened) if happened.any() else None
+        return self
+
+    def cumulative_incidence(self, X: pd.DataFrame, steps: int | None = None) -> pd.DataFrame:
+        """Chance of having lost, moved or left by each step, for students with absence as it is in ``X``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``row`` (place in ``X``), ``t``; ``lost, moved, unknown``, and ``stays``, which make 1.
+        """
+        check_is_fitted(self, "causes_")
+        number = self.last_step_ if steps is None else steps
+        stays = np.ones(len(X))
+        sums = {cause: np.zeros(len(X)) for cause in self.causes_}
+        parts = []
+        for step in range(1, number + 1):
+            chance = {cause: self._hazard(cause, X, step) for cause in self.causes_}
+            # Each exit is fitted on its own: far from the data their chances can come to more than 1.
+            most = np.maximum(chance["moved"] + chance["unknown"], 1.0)
+            chance |= {cause: chance[cause] / most for cause in ("moved", "unknown")}
+            present = stays * (1 - chance["moved"] - chance["unknown"])
+            sums["moved"] = sums["moved"] + stays * chance["moved"]
+            sums["unknown"] = sums["unknown"] + stays * chance["unknown"]
+            sums["lost"] = sums["lost"] + present * chance["lost"]
+            stays = present * (1 - chance["lost"])
+            columns = {cause: sums[cause] for cause in ("lost", "moved", "unknown")}
+            parts.append(pd.DataFrame({"row": np.arange(len(X)), "t": step, **columns, "stays": stays}))
+        return pd.concat(parts).sort_values(["row", "t"], ignore_index=True)
+
+    def _fit_one(self, rows: pd.DataFrame, happened: NDArray[np.bool_]) -> tuple[Design | None, Hazard]:
+        if all(name.startswith(tuple(self.without)) for name in feature_names(rows)):
+            carried = [name for name in ("school_id", "t") if name in rows]
+            return None, Hazard(self.link).fit(rows[carried], happened)
+        design = design_of_periods(self.without, self.last_step_).fit(rows, happened)
+        return design, Hazard(self.link).fit(design.transform(rows), happened)
+
+    def _hazard(self, cause: str, X: pd.DataFrame, step: int) -> Floats:
+        fitted = self.causes_[cause]
+        if fitted is None:
+            return np.zeros(len(X))
+        design, hazard = fitted
+        rows = X.assign(t=step)
+        return np.asarray(hazard.predict_proba(rows if design is None else design.transform(rows))[:, 1])

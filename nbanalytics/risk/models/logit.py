@@ -2,19 +2,285 @@
 
 from __future__ import annotations
 
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from nbanalytics.risk.models.classifier import BinomialClassifier, schools_of, whole_columns
-from nbanalytics.risk.models.coefficients import Estimates, estimates_table, marginal_effects
-from nbanalytics.risk.models.design import checked_outcome, feature_names
-from nbanalytics.risk.models.estimable import LEFT_OUT, fit_estimable, say_separated
+from nbanalytics.errors import DataError, EstimationWarning
+from nbanalytics.intervals import checked_level
+from nbanalytics.results import Shown
+from nbanalytics.risk.models.binomial import BinomialFit, Link, clustered_covariance, fit_binomial, separated
+from nbanalytics.risk.models.design import as_numbers, checked_outcome, feature_names
 
 Floats = NDArray[np.float64]
+#: Sandwich errors from fewer clusters than this are too small, even with Student's t.
+FEW_CLUSTERS = 10
+
+
+@dataclass(frozen=True, repr=False)
+class Estimates(Shown):
+    """Estimates of a model with intervals.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        ``term``, ``estimate``, ``se``, ``low``, ``high``, ``p``; for coefficients ``ratio, ratio_low, ratio_high``
+        (odds ratios, or hazard ratios with the complementary log-log link); ``status``: ``ok``; ``left_out``, if it
+        marks a few students who all or none have the outcome; ``separated``, if so for more.
+    settings : mapping
+        ``errors`` (``school`` or ``model``), ``level``, ``rows``, ``clusters``, ``what``.
+    """
+
+    table: pd.DataFrame
+    settings: Mapping[str, Any]
+
+    def _words(self) -> str:
+        kind = "clustered by school" if self.settings["errors"] == "school" else "of the model"
+        return (
+            f"{self.settings['what']} from {self.settings['rows']} rows, {self.settings['level']:.0%} intervals, "
+            f"standard errors {kind} ({self.settings['clusters']} schools)"
+        )
+
+
+def estimates_table(
+    terms: Sequence[str],
+    values: Floats,
+    covariance: Floats,
+    settings: Mapping[str, Any],
+    status: Sequence[str] | NDArray[np.object_],
+    ratios: bool,
+) -> Estimates:
+    """Put estimates and their covariance in a table; clustered errors have a *t* with clusters - 1 degrees."""
+    errors = np.sqrt(np.clip(np.diag(covariance), 0.0, None))
+    ok = np.asarray(status) == "ok"
+    errors = np.where(ok, errors, np.nan)
+    values = np.where(np.asarray(status) == "left_out", np.nan, values)
+    clustered = settings["errors"] == "school"
+    spread = stats.t(settings["clusters"] - 1) if clustered else stats.norm()
+    half = spread.ppf(0.5 + checked_level(settings["level"]) / 2) * errors
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = 2 * spread.sf(np.abs(values / errors))
+    table = pd.DataFrame(
+        {"term": list(terms), "estimate": values, "se": errors, "low": values - half, "high": values + half, "p": p}
+    )
+    if ratios:
+        for name, source in (("ratio", "estimate"), ("ratio_low", "low"), ("ratio_high", "high")):
+            table[name] = np.exp(table[source])
+    return Estimates(table.assign(status=list(status)), settings)
+
+
+def chosen_errors(errors: str | None, clusters: int) -> str:
+    """Return which standard errors to use, with a warning where there are too few schools for clustered ones."""
+    if errors not in (None, "school", "model"):
+        raise DataError(f"There are no errors {errors!r}. Choose among: school, model, or None for either.")
+    if errors == "model" or (errors is None and clusters < 2):
+        return "model"
+    if clusters < 2:
+        warnings.warn(
+            f"There are {clusters} schools, and errors clustered by school need two at least: those of the model are "
+            "given. They are too small where pupils of a school are alike.",
+            EstimationWarning,
+            stacklevel=4,
+        )
+        return "model"
+    if clusters < FEW_CLUSTERS:
+        warnings.warn(
+            f"Standard errors clustered by {clusters} schools: with fewer than {FEW_CLUSTERS} they tend to be too "
+            "small. Read the intervals as too narrow, or ask for errors='model'.",
+            EstimationWarning,
+            stacklevel=4,
+        )
+    return "school"
+
+
+def marginal_effects(design: Floats, coefficients: Floats, columns: Sequence[int]) -> tuple[Floats, Floats]:
+    """Return average marginal effects of columns of a logit, and their derivatives by the coefficients.
+
+    A column of 0 and 1 is switched from 0 to 1 for every student; of any other the derivative is averaged.
+    """
+    eta = design @ coefficients
+    mu = 1 / (1 + np.exp(-eta))
+    rate = mu * (1 - mu)
+    bend = rate * (1 - 2 * mu)
+    mean_rate, mean_bend = rate.mean(), (bend[:, None] * design).mean(axis=0)
+    effects, derivatives = [], []
+    for place in columns:
+        column = design[:, place]
+        if np.isin(column, (0.0, 1.0)).all():
+            effect, derivative = _switch(design, eta, coefficients[place], place)
+        else:
+            effect = coefficients[place] * mean_rate
+            derivative = coefficients[place] * mean_bend
+            derivative[place] += mean_rate
+        effects.append(effect)
+        derivatives.append(derivative)
+    return np.array(effects), np.array(derivatives).reshape(len(effects), len(coefficients))
+
+
+def _switch(design: Floats, eta: Floats, coefficient: float, place: int) -> tuple[float, Floats]:
+    column = design[:, place]
+    without = 1 / (1 + np.exp(-(eta - coefficient * column)))
+    having = 1 / (1 + np.exp(-(eta + coefficient * (1 - column))))
+    rate_without, rate_having = without * (1 - without), having * (1 - having)
+    derivative = ((rate_having - rate_without)[:, None] * design).mean(axis=0)
+    derivative[place] = rate_having.mean()
+    return float((having - without).mean()), derivative
+
+
+#: A column in which fewer students than this differ from the commonest value is left out if it separates them.
+FEW_STUDENTS = 50
+#: What a term can be: estimated; left out, since the few students it marks all or none have the outcome; separated.
+OK, LEFT_OUT, SEPARATED = "ok", "left_out", "separated"
+
+
+def fit_estimable(
+    design: Floats, y: Floats, fixed: int, link: Link = "logit", penalty: float = 0.0, few: int = FEW_STUDENTS
+) -> tuple[BinomialFit, NDArray[np.object_]]:
+    """Fit, and leave out columns without a finite estimate that mark a few rows only.
+
+    Parameters
+    ----------
+    design, y, link, penalty
+        As in :func:`nbanalytics.risk.models.binomial.fit_binomial`.
+    fixed : int
+        How many columns at the beginning (intercept, steps) always stay.
+    few : int
+        Columns that differ from their commonest value in fewer rows than this may be left out.
+
+    Returns
+    -------
+    fit : BinomialFit
+        With coefficients, variances and covariances of 0 for what is left out.
+    status : ndarray of str
+        ``ok``, ``left_out`` or ``separated``, by column.
+
+    Raises
+    ------
+    DataError
+        If the outcomes are separated perfectly.
+
+    Notes
+    -----
+    Albert, A. and Anderson, J. A. (1984), *Biometrika* 71, 1-10, for separation. A value that three moved students have
+    would otherwise decide their prediction, and take its coefficient to infinity.
+    """
+    status = np.full(design.shape[1], OK, dtype=object)
+    while True:
+        kept = status != LEFT_OUT
+        used = design if kept.all() else design[:, kept]
+        fit = fit_binomial(used, y, link, penalty)
+        unbounded = np.zeros(len(status), dtype=bool)
+        if penalty == 0:
+            unbounded[kept] = separated(fit, used)
+        small = np.array([place >= fixed and _marked(design[:, place]) < few for place in np.flatnonzero(unbounded)])
+        if not small.any():
+            status[unbounded] = SEPARATED
+            return _embedded(fit, kept), status
+        status[np.flatnonzero(unbounded)[small]] = LEFT_OUT
+
+
+def say_separated(terms: Sequence[str], status: NDArray[np.object_], rows: int) -> None:
+    """Warn of coefficients that have no finite estimate and are not left out."""
+    named = [term for term, found in zip(terms, status, strict=True) if found == SEPARATED]
+    if named:
+        warnings.warn(
+            f"{', '.join(named)}: all or none of the {rows} rows with it have the outcome (separation), so there is no "
+            "finite estimate and no interval. Leave it out, join it with another, or use a penalty (penalty=1).",
+            EstimationWarning,
+            stacklevel=3,
+        )
+
+
+def _marked(column: Floats) -> int:
+    return int(len(column) - np.unique(column, return_counts=True)[1].max())
+
+
+def _embedded(fit: BinomialFit, kept: NDArray[np.bool_]) -> BinomialFit:
+    coefficients = np.zeros(len(kept))
+    coefficients[kept] = fit.coefficients
+    covariance = np.zeros((len(kept), len(kept)))
+    covariance[np.ix_(kept, kept)] = fit.covariance
+    return BinomialFit(coefficients, covariance, fit.deviance, fit.converged, fit.iterations)
+
+
+class Classifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
+    """A scikit-learn classifier of 0 and 1."""
+
+    classes_: NDArray[np.int64]
+
+    @abstractmethod
+    def predict_proba(self, X: pd.DataFrame) -> Floats:
+        """Return the probabilities of 0 and 1, shape (n, 2)."""
+
+    def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
+        """Return 1 where the probability is at least one half."""
+        return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
+
+
+class BinomialClassifier(Classifier):
+    """A classifier fitted as a binomial model: maximum likelihood, or with a ridge penalty and then without errors."""
+
+    penalty: float
+    rows_: int
+    status_: NDArray[np.object_]
+
+    def _keep(self, fit: BinomialFit, design: Floats, outcome: Floats, schools: NDArray[Any], link: Link) -> None:
+        """Keep the estimates, with the covariance clustered by school where there can be one."""
+        self.coefficients_, self.covariance_, self.deviance_ = fit.coefficients, fit.covariance, fit.deviance
+        self.clusters_ = len(pd.unique(schools))
+        self.clustered_ = None
+        if self.penalty == 0 and self.clusters_ > 1 and SEPARATED not in self.status_:
+            self.clustered_ = clustered_covariance(fit, design, outcome, schools, link)
+
+    def _errors(self, level: float, errors: str | None, what: str) -> tuple[dict[str, Any], Floats]:
+        """Return the settings of a table of estimates, and the covariance that goes with them."""
+        check_is_fitted(self, "coefficients_")
+        if self.penalty > 0:
+            raise DataError("A model with a penalty has no honest intervals. Fit it with penalty=0 for these.")
+        kind = chosen_errors(errors if self.clustered_ is not None or self.clusters_ < 2 else "model", self.clusters_)
+        settings = {"errors": kind, "level": level, "rows": self.rows_, "clusters": self.clusters_, "what": what}
+        return settings, self.covariance_ if kind == "model" or self.clustered_ is None else self.clustered_
+
+
+def schools_of(X: pd.DataFrame) -> NDArray[Any]:
+    """Return the school of each row; one and the same where ``X`` has no column ``school_id``.
+
+    Raises
+    ------
+    DataError
+        If a row has no school.
+    """
+    if "school_id" not in X:
+        return np.zeros(len(X))
+    absent = int(X["school_id"].isna().sum())
+    if absent:
+        raise DataError(f"{absent} of {len(X)} rows of X have no school. Fill in a name such as 'unknown'.")
+    return np.asarray(X["school_id"])
+
+
+def whole_columns(X: pd.DataFrame, names: Sequence[str]) -> Floats:
+    """Return columns as numbers.
+
+    Raises
+    ------
+    DataError
+        If a value is missing or no number, or a column is not there.
+    """
+    columns = as_numbers(X, names).to_numpy()
+    if np.isnan(columns).any():
+        raise DataError("X has missing values. Put Design before the model in a Pipeline: it fills and marks them.")
+    return columns
+
+
 INTERCEPT = "intercept"
 
 

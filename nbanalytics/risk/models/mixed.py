@@ -15,11 +15,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.risk.models.binomial import fit_binomial
-from nbanalytics.risk.models.classifier import Classifier, schools_of, whole_columns
-from nbanalytics.risk.models.coefficients import Estimates, estimates_table
 from nbanalytics.risk.models.design import checked_outcome, feature_names
-from nbanalytics.risk.models.estimable import LEFT_OUT, fit_estimable, say_separated
-from nbanalytics.risk.models.logit import INTERCEPT
+from nbanalytics.risk.models.logit import (
+    INTERCEPT,
+    LEFT_OUT,
+    Classifier,
+    Estimates,
+    estimates_table,
+    fit_estimable,
+    say_separated,
+    schools_of,
+    whole_columns,
+)
 
 Floats = NDArray[np.float64]
 #: Nodes of the quadrature; more change the log-likelihood by less than a hundred-thousandth.
