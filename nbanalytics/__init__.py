@@ -1,8 +1,8 @@
 """Grade progression research: cohorts, flows, drop points, and releases that a board can open.
 
-The public names are loaded when they are first used: a dashboard that reads a release pays for nothing else.
-A function that bears the name of its module (``baseline.baseline``, ``flows.flows``, ``progression.progression``,
-``simulate.simulate``) is imported from there.
+Everything that a notebook needs is here: ``import nbanalytics as nb``, then ``nb.flows(records)``. Larger fields have a
+namespace of their own: ``nb.risk``, ``nb.support`` and ``nb.municipality``. Names are loaded when they are first used,
+so that a dashboard that reads a release loads no model.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "nbanalytics.analysis.baseline": (
+        "baseline",
         "baseline_from_form",
         "expected_return",
         "follow_up",
@@ -36,8 +37,6 @@ _HOMES = {
         "sensitivity",
         "subgroups",
     ),
-    "nbanalytics.declaration": ("Declaration", "read_declaration"),
-    "nbanalytics.disclosure": ("Policy", "read_policy"),
     "nbanalytics.analysis.droppoints": (
         "absence_around_loss",
         "life_table",
@@ -48,16 +47,18 @@ _HOMES = {
         "recovery",
         "transition_contrast",
     ),
+    "nbanalytics.analysis.flows": ("eligibility_flow", "flows", "share_eligible", "student_states"),
+    "nbanalytics.analysis.indicators": ("indicators", "read_indicators", "trend"),
+    "nbanalytics.analysis.progression": ("grade_pairs", "match_rate", "progression"),
+    "nbanalytics.declaration": ("Declaration", "read_declaration"),
+    "nbanalytics.disclosure": ("Policy", "read_policy"),
     "nbanalytics.eligibility": ("merit_value", "term_results"),
-    "nbanalytics.analysis.flows": ("eligibility_flow", "share_eligible", "student_states"),
     "nbanalytics.grading": ("default_catalogue",),
-    "nbanalytics.analysis.indicators": ("read_indicators",),
     "nbanalytics.municipality": ("funnel", "national_values", "salsa", "trends", "workbook_views", "write_workbook"),
-    "nbanalytics.analysis.progression": ("match_rate",),
     "nbanalytics.readers": ("check_records", "read_records", "scan_records", "write_records"),
     "nbanalytics.records": ("StudentRecords",),
     "nbanalytics.release": ("build_release", "read_release", "write_release"),
-    "nbanalytics.simulation": ("write_sample",),
+    "nbanalytics.simulation": ("simulate", "write_sample"),
     "nbanalytics.support": (
         "caseload",
         "coverage",
@@ -71,14 +72,17 @@ _HOMES = {
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_NAMESPACES = ("figures", "municipality", "risk", "support")
 __all__ = sorted(_HOME_OF)
 
 
 def __getattr__(name: str) -> Any:
+    if name in _NAMESPACES:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'nbanalytics' has no attribute {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return sorted({*globals(), *__all__, *_NAMESPACES})

@@ -24,8 +24,7 @@ from workbooks import xls, xlsx
 from nbanalytics.errors import DataError, NbanalyticsError
 from nbanalytics.municipal.absence_list import FORMAT, matches, read_absence_list, suggest_mapping
 from nbanalytics.municipal.recognise import FileRead
-from nbanalytics.readers import grid
-from nbanalytics.readers import workbook as workbook_parts
+from nbanalytics.readers import grid, workbook
 
 #: Planted persons: none of these may be in any message.
 NUMBERS = [f"200401{day:02}-121{check_digit(f'0401{day:02}121')}" for day in range(1, 29)]
@@ -447,7 +446,7 @@ def with_parts(**contents: bytes) -> bytes:
 def test_a_workbook_that_unpacks_too_large_is_refused_whatever_its_directory_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workbook_parts, "MOST_UNPACKED", 20_000_000)
+    monkeypatch.setattr(workbook, "MOST_UNPACKED", 20_000_000)
     bomb = with_parts(image=b"0" * 30_000_000)
     assert len(bomb) < 100_000
     with pytest.raises(DataError, match="unpacks to more than 20 MB"):
@@ -464,14 +463,14 @@ def test_a_workbook_that_unpacks_too_large_is_refused_whatever_its_directory_say
 def test_a_sheet_that_spans_more_than_a_list_is_refused_before_it_is_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: bytes, message: str
 ) -> None:
-    monkeypatch.setattr(workbook_parts, "MOST_CELLS", 50_000)
+    monkeypatch.setattr(workbook, "MOST_CELLS", 50_000)
     content = with_parts(sheet1=SHEET + cells + b"</sheetData></worksheet>")
     with pytest.raises(DataError, match=message):
         read_absence_list(write(tmp_path, content, "wide.xlsx"))
 
 
 def test_a_text_repeated_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbook_parts, "_MOST_TEXT", 10_000)
+    monkeypatch.setattr(workbook, "_MOST_TEXT", 10_000)
     cells = b"".join(b'<row r="%d"><c r="A%d" t="s"><v>0</v></c></row>' % (row, row) for row in range(1, 21))
     strings = b'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><si><t>%s</t></si></sst>'
     content = with_parts(sheet1=SHEET + cells + b"</sheetData></worksheet>", strings=strings % (b"x" * 1_000))

@@ -34,7 +34,7 @@ from workbooks import xls, xlsx
 from nbanalytics.errors import NbanalyticsError
 from nbanalytics.municipal.baseline_form import write_template
 from nbanalytics.municipal.import_files import as_json, check_paths, import_files, suggested, write_rejected
-from nbanalytics.readers import workbook as workbook_parts
+from nbanalytics.readers import workbook
 
 NUMBERS = [identity_number(place, ("girl", "boy")[place % 2]) for place in range(6)]
 #: An organisation number of Skolverket's exports can be a person's.
@@ -223,7 +223,7 @@ BAD = {
 
 @pytest.mark.parametrize("what", sorted(BAD))
 def test_what_is_too_large_is_refused_within_bounds(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbook_parts, "MOST_UNPACKED", 50_000_000)
+    monkeypatch.setattr(workbook, "MOST_UNPACKED", 50_000_000)
     survive({"file": BAD[what]()})
 
 

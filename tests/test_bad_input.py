@@ -18,8 +18,7 @@ from examples import examples
 from hypothesis import given, settings
 
 from nbanalytics.errors import DataError, NbanalyticsError
-from nbanalytics.readers import check_records, open_records, read_records, scan_records
-from nbanalytics.readers import workbook as workbook_parts
+from nbanalytics.readers import check_records, open_records, read_records, scan_records, workbook
 
 STUDENTS = b"student_id,cohort,sex\nP1,2018,girl\nP2,2018,boy\n"
 GRADES = b"student_id,term,subject,grade\nP1,6VT,SV,C\nP1,9VT,SV,C\nP2,6VT,SV,B\nP2,9VT,SV,A\n"
@@ -171,7 +170,7 @@ def test_a_million_columns_are_refused_at_once(tmp_path: Path) -> None:
 def test_a_workbook_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "students.csv").write_bytes(STUDENTS)
     (tmp_path / "grades.xlsx").write_bytes(as_excel(GRADES))
-    monkeypatch.setattr(workbook_parts, "MOST_UNPACKED", 1000)
+    monkeypatch.setattr(workbook, "MOST_UNPACKED", 1000)
     with pytest.raises(DataError, match="unpacks to more than"):
         read_records(tmp_path)
 

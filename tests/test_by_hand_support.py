@@ -9,8 +9,7 @@ from statistics import mean
 import pytest
 from town import COHORTS, TERMS, town_of_the_sample, wilson
 
-from nbanalytics.analysis.indicators import follow as trend
-from nbanalytics.analysis.indicators import indicators
+from nbanalytics.analysis.indicators import indicators, trend
 from nbanalytics.support import coverage, handover, kaa_outcomes, prevention_levels, support_outcome, time_to_support
 
 

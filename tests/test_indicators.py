@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made import in_engine, records_of
 
-from nbanalytics.analysis.indicators import follow as trend
-from nbanalytics.analysis.indicators import indicators, read_indicators
+from nbanalytics.analysis.indicators import indicators, read_indicators, trend
 from nbanalytics.analysis.indicators.measures import MEASURES
 from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError

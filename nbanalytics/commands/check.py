@@ -39,14 +39,14 @@ def check(
 
     Example: nbanalytics check my-records --rejected rejected.csv
     """
-    from nbanalytics.municipal import import_files as cli_files
+    from nbanalytics.municipal import import_files
 
     if suggest:
-        typer.echo(cli_files.suggested(paths))
+        typer.echo(import_files.suggested(paths))
         return
     with waiting("reading files"):
-        reports = cli_files.check_paths(paths, key, mapping)
+        reports = import_files.check_paths(paths, key, mapping)
     if rejected is not None:
-        cli_files.write_rejected(reports, rejected)
-    typer.echo(cli_files.as_json(reports) if as_json else "\n\n".join(report.text() for report in reports))
+        import_files.write_rejected(reports, rejected)
+    typer.echo(import_files.as_json(reports) if as_json else "\n\n".join(report.text() for report in reports))
     raise typer.Exit(max(report.exit_code for report in reports))

@@ -28,9 +28,9 @@ def import_files(
 
     Example: nbanalytics import year6-2015.txt year9-2018.txt absence.xlsx --key our.key --out my-records
     """
-    from nbanalytics.municipal import import_files as cli_files
+    from nbanalytics.municipal import import_files
 
     with waiting("importing files"):
-        said = cli_files.import_files(paths, key, out, mapping)
+        said = import_files.import_files(paths, key, out, mapping)
     for line in said:
         tell(line)

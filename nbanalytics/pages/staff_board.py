@@ -33,8 +33,7 @@ from nbanalytics.municipality import names_of
 from nbanalytics.pages.board import WORDS
 from nbanalytics.pages.tiles import Tile, captions, plain, tile
 from nbanalytics.records import StudentRecords
-from nbanalytics.support import Handover, coverage, handover, kaa_outcomes
-from nbanalytics.support import register as caseload
+from nbanalytics.support import Handover, caseload, coverage, handover, kaa_outcomes
 from nbanalytics.text import label, number, percent, say, selection_words, students
 
 ALL = "*"

@@ -10,101 +10,33 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "nbanalytics.risk.data.asof": (
-        "OwnFeature",
-        "as_of",
-    ),
+    "nbanalytics.risk.data.asof": ("OwnFeature", "as_of"),
     "nbanalytics.risk.data.assemble": ("dataset",),
-    "nbanalytics.risk.data.at_risk": (
-        "EXITS",
-        "periods_at_risk",
-    ),
-    "nbanalytics.risk.data.feature_table": (
-        "FAMILIES",
-        "Features",
-        "features",
-    ),
-    "nbanalytics.risk.data.leakage": (
-        "feature_aucs",
-        "refuse_leakage",
-    ),
-    "nbanalytics.risk.data.outcomes": (
-        "OUTCOMES",
-        "Outcome",
-        "outcome",
-    ),
+    "nbanalytics.risk.data.at_risk": ("EXITS", "periods_at_risk"),
+    "nbanalytics.risk.data.feature_table": ("FAMILIES", "Features", "features"),
+    "nbanalytics.risk.data.leakage": ("feature_aucs", "refuse_leakage"),
+    "nbanalytics.risk.data.outcomes": ("OUTCOMES", "Outcome", "outcome"),
     "nbanalytics.risk.data.riskdata": ("RiskData",),
-    "nbanalytics.risk.evaluation.auc": (
-        "compare_auc",
-        "roc_curve",
-    ),
-    "nbanalytics.risk.evaluation.calibration": (
-        "brier_decomposition",
-        "calibration_table",
-    ),
-    "nbanalytics.risk.evaluation.capacity": (
-        "at_capacity",
-        "net_benefit_curve",
-    ),
-    "nbanalytics.risk.evaluation.card": (
-        "INTENDED_USE",
-        "ModelCard",
-        "NOT_FOR",
-        "model_card",
-    ),
-    "nbanalytics.risk.evaluation.explaining": (
-        "Explanation",
-        "explain",
-    ),
-    "nbanalytics.risk.evaluation.hazard_validation": (
-        "HazardValidation",
-        "hazard_measures",
-        "validate_hazards",
-    ),
+    "nbanalytics.risk.evaluation.auc": ("compare_auc", "roc_curve"),
+    "nbanalytics.risk.evaluation.calibration": ("brier_decomposition", "calibration_table"),
+    "nbanalytics.risk.evaluation.capacity": ("at_capacity", "net_benefit_curve"),
+    "nbanalytics.risk.evaluation.card": ("INTENDED_USE", "ModelCard", "NOT_FOR", "model_card"),
+    "nbanalytics.risk.evaluation.explaining": ("Explanation", "explain"),
+    "nbanalytics.risk.evaluation.hazard_validation": ("HazardValidation", "hazard_measures", "validate_hazards"),
     "nbanalytics.risk.evaluation.leads": ("lead_time",),
-    "nbanalytics.risk.evaluation.measuring": (
-        "compare_models",
-        "measures",
-    ),
-    "nbanalytics.risk.evaluation.validation": (
-        "Validation",
-        "validate",
-    ),
-    "nbanalytics.risk.evaluation.value": (
-        "PredictionValue",
-        "value_of_prediction",
-    ),
-    "nbanalytics.risk.evaluation.yardstick": (
-        "auc_by_point",
-        "published_aucs",
-        "published_flags",
-    ),
-    "nbanalytics.risk.fairness.auditing": (
-        "Audit",
-        "audit",
-    ),
-    "nbanalytics.risk.fairness.sensitive": (
-        "SensitiveComparison",
-        "with_and_without",
-    ),
+    "nbanalytics.risk.evaluation.measuring": ("compare_models", "measures"),
+    "nbanalytics.risk.evaluation.validation": ("Validation", "validate"),
+    "nbanalytics.risk.evaluation.value": ("PredictionValue", "value_of_prediction"),
+    "nbanalytics.risk.evaluation.yardstick": ("auc_by_point", "published_aucs", "published_flags"),
+    "nbanalytics.risk.fairness.auditing": ("Audit", "audit"),
+    "nbanalytics.risk.fairness.sensitive": ("SensitiveComparison", "with_and_without"),
     "nbanalytics.risk.models.boosting": ("Boosting",),
     "nbanalytics.risk.models.design": ("Design",),
-    "nbanalytics.risk.models.hazard": (
-        "CompetingHazards",
-        "Hazard",
-        "HazardClassifier",
-        "expand",
-    ),
+    "nbanalytics.risk.models.hazard": ("CompetingHazards", "Hazard", "HazardClassifier", "expand"),
     "nbanalytics.risk.models.logit": ("Logit",),
     "nbanalytics.risk.models.mixed": ("MixedLogit",),
-    "nbanalytics.risk.models.rules": (
-        "AbcRule",
-        "BaseRate",
-        "PriorGrade",
-        "RUNGS",
-        "SchoolRate",
-        "ladder",
-    ),
+    "nbanalytics.risk.models.rules": ("AbcRule", "BaseRate", "PriorGrade", "SchoolRate"),
+    "nbanalytics.risk.models.rungs": ("RUNGS", "ladder"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)

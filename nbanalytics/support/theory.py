@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from nbanalytics.analysis.indicators import Indicator, indicators, read_indicators
-from nbanalytics.analysis.indicators import follow as trend
+from nbanalytics.analysis.indicators import Indicator, indicators, read_indicators, trend
 from nbanalytics.analysis.indicators.declared import UNKNOWN, check_keys
 from nbanalytics.errors import DataError, meant
 from nbanalytics.intervals import mean_interval
