@@ -17,6 +17,7 @@ PACKAGE = ROOT / "nbanalytics"
 FLOORS = (
     "errors",
     "files",
+    "excel",
     "toml_files",
     "frames",
     "intervals",
@@ -129,7 +130,12 @@ def test_imports_go_downwards():
 
 @pytest.mark.parametrize(
     ("library", "homes"),
-    [("plotly", {"figures", "pages"}), ("ipywidgets", {"pages"}), ("anywidget", {"pages"})],
+    [
+        ("plotly", {"figures", "pages"}),
+        ("ipywidgets", {"pages"}),
+        ("anywidget", {"pages"}),
+        ("openpyxl", {"excel", "municipal"}),
+    ],
 )
 def test_a_library_of_presentation_has_its_homes(library, homes):
     users = {floor_of(path) for path in MODULES for name in imports_of(path) if name.split(".")[0] == library}

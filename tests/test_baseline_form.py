@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import stat
 import tempfile
 import zipfile
 from datetime import date, datetime
@@ -294,6 +295,7 @@ def test_a_filled_in_form_reads_back_equal(table: pd.DataFrame) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "form.xlsx"
         write_form(table, path)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
         found = read_baseline_form(path)
     assert found.report.n_rejected == 0
     assert found.report.rows == len(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import replace
 
 import openpyxl
@@ -259,6 +260,7 @@ def test_the_command_writes_the_workbook(karlskoga, tmp_path):
     path = tmp_path / "workbook.xlsx"
     done = CliRunner().invoke(app, ["workbook", str(tmp_path / "records"), "--out", str(path), "--lang", "en"])
     assert done.exit_code == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert openpyxl.load_workbook(path).sheetnames[:2] == ["Control", "Merit value"]
     for wrong, words in ((["--out", "a.txt"], "End its name in .xlsx"), (["--out", "a.xlsx", "--term", "5VT"], "5VT")):
         done = CliRunner().invoke(app, ["workbook", str(tmp_path / "records"), *wrong])

@@ -37,8 +37,8 @@ def handover(
     Example: nbanalytics handover my-records --from 6VT --out list.xlsx
     """
     from nbanalytics.disclosure import Policy, read_policy
+    from nbanalytics.excel import refuse_other_names
     from nbanalytics.readers import read_records
-    from nbanalytics.readers.workbook import refuse_other_names
     from nbanalytics.support import handover as hand_over
 
     refuse_other_names(out)
@@ -136,33 +136,16 @@ def write_list(result: Handover, out: Path, lang: str) -> None:
     DataError
         If the file cannot be written, or its name does not end in ``.xlsx``.
     """
+    from nbanalytics.excel import Sheet, SheetColumn, write_sheets
     from nbanalytics.figures.handover import receiving_table
-    from nbanalytics.readers.workbook import refuse_other_names, save_workbook
     from nbanalytics.text import say
 
-    refuse_other_names(out)
-    told = receiving_table(result, lang)
-    book = _workbook(told.columns, told.rows, say("handover.sheet", lang))
-    save_workbook(book, out, mode=0o600)
-
-
-def _workbook(heads: list[str], rows: list[list[str]], title: str) -> Any:
-    from openpyxl import Workbook
-    from openpyxl.styles import Font
-
-    book = Workbook()
-    sheet: Any = book.active
-    sheet.title = title
-    for number, row in enumerate([heads, *rows], 1):
-        for place, text in enumerate(row, 1):
-            cell = sheet.cell(number, place, str(text))
-            cell.data_type = "s"  # a word that begins with = is no formula
-            cell.font = Font(bold=number == 1)
-    for place, head in enumerate(heads, 1):
-        widest = max([len(head), *(len(str(row[place - 1])) for row in rows)])
-        sheet.column_dimensions[sheet.cell(1, place).column_letter].width = min(60, widest + 2)
-    sheet.freeze_panes = "A2"
-    return book
+    listed = receiving_table(result, lang)
+    columns = [
+        SheetColumn(head, [str(row[place]) for row in listed.rows], wrap=True)
+        for place, head in enumerate(listed.columns)
+    ]
+    write_sheets(out, [Sheet(say("handover.sheet", lang), tuple(columns))])
 
 
 def _text(summary: pd.DataFrame, lang: str) -> str:

@@ -19,8 +19,8 @@ def template(
 
     Example: nbanalytics template ekskolan.xlsx --school Ekskolan --rows 60
     """
+    from nbanalytics.excel import refuse_other_names
     from nbanalytics.municipal.baseline_form import write_template
-    from nbanalytics.readers.workbook import refuse_other_names
 
     if out.exists():
         raise DataError(f"{out.name} exists and may be filled in, so it is left as it is. Give the name of a new file.")

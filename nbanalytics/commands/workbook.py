@@ -23,9 +23,9 @@ def workbook(
 
     Example: nbanalytics workbook my-records --out workbook.xlsx
     """
+    from nbanalytics.excel import refuse_other_names
     from nbanalytics.municipality import names_of, workbook_views, write_workbook
     from nbanalytics.readers import read_records
-    from nbanalytics.readers.workbook import refuse_other_names
 
     refuse_other_names(out)
     with waiting("reading records"):

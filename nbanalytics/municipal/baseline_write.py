@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbanalytics.errors import DataError
-from nbanalytics.readers.workbook import save_workbook
+from nbanalytics.excel import Lines, Sheet, SheetColumn, write_sheets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -217,7 +217,7 @@ def write_template(path: str | Path, school: str | None = None, rows: int = 40) 
         raise DataError(f"A form has 1 to {MOST_ROWS:,} rows, not {rows:,}. Choose another number.")
     if school is not None and (understood(school, "text") != school or not school or school.casefold() == MISSING):
         raise DataError("The school's name is empty, too long or has characters that no name has. Mend it.")
-    _write(Path(path), [{"school": school, "list_number": str(number)} for number in range(1, rows + 1)])
+    _write(path, [{"school": school, "list_number": str(number)} for number in range(1, rows + 1)], private=False)
 
 
 def write_form(table: pd.DataFrame, path: str | Path) -> None:
@@ -228,7 +228,7 @@ def write_form(table: pd.DataFrame, path: str | Path) -> None:
     table : DataFrame
         With the columns of the table ``baseline``; see :func:`nbanalytics.municipal.baseline_form.read_baseline_form`.
     path : str or Path
-        An .xlsx file; one that exists is replaced.
+        An .xlsx file that only its owner may read; one that exists is replaced.
 
     Raises
     ------
@@ -240,7 +240,7 @@ def write_form(table: pd.DataFrame, path: str | Path) -> None:
         what = f"has no column {', '.join(absent)}" if absent else f"has more than {MOST_ROWS:,} rows"
         raise DataError(f"The baseline table {what}. Mend the table.")
     rows = [_answers(place, row) for place, row in enumerate(table[list(COLUMNS)].to_dict("records"), start=1)]
-    _write(Path(path), rows)
+    _write(path, rows, private=True)
 
 
 def _answers(place: int, row: dict[Any, Any]) -> dict[str, Any]:
@@ -291,55 +291,16 @@ def _empty(value: Any) -> bool:
     return bool(pd.isna(value))
 
 
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    from openpyxl import Workbook
-    from openpyxl.styles import Alignment, Font
-    from openpyxl.utils.exceptions import IllegalCharacterError
-
-    book = Workbook()
-    sheet = book.active
-    sheet.title = SHEET
-    _write_headings(sheet, max(len(rows), 1) + 1)
-    try:
-        _write_rows(sheet, rows)
-    except IllegalCharacterError:
-        raise DataError("The table has a character that Excel cannot hold. Take it away.") from None
-    words = book.create_sheet(INSTRUCTIONS)
-    words.column_dimensions["A"].width = 100
-    for number, line in enumerate(_TEXT, start=1):
-        words.cell(number, 1, line).alignment = Alignment(wrap_text=True, vertical="top")
-    words["A1"].font = Font(bold=True, size=14)
-    save_workbook(book, path)
-
-
-def _write_headings(sheet: Any, last: int) -> None:
-    """Write the first row, and the answers to choose from down to the last."""
-    from openpyxl.styles import Alignment, Font, PatternFill
-    from openpyxl.utils import get_column_letter
-    from openpyxl.worksheet.datavalidation import DataValidation
-
-    sheet.freeze_panes = "A2"
-    sheet.row_dimensions[1].height = 62
-    for number, field in enumerate(FIELDS, start=1):
-        letter = get_column_letter(number)
-        head = sheet.cell(1, number, field.heading)
-        head.font, head.fill = Font(bold=True), PatternFill("solid", fgColor="DDE6EE")
-        head.alignment = Alignment(wrap_text=True, vertical="top")
-        sheet.column_dimensions[letter].width = field.width
-        if field.choices:
-            rule = DataValidation("list", formula1=f'"{",".join(field.choices)}"', allow_blank=True)
-            rule.error, rule.errorTitle, rule.showErrorMessage = "Välj ett svar ur listan.", "Inte i listan", True
-            sheet.add_data_validation(rule)
-            rule.add(f"{letter}2:{letter}{last}")
-
-
-def _write_rows(sheet: Any, rows: list[dict[str, Any]]) -> None:
-    for place, row in enumerate(rows, start=2):
-        for number, field in enumerate(FIELDS, start=1):
-            value = row.get(field.name)
-            if value is not None:
-                cell = sheet.cell(place, number, value)
-                if isinstance(value, str):
-                    cell.data_type = "s"  # a name that begins with = is a name, not a formula
-            if field.kind == "date":
-                sheet.cell(place, number).number_format = "yyyy-mm-dd"
+def _write(path: str | Path, rows: list[dict[str, Any]], private: bool) -> None:
+    columns = tuple(
+        SheetColumn(
+            field.heading,
+            [row.get(field.name) for row in rows],
+            width=field.width,
+            number_format="yyyy-mm-dd" if field.kind == "date" else "General",
+            choices=field.choices,
+            to_fill_in=True,
+        )
+        for field in FIELDS
+    )
+    write_sheets(path, [Sheet(SHEET, columns, heading_height=62), Lines(INSTRUCTIONS, _TEXT)], private=private)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from nbanalytics.errors import DataError, GradingError
+from nbanalytics.excel import Sheet, SheetColumn, sheet_name, write_sheets
 from nbanalytics.frames import collect, open_frame
 from nbanalytics.municipality.leavers import TermTables
 from nbanalytics.municipality.views import (
@@ -23,15 +23,14 @@ from nbanalytics.municipality.views import (
     points_view,
     words,
 )
-from nbanalytics.readers.workbook import save_workbook
 from nbanalytics.records import StudentRecords
 
 #: Number formats of Excel by column; whole numbers otherwise.
 _SHARES = ("share", "share_above", "share_below")
 _DECIMALS = ("merit_value", "mean_points")
 _BOUNDS = ("low", "high")
-#: A sheet's name in Excel has at most so many characters, and none of these.
-_MOST_CHARACTERS, _FORBIDDEN = 31, set("[]:*?/\\")
+#: Columns of the definitions with long text.
+_LONG = ("title", "definition", "source", "based_on")
 
 
 def workbook_views(records: StudentRecords, term: str | None = None, min_students: int = 5) -> tuple[View, ...]:
@@ -96,7 +95,7 @@ def write_workbook(
     -----
     Text is written as text: a name that begins with ``=`` is a name and no formula. A value that is missing is an empty
     cell with the reason in the column of the status. The workbook is for work within the municipality; it is not
-    protected as a release is.
+    protected as a release is, so only its owner may read the file until somebody opens it to others.
 
     Examples
     --------
@@ -113,17 +112,11 @@ def write_workbook(
         raise DataError("Give at least one view, and each once.")
     if lang not in ("sv", "en"):
         raise DataError(f"There are no words in the language {lang!r}. Choose 'sv' or 'en'.")
-    from openpyxl import Workbook
-
     names = {"school_id": dict(schools or {}), "subject": dict(subjects or {})}
-    book = Workbook()
-    book.remove(book.active)
-    for one in views:
-        sheet = book.create_sheet(_sheet_name(words()["view"][one.name]["sheet"][lang]))
-        _fill(sheet, _in_words(one.table, lang, names), lang, {"n": _kind_of_bounds(one.table)})
-    sheet = book.create_sheet(_sheet_name(words()["sheet"]["definitions"][lang]))
-    _fill(sheet, _definitions(views, lang), lang, {})
-    save_workbook(book, Path(path))
+    sheets = [
+        _sheet(words()["view"][one.name]["sheet"][lang], _in_words(one.table, lang, names), lang) for one in views
+    ]
+    write_sheets(path, [*sheets, _sheet(words()["sheet"]["definitions"][lang], _definitions(views, lang), lang)])
 
 
 def names_of(records: StudentRecords, lang: str = "sv") -> dict[str, dict[str, str]]:
@@ -172,14 +165,6 @@ def _kinds(records: StudentRecords) -> list[str]:
     return list(dict.fromkeys([*filter(holds, KINDS), declared.rule]))
 
 
-def _sheet_name(text: str) -> str:
-    return "".join(" " if letter in _FORBIDDEN else letter for letter in text)[:_MOST_CHARACTERS]
-
-
-def _kind_of_bounds(table: pd.DataFrame) -> str:
-    return "share" if "share" in table.columns or "share_above" in table.columns else "decimal"
-
-
 def _in_words(table: pd.DataFrame, lang: str, names: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
     """Put words for codes in the columns that hold words."""
     known = {code: entry[lang] for code, entry in words()["word"].items()}
@@ -197,7 +182,7 @@ def _definitions(views: Sequence[View], lang: str) -> pd.DataFrame:
         based = {"sv": "{records}, {term}, {n} elever", "en": "{records}, {term}, {n} students"}[lang]
         rows.append(
             {
-                "sheet": _sheet_name(entry["sheet"][lang]),
+                "sheet": sheet_name(entry["sheet"][lang]),
                 "title": entry["title"][lang],
                 "definition": entry["definition"][lang],
                 "source": entry["source"],
@@ -207,47 +192,23 @@ def _definitions(views: Sequence[View], lang: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _fill(sheet: Any, table: pd.DataFrame, lang: str, bounds: Mapping[str, str]) -> None:
-    from openpyxl.styles import Alignment, Font, PatternFill
-    from openpyxl.utils import get_column_letter
-    from openpyxl.utils.exceptions import IllegalCharacterError
-
+def _sheet(name: str, table: pd.DataFrame, lang: str) -> Sheet:
     headings = words()["column"]
-    sheet.freeze_panes = "A2"
-    for number, column in enumerate(table.columns, start=1):
-        head = sheet.cell(1, number, headings.get(column, {}).get(lang, str(column)))
-        head.data_type = "s"
-        head.font, head.fill = Font(bold=True), PatternFill("solid", fgColor="DDE6EE")
-        head.alignment = Alignment(wrap_text=True, vertical="top")
-        wide = column in ("title", "definition", "source", "based_on")
-        longest = max((len(str(value)) for value in table[column].head(200)), default=0)
-        sheet.column_dimensions[get_column_letter(number)].width = 60 if wide else min(max(longest + 2, 11), 44)
-        shape = _format(column, bounds.get("n", ""))
-        try:
-            for row, value in enumerate(table[column], start=2):
-                _write_cell(sheet.cell(row, number), value, shape, wide)
-        except IllegalCharacterError:
-            raise DataError(
-                f"Column {column} has a character that Excel cannot hold. Take it away in the records."
-            ) from None
-    sheet.auto_filter.ref = sheet.dimensions
+    shares = bool({"share", "share_above"} & set(table.columns))
+    columns = [
+        SheetColumn(
+            headings.get(column, {}).get(lang, str(column)),
+            table[column].tolist(),
+            width=60 if column in _LONG else None,
+            number_format=_format(column, shares),
+            wrap=column in _LONG,
+        )
+        for column in table.columns
+    ]
+    return Sheet(name, tuple(columns), filters=True)
 
 
-def _format(column: str, bounds: str) -> str:
-    if column in _SHARES or (column in _BOUNDS and bounds == "share"):
+def _format(column: str, shares: bool) -> str:
+    if column in _SHARES or (column in _BOUNDS and shares):
         return "0.0%"
     return "0.0" if column in (*_DECIMALS, *_BOUNDS) else "0"
-
-
-def _write_cell(cell: Any, value: Any, shape: str, wrap: bool) -> None:
-    from openpyxl.styles import Alignment
-
-    if pd.isna(value) or value == "":
-        return
-    if isinstance(value, str):
-        cell.value = value
-        cell.data_type = "s"  # text that begins with = is text, not a formula
-        if wrap:
-            cell.alignment = Alignment(wrap_text=True, vertical="top")
-        return
-    cell.value, cell.number_format = value.item() if hasattr(value, "item") else value, shape

@@ -17,8 +17,6 @@ from typing import Any
 
 from python_calamine import CalamineWorkbook
 
-from nbanalytics.errors import DataError
-from nbanalytics.files import replacing_file
 from nbanalytics.readers.findings import UnreadableError
 
 #: An .xlsx that unpacks to more is refused, and so is a sheet with more cells, filled in or spanned.
@@ -396,37 +394,3 @@ def _silence() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-def refuse_other_names(path: Path) -> None:
-    """Stop before the work if the name of a workbook does not end as one.
-
-    Raises
-    ------
-    DataError
-        If it does not end in ``.xlsx``.
-    """
-    if path.suffix.lower() != ".xlsx":
-        raise DataError(f"{path.name} is no Excel file. End its name in .xlsx.")
-
-
-def save_workbook(book: Any, path: Path, mode: int = 0o666) -> None:
-    """Save a workbook so that a file that exists is replaced whole or kept.
-
-    Parameters
-    ----------
-    book : openpyxl.Workbook
-    path : Path
-    mode : int
-        Who may read the file, before the user's own mask: ``0o600`` for its owner alone.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be written.
-    """
-    try:
-        with replacing_file(path, mode) as fresh, fresh.open("wb") as stream:
-            book.save(stream)
-    except OSError as error:
-        raise DataError(f"{path.name} cannot be written ({error.strerror}). Choose another place.") from None

@@ -1,14 +1,213 @@
-"""Reading scales, rules and subjects from parsed TOML: the package's own, and those that a user declares."""
+"""Grade scales, eligibility rules and subjects: versioned data from ``grading.toml``, picked by cohort."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from nbanalytics.errors import GradingError, meant
-from nbanalytics.grading.catalogue import STRECK, Catalogue, Rule, Scale, Subject, Way
 from nbanalytics.toml_files import packaged_toml
+
+#: The rule that decides "eligible" unless another is asked for.
+DEFAULT_RULE = "vocational"
+#: No basis for a grade because of absence: not a grade and not a fail.
+STRECK = "-"
+
+_Versioned = TypeVar("_Versioned", "Scale", "Rule")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A grade scale: points by grade (lowest first), the passing grades, and marks that are no grades."""
+
+    name: str
+    points: Mapping[str, float]
+    passing: frozenset[str]
+    marks: tuple[str, ...] = (STRECK,)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
+    first_cohort: int | None = None
+    last_cohort: int | None = None
+    source: str = ""
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The grades, lowest first."""
+        return tuple(self.points)
+
+    def knows(self, grade: str) -> bool:
+        """Whether ``grade`` is a grade, a mark or an alias of this scale."""
+        return grade in self.points or grade in self.marks or grade in self.aliases
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to be eligible: demands that each want a pass in any of their subjects, and passes in all."""
+
+    required: tuple[tuple[str, ...], ...]
+    passes: int
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An eligibility rule: met by any of its ways, or by a mean of the grade points."""
+
+    name: str
+    ways: tuple[Way, ...] = ()
+    mean_at_least: float | None = None
+    version: str = ""
+    first_cohort: int | None = None
+    last_cohort: int | None = None
+    source: str = ""
+
+    @property
+    def demands(self) -> tuple[tuple[str, ...], ...]:
+        """Every demand of every way, once."""
+        return tuple(dict.fromkeys(demand for way in self.ways for demand in way.required))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A subject: code, names, whether year 6 and 9 can be compared in it, what a block grade stands for."""
+
+    code: str
+    sv: str
+    en: str
+    comparable: bool = True
+    block: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Grading:
+    """The scale and the rule of one cohort, with the subjects they speak of."""
+
+    scale: Scale
+    rule: Rule
+    subjects: Mapping[str, Subject]
+    alternates: tuple[tuple[str, ...], ...] = ()
+    language: str | None = None
+
+    @property
+    def not_comparable(self) -> tuple[str, ...]:
+        """Subjects left out when a student's grades are compared over years."""
+        return tuple(code for code, subject in self.subjects.items() if not subject.comparable)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All scales, rules and subjects that a set of records may use."""
+
+    scales: tuple[Scale, ...]
+    rules: tuple[Rule, ...]
+    subjects: Mapping[str, Subject]
+    alternates: tuple[tuple[str, ...], ...] = ()
+    language: str | None = None
+
+    def grading(self, cohort: int, rule: str = DEFAULT_RULE, scale: str | None = None) -> Grading:
+        """Pick scale and rule for a cohort.
+
+        Parameters
+        ----------
+        cohort : int
+            The year in which the cohort leaves its last term.
+        rule : str
+            Name of the eligibility rule.
+        scale : str, optional
+            Name of the scale; by default the one that holds for the cohort.
+
+        Returns
+        -------
+        Grading
+
+        Raises
+        ------
+        GradingError
+            If no scale or rule of that name holds for the cohort.
+
+        Examples
+        --------
+        >>> from nbanalytics.grading import default_catalogue
+        >>> default_catalogue().grading(2018).scale.name
+        'A-F'
+        >>> default_catalogue().grading(2010, scale="A-F")
+        Traceback (most recent call last):
+        ...
+        nbanalytics.errors.GradingError: The scale 'A-F' does not hold for cohort 2010 (it holds for 2013-2031). ...
+        """
+        return Grading(
+            scale=_pick(self.scales, "scale", cohort, scale),
+            rule=_pick(self.rules, "rule", cohort, rule),
+            subjects=self.subjects,
+            alternates=self.alternates,
+            language=self.language,
+        )
+
+    def varied(self, rule: str, passes: int | None = None, required: Sequence[str] | None = None) -> Catalogue:
+        """Return the same catalogue with other demands in the rule of a name.
+
+        Parameters
+        ----------
+        rule : str
+            Name of the rule.
+        passes : int, optional
+            Passes in all; by default as many as each way of the rule asks for.
+        required : sequence of str, optional
+            Demands as :func:`nbanalytics.eligibility.term_results` writes what is missing: ``"SV/SVA"`` is met by
+            either. The rule has one way then. By default those of each way.
+
+        Raises
+        ------
+        GradingError
+            If a subject is not in the catalogue.
+
+        Examples
+        --------
+        >>> from nbanalytics.grading import default_catalogue
+        >>> looser = default_catalogue().varied("vocational", passes=6, required=["SV/SVA", "EN"])
+        >>> looser.grading(2018).rule.ways
+        (Way(required=(('SV', 'SVA'), ('EN',)), passes=6),)
+        """
+        demands = None if required is None else tuple(tuple(demand.split("/")) for demand in required)
+        strange = sorted({code for demand in demands or () for code in demand} - set(self.subjects))
+        if strange:
+            raise GradingError(f"No subject {', '.join(strange)} can be required. Known: {', '.join(self.subjects)}.")
+        return replace(
+            self, rules=tuple(_varied(held, passes, demands) if held.name == rule else held for held in self.rules)
+        )
+
+
+def _varied(rule: Rule, passes: int | None, demands: tuple[tuple[str, ...], ...] | None) -> Rule:
+    ways = rule.ways[:1] if demands is not None else rule.ways
+    changed = (
+        Way(way.required if demands is None else demands, way.passes if passes is None else passes) for way in ways
+    )
+    return replace(rule, ways=tuple(changed))
+
+
+def _holds(item: Scale | Rule, cohort: int) -> bool:
+    return (item.first_cohort or cohort) <= cohort <= (item.last_cohort or cohort)
+
+
+def _pick(items: Sequence[_Versioned], what: str, cohort: int, name: str | None) -> _Versioned:
+    named = [item for item in items if name is None or item.name == name]
+    if not named:
+        known = ", ".join(dict.fromkeys(item.name for item in items))
+        raise GradingError(f"There is no {what} named {name!r}. Choose one of: {known}.")
+    fitting = [item for item in named if _holds(item, cohort)]
+    if not fitting:
+        spans = ", ".join(f"{item.first_cohort or '…'}-{item.last_cohort or '…'}" for item in named)
+        others = ", ".join(dict.fromkeys(item.name for item in items if _holds(item, cohort))) or "none"
+        asked = f"{what} {name!r} does" if name else f"{what}s known do"
+        raise GradingError(
+            f"The {asked} not hold for cohort {cohort} (it holds for {spans}). "
+            f"Those that do: {others}; or declare a [[{what}]] of your own in records.toml."
+        )
+    return fitting[-1]
+
+
+# ------------------------------------------------------------------ declared in TOML
 
 _VALIDITY = ("version", "first_cohort", "last_cohort", "source")
 #: The keys of each table.
