@@ -103,8 +103,7 @@ def write_sheets(path: str | Path, sheets: Sequence[Sheet | Lines], *, private: 
     Raises
     ------
     DataError
-        If the name does not end in ``.xlsx``, a text has a character that Excel cannot hold, or the file cannot be
-        written.
+        If a text has a character that Excel cannot hold, or the file cannot be written.
 
     Notes
     -----
@@ -121,7 +120,6 @@ def write_sheets(path: str | Path, sheets: Sequence[Sheet | Lines], *, private: 
     from openpyxl import Workbook
 
     target = Path(path)
-    refuse_other_names(target)
     book = Workbook()
     book.remove(book.active)
     for one in sheets:

@@ -136,10 +136,11 @@ def write_list(result: Handover, out: Path, lang: str) -> None:
     DataError
         If the file cannot be written, or its name does not end in ``.xlsx``.
     """
-    from nbanalytics.excel import Sheet, SheetColumn, write_sheets
+    from nbanalytics.excel import Sheet, SheetColumn, refuse_other_names, write_sheets
     from nbanalytics.figures.handover import receiving_table
     from nbanalytics.text import say
 
+    refuse_other_names(out)
     listed = receiving_table(result, lang)
     columns = [
         SheetColumn(head, [str(row[place]) for row in listed.rows], wrap=True)
