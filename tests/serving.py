@@ -18,6 +18,7 @@ from http.client import HTTPMessage
 from typing import Any
 
 import psutil
+from patience import PATIENCE
 
 START = "import json, sys; from nbanalytics.serve import serve; serve(**json.loads(sys.argv[1]))"
 #: As quick to start and to end as can be: a view is made when it is asked for, and none ahead of the visitors.
@@ -40,18 +41,18 @@ class Server:
     def port(self) -> int:
         return int(re.search(r":(\d+)/", self.address)[1])  # type: ignore[index]
 
-    def kernels(self) -> int:
-        """Count the processes that were split off for pages, those that wait for a visitor included."""
+    def kernels(self) -> set[int]:
+        """Processes that were split off for pages, those that wait for a visitor included."""
         own = psutil.Process(self.process.pid)
-        return sum(len(child.children(recursive=True)) for child in own.children())
+        return {kernel.pid for child in own.children() for kernel in child.children(recursive=True)}
 
-    def raw(self, data: bytes, seconds: float = 20) -> bytes:
+    def raw(self, data: bytes, seconds: float = PATIENCE) -> bytes:
         """Send bytes as they are, and return the first line of the answer; nothing if the line was cut."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as line:
             try:
                 line.sendall(data)
                 return line.recv(65536).split(b"\r\n", 1)[0]
-            except (ConnectionError, TimeoutError):
+            except ConnectionError:
                 return b""
 
 
@@ -81,7 +82,7 @@ def running(announced: str = r"http://127\.0\.0\.1:\d+/.*", start: str = AT_ONCE
             yield Server(line, process)
         finally:
             process.send_signal(signal.SIGTERM)
-            ended = process.wait(timeout=60)
+            ended = process.wait(timeout=PATIENCE)
         assert ended == 0
 
 
@@ -90,7 +91,7 @@ def get(address: str, method: str = "GET", data: bytes | None = None, **headers:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(address, method=method, data=data, headers=named)
     try:
-        with _opener.open(request, timeout=60) as answer:
+        with _opener.open(request, timeout=PATIENCE) as answer:
             return answer.status, answer.headers, answer.read().decode("utf-8", "replace")
     except urllib.error.HTTPError as refusal:
         with refusal:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from browsing import FITTED, READY, SIZES, in_both_schemes, overflow, site_of, wait_for_charts
+from browsing import FITTED, READY, SIZES, in_both_schemes, overflow, saved, site_of, wait_for_charts
 from releases import hostile_names, released
 from serving import running
 
@@ -42,7 +42,7 @@ def visit(browser, site):
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.goto(at + path)
         if page.locator("[data-nba-model]").count():
-            page.wait_for_selector(READY, timeout=60_000)
+            page.wait_for_selector(READY)
         return page
 
     yield go
@@ -299,12 +299,6 @@ def test_every_control_does_what_it_says(visit, lang, size):
     page.locator("[data-nba-switch]").click()
     other = next(code for code in FOLDERS if code != lang)
     page.wait_for_selector(f"{READY}[lang={other}]")
-
-
-def saved(page, button):
-    with page.expect_download() as download:
-        button.click()
-    return Path(download.value.path()).read_bytes()
 
 
 def test_a_table_is_saved_as_spreadsheets_read_it(visit):

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from browsing import CHARTS, FITTED, READY, SIZES, overflow, site_of, wait_for_charts
+from browsing import CHARTS, FITTED, READY, SIZES, overflow, site_of, wait_for_address, wait_for_charts
+from patience import PATIENCE, eventually
 from releases import one_cohort, released, without_tables
 
 pytestmark = pytest.mark.browser
@@ -26,7 +27,7 @@ def serving(*arguments):
     ) as run:
         yield run.stdout.readline().strip()
         run.send_signal(signal.SIGTERM)
-        run.wait(timeout=30)
+        run.wait(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -228,8 +229,8 @@ def test_the_way_past_the_header_keeps_the_filters(visit):
     wait_for_charts(page)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.wait_for_timeout(300)
-    assert page.url.endswith("#innehall")
+    wait_for_address(page, "#innehall")
+    page.evaluate("new Promise((done) => setTimeout(done, 100))")  # who listens to the address has had it by then
     assert page.get_by_label("Kön").input_value() == "girl"
 
 
@@ -284,8 +285,4 @@ def test_a_closed_tab_leaves_no_kernel_behind(visit):
     kernel = kernel_of(page)
     assert process_of(kernel)
     page.goto("about:blank")
-    for _ in range(100):
-        if process_of(kernel) is None:
-            return
-        page.wait_for_timeout(200)
-    pytest.fail("the kernel of a closed page still runs")
+    assert eventually(lambda: process_of(kernel) is None)

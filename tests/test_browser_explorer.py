@@ -5,10 +5,10 @@ import re
 import signal
 
 import pytest
-from browsing import SIZES, in_both_schemes, overflow
+from browsing import FITTED, SIZES, in_both_schemes, overflow, saved, wait_for_address
 from conftest import SAMPLE
 from serving import EXPLORE, admit, get, running
-from test_accessibility import FAINT, axe, opened, saved, strange
+from test_accessibility import FAINT, axe, opened, strange
 from test_browser_board import SHOTS, needs_proc, process_of
 
 pytestmark = pytest.mark.browser
@@ -36,7 +36,7 @@ def visit(explorer, browser):
             page.goto(explorer.address + query)
         else:
             page.goto(explorer.announced)  # the token becomes a cookie
-        page.locator(".nba-points[data-drawn]").wait_for(timeout=60_000)
+        page.locator(".nba-points[data-drawn]").wait_for()
         return page
 
     yield go
@@ -55,7 +55,6 @@ def after(page, act):
     views = page.locator(".nba-board").get_attribute("data-views")
     act()
     page.locator(f'.nba-board[aria-busy="false"]:not([data-views="{views}"])').wait_for()
-    page.wait_for_timeout(400)
 
 
 def test_the_page_is_behind_the_token_and_lists_nothing(explorer):
@@ -82,7 +81,6 @@ def test_the_slider_moves_the_counts_and_students_are_conserved(visit):
     before = counts(page)
     page.get_by_label("Förändring som räknas som ingen").focus()
     after(page, lambda: [page.keyboard.press("ArrowRight") for _ in range(8)])
-    page.wait_for_timeout(1500)
     moved = counts(page)
     assert moved[0] > before[0]
     assert moved[4:] == before[4:]
@@ -91,7 +89,7 @@ def test_the_slider_moves_the_counts_and_students_are_conserved(visit):
     assert "threshold=0.8" in page.locator(".nba-code code").inner_text()
     after(page, lambda: page.get_by_label("Ingen förändring räknas som").select_option("negative"))
     assert counts(page)[0] < moved[0]
-    assert "threshold=0.8" in page.url
+    wait_for_address(page, "threshold=0.8")
 
 
 def rows(page):
@@ -198,7 +196,7 @@ def test_a_box_is_dragged_and_flows_terms_table_and_code_follow(visit):
     assert not page.locator(".nba-answer").inner_text().startswith("2\xa0314\xa0elever valda")
     assert re.search(r"start=\([\d.]+, [\d.]+\), end=", page.locator(".nba-code code").inner_text())
     assert page.locator(".nba-list tbody tr").count() > 5
-    assert "box=" in page.url
+    wait_for_address(page, "box=")
     after(page, page.get_by_role("button", name="Ta bort rutan").click)
     assert tables.first.text_content() == before
 
@@ -206,7 +204,7 @@ def test_a_box_is_dragged_and_flows_terms_table_and_code_follow(visit):
 def test_a_box_can_be_written_and_the_link_opens_it_again(visit):
     page = visit()
     after(page, lambda: (page.get_by_label("Årskurs 9, till").fill("9"), page.keyboard.press("Tab")))
-    page.wait_for_timeout(600)
+    wait_for_address(page, "box=")
     told = page.locator(".nba-answer").inner_text()
     address = page.url
     again = visit(query=f"#{address.partition('#')[2]}")
@@ -245,7 +243,7 @@ def test_the_line_of_code_is_copied(visit):
 def test_english_by_the_switch(visit):
     page = visit()
     page.get_by_role("link", name="English").click()
-    page.get_by_text("students chosen of").wait_for(timeout=60_000)
+    page.get_by_text("students chosen of").wait_for()
     assert page.locator("html").get_attribute("lang") == "en"
     assert page.get_by_label("Compare with").is_visible()
     assert page.locator("h1:visible").inner_text() == "The explorer"
@@ -254,7 +252,7 @@ def test_english_by_the_switch(visit):
 @pytest.mark.parametrize("size", SIZES)
 def test_nothing_runs_over_the_edge(visit, size):
     page = visit(size)
-    page.wait_for_timeout(800)
+    page.wait_for_function(FITTED)
     assert overflow(page) <= 0
     if SHOTS:
         SHOTS.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE, eventually
 from releases import released
 from serving import get, running
 from test_browser_board import process_of
@@ -51,13 +52,9 @@ def server():
         yield started
 
 
-def settled(server, kernels=HEATED, seconds=60):
+def settled(server, kernels=HEATED):
     """Whether no more kernels are left than those that wait for a visitor."""
-    for _ in range(seconds * 5):
-        if server.kernels() <= kernels:
-            return True
-        time.sleep(0.2)
-    return False
+    return eventually(lambda: len(server.kernels()) <= kernels)
 
 
 def refused(answer):
@@ -166,10 +163,8 @@ def test_pages_are_only_read(server, path, method):
     ["template=nonexist", "template=lab", "voila-template=lab", "theme=dark", "template=../..", "kernel_name=x"],
 )
 def test_a_template_theme_or_kernel_in_the_address_changes_nothing_and_leaves_no_kernel(server, query):
-    start = time.monotonic()
-    status, _, page = get(f"{server.address}live/board?{query}")
+    status, _, page = get(f"{server.address}live/board?{query}")  # a stock Voila never answers
     assert status == 200
-    assert time.monotonic() - start < 60  # a stock Voila never answers
     assert "data-nba-model" in page
     say_farewell(server, page)
     assert settled(server)
@@ -213,7 +208,7 @@ def test_huge_headers_addresses_and_bodies_are_refused_without_reading_them(serv
     "line", [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\nHost: 127.0.0.1\r\n\r\n"]
 )
 def test_what_is_no_request_gets_no_answer_but_400(server, line):
-    assert server.raw(line, 5) in (b"", b"HTTP/1.1 400 Bad Request")
+    assert server.raw(line) in (b"", b"HTTP/1.1 400 Bad Request")
 
 
 def message(kind, content, channel="shell"):
@@ -222,11 +217,12 @@ def message(kind, content, channel="shell"):
     return json.dumps(whole | {"buffers": []})
 
 
-async def talk(port, kernel, messages, origin=None, seconds=3.0, headers=None, until=lambda answer: False):
+async def talk(port, kernel, messages, origin=None, seconds=PATIENCE, headers=None, until=lambda answer: False):
     """Send messages to a kernel's websocket; return what it answers within a while, or until what was waited for."""
     headers = {"Origin": origin or f"http://127.0.0.1:{port}"} | (headers or {})
     url = f"ws://127.0.0.1:{port}/api/kernels/{kernel}/channels?session_id=s"
-    socket = await websocket_connect(HTTPRequest(url, headers=headers))
+    request = HTTPRequest(url, headers=headers, connect_timeout=PATIENCE, request_timeout=PATIENCE)
+    socket = await websocket_connect(request)
     for sent in messages:
         await socket.write_message(sent)
     heard, end = [], time.monotonic() + seconds
@@ -241,7 +237,7 @@ async def talk(port, kernel, messages, origin=None, seconds=3.0, headers=None, u
         if until(heard[-1]):
             break
     socket.close()
-    while await asyncio.wait_for(socket.read_message(), 20) is not None:
+    while await asyncio.wait_for(socket.read_message(), PATIENCE) is not None:
         pass
     return heard
 
@@ -260,17 +256,16 @@ def test_no_code_is_run_completed_or_inspected_over_a_page_s_websocket(server, t
     sent.append(message("shutdown_request", {"restart": False}, "control"))
     sent.append(message("debug_request", {"type": "request", "command": "evaluate"}, "control"))
     sent.append(message("comm_open", {"comm_id": "x", "target_name": "jupyter.widget", "data": {"state": {}}}))
-    heard = asyncio.run(talk(server.port, kernel, sent))
-    assert not mark.exists()
-    told = {answer["msg_type"] for answer in heard}
-    assert not told & {"execute_reply", "execute_result", "complete_reply", "inspect_reply", "history_reply", "stream"}
-    # the kernel still answers what its page asks
+    # The kernel still answers what its page asks, and only that: it would have answered the others before.
     comm = re.search(r'data-nba-model="([^"]+)"', page)[1]
-    chosen = {"cohort": "*", "school": "*", "sex": "girl", "newly_arrived": "*"}
-    asked = {"comm_id": comm, "data": {"method": "update", "state": {"selection": chosen}, "buffer_paths": []}}
-    heard = asyncio.run(talk(server.port, kernel, [message("comm_msg", asked)], seconds=60, until=view_in))
-    assert [view["selection"]["sex"] for view in map(view_in, heard) if view] == ["girl"]
-    assert not mark.exists()
+    for sex in ("girl", "boy"):
+        chosen = {"cohort": "*", "school": "*", "sex": sex, "newly_arrived": "*"}
+        asked = {"comm_id": comm, "data": {"method": "update", "state": {"selection": chosen}, "buffer_paths": []}}
+        heard = asyncio.run(talk(server.port, kernel, [*sent, message("comm_msg", asked)], until=view_in))
+        told = {answer["msg_type"] for answer in heard}
+        assert not {kind for kind in told if kind.endswith("_reply")} | (told & {"execute_result", "stream"})
+        assert [view["selection"]["sex"] for view in map(view_in, heard) if view] == [sex]
+        assert not mark.exists()
     say_farewell(server, page)
     assert settled(server)
 
@@ -315,11 +310,15 @@ def test_kernels_of_tabs_that_said_no_farewell_are_reaped_and_those_that_wait_ar
         assert settled(server)
         for _ in range(2):
             assert get(f"{server.address}live/board")[0] == 200
-        assert settled(server)
-        time.sleep(7)  # longer than a kernel may be idle: those that wait for a visitor are spared
-        page = get(f"{server.address}live/board")[2]
-        heard = asyncio.run(talk(server.port, kernel_of(page), [], seconds=0.5))
-        assert isinstance(heard, list)
+
+        def spared():
+            """The same kernels wait for longer than one may be idle, and no others are left."""
+            waiting = server.kernels()
+            time.sleep(7)
+            return len(waiting) == HEATED and server.kernels() == waiting
+
+        assert eventually(spared)
+        assert get(f"{server.address}live/board")[0] == 200
 
 
 def test_a_kernel_that_dies_is_not_started_anew(server):

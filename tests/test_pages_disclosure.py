@@ -142,7 +142,7 @@ def test_nothing_that_a_browser_receives_holds_a_hidden_number_or_a_student(serv
     page.on("response", lambda answer: received.append(answer))
     page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(frame)))
     page.goto(server + path)
-    page.wait_for_selector(READY, timeout=60_000)
+    page.wait_for_selector(READY)
     choose(page, "Avgångsår", index=1)
     choose(page, "Skola", index=1)
     bodies = [answer.text() for answer in received if "plotly" not in answer.url and answer.status == 200]

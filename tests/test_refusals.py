@@ -2,10 +2,10 @@
 
 import re
 import shutil
-import time
 
 import pytest
 from browsing import in_both_schemes
+from patience import eventually
 from serving import admit, get, running
 from test_accessibility import FAINT, axe, strange
 
@@ -107,10 +107,7 @@ def test_a_release_that_was_altered_or_is_gone(server, release, readable):
     table = release / "tables" / "groups.csv"
     table.write_bytes(table.read_bytes().replace(b"1", b"2"))
     kept = get(server.announced)[1]["Set-Cookie"].partition(";")[0]
-    for _ in range(100):
-        if get(f"{server.address}board", Cookie=kept)[0] == 503:
-            break
-        time.sleep(0.2)
+    assert eventually(lambda: get(f"{server.address}board", Cookie=kept)[0] == 503)
     readable(server, "board", "unavailable")
     shutil.rmtree(release)
     readable(server, "live/board", "unavailable")

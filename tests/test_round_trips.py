@@ -255,7 +255,7 @@ def test_kolada(server: Server, drawn: dict[tuple[str, int], tuple[float | None,
     server.answers |= {
         link: [page(part, after)] for link, part, after in zip(links, parts, [*following, None], strict=True)
     }
-    table = client(server, timeout=10.0)[0].values({"N15428": "behöriga"}, ["0000", "0180", "1883"])
+    table = client(server)[0].values({"N15428": "behöriga"}, ["0000", "0180", "1883"])
     found = {
         (row.municipality, row.period, row.gender): (None if pd.isna(row.value) else row.value, row.status)
         for row in table.itertuples()

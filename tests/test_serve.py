@@ -3,10 +3,10 @@
 import json
 import re
 import signal
-import time
 from types import SimpleNamespace
 
 import pytest
+from patience import eventually
 from releases import another_title, released
 from serving import START, get, running
 
@@ -135,15 +135,6 @@ def test_a_full_server_says_so_and_leads_to_the_static_page():
         assert get(f"{server.address}board")[0] == 200
         server.process.send_signal(signal.SIGTERM)
         assert "2018" not in server.process.stderr.read()  # nothing is told of what visitors asked for
-
-
-def eventually(condition, seconds=30):
-    """Wait for what happens within a while; the server looks at its release once a second."""
-    for _ in range(seconds * 5):
-        if condition():
-            return True
-        time.sleep(0.2)
-    return False
 
 
 def test_a_release_that_is_replaced_is_shown_whole_and_the_old_one_to_those_who_have_it(tmp_path):

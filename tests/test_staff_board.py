@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from browsing import in_both_schemes
+from browsing import in_both_schemes, saved
 from serving import EXPLORE, admit, get, running
-from test_accessibility import FAINT, axe, opened, saved
+from test_accessibility import FAINT, axe, opened
 from test_browser_board import needs_proc, process_of
 
 from nbanalytics.analysis.indicators import indicators
@@ -159,7 +159,7 @@ def visit(server, browser):
         page.on("pageerror", lambda error: troubles.append(str(error)))
         admit(contexts[-1], server)
         page.goto(server.address + query)
-        page.locator(".nba-chart[data-drawn]").nth(2).wait_for(timeout=60_000)
+        page.locator(".nba-chart[data-drawn]").nth(2).wait_for()
         return page
 
     yield go
