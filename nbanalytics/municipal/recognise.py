@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,14 +100,13 @@ def format_of(path: Path) -> str:
         module = _module(name)
         # Telling what a file is must survive any content: a format that stumbles over it does not know it.
         with suppress(Exception):
-            if module is not None and module.matches(path, head):
+            if module.matches(path, head):
                 return name
     return ""
 
 
 def _module(name: str) -> Any:
-    full = f"nbanalytics.readers.{name}"
-    return import_module(full) if find_spec(full) is not None else None
+    return import_module(f"{__package__}.{name}")
 
 
 def _format_or_none(path: Path) -> str:
