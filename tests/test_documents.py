@@ -7,7 +7,6 @@ import re
 import shlex
 from importlib.util import find_spec
 
-import pytest
 import typer
 from conftest import ROOT
 from test_architecture import FLOORS
@@ -27,8 +26,6 @@ COMMANDS = typer.main.get_command(app).commands
 #: Keys of a notebook's metadata, which look like names of Python.
 METADATA = {f"nbanalytics.{key}" for key in ("dashboard", "edition", "en", "en.source", "order")}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
-
-each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
 
 def prose_of(path):
@@ -57,51 +54,66 @@ def commands_in(path):
     return [shlex.split(call) for call in calls if re.match(r"(nbanalytics|make) [\w-]", call)]
 
 
-@each_document
-def test_links_lead_somewhere(path):
-    for link in re.findall(r"\]\(([^)\s]+)\)", prose_of(path)):
-        if re.match(r"[a-z]+:", link):
-            continue
-        name, _, anchor = link.partition("#")
-        target = (path.parent / name).resolve() if name else path
-        assert target.exists(), link
-        assert not anchor or anchor in anchors_of(target), link
+def wrong_in_documents(find):
+    """What a search finds in each of the documents, with the document's name; there must be something to look at."""
+    looked_at = [(path.relative_to(ROOT), text, right) for path in DOCUMENTS for text, right in find(path)]
+    assert looked_at
+    return [f"{path}: {text}" for path, text, right in looked_at if not right]
 
 
-@each_document
-def test_files_that_are_named_are_there(path):
-    named = [text for text in quoted_in(path) if re.fullmatch(r"[\w.-]+(/[\w.-]+)*/?", text)]
-    missing = [text for text in named if text.split("/")[0] in FOLDERS and not (ROOT / text).exists()]
-    assert missing == []
+def test_links_lead_somewhere():
+    def links(path):
+        for link in re.findall(r"\]\(([^)\s]+)\)", prose_of(path)):
+            name, _, anchor = link.partition("#")
+            target = (path.parent / name).resolve() if name else path
+            if not re.match(r"[a-z]+:", link):
+                yield link, target.exists() and (not anchor or anchor in anchors_of(target))
+
+    assert wrong_in_documents(links) == []
 
 
-@each_document
-def test_commands_and_their_options_are_there(path):
-    for program, name, *rest in commands_in(path):
-        if program == "make":
-            assert name in TARGETS, name
-            continue
-        assert name in COMMANDS, name
-        known = {
-            option for parameter in COMMANDS[name].params for option in (*parameter.opts, *parameter.secondary_opts)
-        }
-        assert {word for word in (word.strip("[]") for word in rest) if word.startswith("--")} <= known, (name, rest)
+def test_files_that_are_named_are_there():
+    def files(path):
+        for text in quoted_in(path):
+            if re.fullmatch(r"[\w.-]+(/[\w.-]+)*/?", text) and text.split("/")[0] in FOLDERS:
+                yield text, (ROOT / text).exists()
+
+    assert wrong_in_documents(files) == []
 
 
-@each_document
-def test_what_code_imports_is_there(path):
-    for block in blocks_of(path, "python"):
-        for node in ast.walk(ast.parse(block)):
-            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "nbanalytics":
-                home = importlib.import_module(node.module)
-                assert [alias.name for alias in node.names if not hasattr(home, alias.name)] == []
+def test_commands_and_their_options_are_there():
+    def calls(path):
+        for program, name, *rest in commands_in(path):
+            options = {word for word in (word.strip("[]") for word in rest) if word.startswith("--")}
+            if program == "make":
+                yield f"make {name}", name in TARGETS
+            else:
+                known = COMMANDS[name].params if name in COMMANDS else []
+                known = {option for parameter in known for option in (*parameter.opts, *parameter.secondary_opts)}
+                yield f"{name} {' '.join(rest)}", name in COMMANDS and options <= known
+
+    assert wrong_in_documents(calls) == []
 
 
-@each_document
-def test_dotted_names_are_there(path):
-    dotted = {text.removesuffix("()") for text in quoted_in(path) if re.fullmatch(r"nbanalytics(\.\w+)+(\(\))?", text)}
-    for home, name in (text.rsplit(".", 1) for text in dotted - METADATA):
-        assert hasattr(importlib.import_module(home), name) or find_spec(f"{home}.{name}"), f"{home}.{name}"
+def test_what_code_imports_is_there():
+    def imports(path):
+        for block in blocks_of(path, "python"):
+            for node in ast.walk(ast.parse(block)):
+                if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "nbanalytics":
+                    home = importlib.import_module(node.module)
+                    yield from ((f"{node.module}.{alias.name}", hasattr(home, alias.name)) for alias in node.names)
+
+    assert wrong_in_documents(imports) == []
+
+
+def test_dotted_names_are_there():
+    def names(path):
+        whole = r"nbanalytics(\.\w+)+(\(\))?"
+        dotted = {text.removesuffix("()") for text in quoted_in(path) if re.fullmatch(whole, text)}
+        for home, name in (text.rsplit(".", 1) for text in dotted - METADATA):
+            yield f"{home}.{name}", hasattr(importlib.import_module(home), name) or find_spec(f"{home}.{name}")
+
+    assert wrong_in_documents(names) == []
 
 
 def test_the_map_has_the_floors_in_their_order():

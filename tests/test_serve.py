@@ -81,37 +81,38 @@ def test_who_has_a_page_already_is_told_so(server):
     assert (status, page) == (304, "")
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "board.ipynb",
-        "voila/render/board.ipynb",
-        "voila/tree",
-        "voila/files/board.ipynb",
-        "voila/files/release/manifest.json",
-        "voila/static/voila.js",
-        "voila/templates/lab/static/../../../x",
-        "voila/api/contents",
-        "api/contents",
-        "api/kernels",
-        "api/terminals",
-        "release/manifest.json",
-        "live/other",
-        "live/board.ipynb",
-        "data/release/manifest.json",
-        "data/../release/manifest.json",
-        "assets/board.py",
-        "assets/../board.ipynb",
-        "notebooks/01-cohort.ipynb",
-        ".git/config",
-        "login",
-        "%2e%2e/%2e%2e/etc/passwd",
-    ],
+#: What a Jupyter server would answer, and what lies beside the pages.
+ELSEWHERE = (
+    "board.ipynb",
+    "voila/render/board.ipynb",
+    "voila/tree",
+    "voila/files/board.ipynb",
+    "voila/files/release/manifest.json",
+    "voila/static/voila.js",
+    "voila/templates/lab/static/../../../x",
+    "voila/api/contents",
+    "api/contents",
+    "api/kernels",
+    "api/terminals",
+    "release/manifest.json",
+    "live/other",
+    "live/board.ipynb",
+    "data/release/manifest.json",
+    "data/../release/manifest.json",
+    "assets/board.py",
+    "assets/../board.ipynb",
+    "notebooks/01-cohort.ipynb",
+    ".git/config",
+    "login",
+    "%2e%2e/%2e%2e/etc/passwd",
 )
-def test_nothing_else_is_served(server, path):
-    status, _, page = get(server + path)
-    assert status == 404
-    assert "Traceback" not in page
+
+
+def test_nothing_else_is_served(server):
+    for path in ELSEWHERE:
+        status, _, page = get(server + path)
+        assert status == 404, path
+        assert "Traceback" not in page, path
 
 
 def test_a_template_or_theme_in_the_address_changes_nothing(server):

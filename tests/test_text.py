@@ -28,12 +28,13 @@ def blanks(text):
     return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
-@pytest.mark.parametrize("key", sorted(messages()))
-def test_every_message_is_there_in_both_languages_with_the_same_blanks(key):
-    entry = messages()[key]
-    assert set(entry) == set(LANGUAGES)
-    assert all(text.strip() for text in entry.values())
-    assert blanks(entry["sv"]) == blanks(entry["en"])
+def test_every_message_is_there_in_both_languages_with_the_same_blanks():
+    def whole(entry):
+        there = set(entry) == set(LANGUAGES) and all(text.strip() for text in entry.values())
+        return there and blanks(entry["sv"]) == blanks(entry["en"])
+
+    assert len(messages()) > 400
+    assert [key for key, entry in messages().items() if not whole(entry)] == []
 
 
 def test_every_label_is_there_in_both_languages():
