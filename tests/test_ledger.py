@@ -1,18 +1,24 @@
 """The ledger: what was published, checked whole, and what it keeps from being published."""
 
+import hashlib
 import json
 import re
 import shutil
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from made_release import made_release
 from test_verify import COUNTS, SAFE
 
 from nbanalytics.errors import DisclosureError, ReleaseError
-from nbanalytics.release import files, publish, read_release, write_release
-from nbanalytics.release.ledger import Ledger, publish_release
+from nbanalytics.release import files, ledger, read_release, write_release
+from nbanalytics.release.ledger import Ledger, publish_release, refuse_in_public, rounding_secret
 from nbanalytics.release.verify import verify
 
 OTHER = {(cohort, school, group) for cohort, school, group in product(["2018", "2019"], ["S1", "S2"], ("3", "1"))}
@@ -29,10 +35,9 @@ def everything(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_an_entry_says_what_was_published_when_and_where(book):
+def test_an_entry_says_what_was_published_and_when(book):
     (entry,) = [json.loads(line) for line in book.read_text("utf-8").splitlines()]
     assert entry["date"] == "2026-01-02"
-    assert entry["where"] == "board"
     assert entry["manifest"] == read_release(book.parent / "board").manifest["checksum"]
     assert Ledger(book).releases() == [read_release(book.parent / "board")]
 
@@ -65,7 +70,7 @@ def test_what_is_proven_alone_and_not_together_is_refused_and_nothing_is_written
         found = verify(releases, *how)
         return replace(found, counts=found.counts | {"unproven": 2}) if len(releases) > 1 else found
 
-    monkeypatch.setattr(publish, "verify", unsure)
+    monkeypatch.setattr(ledger, "verify", unsure)
     counts = COUNTS | {("2020", "S1"): (50, 20, 30), ("2020", "S2"): (50, 22, 30)}
     before = everything(book.parent)
     with pytest.raises(DisclosureError, match="together with 1 earlier releases 2 more hidden counts are unproven"):
@@ -149,3 +154,120 @@ def test_a_failure_to_write_leaves_ledger_and_release_as_they_were(book, monkeyp
     with pytest.raises(ReleaseError, match="No space left"):
         publish_release(release, book.parent / "board", book)
     assert everything(book.parent) == before
+
+
+# ------------------------------------------------------------------ one publication at a time
+
+
+def test_two_publications_at_once_are_one_after_the_other_and_the_second_knows_the_first(book, monkeypatch):
+    """Each is safe alone, and not together: whoever comes second has to see what the first has published."""
+    attacking, go_on, said, outcome = Event(), Event(), [], []
+    attack = ledger.verify
+
+    def slow(releases, *how):
+        attacking.set()
+        assert go_on.wait(60)
+        return attack(releases, *how)
+
+    first = made_release(COUNTS | {("2020", "S1"): (50, 20, 30), ("2020", "S2"): (50, 22, 30)}, SAFE, "2027-01-02")
+    second = made_release(COUNTS | {("2020", "S1"): (50, 21, 30), ("2020", "S2"): (50, 22, 30)}, SAFE, "2027-01-03")
+    monkeypatch.setattr(ledger, "verify", slow)
+
+    def publish(release, folder):
+        try:
+            publish_release(release, book.parent / folder, book, said.append)
+            outcome.append("published")
+        except DisclosureError as error:
+            outcome.append(str(error))
+
+    threads = [Thread(target=publish, args=both) for both in ((first, "board"), (second, "other"))]
+    threads[0].start()
+    assert attacking.wait(60)
+    threads[1].start()
+    while "waiting for another publication with releases.ledger" not in said:
+        assert threads[1].is_alive()
+        time.sleep(0.01)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert outcome[0] == "published"
+    assert "two releases differ by 1" in outcome[1]
+    assert len(Ledger(book).entries()) == 2
+
+
+def test_another_process_cannot_hold_a_ledger_that_is_held_by_whatever_name(book):
+    (book.parent / "link").symlink_to(book)
+    code = (
+        "import sys; from pathlib import Path; from nbanalytics.release.ledger import Ledger\n"
+        "with Ledger(Path(sys.argv[1])).held(lambda words: print(words, flush=True)): print('held', flush=True)"
+    )
+    command = [sys.executable, "-c", code, str(book.parent / "link")]
+    with Ledger(book).held():
+        other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert other.stdout.readline() == "waiting for another publication with releases.ledger\n"
+        assert other.poll() is None
+    assert other.communicate(timeout=60)[0] == "held\n"
+    assert other.returncode == 0
+
+
+def test_two_that_make_the_key_at_once_have_the_same(tmp_path):
+    found = []
+    threads = [Thread(target=lambda: found.append(rounding_secret(ledger=tmp_path / "l"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1
+
+
+def test_ledger_copies_and_entries_hold_nothing_that_the_releases_do_not(book):
+    published = everything(book.parent / "board")
+    copies = everything(Ledger(book).copies)
+    assert sorted(copies.values()) == sorted(published.values())
+    manifest = json.loads((book.parent / "board" / "manifest.json").read_text("utf-8"))
+    (entry,) = Ledger(book).entries()
+    said = {"date": manifest["created"], "title": manifest["title"], "manifest": manifest["checksum"]}
+    assert entry.items() >= said.items()
+    text = json.dumps({name: entry[name] for name in entry if name != "hash"}, ensure_ascii=False, sort_keys=True)
+    assert entry == said | {
+        "number": 1,
+        "previous": "0" * 64,
+        "hash": hashlib.sha256(text.encode()).hexdigest(),
+    }
+    assert (book.parent / "releases.ledger.lock").read_bytes() == b""
+
+
+def test_a_ledger_of_before_which_noted_the_folder_is_still_read(book):
+    entry = Ledger(book).entries()[0] | {"where": "board"}
+    text = json.dumps({name: entry[name] for name in entry if name != "hash"}, ensure_ascii=False, sort_keys=True)
+    entry["hash"] = hashlib.sha256(text.encode()).hexdigest()
+    book.write_text(json.dumps(entry) + "\n", "utf-8")
+    counts = COUNTS | {("2020", "S1"): (50, 20, 30), ("2020", "S2"): (50, 22, 30)}
+    publish_release(made_release(counts, SAFE, created="2027-01-02"), book.parent / "board", book)
+    assert [found.get("where") for found in Ledger(book).entries()] == ["board", None]
+
+
+@pytest.mark.parametrize("name", ["board/l", "board/tables/l", "site/l", "site/assets/l", "new/l", "new/deep/l"])
+def test_neither_ledger_nor_key_lies_in_a_folder_that_is_published(book, name):
+    folder = book.parent
+    (folder / "site" / "assets").mkdir(parents=True)
+    (folder / "site" / "nbanalytics-site.txt").write_text("", "utf-8")
+    (folder / "way").symlink_to(folder)
+    before = everything(folder)
+    for path in (folder / name, folder / "way" / name, folder / "site" / ".." / name):
+        with pytest.raises(ReleaseError, match=r"ledger l would lie in (board|site|new)"):
+            publish_release(made_release(COUNTS, SAFE), folder / "new", path)
+        with pytest.raises(ReleaseError, match=r"key l would lie in"):
+            refuse_in_public(folder / "new", key=path)
+    assert everything(folder) == before
+    refuse_in_public(folder / "new", book, Path(f"{book}.key"))
+
+
+def test_the_command_refuses_a_ledger_and_a_key_in_what_it_publishes(run, tmp_path, book):
+    sample = Path(__file__).resolve().parents[1] / "data" / "sample"
+    for more in (("--ledger", tmp_path / "new" / "l"), ("--round", "--key", tmp_path / "board" / "key")):
+        status, _, err = run("release", sample, "--out", tmp_path / "new", *more)
+        assert status == 1
+        assert "is published with all that is in it" in err
+    assert not (tmp_path / "new").exists()

@@ -22,9 +22,9 @@ from nbanalytics.readers.write import write_records
 from nbanalytics.release import build_release, read_release
 from nbanalytics.release.declared import parse_declared, standard
 from nbanalytics.release.files import signed
-from nbanalytics.release.ledger import publish_release
+from nbanalytics.release.ledger import publish_release, rounding_secret
 from nbanalytics.release.persons import persons_of
-from nbanalytics.release.rounded import round_persons, rounding_secret, usual, worth_publishing
+from nbanalytics.release.rounded import round_persons, usual, worth_publishing
 from nbanalytics.release.verify import verify
 
 FILTERS = ["cohort", "school", "sex", "newly_arrived"]

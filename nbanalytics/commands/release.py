@@ -44,13 +44,13 @@ def release(
     from nbanalytics.release.declared import read_declared
     from nbanalytics.release.files import refuse_other_folder
     from nbanalytics.release.knowledge import read_known
-    from nbanalytics.release.ledger import publish_release
+    from nbanalytics.release.ledger import publish_release, refuse_in_public, rounding_secret
     from nbanalytics.release.report import ReleaseReport
-    from nbanalytics.release.rounded import rounding_secret
 
     if key is not None and not round_:
         raise ReleaseError("--key is the key of the rounding. Give --round with it, or leave it out.")
     refuse_other_folder(out)
+    refuse_in_public(out, ledger, key)
     chosen = read_policy(policy) if policy is not None else Policy()
     contents = read_declared(declare) if declare is not None else None
     public = read_known(known) if known is not None else None
@@ -64,7 +64,7 @@ def release(
             progress=step,
             contents=contents,
             known=public,
-            secret=rounding_secret(key, ledger) if round_ else None,
+            secret=rounding_secret(key, ledger, step) if round_ else None,
         )
     with waiting("attacking the release") as step:
         attacked = publish_release(built, out, ledger, step)

@@ -29,6 +29,7 @@ from nbanalytics.errors import NbanalyticsError
 from nbanalytics.figures.style import ACCENT
 from nbanalytics.files import replacing_folder
 from nbanalytics.pages.explained import published, title_of
+from nbanalytics.release.files import SITE
 from nbanalytics.text import say
 
 _WIDTH, _HEIGHT, _EDGE, _TOP = 320, 150, 24, 18
@@ -326,7 +327,6 @@ def _json(value: Any) -> bytes:
     return _dumps(value).encode()
 
 
-MARK = "nbanalytics-site.txt"
 _SAYS = "Written by 'nbanalytics export', which replaces this folder as a whole.\n"
 
 
@@ -353,7 +353,7 @@ def write_site(site: Site, folder: str | Path, progress: Callable[[str], None] |
         If the folder holds something else, or the disk does not take the files; nothing is changed then.
     """
     target = Path(folder).absolute()
-    if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not (target / MARK).is_file())):
+    if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not (target / SITE).is_file())):
         raise NbanalyticsError(
             f"{target.name} holds something that 'nbanalytics export' did not write, so nothing was written. "
             "Give a new or empty folder."
@@ -367,7 +367,7 @@ def write_site(site: Site, folder: str | Path, progress: Callable[[str], None] |
                 path = fresh / address
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(asset.body)
-            (fresh / MARK).write_text(_SAYS, encoding="utf-8")
+            (fresh / SITE).write_text(_SAYS, encoding="utf-8")
     except OSError as fault:
         raise NbanalyticsError(
             f"the site could not be written to {target.name} ({fault.strerror}); what was there is untouched. "

@@ -16,6 +16,8 @@ from nbanalytics.files import replacing_folder
 from nbanalytics.release.model import NOT_APPLICABLE, OK, SUPPRESSED, Release
 
 MANIFEST, WITNESSES = "manifest.json", "witnesses.csv"
+#: The file by which ``nbanalytics export`` knows its own folder.
+SITE = "nbanalytics-site.txt"
 FORMAT, VERSION = "nbanalytics-release", 2
 _DECIMALS = {"mean_points": 2, "mean_merit": 1, "mean_absence": 1, "hazard": 4, "survival": 4}
 AGAIN = "Make the release anew with 'nbanalytics release', or fetch it again from where it was published."
@@ -176,6 +178,11 @@ def refuse_other_folder(target: Path) -> None:
             f"Beside the release the folder {target.name} holds {len(strange)} other files, such as {strange[0]}, that "
             "would be lost. Move them away, or give another folder."
         )
+
+
+def is_published(folder: Path) -> bool:
+    """Whether a folder is a release, or a site that ``nbanalytics export`` wrote."""
+    return _is_release(folder) or (folder / SITE).is_file()
 
 
 def _is_release(folder: Path) -> bool:

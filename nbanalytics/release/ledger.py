@@ -5,24 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from nbanalytics.errors import DisclosureError, ReleaseError
 from nbanalytics.files import replacing_file
-from nbanalytics.release.files import MANIFEST, as_published, read_release, write_release
+from nbanalytics.release.files import MANIFEST, as_published, is_published, read_release, write_release
 from nbanalytics.release.model import Release
 from nbanalytics.release.verify import Verification, verify
 from nbanalytics.release.witnesses import replay, with_witnesses
 
+Progress = Callable[[str], None]
 #: What stands in the first entry for the entry before it.
 _FIRST = "0" * 64
-_KEYS = ("number", "date", "title", "where", "manifest", "previous")
+_KEYS = {"number", "date", "title", "manifest", "previous", "hash"}
+_FORMER = {"where"}  # the folder's name, which earlier versions noted
 _REMEDY = "Bring it back from a backup: without all that was published nobody can tell what a new release gives away."
 
 
@@ -30,8 +35,8 @@ _REMEDY = "Bring it back from a backup: without all that was published nobody ca
 class Ledger:
     """A file of what was published, one line of JSON for each release, and a folder beside it with their copies.
 
-    Each entry holds the hash of the one before it, so that a line cannot be altered or taken out unnoticed. The copies
-    hold only what was published. Ledger and copies stay with the municipality, beside its records.
+    Each entry holds the hash of the one before it, so that a line cannot be altered or taken out unnoticed. Entries and
+    copies hold only what was published. Ledger and copies stay with the municipality, beside its records.
 
     Attributes
     ----------
@@ -40,6 +45,48 @@ class Ledger:
     """
 
     path: Path
+
+    def __post_init__(self) -> None:
+        # The copies, the key and the lock lie beside the ledger itself, by whatever link it is named.
+        object.__setattr__(self, "path", Path(self.path).resolve())
+
+    @property
+    def key(self) -> Path:
+        """The key that rounds (see :func:`rounding_secret`)."""
+        return self.path.with_name(self.path.name + ".key")
+
+    @contextmanager
+    def held(self, progress: Progress | None = None) -> Iterator[None]:
+        """Hold the ledger: whoever else wants to publish with it waits until this publication is complete.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called with a message if another publication has to end first.
+
+        Raises
+        ------
+        ReleaseError
+            If the lock beside the ledger cannot be made.
+        """
+        lock = FileLock(self.path.with_name(self.path.name + ".lock"), mode=0o600)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                if progress is not None:
+                    progress(f"waiting for another publication with {self.path.name}")
+                lock.acquire()
+        except (OSError, NotImplementedError) as error:
+            raise ReleaseError(
+                f"The ledger {self.path.name} cannot be locked ({getattr(error, 'strerror', None) or error}), so "
+                "nothing is published. Check your rights to its folder, or move the ledger to a local disk."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     @property
     def copies(self) -> Path:
@@ -104,14 +151,12 @@ class Ledger:
         """Whether a release was published already."""
         return any(entry["manifest"] == release.manifest["checksum"] for entry in self.entries())
 
-    def append(self, release: Release, where: str) -> None:
+    def append(self, release: Release) -> None:
         """Note that a release is published, and keep a copy of it.
 
         Parameters
         ----------
         release : Release
-        where : str
-            Name of the folder it is written to.
 
         Raises
         ------
@@ -124,7 +169,6 @@ class Ledger:
             "number": len(entries) + 1,
             "date": release.manifest["created"],
             "title": release.manifest["title"],
-            "where": where,
             "manifest": checksum,
             "previous": entries[-1]["hash"] if entries else _FIRST,
         }
@@ -159,17 +203,16 @@ class Ledger:
             entry = json.loads(line)
         except ValueError:
             entry = None
-        if not isinstance(entry, dict) or set(entry) != {*_KEYS, "hash"}:
+        if not isinstance(entry, dict) or set(entry) - _FORMER != _KEYS:
             raise ReleaseError(f"Line {number} of the ledger {self.path.name} is no entry. {_REMEDY}")
         return entry
 
 
 def _hash(entry: dict[str, Any]) -> str:
-    text = json.dumps({key: entry[key] for key in _KEYS}, ensure_ascii=False, sort_keys=True)
+    text = json.dumps({key: entry[key] for key in entry if key != "hash"}, ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-Progress = Callable[[str], None]
 _PUBLISH_REMEDY = "Cross fewer filters, or take cohorts or schools together."
 
 
@@ -181,8 +224,8 @@ def publish_release(
 ) -> Verification:
     """Attack a release and write it, with the witnesses that the attack found, if nothing is left to be learnt.
 
-    The attack is on what the files will say, and takes as long as it needs: the same release is the same, byte for
-    byte, on a fast machine and on a slow one.
+    Publications that share a ledger run one after the other. The attack is on what the files will say, and takes as
+    long as it needs: the same release is the same, byte for byte, on a fast machine and on a slow one.
 
     Parameters
     ----------
@@ -205,10 +248,80 @@ def publish_release(
         If the attack finds anything, in the release or in it together with earlier ones, or if a hidden count is
         not shown to be open. Nothing is written then, and what stands in the folder stays.
     ReleaseError
-        If the ledger misses a release, also the one that is to be replaced; or a file cannot be written.
+        If the ledger misses a release, also the one that is to be replaced; if it lies in a folder that is published;
+        or a file cannot be written.
     """
     target = Path(folder)
-    book = Ledger(Path(ledger)) if ledger is not None else None
+    refuse_in_public(target, ledger)
+    if ledger is None:
+        return _publish(release, target, None, progress)
+    book = Ledger(Path(ledger))
+    with book.held(progress):
+        return _publish(release, target, book, progress)
+
+
+def refuse_in_public(folder: Path, ledger: str | Path | None = None, key: str | Path | None = None) -> None:
+    """Stop before a ledger or a key lies in a folder that is published.
+
+    Parameters
+    ----------
+    folder : Path
+        Where a release is to be written.
+    ledger, key : path, optional
+        Where they are, or are to be.
+
+    Raises
+    ------
+    ReleaseError
+        If one is in that folder, in another release or in a site that ``nbanalytics export`` wrote.
+    """
+    for what, path in (("ledger", ledger), ("key", key)):
+        if path is None:
+            continue
+        above = Path(path).resolve().parents
+        public = next((place for place in above if place == folder.resolve() or is_published(place)), None)
+        if public is not None:
+            raise ReleaseError(
+                f"The {what} {Path(path).name} would lie in {public.name}, which is published with all that is in it. "
+                "Keep it beside the records."
+            )
+
+
+def rounding_secret(
+    key: str | Path | None = None, ledger: str | Path | None = None, progress: Progress | None = None
+) -> bytes:
+    """Return the secret that rounds: of a key file, of the one beside a ledger, else drawn and thrown away.
+
+    Parameters
+    ----------
+    key : path, optional
+        A key file; made if it is missing.
+    ledger : path, optional
+        Its key is beside it, under its name and ``.key``.
+    progress : callable, optional
+        Called with a message if another publication has to end first.
+
+    Raises
+    ------
+    DataError
+        If the key cannot be read or made, or others than its owner can read it.
+    """
+    if key is None and ledger is None:
+        return secrets.token_bytes(32)
+    if key is not None or ledger is None:
+        return _read_or_make(Path(str(key)))
+    book = Ledger(Path(ledger))
+    with book.held(progress):  # two that start at once would make two keys
+        return _read_or_make(book.key)
+
+
+def _read_or_make(path: Path) -> bytes:
+    from nbanalytics.municipal.pseudonyms import create_key, read_key
+
+    return (read_key(path) if path.exists() else create_key(path)).secret
+
+
+def _publish(release: Release, target: Path, book: Ledger | None, progress: Progress | None) -> Verification:
     earlier = _earlier(book, target)
     release = as_published(release)
     alone = verify([release], progress, np.inf)
@@ -225,7 +338,7 @@ def publish_release(
         write_release(release, target)
         return alone
     # Noted first: a release that is out must be in the ledger, whatever happens in between.
-    book.append(release, target.name)
+    book.append(release)
     try:
         write_release(release, target)
     except ReleaseError:

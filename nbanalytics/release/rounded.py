@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -195,29 +193,6 @@ def usual() -> Declared:
     tables = {name: replace(table, max_crossed=_LESS.get(name, table.max_crossed)) for name, table in
               contents.tables.items()}  # fmt: skip
     return replace(contents, tables=MappingProxyType(tables))
-
-
-def rounding_secret(key: str | Path | None = None, ledger: str | Path | None = None) -> bytes:
-    """Return the secret that rounds: of a key file, of the one beside a ledger, else drawn and thrown away.
-
-    Parameters
-    ----------
-    key : path, optional
-        A key file; made if it is missing.
-    ledger : path, optional
-        Its key is beside it, under its name and ``.key``.
-
-    Raises
-    ------
-    DataError
-        If the key cannot be read or made, or others than its owner can read it.
-    """
-    from nbanalytics.municipal.pseudonyms import create_key, read_key
-
-    if key is None and ledger is None:
-        return secrets.token_bytes(32)
-    path = Path(key) if key is not None else Path(f"{ledger}.key")
-    return (read_key(path) if path.exists() else create_key(path)).secret
 
 
 def _blocks(table: pd.DataFrame) -> Iterator[tuple[str, Ids]]:
