@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -68,6 +69,7 @@ app.command()(simulate)
 
 def main() -> None:
     """Run the command line; what a user can mend is told in one message, without a traceback."""
+    _end_in_order()
     try:
         app()
     except NbanalyticsError as error:
@@ -85,3 +87,11 @@ def main() -> None:
     except KeyboardInterrupt:
         tell("interrupted")
         sys.exit(130)
+
+
+def _end_in_order() -> None:
+    """Let a command that is asked to end remove what it has half written, as an error lets it."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))

@@ -26,6 +26,7 @@ from workbooks import xls, xlsx
 
 from nbanalytics.declaration import Declaration, parse_declaration
 from nbanalytics.errors import DataError
+from nbanalytics.files import spill_folder
 from nbanalytics.frames import collect
 from nbanalytics.readers import check_records, open_records, read_records, scan_records, write_records
 from nbanalytics.readers.write import declaration_toml
@@ -410,7 +411,7 @@ def test_scanned_records_give_the_same_numbers(karlskoga: StudentRecords, tmp_pa
     first = collect(karlskoga.term_results()).sort_values(key, ignore_index=True)
     second = collect(scanned.cohort(2018).term_results()).sort_values(key, ignore_index=True)
     pd.testing.assert_frame_equal(first, second, check_dtype=False)
-    assert not list(Path(tempfile.gettempdir()).glob("nbanalytics-*"))
+    assert os.listdir(spill_folder()) == []
 
 
 def test_a_folder_is_checked_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

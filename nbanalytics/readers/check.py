@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nbanalytics.errors import DataError
-from nbanalytics.readers.folder import Folder, open_folder
+from nbanalytics.readers.folder import Folder, open_folder, parquet_file
 from nbanalytics.readers.read import check_folder, read_records
 from nbanalytics.readers.report import CheckReport
 from nbanalytics.readers.scan import check_scanned, is_parquet, scan_records
@@ -101,8 +100,13 @@ def open_records(path: str | Path, memory_limit: str | None = None) -> StudentRe
 
 def _fits_in_memory(folder: Folder) -> bool:
     try:
-        rows: int = sum(pq.read_metadata(source.path).num_rows for source in folder.sources.values())
+        rows = sum(_rows_of(source.path) for source in folder.sources.values())
     except (pa.ArrowException, OSError):
         # Not Parquet at all; reading says so.
         return True
     return rows <= _MOST_ROWS
+
+
+def _rows_of(path: Path) -> int:
+    with parquet_file(path) as file:
+        return int(file.metadata.num_rows)

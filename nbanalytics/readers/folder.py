@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pyarrow.parquet as pq
 
 from nbanalytics.declaration import DECLARATION_FILE, Declaration, read_declaration
 from nbanalytics.errors import DataError, NbanalyticsError
+from nbanalytics.files import remove_leftovers
 from nbanalytics.readers.csv_file import read_csv
 from nbanalytics.readers.findings import (
     Finding,
@@ -29,12 +32,19 @@ from nbanalytics.readers.workbook import UNVALUED, opened
 from nbanalytics.schema import TABLES
 
 
+@contextmanager
+def parquet_file(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file by its path alone: pyarrow takes some names for addresses."""
+    with path.open("rb") as stream:
+        yield pq.ParquetFile(stream)
+
+
 def read_parquet(path: Path) -> RawTable:
     """Read a Parquet file; its rows are numbered as if a header stood above them in row 1."""
     try:
-        file = pq.ParquetFile(path)
-        refuse_too_many_columns(len(file.schema_arrow.names))
-        table = file.read()
+        with parquet_file(path) as file:
+            refuse_too_many_columns(len(file.schema_arrow.names))
+            table = file.read()
         columns = [_plain(column) for column in table.columns]
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, PermissionError):
@@ -175,11 +185,14 @@ def open_folder(path: str | Path) -> Folder:
         If there is nothing of that name, or a file that is no workbook.
     """
     root = Path(path)
+    left = remove_leftovers(root)
     try:
         files = _files(root)
     except OSError as error:
         raise DataError(f"{root} cannot be opened ({error.strerror}). Check that it may be read.") from None
-    findings: list[Finding] = []
+    what = "it is left of a command that was ended while it wrote, and cannot be removed"
+    remedy = "Remove it: it may hold records."
+    findings = [Finding(str(path), "", what, remedy, no_rows(), 0, "remark") for path in left]
     folder = root if root.is_dir() else root.parent
     sources: dict[str, Source] = {}
     for source in _sources(files, findings):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+from uuid import uuid4
 
 import duckdb
 import numpy as np
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 from tqdm import tqdm
 
 from nbanalytics.errors import DataError
+from nbanalytics.files import spill_folder
 from nbanalytics.readers.findings import Finding, RawTable, UnreadableError, about_rows, fatal, no_rows
 from nbanalytics.readers.folder import Folder, open_folder
 from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table, reasons_by_row, rejected_rows
@@ -155,7 +157,8 @@ def _read(path: str | Path) -> Read:
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
     """Return the one database in memory whose cursors ask about tables; opening another each time is slow."""
-    return duckdb.connect()
+    # Without a folder of its own DuckDB would put what does not fit in memory beside the notebook.
+    return duckdb.connect(config={"temp_directory": str(spill_folder() / uuid4().hex)})
 
 
 def _tidy_tables(folder: Folder, findings: list[Finding]) -> dict[str, TidyTable]:

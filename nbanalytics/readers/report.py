@@ -14,7 +14,7 @@ import numpy as np
 
 from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
-from nbanalytics.files import replacing_file
+from nbanalytics.files import OWNER_FILE, replacing_file
 from nbanalytics.readers.findings import Finding, Rows, no_rows, sentences_by_file
 from nbanalytics.readers.tables import Tables
 
@@ -181,7 +181,7 @@ class CheckReport:
         """
         target = Path(path)
         try:
-            with replacing_file(target) as fresh, fresh.open("w", newline="", encoding="utf-8") as stream:
+            with replacing_file(target, OWNER_FILE) as fresh, fresh.open("w", newline="", encoding="utf-8") as stream:
                 writer = csv.writer(stream)
                 writer.writerow(["file", "row", "column", "reason"])
                 for file in self.files:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tempfile
+import os
+import re
 import zlib
 from collections.abc import Iterable
 from importlib.resources import files
@@ -14,17 +15,16 @@ from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from nbanalytics.declaration import DECLARATION_FILE
 from nbanalytics.errors import DataError
-from nbanalytics.files import replacing_file
+from nbanalytics.files import OWNER_FILE, replacing_file, spill_folder
 from nbanalytics.readers.findings import Finding, fatal, no_rows
-from nbanalytics.readers.folder import RECEIPT_FILE, Folder, open_folder
+from nbanalytics.readers.folder import RECEIPT_FILE, Folder, Source, open_folder, parquet_file
 from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table
 from nbanalytics.readers.rules import RULES_VERSION, check_tables
-from nbanalytics.readers.tables import Tables
+from nbanalytics.readers.tables import Tables, quoted
 from nbanalytics.readers.tidy import scales_of
 from nbanalytics.records import StudentRecords
 from nbanalytics.schema import TABLES, Column, Table
@@ -41,7 +41,7 @@ def receipt_is_fresh(folder: Folder) -> bool:
 
 def write_receipt(folder: Folder) -> None:
     """Note that the folder was found without faults; a folder that may not be written to stays without."""
-    with contextlib.suppress(OSError), replacing_file(folder.path / RECEIPT_FILE) as fresh:
+    with contextlib.suppress(OSError), replacing_file(folder.path / RECEIPT_FILE, OWNER_FILE) as fresh:
         fresh.write_text(json.dumps(_state(folder), indent=1), encoding="utf-8")
 
 
@@ -82,8 +82,9 @@ def scan_records(path: str | Path, memory_limit: str | None = None, *, check: bo
 
     Examples
     --------
-    >>> from nbanalytics.readers import write_records
+    >>> import tempfile
     >>> import pandas as pd
+    >>> from nbanalytics.readers import write_records
     >>> students = pd.DataFrame({"student_id": ["P1"], "cohort": [2018]})
     >>> grades = pd.DataFrame({"student_id": ["P1"], "term": ["6VT"], "subject": ["MA"], "grade": ["E"]})
     >>> folder = Path(tempfile.mkdtemp()) / "records"
@@ -102,7 +103,7 @@ def scan_records(path: str | Path, memory_limit: str | None = None, *, check: bo
             raise DataError(CheckReport(str(path), (), tuple(wrong)).fault_message())
     connection = _connect(memory_limit)
     relations: dict[str, Any] = {
-        name: connection.sql(_select(TABLES[name], source.path)) for name, source in folder.sources.items()
+        name: connection.sql(_select(connection, TABLES[name], source)) for name, source in folder.sources.items()
     }
     return StudentRecords(**relations, declaration=folder.declaration)
 
@@ -142,8 +143,8 @@ def is_parquet(folder: Folder) -> bool:
 
 
 def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
-    # DuckDB makes the directory when something does not fit in memory, and takes it away when it closes.
-    spill = Path(tempfile.gettempdir()) / f"nbanalytics-{uuid4().hex}"
+    # DuckDB makes the directory when something does not fit in memory, and removes it when it closes.
+    spill = spill_folder() / uuid4().hex
     settings: dict[str, Any] = {
         "temp_directory": str(spill),
         "preserve_insertion_order": False,
@@ -171,7 +172,7 @@ def _shape_findings(folder: Folder) -> list[Finding]:
             findings.append(fatal(source.label, "only Parquet files can be scanned", _REWRITE))
             continue
         try:
-            schema = pq.read_schema(source.path)
+            schema = _shape_of(source)[0]
         except (pa.ArrowException, OSError, ValueError):
             findings.append(fatal(source.label, "this is not a Parquet file, or a damaged one", "Write it again."))
             continue
@@ -202,13 +203,48 @@ def _fits(kind: Any, column: Column) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _select(table: Table, path: Path, numbered: bool = False) -> str:
-    present = set(pq.read_schema(path).names)
+def _select(connection: duckdb.DuckDBPyConnection, table: Table, source: Source, numbered: bool = False) -> str:
+    """Return the question for all of a table; raises DataError if DuckDB does not see the rows of this file alone."""
+    schema, own_rows = _shape_of(source)
+    present = set(schema.names)
     cells = [_cell(column) for column in table.columns if column.name in present]
     if numbered:
         cells.append("file_row_number + 2 AS row")
-    file = str(path).replace("'", "''")
-    return f"SELECT {', '.join(cells)} FROM read_parquet('{file}'{', file_row_number = true' if numbered else ''})"
+    options = "hive_partitioning = false" + (", file_row_number = true" if numbered else "")
+    rows = f"read_parquet({quoted(_plain_name(source.path))}, {options})"
+    asked = connection.execute(f"SELECT count(*) FROM {rows}").fetchall()
+    if asked != [(own_rows,)]:
+        raise DataError(f"{source.label} is not read row for row from its folder. Give the folder a plain name.")
+    return f"SELECT {', '.join(cells)} FROM {rows}"
+
+
+def _shape_of(source: Source) -> tuple[pa.Schema, int]:
+    """Return the columns of a Parquet file and its number of rows."""
+    with parquet_file(source.path) as file:
+        return file.schema_arrow, file.metadata.num_rows
+
+
+#: Characters that DuckDB may take for a pattern, and what cannot be written as UTF-8.
+_PATTERN = re.compile(r"[*?\[\]{}\\\x00-\x1f\ud800-\udfff]")
+
+
+def _plain_name(path: Path) -> str:
+    """Return a name of a file that DuckDB takes for no pattern: its own, or that of a link to it.
+
+    DuckDB has no way to write a pattern's characters that holds on all systems: it takes ``[*]`` for ``*``, but not
+    where another folder has a backslash in its name.
+    """
+    own = Path(os.path.abspath(path))
+    if not _PATTERN.search(own.as_posix()):
+        return own.as_posix()
+    link = spill_folder() / f"{uuid4().hex}.parquet"
+    try:
+        link.symlink_to(own)
+    except OSError:
+        raise DataError(
+            f"{path.name} cannot be opened there. Rename the folder: without * ? [ ] in its name."
+        ) from None
+    return link.as_posix()
 
 
 def _cell(column: Column) -> str:
@@ -220,19 +256,21 @@ def _cell(column: Column) -> str:
 
 def _views(folder: Folder, connection: duckdb.DuckDBPyConnection, findings: list[Finding]) -> Tables:
     for name, source in folder.sources.items():
-        connection.execute(f"CREATE VIEW {name} AS {_select(TABLES[name], source.path, numbered=True)}")
+        connection.execute(f"CREATE VIEW {name} AS {_select(connection, TABLES[name], source, numbered=True)}")
     column = TABLES["students"].column("cohort")
     assert column is not None
     asked = f"SELECT DISTINCT cohort FROM students WHERE cohort BETWEEN {column.low} AND {column.high} ORDER BY 1"
     cohorts = [cohort for (cohort,) in connection.execute(asked).fetchall()]
     scales, wrong = scales_of(folder.declaration, cohorts, folder.sources["students"].label)
     findings += wrong
-    schemas = {name: pq.read_schema(source.path).names for name, source in folder.sources.items()}
+    shapes = {name: _shape_of(source) for name, source in folder.sources.items()}
     return Tables(
         connection,
         files={name: folder.sources[name].label for name in TABLES if name in folder.sources},
-        columns={name: frozenset(c for c in schemas[name] if TABLES[name].column(c)) for name in schemas},
-        rows={name: pq.read_metadata(source.path).num_rows for name, source in folder.sources.items()},
+        columns={
+            name: frozenset(c for c in schema.names if TABLES[name].column(c)) for name, (schema, _) in shapes.items()
+        },
+        rows={name: rows for name, (_, rows) in shapes.items()},
         declaration=folder.declaration,
         scales=scales,
         every_row=False,

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from nbanalytics.declaration import DECLARATION_FILE, Declaration
 from nbanalytics.errors import DataError
-from nbanalytics.files import replacing_folder
+from nbanalytics.files import OWNER_FOLDER, open_owned, replacing_folder
 from nbanalytics.frames import open_frame
 from nbanalytics.grading import Rule, Scale, default_catalogue
 from nbanalytics.readers.folder import RECEIPT_FILE, SUFFIXES
@@ -40,7 +40,8 @@ def write_records(
         Of any dataframe; tables are brought to memory one at a time.
     folder : str or Path
         It is made, or replaced as a whole if it holds records and nothing else. Should anything fail on the
-        way, it is left as it was.
+        way, it is left as it was. A new folder and new files are the owner's alone (modes 0700 and 0600); those
+        that are replaced keep their group and mode.
     format : {"csv", "parquet"}
         CSV is UTF-8 with commas.
     wide : bool
@@ -69,10 +70,11 @@ def write_records(
     _refuse_foreign(target)
     tables = records.tables()
     try:
-        with replacing_folder(target) as fresh:
+        with replacing_folder(target, OWNER_FOLDER) as fresh:
             for name in tqdm(tables, desc="writing", unit="table", delay=2, leave=False, disable=None):
                 _write_table(_arrow(name, tables[name], records.declaration, wide), fresh / f"{name}.{format}")
-            (fresh / DECLARATION_FILE).write_text(declaration_toml(records.declaration), encoding="utf-8")
+            with open_owned(fresh / DECLARATION_FILE) as stream:
+                stream.write(declaration_toml(records.declaration).encode())
             if format == "parquet" and not wide:
                 check_scanned(fresh)
     except OSError as error:
@@ -131,17 +133,19 @@ def _widened(data: Any, name: str, declaration: Declaration) -> Any:
 
 def _write_table(data: Any, path: Path) -> None:
     if path.suffix == ".parquet":
-        pq.write_table(data, path, compression="zstd")
+        with open_owned(path) as stream:
+            pq.write_table(data, stream, compression="zstd")
         return
     try:
         _write_csv(data, path, "none")
     except pa.ArrowInvalid:
         # A cell holds a comma, a quotation mark or a line end; Arrow then puts every text in quotation marks.
+        path.unlink()
         _write_csv(data, path, "needed")
 
 
 def _write_csv(data: Any, path: Path, quoting: str) -> None:
-    with path.open("wb") as stream:
+    with open_owned(path) as stream:
         # Arrow would put every column name in quotation marks.
         stream.write((",".join(_quoted(name) for name in data.column_names) + "\n").encode())
         pa_csv.write_csv(data, stream, pa_csv.WriteOptions(include_header=False, quoting_style=quoting))

@@ -8,7 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from nbanalytics.declaration import DECLARATION_FILE
 from nbanalytics.errors import DataError
+from nbanalytics.files import OWNER_FOLDER, open_owned, replacing_folder
+from nbanalytics.schema import TABLES
 from nbanalytics.simulation.municipality import DEFAULT_SEED, Simulation, simulate
 from nbanalytics.simulation.parameters import TERMS
 
@@ -24,7 +27,8 @@ def write_sample(folder: str | Path, seed: int = DEFAULT_SEED, **settings: Any) 
     Parameters
     ----------
     folder : path
-        Made if it is missing. Files of the same names are replaced.
+        Made if it is missing, or replaced as a whole if it holds a sample and nothing else. As with all records, a
+        new folder and its files are the owner's alone.
     seed : int
         The same seed gives the same bytes.
     **settings
@@ -40,7 +44,7 @@ def write_sample(folder: str | Path, seed: int = DEFAULT_SEED, **settings: Any) 
     Raises
     ------
     DataError
-        If ``folder`` is a file, or the settings cannot be simulated; nothing is written then.
+        If ``folder`` is a file, or holds other files, or the settings cannot be simulated; nothing is written then.
 
     Examples
     --------
@@ -53,15 +57,26 @@ def write_sample(folder: str | Path, seed: int = DEFAULT_SEED, **settings: Any) 
     target = Path(folder)
     if target.exists() and not target.is_dir():
         raise DataError(f"{target.name} is a file, and a folder is to be written. Name another folder.")
+    _refuse_foreign(target)
     simulation = simulate(seed=seed, **settings)
-    (target / "truth").mkdir(parents=True, exist_ok=True)
-    for name, table in simulation.records.tables().items():
-        _write(wide_grades(table) if name == "grades" else table, target / f"{name}.csv")
-    _write(simulation.truth, target / "truth" / "truth.csv")
-    _write(simulation.hazards.round(6), target / "truth" / "hazards.csv")
-    _write_text(_declaration(simulation), target / "records.toml")
-    _write_text(_readme(simulation), target / "README.md")
+    with replacing_folder(target, OWNER_FOLDER) as fresh:
+        (fresh / "truth").mkdir(OWNER_FOLDER)
+        for name, table in simulation.records.tables().items():
+            _write(wide_grades(table) if name == "grades" else table, fresh / f"{name}.csv")
+        _write(simulation.truth, fresh / "truth" / "truth.csv")
+        _write(simulation.hazards.round(6), fresh / "truth" / "hazards.csv")
+        _write_text(_declaration(simulation), fresh / "records.toml")
+        _write_text(_readme(simulation), fresh / "README.md")
     return simulation
+
+
+def _refuse_foreign(target: Path) -> None:
+    """Replace nothing but what this module writes."""
+    own = {*(f"{name}.csv" for name in TABLES), DECLARATION_FILE, "README.md", "truth", "truth.csv", "hazards.csv"}
+    # Hidden files are the receipts of checks and what an operating system leaves.
+    foreign = sum(path.name not in own and not path.name.startswith(".") for path in target.rglob("*"))
+    if foreign:
+        raise DataError(f"{target} holds {foreign} other files, and the whole folder would be replaced. Name another.")
 
 
 def wide_grades(grades: pd.DataFrame) -> pd.DataFrame:
@@ -81,7 +96,8 @@ def _write(table: pd.DataFrame, path: Path) -> None:
 
 
 def _write_text(text: str, path: Path) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
+    with open_owned(path) as stream:
+        stream.write(text.encode())
 
 
 def _declaration(simulation: Simulation) -> str:
