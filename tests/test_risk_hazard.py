@@ -153,7 +153,7 @@ def test_bad_input_is_refused_in_words():
         Hazard().fit(X, 0 * y)
     with pytest.raises(DataError, match="Put Design before"):
         Hazard().fit(X.assign(x=np.nan), y)
-    with pytest.raises(DataError, match="perfect separation"):
+    with pytest.raises(DataError, match="separate the outcomes"):
         Hazard().fit(X.assign(leak=y + 0.001 * X["x"]), y)
     X, y = planted(3, n=3000)
     with pytest.warns(EstimationWarning, match="^leak: all or none"):

@@ -114,7 +114,7 @@ def test_few_schools_and_one_school_are_said():
 
 def test_perfect_separation_is_refused_in_words():
     X, y = made()
-    with pytest.raises(DataError, match=r"perfect separation.*feature that is the outcome itself"):
+    with pytest.raises(DataError, match=r"separate the outcomes.*feature that is the outcome itself"):
         Logit().fit(X.assign(leak=y + 0.001 * X["x"]), y)
 
 

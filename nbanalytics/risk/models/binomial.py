@@ -1,19 +1,24 @@
-"""Fisher scoring for binomial models with a logit or a complementary log-log link, on plain arrays."""
+"""Binomial models with a logit or a complementary log-log link: statsmodels' fit, and a check for separation."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import statsmodels.api as sm
 from numpy.typing import NDArray
+from scipy.optimize import minimize
+from statsmodels.stats.sandwich_covariance import S_crosssection
 
 from nbanalytics.errors import DataError
 
 Floats = NDArray[np.float64]
 Link = Literal["logit", "cloglog"]
 LINKS: tuple[Link, ...] = ("logit", "cloglog")
+_FAMILIES = {"logit": sm.families.Binomial(), "cloglog": sm.families.Binomial(sm.families.links.CLogLog())}
 #: Linear predictors beyond these are probabilities of 0 and 1 in double precision.
 _BOUNDS = {"logit": (-35.0, 35.0), "cloglog": (-35.0, 3.5)}
 #: A standardised coefficient with a greater standard error has no finite estimate.
@@ -28,7 +33,6 @@ class BinomialFit:
     covariance: Floats
     deviance: float
     converged: bool
-    iterations: int
 
 
 def inverse_link(eta: Floats, link: Link) -> Floats:
@@ -39,26 +43,11 @@ def inverse_link(eta: Floats, link: Link) -> Floats:
     >>> inverse_link(np.array([0.0]), "cloglog").round(4)
     array([0.6321])
     """
-    bounded = np.clip(eta, *_BOUNDS[link])
-    return 1 / (1 + np.exp(-bounded)) if link == "logit" else -np.expm1(-np.exp(bounded))
+    return np.asarray(_FAMILIES[link].link.inverse(np.clip(eta, *_BOUNDS[link])), dtype=float)
 
 
-def slope(eta: Floats, link: Link) -> Floats:
-    """Return the derivative of :func:`inverse_link`."""
-    bounded = np.clip(eta, *_BOUNDS[link])
-    mu = inverse_link(bounded, link)
-    return mu * (1 - mu) if link == "logit" else np.exp(bounded) * (1 - mu)
-
-
-def deviance_of(y: Floats, mu: Floats) -> float:
-    """Minus twice the log-likelihood of outcomes of 0 and 1."""
-    return float(-2 * np.log(np.where(y > 0, mu, 1 - mu)).sum())
-
-
-def fit_binomial(
-    design: Floats, y: Floats, link: Link = "logit", penalty: float = 0.0, max_iterations: int = 60
-) -> BinomialFit:
-    """Fit by Fisher scoring (iteratively reweighted least squares), halving steps that do not improve the fit.
+def fit_binomial(design: Floats, y: Floats, link: Link = "logit", penalty: float = 0.0) -> BinomialFit:
+    """Fit by maximum likelihood, or with a ridge penalty.
 
     Parameters
     ----------
@@ -69,16 +58,16 @@ def fit_binomial(
     penalty : float
         Half of this times the squared standardised coefficients (of columns that are not constant) is added to
         minus the log-likelihood: ridge regression.
-    max_iterations : int
 
     Returns
     -------
     BinomialFit
+        With a penalty the covariance is missing: a penalised fit has no standard errors.
 
     Notes
     -----
-    McCullagh, P. and Nelder, J. A. (1989), *Generalized Linear Models*, ch. 2.5 and 4. Only sums over rows are kept, so
-    that a million person-periods need little memory.
+    ``statsmodels.api.GLM``: iteratively reweighted least squares; with a penalty, Newton's method within a trust region
+    (scipy) on its likelihood. McCullagh, P. and Nelder, J. A. (1989), *Generalized Linear Models*, ch. 2.5 and 4.
 
     Examples
     --------
@@ -88,32 +77,53 @@ def fit_binomial(
     """
     if penalty < 0:
         raise DataError(f"A penalty of {penalty:g} would reward large coefficients. Give 0 or more.")
-    ridge = np.diag(penalty * design.var(axis=0))
-    mean = y.mean()
-    start = np.log(mean / (1 - mean)) if link == "logit" else np.log(-np.log1p(-mean))
-    eta = np.full(len(y), start)
-    coefficients = np.zeros(design.shape[1])
-    objective = np.inf
-    converged = False
-    iteration = 0
-    while iteration < max_iterations and not converged:
-        iteration += 1
-        mu, rate = inverse_link(eta, link), slope(eta, link)
-        weights = rate * rate / (mu * (1 - mu))
-        weighted = design * weights[:, None]
-        information = design.T @ weighted + ridge
-        # The working response; only its first, made-up, linear predictor is no combination of the columns.
-        proposal = _solve(information, weighted.T @ (eta + (y - mu) / rate))
-        coefficients, eta, new = _no_worse(design, y, link, ridge, coefficients, proposal, objective)
-        converged = abs(objective - new) < 1e-10 * (abs(new) + 0.1)
-        objective = new
-    rate, mu = slope(eta, link), inverse_link(eta, link)
-    information = design.T @ (design * (rate * rate / (mu * (1 - mu)))[:, None]) + ridge
-    return BinomialFit(coefficients, _inverse(information), deviance_of(y, mu), converged, iteration)
+    with warnings.catch_warnings():
+        # Separation and slow convergence are reported by the caller, term by term and in words.
+        warnings.simplefilter("ignore")
+        if penalty > 0:
+            return _ridge(design, y, link, penalty)
+        result = sm.GLM(y, design, family=_FAMILIES[link]).fit(maxiter=100, tol=1e-10, tol_criterion="deviance")
+    return BinomialFit(
+        np.asarray(result.params),
+        np.asarray(result.normalized_cov_params),
+        float(result.deviance),
+        bool(result.converged),
+    )
+
+
+def _ridge(design: Floats, y: Floats, link: Link, penalty: float) -> BinomialFit:
+    """Minimise the penalised likelihood; statsmodels' own search stops too early to be compared with other programs."""
+    spread = design.std(axis=0)
+    # Standardised columns make one penalty mean the same for all, and the search well conditioned.
+    scale = np.where(spread > 0, spread, 1.0)
+    weights = np.where(spread > 0, penalty, 0.0)
+    model: Any = sm.GLM(y, design / scale, family=_FAMILIES[link])
+
+    def slope(b: Floats) -> Floats:
+        return np.asarray(weights * b - model.score(b, scale=1.0), dtype=float)
+
+    def curvature(b: Floats) -> Floats:
+        return np.asarray(np.diag(weights) - model.hessian(b, scale=1.0, observed=False), dtype=float)
+
+    def loss(b: Floats) -> float:
+        return float(weights @ b**2 / 2 - model.loglike(b, scale=1.0))
+
+    found: Any = minimize(
+        loss,
+        np.zeros(design.shape[1]),
+        jac=slope,
+        hess=curvature,
+        method="trust-exact",
+        options={"gtol": 1e-8},
+    )
+    coefficients = found.x / scale
+    unknown = np.full((len(scale), len(scale)), np.nan)
+    mu = inverse_link(design @ coefficients, link)
+    return BinomialFit(coefficients, unknown, float(model.family.deviance(y, mu)), bool(found.success))
 
 
 def separated(fit: BinomialFit, design: Floats) -> NDArray[np.bool_]:
-    """Tell which coefficients grow without bound, because a column separates the outcomes.
+    """Find the coefficients that grow without bound, because a column separates the outcomes.
 
     Raises
     ------
@@ -122,7 +132,7 @@ def separated(fit: BinomialFit, design: Floats) -> NDArray[np.bool_]:
     """
     if fit.deviance < 1e-4:
         raise DataError(
-            f"The features tell the outcome of all {len(design)} rows apart (perfect separation), so no "
+            f"The features separate the outcomes of all {len(design)} rows perfectly, so no "
             "coefficient can be estimated. Look for a feature that is the outcome itself, use fewer features or more "
             "students, or a penalty (penalty=1)."
         )
@@ -159,38 +169,6 @@ def clustered_covariance(
     """
     n, p = len(design), int((np.diag(fit.covariance) > 0).sum())
     codes, found = pd.factorize(clusters)
-    eta = np.clip(design @ fit.coefficients, *_BOUNDS[link])
-    mu = inverse_link(eta, link)
-    residual = (y - mu) * slope(eta, link) / (mu * (1 - mu))
-    scores = np.column_stack(
-        [np.bincount(codes, residual * design[:, place], len(found)) for place in range(design.shape[1])]
-    )
+    scores = sm.GLM(y, design, family=_FAMILIES[link]).score_obs(fit.coefficients)
     correction = len(found) / (len(found) - 1) * (n - 1) / (n - p)
-    return np.asarray(correction * fit.covariance @ (scores.T @ scores) @ fit.covariance)
-
-
-def _no_worse(
-    design: Floats, y: Floats, link: Link, ridge: Floats, old: Floats, proposal: Floats, objective: float
-) -> tuple[Floats, Floats, float]:
-    """Return the proposal, or a point between it and the old coefficients that fits no worse."""
-    for _ in range(20):
-        eta = np.clip(design @ proposal, *_BOUNDS[link])
-        new = deviance_of(y, inverse_link(eta, link)) + float(proposal @ ridge @ proposal)
-        if new <= objective * (1 + 1e-9):
-            break
-        proposal = (old + proposal) / 2
-    return proposal, eta, new
-
-
-def _solve(information: Floats, right: Floats) -> Floats:
-    try:
-        return np.asarray(np.linalg.solve(information, right))
-    except np.linalg.LinAlgError:
-        return np.asarray(np.linalg.lstsq(information, right, rcond=None)[0])
-
-
-def _inverse(information: Floats) -> Floats:
-    try:
-        return np.asarray(np.linalg.inv(information))
-    except np.linalg.LinAlgError:
-        return np.asarray(np.linalg.pinv(information))
+    return np.asarray(correction * fit.covariance @ S_crosssection(scores, codes) @ fit.covariance)

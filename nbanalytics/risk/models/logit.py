@@ -209,7 +209,7 @@ def _embedded(fit: BinomialFit, kept: NDArray[np.bool_]) -> BinomialFit:
     coefficients[kept] = fit.coefficients
     covariance = np.zeros((len(kept), len(kept)))
     covariance[np.ix_(kept, kept)] = fit.covariance
-    return BinomialFit(coefficients, covariance, fit.deviance, fit.converged, fit.iterations)
+    return BinomialFit(coefficients, covariance, fit.deviance, fit.converged)
 
 
 class Classifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
