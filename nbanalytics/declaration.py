@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from nbanalytics.errors import DataError, meant
-from nbanalytics.grading import DEFAULT_RULE, Catalogue, Grading, default_catalogue, parse_catalogue
-from nbanalytics.toml_files import read_toml
+from nbanalytics.grading import (
+    DEFAULT_RULE,
+    Catalogue,
+    CatalogueFile,
+    Grading,
+    default_catalogue,
+    parse_catalogue,
+)
+from nbanalytics.toml_files import Toml, read_table, read_toml
 
 #: File name of the declaration in a records folder.
 DECLARATION_FILE = "records.toml"
@@ -17,19 +24,6 @@ DECLARATION_FILE = "records.toml"
 SWEDISH_TERMS = ("6HT", "6VT", "7HT", "7VT", "8HT", "8VT", "9HT", "9VT")
 #: The stage after the last term in flows; its states are programme kinds.
 AFTER = "upper_secondary"
-
-#: The keys of each section; None where others check them.
-_KEYS: dict[str, frozenset[str] | None] = {
-    "records": frozenset({"name", "synthetic", "newly_arrived", "note"}),
-    "terms": frozenset({"order", "start", "end", "stages"}),
-    "grading": frozenset({"rule", "scale"}),
-    "scale": None,
-    "rule": None,
-    "subject": None,
-    "subjects": frozenset({"alternates", "language"}),
-}
-#: Sections of which each key is a single text, list or flag.
-_PLAIN = ("records", "terms", "grading")
 
 
 @dataclass(frozen=True)
@@ -76,6 +70,35 @@ class Declaration:
         return self.catalogue.grading(cohort, rule=self.rule, scale=self.scale)
 
 
+@dataclass(frozen=True)
+class _Records:
+    name: str = ""
+    synthetic: bool = False
+    newly_arrived: str = Declaration.newly_arrived
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class _Terms:
+    order: Annotated[tuple[str, ...], Toml(filled=True)] = ()
+    start: str = ""
+    end: str = ""
+    stages: Annotated[tuple[str, ...], Toml(filled=True)] = ()
+
+
+@dataclass(frozen=True)
+class _Grading:
+    rule: str = DEFAULT_RULE
+    scale: str | None = None
+
+
+@dataclass(frozen=True)
+class _DeclarationFile(CatalogueFile):
+    records: _Records = _Records()
+    terms: _Terms = _Terms()
+    grading: _Grading = _Grading()
+
+
 def read_declaration(path: Path) -> Declaration:
     r"""Read ``records.toml``; a folder without one is Swedish compulsory school.
 
@@ -92,7 +115,7 @@ def read_declaration(path: Path) -> Declaration:
     Raises
     ------
     DataError
-        If the file cannot be opened, is not TOML, has a key that means nothing, or terms that do not fit together.
+        If the file cannot be opened, is not TOML, has an unknown key, or terms that do not fit together.
 
     Examples
     --------
@@ -109,61 +132,31 @@ def read_declaration(path: Path) -> Declaration:
 
 def parse_declaration(data: Mapping[str, Any], where: str = DECLARATION_FILE) -> Declaration:
     """Build a declaration from parsed TOML; see :func:`read_declaration`."""
-    _refuse_unknown_keys(data, where)
-    general, terms, grading = data.get("records", {}), data.get("terms", {}), data.get("grading", {})
-    _refuse_wrong_kinds({"records": general, "terms": terms, "grading": grading}, where)
-    order = tuple(terms.get("order", SWEDISH_TERMS))
-    default = Declaration()
-    declared = Declaration(
-        name=str(general.get("name", "")),
-        synthetic=bool(general.get("synthetic", False)),
-        note=str(general.get("note", "")),
-        newly_arrived=str(general.get("newly_arrived", default.newly_arrived)),
+    declared = read_table(_DeclarationFile, data, where)
+    terms, default = declared.terms, Declaration()
+    order = terms.order or default.terms
+    made = Declaration(
+        **{one.name: getattr(declared.records, one.name) for one in fields(declared.records)},
         terms=order,
-        start=terms.get("start", order[0] if "order" in terms else default.start),
-        end=terms.get("end", order[-1] if "order" in terms else default.end),
-        stages=tuple(terms.get("stages", order if "order" in terms else default.stages)),
-        rule=grading.get("rule", default.rule),
-        scale=grading.get("scale"),
-        catalogue=parse_catalogue(data, base=default_catalogue()),
+        start=terms.start or (order[0] if terms.order else default.start),
+        end=terms.end or (order[-1] if terms.order else default.end),
+        stages=terms.stages or (order if terms.order else default.stages),
+        rule=declared.grading.rule,
+        scale=declared.grading.scale,
+        catalogue=parse_catalogue(data, default_catalogue(), where),
     )
-    _check_terms(declared, where)
-    return declared
-
-
-def _refuse_unknown_keys(data: Mapping[str, Any], where: str) -> None:
-    for section, content in data.items():
-        if section in _PLAIN and not isinstance(content, Mapping):
-            raise DataError(f"{where}: {section} is no section. Write [{section}] on a line of its own.")
-        if section not in _KEYS:
-            raise DataError(f"{where}: section [{section}] means nothing here. {meant(section, sorted(_KEYS))}")
-        known = _KEYS[section]
-        strange = [] if known is None else [key for key in content if key not in known]
-        if strange:
-            hint = meant(strange[0], sorted(known or ()))
-            raise DataError(f"{where}: key {strange[0]!r} in [{section}] means nothing here. {hint}")
-
-
-def _refuse_wrong_kinds(sections: Mapping[str, Mapping[str, Any]], where: str) -> None:
-    for section, content in sections.items():
-        for key, value in content.items():
-            if key in ("order", "stages"):
-                fits = isinstance(value, list) and value and all(isinstance(term, str) for term in value)
-                meant_kind = 'a list of terms, such as ["6VT", "9VT"]'
-            elif key == "synthetic":
-                fits, meant_kind = isinstance(value, bool), "true or false, without quotation marks"
-            else:
-                fits, meant_kind = isinstance(value, str), 'text, in quotation marks: "…"'
-            if not fits:
-                raise DataError(f"{where}: {key} in [{section}] is of the wrong kind. Write {meant_kind}.")
+    _check_terms(made, f"{where}, [terms]")
+    return made
 
 
 def _check_terms(declared: Declaration, where: str) -> None:
     named = (declared.start, declared.end, *declared.stages)
     unknown = sorted({term for term in named if term not in declared.terms})
     if unknown:
-        raise DataError(f"{where}: start, end or stages name {', '.join(unknown)}, not in [terms] order. Add or mend.")
+        raise DataError(
+            f"{', '.join(unknown)} in start, end or stages is not in order", meant(unknown[0], declared.terms), where
+        )
     if declared.terms.index(declared.start) >= declared.terms.index(declared.end):
-        raise DataError(f"{where}: [terms] start {declared.start} is not before end {declared.end}. Mend one of them.")
+        raise DataError(f"start {declared.start} is not before end {declared.end}", "Change one of them.", where)
     if len(set(declared.terms)) < len(declared.terms):
-        raise DataError(f"{where}: [terms] order names a term twice. Name each once, in order of time.")
+        raise DataError("order has a term more than once", "Write each term once, in order of time.", where)

@@ -1,4 +1,4 @@
-"""The errors and warnings that a user meets; every message says what, where, how many and what to do."""
+"""The errors and warnings that a user meets; every error says what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,37 @@ from difflib import get_close_matches
 
 
 class NbanalyticsError(Exception):
-    """Base of all errors raised on purpose by nbanalytics."""
+    """Base of all errors raised on purpose by nbanalytics.
+
+    Attributes
+    ----------
+    what : str
+        What is wrong, how much of it, as a clause: ``"the key 'name' is missing"``. An error may also be given as one
+        text of whole sentences, which then stands here.
+    remedy : str
+        What to do, as a sentence.
+    where : str
+        The place, such as a file and a table in it.
+
+    Examples
+    --------
+    >>> error = NbanalyticsError("the key 'name' is missing", "Add it.", where="plan.toml, [[step]] number 2")
+    >>> print(error)
+    plan.toml, [[step]] number 2: the key 'name' is missing. Add it.
+    >>> error.remedy
+    'Add it.'
+    """
+
+    def __init__(self, what: str, remedy: str = "", where: str = "") -> None:
+        super().__init__(what, remedy, where)
+        self.what = what.rstrip(".") if remedy else what
+        self.remedy = remedy
+        self.where = where
+
+    def __str__(self) -> str:
+        """Compose the message of the fields."""
+        sentence = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{sentence}. {self.remedy}" if self.remedy else sentence
 
 
 class DataError(NbanalyticsError):

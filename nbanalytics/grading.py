@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from nbanalytics.errors import GradingError, meant
-from nbanalytics.toml_files import packaged_toml
+from nbanalytics.toml_files import OWN_NAME, Toml, packaged_toml, read_table
 
 #: The rule that decides "eligible" unless another is asked for.
 DEFAULT_RULE = "vocational"
@@ -23,7 +23,7 @@ class Scale:
     """A grade scale: points by grade (lowest first), the passing grades, and marks that are no grades."""
 
     name: str
-    points: Mapping[str, float]
+    points: Annotated[Mapping[str, float], Toml(filled=True)]
     passing: frozenset[str]
     marks: tuple[str, ...] = (STRECK,)
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Rule:
     """An eligibility rule: met by any of its ways, or by a mean of the grade points."""
 
     name: str
-    ways: tuple[Way, ...] = ()
+    ways: Annotated[tuple[Way, ...], Toml(key="way")] = ()
     mean_at_least: float | None = None
     version: str = ""
     first_cohort: int | None = None
@@ -72,11 +72,16 @@ class Rule:
 class Subject:
     """A subject: code, names, whether year 6 and 9 can be compared in it, what a block grade stands for."""
 
-    code: str
-    sv: str
-    en: str
+    code: Annotated[str, Toml(key=OWN_NAME)]
+    sv: str = ""
+    en: str = ""
     comparable: bool = True
     block: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """A subject without an English name bears the Swedish one, and one without a name its code."""
+        object.__setattr__(self, "sv", self.sv or self.code)
+        object.__setattr__(self, "en", self.en or self.sv)
 
 
 @dataclass(frozen=True)
@@ -193,30 +198,42 @@ def _holds(item: Scale | Rule, cohort: int) -> bool:
 def _pick(items: Sequence[_Versioned], what: str, cohort: int, name: str | None) -> _Versioned:
     named = [item for item in items if name is None or item.name == name]
     if not named:
-        known = ", ".join(dict.fromkeys(item.name for item in items))
-        raise GradingError(f"There is no {what} named {name!r}. Choose one of: {known}.")
+        known = dict.fromkeys(item.name for item in items)
+        raise GradingError(f"There is no {what} named {name!r}", meant(str(name), known, "Choose from"))
     fitting = [item for item in named if _holds(item, cohort)]
     if not fitting:
         spans = ", ".join(f"{item.first_cohort or '…'}-{item.last_cohort or '…'}" for item in named)
         others = ", ".join(dict.fromkeys(item.name for item in items if _holds(item, cohort))) or "none"
         asked = f"{what} {name!r} does" if name else f"{what}s known do"
         raise GradingError(
-            f"The {asked} not hold for cohort {cohort} (it holds for {spans}). "
-            f"Those that do: {others}; or declare a [[{what}]] of your own in records.toml."
+            f"The {asked} not hold for cohort {cohort} (it holds for {spans})",
+            f"Those that do: {others}; or declare a [[{what}]] of your own in records.toml.",
         )
     return fitting[-1]
 
 
 # ------------------------------------------------------------------ declared in TOML
 
-_VALIDITY = ("version", "first_cohort", "last_cohort", "source")
-#: The keys of each table.
-_KEYS = {
-    "scale": ("name", "points", "passing", "marks", "aliases", *_VALIDITY),
-    "rule": ("name", "way", "mean_at_least", *_VALIDITY),
-    "rule.way": ("required", "passes"),
-    "subject": ("sv", "en", "comparable", "block"),
-}
+
+@dataclass(frozen=True)
+class SubjectsSection:
+    """What is declared of subjects together: which of them are alternates, and the language courses."""
+
+    alternates: tuple[tuple[str, ...], ...] = ()
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class CatalogueFile:
+    """The sections of a TOML file that declare scales, rules and subjects."""
+
+    scale: tuple[Scale, ...] = ()
+    rule: tuple[Rule, ...] = ()
+    subject: Mapping[str, Subject] = field(default_factory=dict)
+    subjects: SubjectsSection = SubjectsSection()
+
+
+_SECTIONS = ("scale", "rule", "subject", "subjects")
 
 
 @cache
@@ -231,7 +248,7 @@ def default_catalogue() -> Catalogue:
     return parse_catalogue(packaged_toml("nbanalytics", "grading.toml"))
 
 
-def parse_catalogue(data: Mapping[str, Any], base: Catalogue | None = None) -> Catalogue:
+def parse_catalogue(data: Mapping[str, Any], base: Catalogue | None = None, where: str = "grading.toml") -> Catalogue:
     """Read scales, rules and subjects from parsed TOML; what is not declared is taken from ``base``.
 
     Parameters
@@ -240,6 +257,8 @@ def parse_catalogue(data: Mapping[str, Any], base: Catalogue | None = None) -> C
         With any of ``scale`` (list), ``rule`` (list), ``subject`` (table of tables) and ``subjects``.
     base : Catalogue, optional
         Scales are replaced as a whole if any is declared, and so are rules; subjects are added one by one.
+    where : str
+        The file, for messages.
 
     Returns
     -------
@@ -248,8 +267,8 @@ def parse_catalogue(data: Mapping[str, Any], base: Catalogue | None = None) -> C
     Raises
     ------
     GradingError
-        If a table lacks a key or has one that means nothing, a value is of another kind, a passing grade or an alias
-        is not in its scale, or a subject that is spoken of is none.
+        If a key is missing or unknown, a value is of the wrong kind, a passing grade or an alias is not in its scale,
+        or a subject that is named is not declared.
 
     Examples
     --------
@@ -257,135 +276,51 @@ def parse_catalogue(data: Mapping[str, Any], base: Catalogue | None = None) -> C
     >>> own.grading(2018, rule="own").rule.mean_at_least
     12.0
     """
-    scales = tuple(_scale(entry, where) for entry, where in _tables(data, "scale"))
-    rules = tuple(_rule(entry, where) for entry, where in _tables(data, "rule"))
-    subjects = dict(base.subjects) if base else {}
-    for code, entry in data.get("subject", {}).items():
-        subjects[code] = _subject(code, entry)
-    general = data.get("subjects", {})
-    alternates = _lists(general.get("alternates", []), "[subjects] alternates")
+    declared = read_table(CatalogueFile, {key: data[key] for key in data if key in _SECTIONS}, where, GradingError)
+    general = declared.subjects
     catalogue = Catalogue(
-        scales=scales or (base.scales if base else ()),
-        rules=rules or (base.rules if base else ()),
-        subjects=subjects,
-        alternates=alternates or (base.alternates if base else ()),
-        language=general.get("language", base.language if base else None),
+        scales=tuple(map(_ordered, declared.scale)) or (base.scales if base else ()),
+        rules=declared.rule or (base.rules if base else ()),
+        subjects={**(base.subjects if base else {}), **declared.subject},
+        alternates=general.alternates or (base.alternates if base else ()),
+        language=general.language or (base.language if base else None),
     )
-    _refuse_strangers(catalogue)
+    _refuse_strangers(catalogue, where)
     return catalogue
 
 
-def _tables(data: Mapping[str, Any], name: str) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Go through the tables of a name, each with what to call it in a message."""
-    entries = data.get(name.rpartition(".")[2], [])
-    if not isinstance(entries, list):
-        raise GradingError(f"{name} is not a list of tables. Write each as [[{name}]].")
-    for place, entry in enumerate(entries, start=1):
-        where = f"[[{name}]] number {place}"
-        _refuse_keys(entry, name, where)
-        yield entry, where
+def _ordered(scale: Scale) -> Scale:
+    return replace(scale, points=dict(sorted(scale.points.items(), key=lambda item: item[1])))
 
 
-def _refuse_keys(entry: Any, name: str, where: str) -> None:
-    if not isinstance(entry, Mapping):
-        raise GradingError(f"{where} is not a table. Write it with a key on each line; grading.toml shows the form.")
-    for key in entry:
-        if key not in _KEYS[name]:
-            raise GradingError(f"{where}: {key!r} means nothing here. {meant(str(key), _KEYS[name])}")
-
-
-def _needed(entry: Mapping[str, Any], key: str, where: str) -> Any:
-    if key not in entry:
-        raise GradingError(f"{where} lacks the key {key!r}. Add it; the package's grading.toml shows the form.")
-    return entry[key]
-
-
-def _number(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise GradingError(f"{what} = {value!r} is not a number. Write digits with a decimal point.")
-    return float(value)
-
-
-def _whole(value: Any, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise GradingError(f"{what} = {value!r} is not a whole number. Write digits alone.")
-    return value
-
-
-def _texts(values: Any, what: str) -> tuple[str, ...]:
-    if isinstance(values, str | Mapping) or not isinstance(values, list | tuple):
-        raise GradingError(f'{what} is not a list. Write it as ["A", "B"].')
-    return tuple(str(value) for value in values)
-
-
-def _lists(values: Any, what: str) -> tuple[tuple[str, ...], ...]:
-    if not isinstance(values, list | tuple) or not all(isinstance(group, list | tuple) for group in values):
-        raise GradingError(f'{what} is not a list of lists. Write it as [["SV", "SVA"], ["EN"]], a single one too.')
-    return tuple(_texts(group, what) for group in values)
-
-
-def _scale(entry: Mapping[str, Any], where: str) -> Scale:
-    name, held = str(_needed(entry, "name", where)), _needed(entry, "points", where)
-    aliases = entry.get("aliases", {})
-    if not isinstance(held, Mapping) or not isinstance(aliases, Mapping):
-        raise GradingError(f"Scale {name!r}: points or aliases is not a table. Write it as {{ E = 10, F = 0 }}.")
-    points = {str(grade): _number(value, f"Scale {name!r}: points of {grade}") for grade, value in held.items()}
-    passing = frozenset(_texts(_needed(entry, "passing", where), f"Scale {name!r}: passing"))
-    marks = _texts(entry.get("marks", (STRECK,)), f"Scale {name!r}: marks")
-    aliases = {str(code): str(meaning) for code, meaning in aliases.items()}
-    unknown = sorted((passing - set(points)) | (set(aliases.values()) - set(points) - set(marks)))
-    if unknown or not points:
-        raise GradingError(
-            f"Scale {name!r}: {', '.join(unknown) or 'no grade'} is passing or an alias but not in 'points' or "
-            "'marks'. Add it there or remove it here."
+def _refuse_strangers(catalogue: Catalogue, where: str) -> None:
+    """Refuse what names a grade or a subject that is not declared, and a rule that asks for nothing."""
+    for scale in catalogue.scales:
+        unknown = (scale.passing - set(scale.points)) | (
+            set(scale.aliases.values()) - set(scale.points) - set(scale.marks)
         )
-    ordered = dict(sorted(points.items(), key=lambda item: item[1]))
-    return Scale(name=name, points=ordered, passing=passing, marks=marks, aliases=aliases, **_validity(entry, where))
-
-
-def _rule(entry: Mapping[str, Any], where: str) -> Rule:
-    name = str(_needed(entry, "name", where))
-    ways = tuple(
-        Way(
-            required=_lists(_needed(way, "required", at), f"Rule {name!r}: required"),
-            passes=_whole(_needed(way, "passes", at), f"Rule {name!r}: passes"),
-        )
-        for way, at in _tables(entry, "rule.way")
-    )
-    mean = entry.get("mean_at_least")
-    if not ways and mean is None:
-        raise GradingError(f"Rule {name!r} has neither [[rule.way]] nor 'mean_at_least'. Give one of them.")
-    least = None if mean is None else _number(mean, f"Rule {name!r}: mean_at_least")
-    return Rule(name=name, ways=ways, mean_at_least=least, **_validity(entry, where))
-
-
-def _subject(code: str, entry: Any) -> Subject:
-    where = f"[subject.{code}]"
-    _refuse_keys(entry, "subject", where)
-    return Subject(
-        code=code,
-        sv=entry.get("sv", code),
-        en=entry.get("en", entry.get("sv", code)),
-        comparable=entry.get("comparable", True),
-        block=_texts(entry.get("block", ()), f"{where} block"),
-    )
-
-
-def _validity(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
-    cohorts = {key: entry.get(key) for key in ("first_cohort", "last_cohort")}
-    known = {key: year if year is None else _whole(year, f"{where}: {key}") for key, year in cohorts.items()}
-    return {"version": entry.get("version", ""), "source": entry.get("source", ""), **known}
-
-
-def _refuse_strangers(catalogue: Catalogue) -> None:
-    """Refuse a demand, an alternate, a block or a language that no subject can meet."""
-    spoken = {f"rule {rule.name!r}": {code for one in rule.demands for code in one} for rule in catalogue.rules}
-    spoken["[subjects]"] = {code for group in catalogue.alternates for code in group} | {catalogue.language or ""}
-    spoken |= {f"[subject.{code}]": set(subject.block) for code, subject in catalogue.subjects.items()}
-    for where, codes in spoken.items():
+        if unknown:
+            raise GradingError(
+                f"{', '.join(map(repr, sorted(unknown)))} is passing or the meaning of an alias, but not in points or "
+                "marks",
+                "Add it to points or marks, or remove it.",
+                f"{where}, scale {scale.name!r}",
+            )
+    for rule in catalogue.rules:
+        if not rule.ways and rule.mean_at_least is None:
+            raise GradingError(
+                "neither [[rule.way]] nor mean_at_least is declared",
+                "Write one of them.",
+                f"{where}, rule {rule.name!r}",
+            )
+    named = {f"rule {rule.name!r}": {code for one in rule.demands for code in one} for rule in catalogue.rules}
+    named["[subjects]"] = {code for group in catalogue.alternates for code in group} | {catalogue.language or ""}
+    named |= {f"[subject.{code}]": set(subject.block) for code, subject in catalogue.subjects.items()}
+    for place, codes in named.items():
         if strange := sorted(codes - set(catalogue.subjects) - {""}):
             hint = meant(strange[0], catalogue.subjects)
             raise GradingError(
-                f"{where} speaks of {', '.join(strange)}, which is no subject. {hint} Or declare it as "
-                f"[subject.{strange[0]}]."
+                f"{', '.join(strange)} is not a declared subject",
+                f"{hint} Or declare it as [subject.{strange[0]}].",
+                f"{where}, {place}",
             )

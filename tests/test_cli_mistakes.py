@@ -27,7 +27,7 @@ MISTAKES = [
     ("release SAMPLE --out FILE", "is a file. Give a folder to write the release to"),
     ("release SAMPLE --out SAMPLE", "is no release, so nothing was written"),
     ("release SAMPLE --out NOWHERE --policy FOLDER", "cannot be read (Is a directory)"),
-    ("release SAMPLE --out NOWHERE --declare FILE", "cannot be read as TOML"),
+    ("release SAMPLE --out NOWHERE --declare FILE", "is not TOML"),
     ("release SAMPLE --out NOWHERE --known NOWHERE", "cannot be read"),
     ("verify NOWHERE", "does not exist. Give the folder of a release"),
     ("verify FILE", "is a file. Give the folder of a release"),

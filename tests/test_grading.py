@@ -236,37 +236,16 @@ def ruled(**way):
     return parse_catalogue({"rule": [{"name": "x", "way": [{"required": [["SV"]], "passes": 1} | way]}]}, CATALOGUE)
 
 
-def scaled(**keys):
-    return parse_catalogue({"scale": [{"name": "x", "points": {"1": 1}, "passing": []} | keys]}, CATALOGUE)
-
-
 @pytest.mark.parametrize(
     ("ask", "told"),
     [
         (lambda: CATALOGUE.grading(2018, scale="IG-MVG"), "does not hold for cohort 2018"),
-        (lambda: CATALOGUE.grading(2018, scale="A-G"), "There is no scale named 'A-G'. Choose one of: IG-MVG, A-F"),
+        (lambda: CATALOGUE.grading(2018, scale="A-G"), "There is no scale named 'A-G'. Did you mean 'A-F'"),
         (lambda: CATALOGUE.grading(2018, rule="vocal"), "There is no rule named 'vocal'"),
-        (lambda: parse_catalogue({"scale": [{"name": "x", "points": {"1": 1}}]}), "lacks the key 'passing'"),
         (lambda: parse_catalogue({"rule": [{"name": "x"}]}), "neither"),
-        (lambda: ruled(required=["SV", "MA"]), "required is not a list of lists"),
-        (lambda: ruled(required=[["SVENSKA"]]), "rule 'x' speaks of SVENSKA, which is no subject. Did you mean 'SVA'"),
-        (lambda: ruled(passes="8"), "passes = '8' is not a whole number"),
-        (lambda: ruled(pass_=8), "number 1: 'pass_' means nothing here. Did you mean 'passes'"),
-        (lambda: parse_catalogue({"rule": {"name": "x"}}), "rule is not a list of tables"),
-        (
-            lambda: parse_catalogue({"rule": [{"name": "x", "mean_at_least": "4"}]}),
-            "mean_at_least = '4' is not a number",
-        ),
-        (lambda: scaled(first_cohort="2000"), "first_cohort = '2000' is not a whole number"),
-        (lambda: scaled(last_cohrt=2000), "'last_cohrt' means nothing here. Did you mean 'last_cohort'"),
-        (lambda: scaled(points=[1, 2]), "points or aliases is not a table"),
-        (lambda: scaled(points={"1": "one"}), "points of 1 = 'one' is not a number"),
-        (lambda: scaled(passing="1"), "passing is not a list"),
-        (lambda: parse_catalogue({"subject": {"DA": "Dans"}}), "subject.DA. is not a table"),
-        (lambda: parse_catalogue({"subject": {"DA": {"se": "Dans"}}}), "'se' means nothing here"),
-        (lambda: parse_catalogue({"subjects": {"alternates": ["SV", "SVA"]}}), "alternates is not a list of lists"),
-        (lambda: parse_catalogue({"subjects": {"language": "M3"}}, CATALOGUE), "speaks of M3"),
-        (lambda: parse_catalogue({"scale": [{"name": "x", "points": {"1": 1}, "passing": ["2"]}]}), "2 is passing"),
+        (lambda: ruled(required=[["SVENSKA"]]), "rule 'x': SVENSKA is not a declared subject. Did you mean 'SVA'"),
+        (lambda: parse_catalogue({"subjects": {"language": "M3"}}, CATALOGUE), "M3 is not a declared subject"),
+        (lambda: parse_catalogue({"scale": [{"name": "x", "points": {"1": 1}, "passing": ["2"]}]}), "'2' is passing"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_would(ask, told):

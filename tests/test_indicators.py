@@ -217,16 +217,11 @@ source = "rule"
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (GOOD.replace("limit", "limt"), "'limt' means nothing here. Did you mean 'limit'"),
-        (GOOD.replace('unit = "subjects"\n', ""), "number 1 lacks unit"),
-        (GOOD.replace('"risk"', '"danger"'), "kind = 'danger' is not known. Choose among: risk, protective"),
-        (GOOD.replace("= 8", '= "8"'), "limit = '8' is not a number"),
-        (GOOD.replace('"passes"', '"shoes"'), "measure = 'shoes' is not known"),
+        (GOOD.replace("limit", "limt"), "unknown key 'limt'. Did you mean 'limit'"),
+        (GOOD.replace('"risk"', '"danger"'), "kind: 'danger' is unknown. Choose from: risk, protective"),
         (GOOD.replace('"grades"', '"absence"'), "the measure 'passes' comes from the table grades"),
-        (GOOD + GOOD, "declares few_passes more than once"),
-        ("a = 1\n", r"does not hold a list of \[\[indicator\]\]"),
-        ("indicator = [1]\n", "number 1 is not a table"),
-        ("= 1\n", "cannot be read as TOML"),
+        (GOOD + GOOD, "declares 'few_passes' more than once"),
+        ("= 1\n", "line 1 is not TOML"),
     ],
 )
 def test_a_bad_list_is_refused(tmp_path, text, words):

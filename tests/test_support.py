@@ -316,11 +316,9 @@ def test_plan_and_values_on_one_page(tmp_path):
     ("text", "words"),
     [
         (THEORY.replace("core_missing", "core_mising"), "'core_mising' is not declared. Did you mean 'core_missing'"),
-        (THEORY.replace('who = "The student health team"\n', ""), "number 1 lacks who"),
-        (THEORY.replace("need =", "ned ="), "'ned' means nothing here. Did you mean 'need'"),
-        (THEORY.replace('["7HT"]', '"7HT"'), "follow is not a list of terms"),
-        (THEORY + "[extra]\n", "It also holds extra"),
-        (THEORY.replace("=", "", 1), "cannot be read as TOML"),
+        (THEORY.replace('["7HT"]', '"7HT"'), "follow = '7HT' must be a list"),
+        (THEORY + "[extra]\n", "unknown key 'extra'"),
+        (THEORY.replace("=", "", 1), "line 1 is not TOML"),
     ],
 )
 def test_a_bad_theory_is_refused(tmp_path, text, words):

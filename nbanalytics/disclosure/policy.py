@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
-from nbanalytics.errors import DisclosureError, meant
-from nbanalytics.toml_files import packaged_toml, read_toml
+from nbanalytics.errors import DisclosureError
+from nbanalytics.toml_files import Toml, packaged_toml, read_fields, read_toml
 
 _THRESHOLDS = ("min_group", "min_cell", "self_knowledge")
 
@@ -49,24 +49,26 @@ class Policy:
     min_group: int = 10
     min_cell: int = 5
     self_knowledge: int = 1
-    unfavourable: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _floor_outcomes())
+    unfavourable: Annotated[Mapping[str, tuple[str, ...]], Toml(choices=_floor_outcomes)] = field(
+        default_factory=lambda: _floor_outcomes()
+    )
 
     def __post_init__(self) -> None:
         """Refuse what is weaker than the floor."""
         for name in _THRESHOLDS:
             value, floor = getattr(self, name), _floor()[name]
             if not isinstance(value, int) or isinstance(value, bool):
-                raise DisclosureError(f"{name} = {value!r} is not a whole number. Set it to {floor} or more.")
+                raise DisclosureError(f"{name} = {value!r} must be a whole number", f"Set it to {floor} or more.")
             if value < floor:
                 raise DisclosureError(
-                    f"{name} = {value} is weaker than the floor of {floor}. Set it to {floor} or more."
+                    f"{name} = {value} is weaker than the floor of {floor}", f"Set it to {floor} or more."
                 )
         for dimension, outcomes in _floor_outcomes().items():
             lacking = sorted(set(outcomes) - set(self.unfavourable.get(dimension, ())))
             if lacking:
                 raise DisclosureError(
-                    f"unfavourable.{dimension} leaves out {', '.join(lacking)}, which is weaker than the floor. "
-                    "Add what is missing; outcomes may be added, not removed."
+                    f"unfavourable.{dimension} leaves out {', '.join(lacking)}, which is weaker than the floor",
+                    "Add what is missing; outcomes may be added, not removed.",
                 )
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def read_policy(path: str | Path) -> Policy:
     Raises
     ------
     DisclosureError
-        If the file is missing or no TOML, has a key that means nothing, or is weaker than the floor.
+        If the file is missing or not TOML, has an unknown key, or is weaker than the floor.
 
     Examples
     --------
@@ -120,25 +122,19 @@ def parse_policy(data: Mapping[str, Any], where: str = "policy.toml") -> Policy:
     Raises
     ------
     DisclosureError
-        If a key means nothing, or the policy is weaker than the floor.
+        If a key is unknown, or the policy is weaker than the floor.
 
     Examples
     --------
     >>> parse_policy({"min_group": 15}).min_group
     15
     """
-    _refuse_unknown(data, {*_THRESHOLDS, "unfavourable"}, where)
-    outcomes = dict(_floor_outcomes())
-    declared = data.get("unfavourable", {})
-    if not isinstance(declared, Mapping):
-        raise DisclosureError(f"{where}: unfavourable is not a table. Write it as [unfavourable].")
-    _refuse_unknown(declared, set(outcomes), f"{where} [unfavourable]")
-    for dimension, values in declared.items():
-        if not isinstance(values, list | tuple):
-            raise DisclosureError(f'{where}: unfavourable.{dimension} is not a list. Write it as ["...", "..."].')
-        outcomes[dimension] = tuple(str(value) for value in values)
-    thresholds = {name: data[name] for name in _THRESHOLDS if name in data}
-    return Policy(**thresholds, unfavourable=MappingProxyType(outcomes))
+    declared = read_fields(Policy, data, where, DisclosureError)
+    outcomes = {**_floor_outcomes(), **declared.get("unfavourable", {})}
+    try:
+        return Policy(**{**declared, "unfavourable": MappingProxyType(outcomes)})
+    except DisclosureError as fault:
+        raise DisclosureError(fault.what, fault.remedy, where) from None
 
 
 @cache
@@ -148,9 +144,3 @@ def _floor() -> dict[str, Any]:
 
 def _floor_outcomes() -> Mapping[str, tuple[str, ...]]:
     return MappingProxyType({dimension: tuple(values) for dimension, values in _floor()["unfavourable"].items()})
-
-
-def _refuse_unknown(data: Mapping[str, Any], known: set[str], where: str) -> None:
-    for key in data:
-        if key not in known:
-            raise DisclosureError(f"{where}: {key!r} means nothing in a policy. {meant(key, sorted(known))}")

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from nbanalytics.errors import DataError
-from nbanalytics.readers.findings import suggestion
 from nbanalytics.readers.grid import Cells, Grid, compared
-from nbanalytics.toml_files import packaged_toml
+from nbanalytics.toml_files import Toml, packaged_toml, read_table, read_toml
 
 #: What a column can be; ``name`` is known only to be left out.
 ROLES = ("student", "class", "valid", "invalid", "total", "term")
 MEASURES = ("valid", "invalid", "total")
 PERCENTS = ("0-100", "0-1")
-_FILE_KEYS = ("sheet", "header_row", "term", "term_column", "percent")
 
 
 @dataclass(frozen=True)
@@ -59,19 +56,24 @@ def read_mapping(path: str | Path) -> ListMapping:
     Raises
     ------
     DataError
-        If it cannot be read, or a key or value in it means nothing.
+        If it cannot be read, a key is unknown or a value is of the wrong kind.
     """
-    target = Path(path)
-    try:
-        data = tomllib.loads(target.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DataError(f"{target.name} cannot be read ({error.strerror}). Check the path.") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{target.name} is not UTF-8. Save it so.") from None
-    except tomllib.TOMLDecodeError as error:
-        place = re.search(r"line \d+", str(error))
-        raise DataError(f"{target.name} is not TOML{f' ({place.group()})' if place else ''}. Mend that line.") from None
-    return parse_mapping(data, target.name)
+    return parse_mapping(read_toml(path), Path(path).name)
+
+
+@dataclass(frozen=True)
+class _File:
+    sheet: str = ""
+    header_row: Annotated[int, Toml(low=0)] = 0
+    term: str = ""
+    term_column: Annotated[str | int, Toml(filled=True, low=1)] = ""
+    percent: Annotated[str, Toml(choices=PERCENTS)] = ""
+
+
+@dataclass(frozen=True)
+class _MappingFile:
+    columns: Annotated[Mapping[str, str | int], Toml(choices=ROLES, filled=True, low=1)] = field(default_factory=dict)
+    file: _File = _File()
 
 
 def parse_mapping(data: Mapping[str, Any], where: str = "the mapping") -> ListMapping:
@@ -82,36 +84,15 @@ def parse_mapping(data: Mapping[str, Any], where: str = "the mapping") -> ListMa
     >>> parse_mapping({"columns": {"student": "Pnr", "valid": 4}, "file": {"term": "7HT"}}).columns
     {'student': 'Pnr', 'valid': 4}
     """
-    columns, file = _section(data, "columns", ROLES, where), _section(data, "file", _FILE_KEYS, where)
-    strange = [name for name in data if name not in ("columns", "file")]
-    if strange:
-        raise DataError(f"{where}: there are the sections [columns] and [file] only. Take out the others.")
-    for role, column in columns.items():
-        fits = column.strip() != "" if isinstance(column, str) else isinstance(column, int) and column >= 1
-        if not fits or isinstance(column, bool):
-            raise DataError(f"{where}: {role} in [columns] is no name or number of a column. Mend it.")
-    if "term_column" in file:
-        columns = {**columns, "term": file["term_column"]}
+    declared = read_table(_MappingFile, data, where)
+    columns, file = dict(declared.columns), declared.file
+    if file.term_column:
+        columns["term"] = file.term_column
     if columns and ("student" not in columns or not set(MEASURES) & set(columns)):
-        raise DataError(f"{where}: [columns] has to name student, and one of valid, invalid and total. Add them.")
-    header_row, percent = file.get("header_row", 0), file.get("percent", "")
-    if not isinstance(header_row, int) or isinstance(header_row, bool) or header_row < 0:
-        raise DataError(f"{where}: header_row is no row number. Write the number that Excel shows.")
-    if percent not in ("", *PERCENTS):
-        raise DataError(f'{where}: percent is either "0-100" or "0-1". Write one of them.')
-    return ListMapping(columns, str(file.get("sheet", "")), header_row, str(file.get("term", "")), percent)
-
-
-def _section(data: Mapping[str, Any], name: str, known: Sequence[str], where: str) -> dict[str, Any]:
-    section = data.get(name, {})
-    if not isinstance(section, dict):
-        raise DataError(f"{where}: {name} is no section. Write [{name}] on a line of its own.")
-    strange = [key for key in section if key not in known]
-    if strange:
-        near = suggestion(strange[0], known)
-        meant = f"Did you mean {near!r}?" if near else f"Known: {', '.join(known)}."
-        raise DataError(f"{where}: a key in [{name}] means nothing here. {meant}")
-    return dict(section)
+        raise DataError(
+            "student, or one of valid, invalid and total, is missing", "Add the column.", f"{where}, [columns]"
+        )
+    return ListMapping(columns, file.sheet, file.header_row, file.term, file.percent)
 
 
 # ------------------------------------------------------------------ names of columns

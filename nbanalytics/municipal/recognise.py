@@ -148,8 +148,7 @@ def _guarded(path: Path, name: str, what_to_read: Any, options: dict[str, Any]) 
         read: FileRead = getattr(_module(name), f"read_{name}")(what_to_read, **options)
         return read
     except DataError as error:
-        what, _, remedy = str(error).partition(". ")
-        return unreadable(path, format, what.rstrip("."), remedy)
+        return unreadable(path, format, f"{error.where}: {error.what}" if error.where else error.what, error.remedy)
     except OSError as error:
         what = f"the file cannot be opened ({error.strerror})"
         return unreadable(path, format, what, "Check that it is there and may be read.")

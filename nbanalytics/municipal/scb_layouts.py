@@ -7,11 +7,11 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ import pyarrow.csv as pa_csv
 
 from nbanalytics.readers.csv_file import BOMS, DELIMITERS, NOT_TEXT, not_text, plain_ends, said_delimiter
 from nbanalytics.readers.findings import Rows, UnreadableError, divided, no_rows
+from nbanalytics.toml_files import Toml, read_table
 
 #: Bytes taken from the file at once; small, so that memory hardly grows with the file.
 BLOCK = 1_000_000
@@ -183,15 +184,21 @@ class Layout:
     grades: tuple[str, ...]
     codes: Mapping[str, str]
     grade_column: Mapping[str, str]
-    language_column: Mapping[str, str]
-    compulsory: tuple[str, ...]
-    alternates: tuple[str, ...]
-    blocks: Mapping[str, tuple[str, ...]]
+    language_column: Mapping[str, str] = field(default_factory=dict)
+    compulsory: tuple[str, ...] = ()
+    alternates: tuple[str, ...] = ()
+    blocks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def values(self) -> tuple[str, ...]:
         """What a grade cell may mean; a cell's code is its place here, and the first is an empty cell."""
         return ("", *self.grades, *dict.fromkeys(self.codes.values()))
+
+
+@dataclass(frozen=True)
+class _LayoutFile:
+    aliases: Mapping[str, tuple[str, ...]]
+    layouts: Annotated[tuple[Layout, ...], Toml(key="layout", filled=True, unique="name")]
 
 
 @dataclass(frozen=True)
@@ -229,25 +236,9 @@ def layouts() -> tuple[tuple[Layout, ...], dict[str, str]]:
 
 def parse_layouts(text: str) -> tuple[tuple[Layout, ...], dict[str, str]]:
     """Read layouts from the text of a TOML file of that form."""
-    data = tomllib.loads(text)
-    found = tuple(
-        Layout(
-            name=entry["name"],
-            year=entry["year"],
-            first_cohort=entry["first_cohort"],
-            last_cohort=entry["last_cohort"],
-            columns=tuple(entry["columns"]),
-            grades=tuple(entry["grades"]),
-            codes=entry["codes"],
-            grade_column=entry["grade_column"],
-            language_column=entry.get("language_column", {}),
-            compulsory=tuple(entry.get("compulsory", ())),
-            alternates=tuple(entry.get("alternates", ())),
-            blocks={block: tuple(members) for block, members in entry.get("blocks", {}).items()},
-        )
-        for entry in data["layout"]
-    )
-    words = {_plain(alias): column for column, names in data.get("aliases", {}).items() for alias in names}
+    declared = read_table(_LayoutFile, tomllib.loads(text), "scb_layouts.toml")
+    found = declared.layouts
+    words = {_plain(alias): column for column, names in declared.aliases.items() for alias in names}
     return found, words | {_plain(column): column for layout in found for column in layout.columns}
 
 

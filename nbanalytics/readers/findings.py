@@ -140,11 +140,6 @@ _LARGEST_BLOCK = 1 << 28
 class UnreadableError(DataError):
     """One file cannot be read at all; the others are still looked at."""
 
-    def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(f"{what}. {remedy}")
-        self.what = what
-        self.remedy = remedy
-
 
 def divided(
     body: bytes, names: Sequence[str], delimiter: str, convert: pa_csv.ConvertOptions, **parsing: Any

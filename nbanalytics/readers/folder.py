@@ -261,11 +261,9 @@ def _declaration(folder: Path, findings: list[Finding]) -> Declaration:
     try:
         return read_declaration(folder / DECLARATION_FILE)
     except NbanalyticsError as error:
-        what, _, remedy = str(error).removeprefix(f"{DECLARATION_FILE}: ").partition(". ")
-        findings.append(fatal(DECLARATION_FILE, what, remedy))
+        place = error.where.removeprefix(DECLARATION_FILE).removeprefix(", ")
+        what = f"{place}: {error.what}" if place else error.what
+        findings.append(fatal(DECLARATION_FILE, what, error.remedy))
     except OSError:
         findings.append(fatal(DECLARATION_FILE, "the file cannot be opened", "Check that it may be read."))
-    except (AttributeError, KeyError, TypeError, ValueError):
-        remedy = "Compare it with docs/records.md: text in quotation marks, lists in brackets."
-        findings.append(fatal(DECLARATION_FILE, "a value is of the wrong kind", remedy))
     return Declaration()

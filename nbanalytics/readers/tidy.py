@@ -316,8 +316,8 @@ def scales_of(declaration: Declaration, cohorts: Sequence[int], file: str) -> tu
         try:
             scale = declaration.grading(cohort).scale
         except GradingError as error:
-            what, _, remedy = str(error).rstrip(".").partition(". ")
-            findings.append(fatal(file, f"{what[0].lower()}{what[1:]}", f"{remedy}.", column="cohort"))
+            what = error.what[:1].lower() + error.what[1:]
+            findings.append(fatal(file, what, error.remedy, column="cohort"))
             continue
         if scale not in scales:
             scales.append(scale)

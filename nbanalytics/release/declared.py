@@ -2,97 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
-from nbanalytics.errors import DisclosureError, meant
-from nbanalytics.toml_files import packaged_toml, read_toml
+from nbanalytics.errors import DisclosureError
+from nbanalytics.toml_files import Toml, packaged_toml, read_fields, read_table, read_toml
 
 STATUSES = ("fully", "partially", "unassessed")
-_TEXTS = ("name", "email", "phone", "web", "country")
-_PUBLISHER = (*_TEXTS, "status", "assessed", "problems")
 _LANGUAGES = ("sv", "en")
 
 
-def parse_presented(data: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Read the tables ``[publisher]`` and ``[words.sv]``, ``[words.en]`` of a declaration.
-
-    Parameters
-    ----------
-    data
-        The declaration, parsed.
-    where
-        Its name, for errors.
-
-    Returns
-    -------
-    dict
-        ``publisher`` and ``words`` as they go into the manifest; each only if it is declared.
-
-    Raises
-    ------
-    DisclosureError
-        If a key is unknown or a value is no text.
-
-    Examples
-    --------
-    >>> parse_presented({"words": {"en": {"stage.upper_secondary": "High school"}}}, "declaration.toml")
-    {'words': {'en': {'stage.upper_secondary': 'High school'}}}
-    """
-    found: dict[str, Any] = {}
-    if "publisher" in data:
-        found["publisher"] = _publisher(
-            _presented_table(data["publisher"], f"{where}, [publisher]"), f"{where}, [publisher]"
-        )
-    if "words" in data:
-        words = _presented_table(data["words"], f"{where}, [words]")
-        _refuse_others(words, _LANGUAGES, f"{where}, [words]")
-        found["words"] = {lang: _words(words[lang], f"{where}, [words.{lang}]") for lang in words}
-    return found
-
-
-def _publisher(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
-    _refuse_others(entry, _PUBLISHER, where)
-    for key in _TEXTS:
-        if not isinstance(entry.get(key, ""), str):
-            raise DisclosureError(f'{where}: {key} is no text. Write it as {key} = "…".')
-    if entry.get("status", "unassessed") not in STATUSES:
-        raise DisclosureError(f"{where}: status is one of {', '.join(STATUSES)}. Mend it.")
-    problems = entry.get("problems", [])
-    if not isinstance(problems, list) or not all(isinstance(text, str) for text in problems):
-        raise DisclosureError(f'{where}: problems is no list of sentences. Write it as ["…", "…"].')
-    kept = dict(entry)
-    if "assessed" in kept:
-        try:
-            kept["assessed"] = date.fromisoformat(str(kept["assessed"])).isoformat()
-        except ValueError:
-            raise DisclosureError(f"{where}: assessed is no date. Write it as 2026-11-21.") from None
-    return kept
-
-
-def _words(entry: Any, where: str) -> dict[str, str]:
-    words = _presented_table(entry, where)
-    wrong = [key for key, text in words.items() if not isinstance(text, str)]
-    if wrong:
-        raise DisclosureError(f'{where}: {wrong[0]} is no text. Write the key in quotes, as "{wrong[0]}.…" = "…".')
-    return dict(words)
-
-
-def _presented_table(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise DisclosureError(f"{where} is no table of TOML. Give it lines of the form key = value.")
-    return value
-
-
-def _refuse_others(entry: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
-    others = [key for key in entry if key not in known]
-    if others:
-        raise DisclosureError(f"{where}: there is no {others[0]!r}. Choose among: {', '.join(known)}.")
+@dataclass(frozen=True)
+class _Publisher:
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+    web: str = ""
+    country: str = ""
+    status: Annotated[str, Toml(choices=STATUSES)] = "unassessed"
+    assessed: date | None = None
+    problems: tuple[str, ...] = ()
 
 
 #: What each measure that is no count is made of.
@@ -121,6 +55,22 @@ class DeclaredTable:
     dimensions: tuple[str, ...]
     measures: tuple[str, ...]
     max_crossed: int
+
+
+@dataclass(frozen=True)
+class _TableFile:
+    dimensions: Annotated[tuple[str, ...], Toml(filled=True)] = ()
+    measures: Annotated[tuple[str, ...], Toml(filled=True)] = ()
+    max_crossed: int | None = None
+
+
+@dataclass(frozen=True)
+class _DeclaredFile:
+    filters: Annotated[tuple[str, ...], Toml(filled=True)] = ()
+    max_crossed: int | None = None
+    tables: Annotated[Mapping[str, Any], Toml(filled=True)] = field(default_factory=dict)
+    publisher: _Publisher = _Publisher()
+    words: Annotated[Mapping[str, Mapping[str, str]], Toml(choices=_LANGUAGES)] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -158,7 +108,7 @@ class Declared:
             If there are not so many filters.
         """
         if most not in range(len(self.filters) + 1):
-            raise DisclosureError(f"max_crossed is {most}; give 0 to {len(self.filters)}, the number of filters.")
+            raise DisclosureError(f"max_crossed is {most}. Write 0 to {len(self.filters)}, the number of filters.")
         tables = {
             name: replace(table, max_crossed=_followed(table, self.max_crossed, most))
             for name, table in self.tables.items()
@@ -199,7 +149,7 @@ def read_declared(path: str | Path) -> Declared:
     Raises
     ------
     DisclosureError
-        If the file is missing or no TOML, or names a filter, table, dimension or measure that there is not.
+        If the file is missing or not TOML, or names an unknown filter, table, dimension or measure.
 
     Examples
     --------
@@ -215,60 +165,56 @@ def read_declared(path: str | Path) -> Declared:
 def parse_declared(data: Mapping[str, Any], where: str = "declaration.toml") -> Declared:
     """Build a declaration from parsed TOML; see :func:`read_declared`."""
     known = standard()
-    _refuse_unknown(data, ("filters", "max_crossed", "tables", "publisher", "words"), "key", where)
-    filters = data.get("filters", known.filters)
-    _refuse_unknown(_texts(filters, "filters", where), known.filters, "filter", where)
-    most = _crossed(data.get("max_crossed", min(known.max_crossed, len(filters))), len(filters), where)
-    named = data.get("tables", dict.fromkeys(known.tables, MappingProxyType({})))
-    if not isinstance(named, Mapping) or not named:
-        raise DisclosureError(f"{where}: no table is declared, so there is nothing to publish. Add [tables.groups].")
-    _refuse_unknown(named, known.tables, "table", where)
+    limits = {"filters": known.filters, "tables": known.tables}
+    declared = read_table(_DeclaredFile, data, where, DisclosureError, limits)
+    filters = declared.filters or known.filters
+    most = min(known.max_crossed, len(filters)) if declared.max_crossed is None else declared.max_crossed
+    _refuse_crossed(most, len(filters), where)
     # Tables stand in the order of the standard one, whatever the order in the file.
+    named = declared.tables or dict.fromkeys(known.tables, MappingProxyType({}))
     tables = {name: _table(name, named[name], most, where) for name in known.tables if name in named}
     chosen = tuple(name for name in known.filters if name in filters)
-    return Declared(chosen, most, MappingProxyType(tables), parse_presented(data, where))
+    return Declared(chosen, most, MappingProxyType(tables), _presented(data, where))
+
+
+def _presented(data: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the publisher and the words as they go into the manifest; each only if it is declared."""
+    declared = read_fields(_DeclaredFile, {key: data[key] for key in ("publisher", "words") if key in data}, where)
+    if "publisher" in data:
+        kept = read_fields(_Publisher, data["publisher"], f"{where}, [publisher]", DisclosureError)
+        texts = {"assessed": kept["assessed"].isoformat()} if "assessed" in kept else {}
+        lists = {"problems": list(kept["problems"])} if "problems" in kept else {}
+        declared["publisher"] = {**kept, **texts, **lists}
+    return declared
 
 
 def _table(name: str, entry: Any, most: int, where: str) -> DeclaredTable:
     known = standard().tables[name]
     inside = f"{where}, [tables.{name}]"
-    if not isinstance(entry, Mapping):
-        raise DisclosureError(f"{inside} is no table of TOML. Write it as [tables.{name}].")
-    _refuse_unknown(entry, ("dimensions", "measures", "max_crossed"), "key", inside)
-    dimensions = _texts(entry.get("dimensions", known.dimensions), "dimensions", inside)
-    _refuse_unknown(dimensions, known.dimensions, "dimension", inside)
-    lacking = [dimension for dimension in known.dimensions if dimension not in dimensions]
+    limits = {"dimensions": known.dimensions, "measures": known.measures}
+    declared = read_table(_TableFile, entry, inside, DisclosureError, limits)
+    lacking = [one for one in known.dimensions if one not in (declared.dimensions or known.dimensions)]
     if lacking:
-        raise DisclosureError(f"{inside} leaves out the dimension {lacking[0]}, without which it is no table. Add it.")
-    measures = _texts(entry.get("measures", known.measures), "measures", inside)
-    _refuse_unknown(measures, known.measures, "measure", inside)
+        raise DisclosureError(
+            f"dimensions leaves out {lacking[0]!r}, without which it is another table", "Add it.", inside
+        )
+    measures = declared.measures or known.measures
     for measure in measures:
         wanting = [count for count in _MADE_OF.get(measure, ()) if count not in measures]
         if wanting:
-            raise DisclosureError(f"{inside}: {measure} is made of {wanting[0]}, which is not declared. Declare both.")
+            raise DisclosureError(f"{measure} is made of {wanting[0]}, which is not declared", "Declare both.", inside)
     kept = tuple(measure for measure in known.measures if measure in measures)
     usual = _followed(known, standard().max_crossed, most)
-    return DeclaredTable(known.dimensions, kept, _crossed(entry.get("max_crossed", usual), most, inside))
+    crossed = usual if declared.max_crossed is None else declared.max_crossed
+    _refuse_crossed(crossed, most, inside)
+    return DeclaredTable(known.dimensions, kept, crossed)
 
 
-def _texts(values: Any, key: str, where: str) -> list[str]:
-    if not isinstance(values, (list, tuple)) or not values or not all(isinstance(value, str) for value in values):
-        raise DisclosureError(f'{where}: {key} is no list of names. Write it as ["…", "…"].')
-    return list(values)
+def _refuse_crossed(value: int, most: int, where: str) -> None:
+    if not 0 <= value <= most:
+        raise DisclosureError(f"max_crossed = {value} must be from 0 to {most}", "Write a number in that range.", where)
 
 
 def _followed(table: DeclaredTable, before: int, most: int) -> int:
     """How far a table is crossed where a release crosses ``most`` and no longer ``before``: as far, or by its own."""
     return most if table.max_crossed == before else min(most, table.max_crossed)
-
-
-def _crossed(value: Any, most: int, where: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
-        raise DisclosureError(f"{where}: max_crossed = {value!r}; give 0 to {most}, what may be crossed here.")
-    return value
-
-
-def _refuse_unknown(words: Collection[str], known: Collection[str], what: str, where: str) -> None:
-    for word in words:
-        if word not in known:
-            raise DisclosureError(f"{where}: there is no {what} {word!r}. {meant(word, known, 'Choose among')}")

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 
 from nbanalytics.analysis.indicators import Indicator, indicators, read_indicators, trend
-from nbanalytics.analysis.indicators.declared import UNKNOWN, check_keys
+from nbanalytics.analysis.indicators.declared import UNKNOWN
 from nbanalytics.errors import DataError, meant
 from nbanalytics.intervals import mean_interval
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
-from nbanalytics.toml_files import read_toml
+from nbanalytics.toml_files import Toml, read_table, read_toml
 
 #: With fewer students known in both terms, no change is estimated.
 MIN_STUDENTS = 10
@@ -46,7 +46,13 @@ class Step:
     who: str
     when: str
     baseline: str
-    follow: tuple[str, ...]
+    follow: Annotated[tuple[str, ...], Toml(filled=True)]
+
+
+@dataclass(frozen=True)
+class _TheoryFile:
+    steps: Annotated[tuple[Step, ...], Toml(key="step", filled=True)]
+    title: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,7 +98,7 @@ def read_theory(path: str | Path, declared: Sequence[Indicator] | None = None) -
     Raises
     ------
     DataError
-        If the file cannot be read, a key is missing or means nothing, or an indicator is not declared.
+        If the file cannot be read, a key is missing or unknown, or an indicator is not declared.
 
     Examples
     --------
@@ -105,26 +111,17 @@ def read_theory(path: str | Path, declared: Sequence[Indicator] | None = None) -
     >>> title, steps[0].indicator
     ('Plan', 'absence')
     """
-    name, data = Path(path).name, read_toml(path)
-    strange = sorted(set(data) - {"title", "step"})
-    if strange or not isinstance(data.get("step"), list):
-        found = f" It also holds {', '.join(strange)}." if strange else ""
-        raise DataError(f"{name} does not hold a title and a list of [[step]] and nothing else.{found} Mend it.")
+    where = Path(path).name
+    theory = read_table(_TheoryFile, read_toml(path), where)
     known = [one.name for one in (read_indicators() if declared is None else declared)]
-    steps = tuple(
-        _step(entry, f"{name}, [[step]] number {place}", known) for place, entry in enumerate(data["step"], 1)
-    )
-    return str(data.get("title", name)), steps
-
-
-def _step(entry: Any, where: str, known: Sequence[str]) -> Step:
-    check_keys(entry, Step, where)
-    if not isinstance(entry["follow"], list) or not entry["follow"]:
-        raise DataError(f'{where}: follow is not a list of terms. Write it as ["7VT", "8VT"].')
-    if entry["indicator"] not in known:
-        hint = meant(str(entry["indicator"]), known, "Declared")
-        raise DataError(f"{where}: the indicator {entry['indicator']!r} is not declared. {hint}")
-    return Step(**{**entry, "follow": tuple(entry["follow"])})
+    for place, step in enumerate(theory.steps, 1):
+        if step.indicator not in known:
+            raise DataError(
+                f"the indicator {step.indicator!r} is not declared",
+                meant(step.indicator, known, "Declared"),
+                f"{where}, [[step]] number {place}",
+            )
+    return theory.title or where, theory.steps
 
 
 def follow_theory(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import nan, sqrt
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -19,19 +19,26 @@ from nbanalytics.intervals import katz, mean_interval, placements, with_share
 from nbanalytics.persons import refuse_absent, split_groups
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
-from nbanalytics.toml_files import packaged_toml
+from nbanalytics.toml_files import OWN_NAME, Toml, packaged_toml, read_table
 
 
 @dataclass(frozen=True)
 class Question:
     """A question: its code, dimension, whether it is prioritised, the answer that is a sign, and its words."""
 
-    code: str
+    code: Annotated[str, Toml(key=OWN_NAME)]
     dimension: str
     prioritised: bool
-    sign: str
+    sign: Annotated[str, Toml(choices=("yes", "no"))]
     sv: str
     en: str
+
+
+@dataclass(frozen=True)
+class _ScreeningFile:
+    dimension: Mapping[str, Mapping[str, str]]
+    question: Mapping[str, Question]
+    source: str = ""
 
 
 @cache
@@ -43,7 +50,7 @@ def questions() -> dict[str, Question]:
     >>> [code for code, question in questions().items() if question.prioritised]
     ['B1', 'B2', 'B3', 'A1', 'C1', 'C4', 'P1', 'P2', 'P4']
     """
-    return {code: Question(code=code, **entry) for code, entry in _data()["question"].items()}
+    return dict(_form().question)
 
 
 @cache
@@ -55,11 +62,13 @@ def dimensions() -> dict[str, dict[str, str]]:
     >>> list(dimensions())
     ['behaviour', 'academic', 'cognitive', 'psychological']
     """
-    return {name: dict(words) for name, words in _data()["dimension"].items()}
+    return {name: dict(words) for name, words in _form().dimension.items()}
 
 
-def _data() -> dict[str, Any]:
-    return packaged_toml("nbanalytics.analysis.baseline", "screening.toml")
+@cache
+def _form() -> _ScreeningFile:
+    data = packaged_toml("nbanalytics.analysis.baseline", "screening.toml")
+    return read_table(_ScreeningFile, data, "screening.toml")
 
 
 def signs(records: StudentRecords, term: str) -> pd.DataFrame:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 
 from nbanalytics.analysis.indicators.measures import MEASURES
-from nbanalytics.errors import DataError, meant
-from nbanalytics.toml_files import packaged_toml, read_toml
+from nbanalytics.errors import DataError
+from nbanalytics.toml_files import Toml, packaged_toml, read_table, read_toml
 
 KINDS = ("risk", "protective")
 DIRECTIONS = ("at_least", "at_most")
@@ -43,10 +43,10 @@ class Indicator:
     """
 
     name: str
-    kind: str
+    kind: Annotated[str, Toml(choices=KINDS)]
     table: str
-    measure: str
-    direction: str
+    measure: Annotated[str, Toml(choices=MEASURES)]
+    direction: Annotated[str, Toml(choices=DIRECTIONS)]
     limit: float
     unit: str
     en: str
@@ -68,6 +68,11 @@ class Indicator:
         return said.mask(values.isna(), UNKNOWN)
 
 
+@dataclass(frozen=True)
+class _IndicatorFile:
+    indicators: Annotated[tuple[Indicator, ...], Toml(key="indicator", filled=True, unique="name")]
+
+
 def read_indicators(path: str | Path | None = None) -> tuple[Indicator, ...]:
     """Read the declared list.
 
@@ -83,8 +88,8 @@ def read_indicators(path: str | Path | None = None) -> tuple[Indicator, ...]:
     Raises
     ------
     DataError
-        If the file cannot be read, a key is missing or means nothing, a value is not among the known ones, or a
-        name stands twice.
+        If the file cannot be read, a key is missing or unknown, a value is not among the known ones, or a name is
+        declared twice.
 
     Examples
     --------
@@ -94,47 +99,19 @@ def read_indicators(path: str | Path | None = None) -> tuple[Indicator, ...]:
     return _default() if path is None else _parse(read_toml(path), Path(path).name)
 
 
-def check_keys(entry: object, kind: type, where: str) -> None:
-    """Refuse an entry that lacks a field of a dataclass, or has one that means nothing."""
-    if not isinstance(entry, Mapping):
-        raise DataError(f"{where} is not a table. Write it as [[...]] with a key on each line.")
-    known = {field.name: field for field in fields(kind)}
-    for key in entry:
-        if key not in known:
-            raise DataError(f"{where}: {key!r} means nothing here. {meant(str(key), known)}")
-    needed = [name for name, field in known.items() if field.default is MISSING]
-    lacking = [name for name in needed if name not in entry]
-    if lacking:
-        raise DataError(f"{where} lacks {', '.join(lacking)}. Add it.")
-
-
 @cache
 def _default() -> tuple[Indicator, ...]:
     return _parse(packaged_toml("nbanalytics.analysis.indicators", "indicators.toml"), "indicators.toml")
 
 
 def _parse(data: Mapping[str, Any], where: str) -> tuple[Indicator, ...]:
-    entries = data.get("indicator")
-    if not isinstance(entries, list) or set(data) != {"indicator"}:
-        raise DataError(
-            f"{where} does not hold a list of [[indicator]] and nothing else. Write one for each indicator."
-        )
-    found = tuple(_indicator(entry, f"{where}, [[indicator]] number {place}") for place, entry in enumerate(entries, 1))
-    names = [indicator.name for indicator in found]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"{where} declares {', '.join(twice)} more than once. Keep one of each.")
+    found = read_table(_IndicatorFile, data, where).indicators
+    for place, one in enumerate(found, 1):
+        home = MEASURES[one.measure].table
+        if one.table != home:
+            raise DataError(
+                f"the measure {one.measure!r} comes from the table {home}",
+                f'Write table = "{home}".',
+                f"{where}, [[indicator]] number {place}",
+            )
     return found
-
-
-def _indicator(entry: Any, where: str) -> Indicator:
-    check_keys(entry, Indicator, where)
-    for key, known in (("kind", KINDS), ("direction", DIRECTIONS), ("measure", tuple(MEASURES))):
-        if entry[key] not in known:
-            raise DataError(f"{where}: {key} = {entry[key]!r} is not known. Choose among: {', '.join(known)}.")
-    if isinstance(entry["limit"], bool) or not isinstance(entry["limit"], int | float):
-        raise DataError(f"{where}: limit = {entry['limit']!r} is not a number. Write digits with a decimal point.")
-    home = MEASURES[entry["measure"]].table
-    if entry["table"] != home:
-        raise DataError(f"{where}: the measure {entry['measure']!r} comes from the table {home}. Mend table.")
-    return Indicator(**{**entry, "limit": float(entry["limit"]), "terms": tuple(entry.get("terms", ()))})
