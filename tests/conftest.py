@@ -23,8 +23,8 @@ settings.load_profile("house")
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "data" / "sample"
-#: Results of other programs, where there are any beside the project.
-REFERENCE = ROOT.parent / "shared" / "reference"
+#: Results of other programs and the open data that they are of; its README names sources and licences.
+REFERENCE = ROOT / "tests" / "reference"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -19,7 +19,6 @@ from nbanalytics.analysis.droppoints import (
 )
 from nbanalytics.errors import DataError
 
-with_reference = pytest.mark.skipif(not REFERENCE.exists(), reason="the reference folder is not at hand")
 PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"
 
 # Singer and Willett (2003), Applied Longitudinal Data Analysis, table 10.1: years until special educators leave
@@ -60,14 +59,12 @@ def agree(table, expected):
     pd.testing.assert_frame_equal(table.reset_index(drop=True), wanted, check_dtype=False, rtol=0, atol=1e-9)
 
 
-@with_reference
 def test_teachers_agree_with_r():
     teachers = pd.read_csv(REFERENCE / "teachers.csv")
     expected = json.loads((REFERENCE / "survival.json").read_text())["teachers"]["life_table"]
     agree(life_table(teachers["years"], 1 - teachers["censor"]), expected)
 
 
-@with_reference
 def test_students_who_leave_mathematics_agree_with_r_by_sex():
     periods = pd.read_csv(REFERENCE / "math_dropout.csv")
     persons = periods.sort_values("term").groupby("id").last().reset_index()

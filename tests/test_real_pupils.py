@@ -15,9 +15,7 @@ from nbanalytics.readers import check_records, read_records
 from nbanalytics.records import StudentRecords
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE = ROOT.parent / "shared" / "reference" / "student-por.csv"
-
-pytestmark = pytest.mark.skipif(not SOURCE.exists(), reason="the UCI file student-por.csv is not at hand")
+SOURCE = ROOT / "tests" / "reference" / "student-por.csv"
 
 
 @pytest.fixture(scope="module")

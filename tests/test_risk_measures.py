@@ -28,8 +28,6 @@ from nbanalytics.risk.evaluation.calibration import calibration_fit
 from nbanalytics.risk.evaluation.capacity import flag_top
 from nbanalytics.risk.evaluation.scores import draw, percentile_interval
 
-with_reference = pytest.mark.skipif(not REFERENCE.exists(), reason="the reference folder is not at hand")
-
 Y = [0, 0, 1, 0, 1, 0, 1, 1, 0, 1]
 P = [0.1, 0.2, 0.3, 0.3, 0.4, 0.4, 0.6, 0.7, 0.7, 0.9]
 
@@ -149,7 +147,6 @@ def portuguese_models():
     return y[~train].to_numpy(), scores, pupils[~train]
 
 
-@with_reference
 def test_two_models_agree_with_r():
     expected = json.loads((REFERENCE / "roc_calibration.json").read_text())["student_por_test"]
     y, scores, _ = portuguese_models()
@@ -171,7 +168,6 @@ def test_two_models_agree_with_r():
     assert pair["p_value"] == pytest.approx(expected["delong_paired"]["p"], abs=1e-8)
 
 
-@with_reference
 @pytest.mark.parametrize(("number", "threshold"), [(1, 0.3), (2, 0.2)])
 @pytest.mark.parametrize("grouping", ["sex", "school"])
 def test_groups_agree_with_r(number, threshold, grouping):
