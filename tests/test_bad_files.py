@@ -159,10 +159,13 @@ def survive(contents: dict[str, bytes]) -> None:
 # ------------------------------------------------------------------ fuzz
 
 
-def test_good_files_name_nobody() -> None:
+def test_good_files_are_read_and_name_nobody(tmp_path: Path) -> None:
     for name, content in files().items():
         survive({name: content})
+        (tmp_path / name).write_bytes(content)
     survive(files())
+    entries = json.loads(as_json(check_paths(sorted(tmp_path.iterdir()))))
+    assert [entry for entry in entries if entry["format"] == "unknown" or not entry["rows"]] == []
 
 
 @settings(max_examples=examples(60))
