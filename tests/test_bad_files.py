@@ -165,7 +165,9 @@ def test_good_files_are_read_and_name_nobody(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     survive(files())
     entries = json.loads(as_json(check_paths(sorted(tmp_path.iterdir()))))
-    assert [entry for entry in entries if entry["format"] == "unknown" or not entry["rows"]] == []
+    formats = {entry["file"]: entry["format"] for entry in entries if entry["rows"]}
+    assert set(formats) == set(files())
+    assert "unknown" not in formats.values()
 
 
 @settings(max_examples=examples(60))
