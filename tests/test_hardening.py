@@ -24,7 +24,7 @@ from nbanalytics.release.files import signed
 from nbanalytics.serve import default_release, find_dashboards, refuse_weak, serve
 from nbanalytics.serve.gate import access
 
-HEATED = 2 * len(find_dashboards())
+HEATED = len(find_dashboards())
 REFUSED = (403, 404)
 UNKNOWN = uuid.UUID(int=7)
 SECRETS = ("Traceback", "BoardPage(", "checksum", "root:", "/home/", "site-packages", "student_id")
