@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from typing import Any
 
 import narwhals as nw
 import pandas as pd
+
+from nbanalytics.errors import DataError
 
 
 def open_frame(native: Any) -> Any:
@@ -42,3 +45,118 @@ def as_names(names: str | Sequence[str]) -> tuple[str, ...]:
     (('sex',), ('sex', 'school_id'))
     """
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+@dataclass(frozen=True)
+class By:
+    """The columns that a result is divided by.
+
+    While something is counted they have the names of :attr:`keys`, which no other column has: a column may be called
+    ``term`` or ``group`` without being taken for the one that the counting makes.
+
+    Attributes
+    ----------
+    names : tuple of str
+        As the user calls them, and as the result shows them.
+    """
+
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, by: str | Sequence[str], own: Iterable[str] = (), frame: Any = None, where: str = "students") -> By:
+        """Check the columns before anything is counted.
+
+        Parameters
+        ----------
+        by : str or sequence of str
+            What the user asks for.
+        own : iterable of str
+            The columns that the result has besides.
+        frame : narwhals frame, optional
+            The table that has to have the columns, called ``where`` in messages.
+
+        Raises
+        ------
+        DataError
+            If a column is not there, or the result has one of that name itself.
+
+        Examples
+        --------
+        >>> By.of(["sex", "school_id"], own=["term"]).keys
+        ['_by0', '_by1']
+        >>> By.of("term", own=["term"])
+        Traceback (most recent call last):
+        ...
+        nbanalytics.errors.DataError: The result cannot be divided by term: it has a column of that name of its own. ...
+        """
+        names = tuple(dict.fromkeys(as_names(by)))
+        if clash := [name for name in names if name in set(own)]:
+            raise DataError(
+                f"The result cannot be divided by {', '.join(clash)}: it has a column of that name of its own. "
+                "Rename the column of your table, or choose another."
+            )
+        if frame is not None:
+            refuse_absent(frame, names, where)
+        return cls(names)
+
+    @property
+    def keys(self) -> list[str]:
+        """Names of the columns while something is counted."""
+        return [f"_by{number}" for number in range(len(self.names))]
+
+    @property
+    def aliased(self) -> list[nw.Expr]:
+        """The columns under their inner names, for ``select`` and ``with_columns``."""
+        return [nw.col(name).alias(key) for name, key in zip(self.names, self.keys, strict=True)]
+
+    def keyed(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Give the columns of a small table their inner names."""
+        return table.rename(columns=dict(zip(self.names, self.keys, strict=True)))
+
+    def named(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Give the columns of a small table their names back."""
+        return table.rename(columns=dict(zip(self.keys, self.names, strict=True)))
+
+    def split(self, table: pd.DataFrame) -> list[tuple[dict[str, Any], pd.DataFrame]]:
+        """Divide a small table by its inner columns, in their order; a missing value is a group of its own."""
+        if not self.names:
+            return [({}, table)]
+        groups = table.groupby(self.keys, dropna=False, sort=True)
+        return [(dict(zip(self.names, values, strict=True)), part) for values, part in groups]
+
+
+def number_of(values: Sequence[str], column: str | nw.Expr) -> nw.Expr:
+    """Return the place of a column's text in a list, counted from 0; missing for any other text."""
+    text = nw.col(column) if isinstance(column, str) else column
+    expression: Any = nw.when(text == values[0]).then(nw.lit(0))
+    for number, value in enumerate(values[1:], start=1):
+        expression = expression.when(text == value).then(nw.lit(number))
+    return expression  # type: ignore[no-any-return]
+
+
+def name_of(values: Sequence[str], column: str) -> nw.Expr:
+    """Return the text at a place of a list, the inverse of :func:`number_of`."""
+    expression: Any = nw.when(nw.col(column) == 0).then(nw.lit(values[0]))
+    for number, value in enumerate(values[1:], start=1):
+        expression = expression.when(nw.col(column) == number).then(nw.lit(value))
+    return expression  # type: ignore[no-any-return]
+
+
+def to_native(frame: Any) -> Any:
+    """Return the frame as its engine knows it; a pandas one counts its rows from 0."""
+    return nw.to_native(nw.maybe_reset_index(frame) if isinstance(frame, nw.DataFrame) else frame)
+
+
+def column_names(frame: Any) -> list[str]:
+    """Return the columns of a narwhals frame, eager or lazy."""
+    return list(frame.collect_schema().names())
+
+
+def refuse_absent(frame: Any, wanted: Sequence[str], where: str) -> None:
+    """Raise a DataError that names the columns of ``wanted`` that the frame lacks."""
+    names = column_names(frame)
+    absent = [name for name in wanted if name not in names]
+    if absent:
+        raise DataError(
+            f"The table {where} has no column {', '.join(absent)}. Choose among: {', '.join(sorted(names))}."
+        )

@@ -29,7 +29,7 @@ FLOORS = (
     "declaration",
     "terms",
     "records",
-    "persons",
+    "students",
     "readers",
     "municipal",
     "simulation",

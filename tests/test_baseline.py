@@ -77,7 +77,7 @@ def test_every_cell_is_counted_by_hand(sample):
                 )
             ]
             reached = [who for who in here if {"SV", "EN", "MA"} <= passed.get(who, set()) and len(passed[who]) >= 8]
-            for measure in ("eligible", "core_and_five"):
+            for measure in ("eligible", "core"):
                 row = cell(found, group, measure, school_id=school)
                 assert (row["count"], row["n"]) == (len(reached), len(here))
                 assert row["missing"] == sum(who not in passed for who in here)
@@ -183,7 +183,7 @@ def test_the_form_says_reached_not_reached_or_unknown():
         "no Swedish": (NINE | {"SV": None}, None),
         "year 4": ({"year": 4, "reaches_criteria": True}, None),
     }
-    found = individual_from_form(form_of(*(row for row, _ in rows.values()))).table["core_and_five"]
+    found = individual_from_form(form_of(*(row for row, _ in rows.values()))).table["core"]
     assert [None if pd.isna(value) else bool(value) for value in found] == [value for _, value in rows.values()]
 
 
@@ -201,7 +201,7 @@ def test_a_filled_in_form_is_read_and_its_x_is_missing_and_counted(tmp_path):
     assert summary.loc["reaches_criteria"].tolist() == [1, 1, 0]
     assert summary.loc["absence"].tolist() == [10, 9, 1]
     zero = baseline_from_form(form)
-    row = cell(zero, measure="core_and_five", school="Ekskolan")
+    row = cell(zero, measure="core", school="Ekskolan")
     assert (row["students"], row["missing"], row["n"], row["count"], row["value"]) == (9, 1, 8, 6, 0.75)
     assert cell(zero, measure="absence", school="Ekskolan")["value"] == pytest.approx((6 * 5 + 2 * 20) / 8)
 
@@ -220,7 +220,7 @@ def test_the_individual_baseline_is_the_grades(karlskoga):
     pd.testing.assert_series_equal(table["MA"].dropna().sort_index(), grades.sort_index(), check_names=False)
     results = karlskoga.term_results(["9VT"]).set_index("student_id")
     assert (table["passes"].dropna() == results["n_passed"].reindex(table.index).dropna()).all()
-    assert int(table["core_and_five"].sum()) == 251
+    assert int(table["core"].sum()) == 251
 
 
 # ---------------------------------------------------------------- follow-up

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from made import ENGINES, in_engine, made_records, municipality, records_of, results_of, same
 
 from nbanalytics.analysis.flows import (
-    AFTER_STATES,
     eligibility_flow,
     flows,
     share_eligible,
@@ -19,6 +18,7 @@ from nbanalytics.analysis.flows import (
 )
 from nbanalytics.declaration import AFTER, parse_declaration
 from nbanalytics.errors import DataError
+from nbanalytics.students import AFTER_STATES
 
 PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"
 

@@ -44,7 +44,7 @@ def followup_dots(table: pd.DataFrame, measure: str = "eligible", lang: str = "s
         later, low, high`` (of the change), ``chance_low, chance_high``; where a ``status`` is
         ``suppressed`` the row is written ``..``.
     measure
-        ``eligible``, ``core_and_five`` or ``absence``.
+        ``eligible``, ``core`` or ``absence``.
     lang
         ``"sv"`` or ``"en"``.
 

@@ -16,7 +16,6 @@ from nbanalytics.intervals import mean_interval
 from nbanalytics.municipality.leavers import leavers
 from nbanalytics.municipality.official import MEASURES, NATION
 from nbanalytics.municipality.views import mean, share
-from nbanalytics.persons import split_groups
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 
@@ -103,14 +102,15 @@ def own_values(records: StudentRecords, min_students: int = 10) -> pd.DataFrame:
     """
     table = leavers(records)
     rows = []
-    for place, part in split_groups(table, ["cohort"]):
+    for cohort in sorted(set(table["cohort"])):
+        part = table[table["cohort"] == cohort]
         for group in _GROUPS:
             chosen = in_group(part, group)
             if chosen is None:
                 continue
             for measure, column in _COLUMNS.items():
                 found = _own(chosen, column, min_students)
-                rows.append({"year": int(place["cohort"]), "group": group, "measure": measure, **found})
+                rows.append({"year": int(cohort), "group": group, "measure": measure, **found})
     return pd.DataFrame(rows)
 
 

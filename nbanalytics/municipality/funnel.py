@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError
-from nbanalytics.frames import as_names
+from nbanalytics.frames import By, open_frame
 from nbanalytics.municipality.leavers import leavers
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
@@ -20,6 +20,16 @@ from nbanalytics.results import Shown
 LIMITS = {"95": 0.95, "998": 0.998}
 #: Measures that are shares, with the column of the leavers behind them.
 SHARES = {"eligible_vocational": "eligible", "passed_all": "all_passed"}
+_LIMITS = tuple(f"{side}_{name}" for name in LIMITS for side in ("low", "high"))
+#: Columns of the table after those of ``by``.
+_COLUMNS = (
+    "n",
+    "count",
+    "value",
+    *_LIMITS,
+    "position",
+    "status",
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,16 +104,15 @@ def funnel(
     >>> found.table[["n", "count", "position"]].to_numpy().tolist()
     [[94, 83, 'outside_95'], [138, 93, 'outside_998'], [81, 75, 'outside_998']]
     """
-    by = as_names(by)
+    divided = By.of(by, _COLUMNS, open_frame(records.students))
+    if not divided.names:
+        raise DataError("Nothing makes a point of the funnel. Name at least one column in by, such as school_id.")
     if measure not in SHARES:
         raise DataError(f"There is no funnel of {measure!r}. Choose one of {', '.join(SHARES)}.")
-    people = leavers(records)
-    absent = [name for name in by if name not in people.columns]
-    if absent:
-        raise DataError(f"The leavers have no column {', '.join(absent)}. Choose among {', '.join(people.columns)}.")
+    people = leavers(records, by=divided)
     reached = people[SHARES[measure]].astype(int)
-    counted = people.assign(count=reached).groupby(list(by), dropna=False)["count"].agg(["size", "sum"]).reset_index()
-    table = counted.rename(columns={"size": "n", "sum": "count"})
+    points = people.assign(count=reached).groupby(divided.keys, dropna=False)["count"]
+    table = divided.named(points.agg(["size", "sum"]).reset_index().rename(columns={"size": "n", "sum": "count"}))
     common = float(reached.mean()) if target is None else target
     if not 0 < common < 1:
         raise DataError(f"The common share is {common:g}; a funnel needs one between 0 and 1. Give a target.")
@@ -114,7 +123,7 @@ def funnel(
         limits=pd.DataFrame(
             [{"n": n, **funnel_limits(n, common)} for n in range(max(min_students, 1), int(table["n"].max()) + 1)]
         ),
-        settings={"measure": measure, "target": common, "by": tuple(by), "min_students": min_students},
+        settings={"measure": measure, "target": common, "by": divided.names, "min_students": min_students},
         students=len(people),
     )
 
@@ -157,7 +166,7 @@ def funnel_limits(n: int, target: float) -> dict[str, float]:
 
 def _place(n: int, count: int, target: float, min_students: int) -> dict[str, Any]:
     if n < max(min_students, 1):
-        empty = dict.fromkeys([f"{side}_{name}" for name in LIMITS for side in ("low", "high")], nan)
+        empty = dict.fromkeys(_LIMITS, nan)
         return {"value": nan, **empty, "position": None, "status": "too_few"}
     limits, value = funnel_limits(n, target), count / n
     outside = [name for name in LIMITS if not limits[f"low_{name}"] <= value <= limits[f"high_{name}"]]

@@ -9,14 +9,13 @@ from functools import cached_property
 import narwhals as nw
 import pandas as pd
 
-from nbanalytics.analysis.baseline.zero import away
 from nbanalytics.analysis.progression.change import courses
-from nbanalytics.eligibility import merit_value, passed_expr, points_expr
+from nbanalytics.eligibility import passed_expr, points_expr
 from nbanalytics.errors import DataError
-from nbanalytics.frames import collect, open_frame
+from nbanalytics.frames import By, collect, column_names, open_frame
 from nbanalytics.grading import STRECK
-from nbanalytics.persons import column_names, only_cohorts, refuse_absent
 from nbanalytics.records import StudentRecords
+from nbanalytics.students import counted, only_cohorts, student_table
 
 #: Columns of the students table that are carried along where they are there.
 CARRIED = ("school_id", "sex", "newly_arrived", "immigration", "parents_education")
@@ -61,7 +60,9 @@ class TermTables:
         return grades_of(self.records, self.term)
 
 
-def leavers(records: StudentRecords, term: str | None = None, rules: Sequence[str] = ()) -> pd.DataFrame:
+def leavers(
+    records: StudentRecords, term: str | None = None, rules: Sequence[str] = (), by: By | None = None
+) -> pd.DataFrame:
     """Sum up each student's grades in a term.
 
     Parameters
@@ -72,6 +73,8 @@ def leavers(records: StudentRecords, term: str | None = None, rules: Sequence[st
         By default the declared end term.
     rules : sequence of str
         Further rules of eligibility by name; each must hold for every cohort.
+    by : By, optional
+        Columns of the students table to carry along under their keys.
 
     Returns
     -------
@@ -89,28 +92,24 @@ def leavers(records: StudentRecords, term: str | None = None, rules: Sequence[st
         If nobody has a grade in the term.
     """
     term = term or records.declaration.end
-    parts = [_graded(records, term)]
-    for rule in rules:
-        other = replace(records, declaration=replace(records.declaration, rule=rule))
-        met = collect(open_frame(other.results([term])).select("student_id", nw.col("eligible").alias(rule)))
-        parts.append(met.set_index("student_id"))
-    graded = pd.concat(parts, axis=1)
-    frame = open_frame(records.students)
-    names = column_names(frame)
-    refuse_absent(frame, ["student_id", "cohort"], "students")
-    moves = [name for name in ("moved_in", "moved_out") if name in names]
-    wanted = ["student_id", "cohort", *(name for name in CARRIED if name in names), *moves]
-    students = collect(frame.select(*wanted)).set_index("student_id")
-    table = students.join(graded, how="left")
-    table = table[table["n_passed"].notna() | ~away(table, moves, records.declaration.terms, term)]
-    table = table[table["n_passed"].notna().groupby(table["cohort"]).transform("any")]
+    names = column_names(open_frame(records.students))
+    known = [name for name in CARRIED if name in names]
+    columns = {f"eligible_{term}": "eligible", f"points_{term}": "mean_points", f"merit_{term}": "merit_value",
+               f"passes_{term}": "n_passed"}  # fmt: skip
+    table = collect(student_table(records, [*known, *columns, f"state_{term}"], by))
+    table = table[counted(table, term)].rename(columns=columns)
     if table.empty:
         raise DataError(f"Nobody has a grade in {term}. Add the grades of that term, or choose another.")
+    for rule in rules:
+        other = replace(records, declaration=replace(records.declaration, rule=rule))
+        met = collect(student_table(other, [f"eligible_{term}"])).set_index("student_id")[f"eligible_{term}"]
+        table[rule] = table["student_id"].map(met)
+    table = table.merge(_subjects(records, term), on="student_id", how="left")
     yes_or_no = ["eligible", "all_passed", *rules]
     table[yes_or_no] = table[yes_or_no].eq(True).fillna(False).astype(bool)
     table["swedish_course"] = table["swedish_course"].fillna("none")
     table["n_passed"] = table["n_passed"].fillna(0).astype(int)
-    return table.drop(columns=moves).reset_index().sort_values(["cohort", "student_id"], ignore_index=True)
+    return table.drop(columns=f"state_{term}").sort_values(["cohort", "student_id"], ignore_index=True)
 
 
 def grades_of(records: StudentRecords, term: str) -> pd.DataFrame:
@@ -124,17 +123,16 @@ def grades_of(records: StudentRecords, term: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).merge(people, on="student_id")
 
 
-def _graded(records: StudentRecords, term: str) -> pd.DataFrame:
-    results = collect(open_frame(records.results([term])).select("student_id", "eligible", "mean_points"))
+def _subjects(records: StudentRecords, term: str) -> pd.DataFrame:
+    """Return ``student_id``, the course in Swedish, and whether every subject is passed."""
     parts = []
     for grading, cohorts in records.gradings():
         grades = only_cohorts(open_frame(records.grades), records, cohorts).filter(nw.col("term") == term)
-        merit = collect(open_frame(merit_value(nw.to_native(grades), grading)).drop("term"))
         # The course of the term itself: it starts and ends where it is asked for.
-        course = collect(courses(grades, grading, term, term))
-        parts.append(merit.merge(course, on="student_id", how="left"))
+        parts.append(collect(courses(grades, grading, term, term)))
     grades = grades_of(records, term)
     failed = (grades["points"].notna() & ~grades["passed"].astype(bool)) | (grades["grade"] == STRECK)
-    any_failed = failed.groupby(grades["student_id"]).any()
-    table = pd.concat(parts).merge(results, on="student_id").set_index("student_id")
-    return table.assign(all_passed=(table["n_passed"] > 0) & ~any_failed.reindex(table.index).fillna(True).astype(bool))
+    by_student = grades.assign(failed=failed, passed=grades["passed"].astype(bool)).groupby("student_id")
+    found = by_student[["failed", "passed"]].any()
+    passed = (found["passed"] & ~found["failed"]).rename("all_passed").reset_index()
+    return passed.merge(pd.concat(parts), on="student_id", how="left")

@@ -13,7 +13,6 @@ from nbanalytics.errors import DataError
 from nbanalytics.intervals import mean_interval
 from nbanalytics.municipality.leavers import leavers
 from nbanalytics.municipality.official import official_data
-from nbanalytics.persons import split_groups
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 
@@ -148,7 +147,8 @@ def salsa(records: StudentRecords, shift: float = 0.0) -> Salsa:
     people["_education"] = people["parents_education"].map(dict(LEVELS)) + shift
     flag = people[newly].eq(_NEWLY if newly == "immigration" else True)
     people["_newly"] = flag.where(people[newly].notna()).astype(float)
-    rows = [{**place, **_school(part)} for place, part in split_groups(people, ["school_id", "cohort"])]
+    schools = people.groupby(["school_id", "cohort"], dropna=False)
+    rows = [{"school_id": school, "cohort": cohort, **_school(part)} for (school, cohort), part in schools]
     table = pd.DataFrame(rows).astype({"within": "boolean"})
     return Salsa(table, {**official_data()["salsa"], "shift": shift, "newly_immigrated_by": newly}, len(people))
 

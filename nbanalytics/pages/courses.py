@@ -14,13 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbanalytics.analysis.droppoints import life_table
-from nbanalytics.analysis.flows import AFTER_STATES, TERM_STATES, stages_of, student_states
+from nbanalytics.analysis.flows import stages_of
 from nbanalytics.figures.droppoints import describe_drop_terms, terms_drawing
 from nbanalytics.figures.flows import describe_flow_sankey, sankey_drawing
 from nbanalytics.figures.style import Drawing, nothing
 from nbanalytics.figures.tables import TextTable, flows_table, terms_table
 from nbanalytics.frames import collect
 from nbanalytics.records import StudentRecords
+from nbanalytics.students import AFTER_STATES, TERM_STATES, student_table
 from nbanalytics.text import Cells, number, percent, say, students
 
 #: Patterns of what may stand in the address.
@@ -155,21 +156,15 @@ class Courses:
         ways = {grading.rule.ways for grading, _ in records.gradings()}
         [way] = next(iter(ways)) if len(ways) == 1 and len(next(iter(ways))) == 1 else [None]
         demands = () if way is None else tuple("/".join(demand) for demand in way.required)
-        results = collect(records.results(list(terms)))
-        rows = {name: row for row, name in enumerate(ids)}
-        results = results[results["student_id"].isin(rows)]
-        row = results["student_id"].map(rows).to_numpy(int)
-        column = results["term"].map({term: place for place, term in enumerate(terms)}).to_numpy(int)
-        size = (len(rows), len(terms))
-        passes, declared = np.full(size, -1, dtype=np.int8), np.full(size, -1, dtype=np.int8)
-        passes[row, column], declared[row, column] = results["n_passed"], results["eligible"]
-        met = np.zeros((*size, len(demands)), dtype=bool)
-        missing = results["missing"].str.split(", ")
-        for place, demand in enumerate(demands):
-            met[row, column, place] = [demand not in listed for listed in missing]
-        states = student_states(records).pivot(index="student_id", columns="stage", values="state").reindex(ids)
+        names = [f"{kind}_{term}" for kind in ("passes", "eligible") for term in terms]
+        columns = [*names, *(f"state_{stage}" for stage in stages)]
+        table = collect(student_table(records, columns)).set_index("student_id").reindex(ids)
+        passes, declared = (
+            table[[f"{kind}_{term}" for term in terms]].fillna(-1).to_numpy(np.int8) for kind in ("passes", "eligible")
+        )
         codes = {state: code for code, state in enumerate(STATES)}
-        held = states[list(stages)].apply(lambda stage: stage.map(codes)).to_numpy(np.int8)
+        held = table[[f"state_{stage}" for stage in stages]].apply(lambda stage: stage.map(codes)).to_numpy(np.int8)
+        met = _met(records, ids, terms, demands)
         followed = tuple(terms.index(term) for term in declaration.followed_terms)
         return cls(terms, followed, stages, demands, way.passes if way else 0, passes, met, declared, held)
 
@@ -212,6 +207,20 @@ class Courses:
         last = np.where(course >= 0, step, 0).max(axis=1)
         event = lost < len(step)
         return np.where(course[:, 0] == 1, np.where(event, lost, last), -1), event.astype(np.int64)
+
+
+def _met(records: StudentRecords, ids: Any, terms: Sequence[str], demands: Sequence[str]) -> NDArray[np.bool_]:
+    """Which demands each student (row) met in each term (column)."""
+    results = collect(records.results(list(terms)))
+    rows = {name: row for row, name in enumerate(ids)}
+    results = results[results["student_id"].isin(rows)]
+    row = results["student_id"].map(rows).to_numpy(int)
+    column = results["term"].map({term: place for place, term in enumerate(terms)}).to_numpy(int)
+    met = np.zeros((len(rows), len(terms), len(demands)), dtype=bool)
+    missing = results["missing"].str.split(", ")
+    for place, demand in enumerate(demands):
+        met[row, column, place] = [demand not in listed for listed in missing]
+    return met
 
 
 _LIFE = ["at_risk", "events", "censored", "hazard", "survival"]

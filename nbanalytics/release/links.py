@@ -14,7 +14,8 @@ from nbanalytics.disclosure import SystemBuilder
 from nbanalytics.disclosure.cells import Ids, Mask
 from nbanalytics.release.cube import Axis, Cube, count
 from nbanalytics.release.model import ALL
-from nbanalytics.release.persons import ELIGIBLE, NOT_ELIGIBLE, Persons
+from nbanalytics.release.persons import Persons
+from nbanalytics.students import ELIGIBLE, NOT_ELIGIBLE
 
 Cubes = Mapping[tuple[str, str], Cube]
 #: Tables that no release holds but that sums go through: both ends together, students who leave a sum.

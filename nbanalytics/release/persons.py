@@ -7,25 +7,22 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 
 from nbanalytics.analysis.cohorts import classify
 from nbanalytics.analysis.droppoints import losses, lost_subjects
-from nbanalytics.analysis.flows import stages_of, states_of, student_states
-from nbanalytics.eligibility import merit_value, term_results
-from nbanalytics.errors import GradingError
-from nbanalytics.frames import collect, open_frame
-from nbanalytics.grading import DEFAULT_RULE, Grading
-from nbanalytics.persons import only_cohorts
+from nbanalytics.analysis.flows import stages_of, states_of
+from nbanalytics.frames import collect, column_names, open_frame
 from nbanalytics.records import StudentRecords
 from nbanalytics.release.cube import Axis
 from nbanalytics.release.model import FILTERS
+from nbanalytics.students import ELIGIBLE, NOT_ELIGIBLE, has_core, is_core_rule, knows_total_absence, student_table
 
 #: Students without a value in a filter, kept so that the parts sum up to the whole.
 UNKNOWN = "unknown"
-ELIGIBLE, NOT_ELIGIBLE = "eligible", "not_eligible"
+#: The filters, and the columns of the students table that they come from.
+_FILTERS = dict(zip(FILTERS, ("cohort", "school_id", "sex", "newly_arrived"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -101,21 +98,29 @@ class Persons:
 def persons_of(records: StudentRecords) -> Persons:
     """Bring together, student by student, what the analyses say; they are the ones that decide what is counted."""
     declaration = records.declaration
-    students = _filters(records)
-    stages = stages_of(records)
-    lost = losses(records)
-    causes = collect(lost_subjects(records, lost).table)[["student_id", "term", "subject"]]
-    baseline_terms = declaration.stages
-    rules = _core_rules(records)
-    table = (
-        students.join(_groups(records))
-        .join(_states(records, stages))
-        .join(collect(lost.table).set_index("student_id")[["duration", "event"]])
-        .join(_merit(records, declaration.start, "merit_start"))
-        .join(_merit(records, declaration.end, "merit_end"))
-        .join(_core(records, rules, baseline_terms))
-        .join(_absence(records, baseline_terms))
-    )
+    stages, terms = stages_of(records), declaration.stages
+    causes = collect(lost_subjects(records, losses(records)).table)[["student_id", "term", "subject"]]
+    core, totals = has_core(records), knows_total_absence(records)
+    ends = {"start": declaration.start, "end": declaration.end}
+    columns = [
+        *(name for name in _FILTERS.values() if name in column_names(open_frame(records.students))),
+        *(f"state_{stage}" for stage in stages),
+        *("duration", "event"),
+        *(f"{kind}_{term}" for kind in ("merit", "passes") for term in ends.values()),
+        *(f"core_{term}" for term in terms if core),
+        *(f"absence_{term}" for term in terms if totals),
+    ]
+    found = collect(student_table(records, columns)).set_index("student_id").sort_index()
+    students = _filters(found)
+    table = students.join(_groups(records)).join(found[["duration", "event"]])
+    table = table.assign(**{f"at_{stage}": found[f"state_{stage}"] for stage in stages})
+    for end, term in ends.items():
+        # Without students who have no pass, as in the official average.
+        table[f"merit_{end}"] = found[f"merit_{term}"].astype(float).where(found[f"passes_{term}"] > 0)
+    for term in terms if core else ():
+        table[f"core_{term}"] = found[f"core_{term}"].map({1: "yes", 0: "no"})
+    for term in terms if totals and found.filter(like="absence_").notna().any(axis=None) else ():
+        table[f"absence_{term}"] = found[f"absence_{term}"].astype(float)
     caused = causes.join(students, on="student_id").sort_values(["student_id", "subject"])
     caused["student"] = table.index.get_indexer(pd.Index(caused["student_id"]))
     return Persons(
@@ -124,25 +129,18 @@ def persons_of(records: StudentRecords) -> Persons:
         filters=tuple(_axis(students, name) for name in FILTERS),
         stages=stages,
         terms=declaration.followed_terms,
-        baseline_terms=baseline_terms,
-        indicators=("eligible", "core") if rules else ("eligible",),
-        core_is_rule=all(grading.rule == core.rule for grading, core, _ in rules),
+        baseline_terms=terms,
+        indicators=("eligible", "core") if core else ("eligible",),
+        core_is_rule=core and is_core_rule(records),
         highest=max(max(grading.scale.points.values()) for grading, _ in records.gradings()),
     )
 
 
-def _filters(records: StudentRecords) -> pd.DataFrame:
-    students = collect(records.students).set_index("student_id").sort_index()
-    cohort = students["cohort"].astype("Int64").astype("string")
-    return pd.DataFrame(
-        {
-            "cohort": _text(cohort),
-            "school": _text(students.get("school_id")),
-            "sex": _text(students.get("sex")),
-            "newly_arrived": _text(_yes_no(students.get("newly_arrived"))),
-        },
-        index=students.index,
-    )
+def _filters(students: pd.DataFrame) -> pd.DataFrame:
+    held = {name: students.get(column) for name, column in _FILTERS.items()}
+    held["cohort"] = students["cohort"].astype("Int64").astype("string")
+    held["newly_arrived"] = _yes_no(held["newly_arrived"])
+    return pd.DataFrame({name: _text(values) for name, values in held.items()}, index=students.index)
 
 
 def _text(column: Any) -> Any:
@@ -179,60 +177,3 @@ def _groups(records: StudentRecords) -> pd.DataFrame:
         },
         index=grouped.index,
     )
-
-
-def _states(records: StudentRecords, stages: tuple[str, ...]) -> pd.DataFrame:
-    wide = collect(student_states(records)).pivot(index="student_id", columns="stage", values="state")
-    return wide[list(stages)].add_prefix("at_")
-
-
-def _merit(records: StudentRecords, term: str, name: str) -> pd.Series[float]:
-    """Merit values in a term, without students who have no pass, as in the official average."""
-    in_term = open_frame(records.grades).filter(nw.col("term") == term)
-    parts = []
-    for grading, cohorts in records.gradings():
-        grades = only_cohorts(in_term, records, cohorts)
-        parts.append(collect(merit_value(nw.to_native(grades), grading)))
-    merit = pd.concat(parts)
-    passed = merit[merit["n_passed"] > 0].set_index("student_id")
-    return passed["merit_value"].astype(float).rename(name)
-
-
-def _core_rules(records: StudentRecords) -> list[tuple[Grading, Grading, list[int]]]:
-    """For each grading and its cohorts, the one with the rule of core subjects and five more; none if one has none."""
-    declaration = records.declaration
-    found = []
-    for grading, cohorts in records.gradings():
-        try:
-            core = declaration.catalogue.grading(cohorts[0], rule=DEFAULT_RULE, scale=declaration.scale)
-        except GradingError:
-            return []
-        found.append((grading, core, list(cohorts)))
-    return found
-
-
-def _core(
-    records: StudentRecords, rules: list[tuple[Grading, Grading, list[int]]], terms: tuple[str, ...]
-) -> pd.DataFrame:
-    """Whether each student passed the core subjects and five more: ``yes``, ``no``, missing without results."""
-    parts = []
-    for _, core, cohorts in rules:
-        grades = only_cohorts(open_frame(records.grades), records, cohorts)
-        parts.append(collect(term_results(nw.to_native(grades), core, terms))[["student_id", "term", "eligible"]])
-    if not parts:
-        return pd.DataFrame()
-    met = pd.concat(parts)
-    met["result"] = met["eligible"].astype(bool).map({True: "yes", False: "no"})
-    wide = met.pivot(index="student_id", columns="term", values="result")
-    return wide.reindex(columns=list(terms)).add_prefix("core_")
-
-
-def _absence(records: StudentRecords, terms: tuple[str, ...]) -> pd.DataFrame:
-    """Absence in per cent of each term, valid and invalid together; missing if either is."""
-    if records.absence is None:
-        return pd.DataFrame()
-    rows = collect(records.absence)
-    rows = rows[rows["term"].isin(terms)]
-    total = rows.assign(total=rows["valid"].astype(float) + rows["invalid"].astype(float))
-    wide = total.pivot(index="student_id", columns="term", values="total")
-    return wide.reindex(columns=list(terms)).add_prefix("absence_")

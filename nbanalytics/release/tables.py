@@ -14,7 +14,8 @@ from nbanalytics.disclosure.primary import FILTER_AXES, Counts
 from nbanalytics.release.cube import Axis, Cube, count, crossings, stars
 from nbanalytics.release.declared import Declared
 from nbanalytics.release.model import ALL
-from nbanalytics.release.persons import ELIGIBLE, NOT_ELIGIBLE, Persons
+from nbanalytics.release.persons import Persons
+from nbanalytics.students import ELIGIBLE, NOT_ELIGIBLE
 
 GROUPS = ("1", "2", "3", "4", "5", "6")
 #: How dear a cell is beside others of its size: at_risk and censored are there for the hazards.

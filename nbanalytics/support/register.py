@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from nbanalytics.analysis.indicators import Indicators
 from nbanalytics.analysis.indicators.measures import CHOSEN_LEVELS, active_support
 from nbanalytics.errors import DataError
-from nbanalytics.frames import as_names, collect, open_frame
+from nbanalytics.frames import By, collect, open_frame
 from nbanalytics.intervals import with_share
-from nbanalytics.persons import refuse_absent
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 from nbanalytics.terms import term_dates
@@ -126,24 +125,20 @@ def coverage(records: StudentRecords, found: Indicators, by: str | Sequence[str]
     >>> bool(table.loc[1, "share"] > table.loc[0, "share"])
     True
     """
-    by = as_names(by)
-    by = list(by)
-    table = needs(records, found, at_least)
+    counted = ["students", "unknown", "with_signal", "without_support"]
     own = open_frame(records.students)
-    refuse_absent(own, by, "students")
-    further = [name for name in by if name not in table]
-    if further:
-        table = table.merge(collect(own.select("student_id", *further)), on="student_id", how="left")
+    divided = By.of(by, ("term", *counted, "share", "low", "high"), own)
+    table = needs(records, found, at_least)
+    table = table.merge(collect(own.select("student_id", *divided.aliased)), on="student_id", how="left")
     flags = table.assign(
         students=1,
         unknown=(table["known"] == 0).astype("int64"),
         with_signal=table["signal"].astype("int64"),
         without_support=(table["signal"] & ~table["supported"]).astype("int64"),
     )
-    counted = ["students", "unknown", "with_signal", "without_support"]
-    rows = flags.groupby([*by, "place", "term"], dropna=False)[counted].sum().reset_index().drop(columns="place")
-    rows = with_share(rows, "without_support", "with_signal")
-    settings = {"at_least": at_least, "levels": CHOSEN_LEVELS, "by": tuple(by)}
+    sums = flags.groupby([*divided.keys, "place", "term"], dropna=False)[counted].sum().reset_index()
+    rows = divided.named(with_share(sums.drop(columns="place"), "without_support", "with_signal"))
+    settings = {"at_least": at_least, "levels": CHOSEN_LEVELS, "by": divided.names}
     return Coverage(rows, settings, students=found.students)
 
 
@@ -229,7 +224,7 @@ def caseload(records: StudentRecords, by: str = "actor", only: Sequence[str] = (
     ['*', 'monthly', 'now_and_then', 'several_a_month', 'weekly']
     """
     register = open_register(records)
-    refuse_absent(open_frame(register), [by], "support")
+    By.of(by, ("month", "school_year", "students"), open_frame(register), "support")
     if by in _NO_GROUPS:
         raise DataError(f"The caseload cannot be divided by {by}. Choose actor, kind or level.")
     kept = register[register[by].isin(list(only))] if only else register

@@ -12,9 +12,8 @@ import pandas as pd
 
 from nbanalytics.analysis.baseline.zero import ABSENCE, GROUPS, MEASURES, in_group, measured
 from nbanalytics.errors import DataError
-from nbanalytics.frames import as_names
+from nbanalytics.frames import By, open_frame
 from nbanalytics.intervals import Change, mean_interval, other_students_change, same_students_change
-from nbanalytics.persons import split_groups
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 
@@ -98,19 +97,25 @@ def follow_up(
     >>> f"{row['n_zero']} students: {row['zero']:.3f} to {row['later']:.3f}"
     '313 students: 0.827 to 0.802'
     """
-    by = as_names(by)
     _refuse_backwards(records, zero, later)
-    before, after = measured(records, zero, by), measured(records, later)
+    divided = By.of(by, COLUMNS, open_frame(records.students))
+    before, after = measured(records, zero, divided), measured(records, later)
     values = [name for name in MEASURES if name in before.columns and name in after.columns]
     both = before.merge(after[["student_id", *values]], on="student_id", suffixes=("", "_later"))
-    settings = {"design": "same_students", "zero": zero, "later": later, "by": tuple(by), "min_students": min_students}
+    settings = {
+        "design": "same_students",
+        "zero": zero,
+        "later": later,
+        "by": divided.names,
+        "min_students": min_students,
+    }
     rows = []
-    for place, part in split_groups(both, by):
+    for place, part in divided.split(both):
         for group, measure, chosen in _cells(part, values):
             pairs = chosen[[measure, f"{measure}_later"]].dropna().to_numpy(float)
             found = _paired(pairs[:, 0], pairs[:, 1], measure, min_students)
             rows.append({**place, "group": group, "measure": measure, **found})
-    return FollowUp(_table(rows, by), settings, len(both))
+    return FollowUp(_table(rows, divided), settings, len(both))
 
 
 def follow_up_cohorts(
@@ -158,23 +163,23 @@ def follow_up_cohorts(
     >>> f"{row['n_zero']} and {row['n_later']} students: {row['change']:+.3f}, beyond chance: {row['beyond_chance']}"
     '313 and 309 students: +0.043, beyond chance: False'
     """
-    by = as_names(by)
+    divided = By.of(by, COLUMNS, open_frame(records.students))
     zero, later = ([one] if isinstance(one, int) else list(one) for one in (zero, later))
     if twice := sorted(set(zero) & set(later)):
         raise DataError(f"Cohort {', '.join(map(str, twice))} is in both zero and later. Name it in one of them.")
-    before, after = (measured(records.cohort(cohorts), term, by) for cohorts in (zero, later))
+    before, after = (measured(records.cohort(cohorts), term, divided) for cohorts in (zero, later))
     values = [name for name in MEASURES if name in before.columns and name in after.columns]
     named = [", ".join(map(str, cohorts)) for cohorts in (zero, later)]
-    settings = {"design": "different_students", "zero": named[0], "later": named[1], "by": tuple(by), "term": term}
+    settings = {"design": "different_students", "zero": named[0], "later": named[1], "by": divided.names, "term": term}
     both = pd.concat([before.assign(_later=False), after.assign(_later=True)], ignore_index=True)
     rows = []
-    for place, part in split_groups(both, by):
+    for place, part in divided.split(both):
         for group, measure, chosen in _cells(part, values):
-            known = chosen[measure] if measure == ABSENCE else chosen[measure].fillna(0.0).where(chosen["graded"])
+            known = chosen[measure] if measure == ABSENCE else chosen[measure].fillna(0.0).where(chosen["counted"])
             early, late = (known[chosen["_later"] == when].dropna().to_numpy(float) for when in (False, True))
             found = _independent(early, late, measure, min_students)
             rows.append({**place, "group": group, "measure": measure, **found})
-    return FollowUp(_table(rows, by), {**settings, "min_students": min_students}, len(before))
+    return FollowUp(_table(rows, divided), {**settings, "min_students": min_students}, len(before))
 
 
 def _refuse_backwards(records: StudentRecords, zero: str, later: str) -> None:
@@ -191,8 +196,8 @@ def _cells(part: pd.DataFrame, values: Sequence[str]) -> list[tuple[str, str, pd
     return [(group, measure, chosen) for group, chosen in groups if chosen is not None for measure in values]
 
 
-def _table(rows: list[dict[str, Any]], by: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=[*by, *COLUMNS]).astype({"beyond_chance": "boolean"})
+def _table(rows: list[dict[str, Any]], by: By) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=[*by.names, *COLUMNS]).astype({"beyond_chance": "boolean"})
 
 
 def _paired(before: np.ndarray, after: np.ndarray, measure: str, min_students: int) -> dict[str, Any]:

@@ -9,19 +9,20 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from nbanalytics.analysis.baseline.zero import ABSENCE, CORE_RULE, Baseline, measured, zero_values
+from nbanalytics.analysis.baseline.zero import ABSENCE, COLUMNS, Baseline, measured, zero_values
 from nbanalytics.errors import DataError
-from nbanalytics.frames import any_of, as_names, collect, open_frame
+from nbanalytics.frames import By, any_of, collect, open_frame
 from nbanalytics.grading import Grading, default_catalogue
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
+from nbanalytics.students import CORE_RULE
 
 #: Subjects of the form, in its order.
 SUBJECTS = ("SV", "SVA", "MA", "EN")
 #: What the form's table has to hold; see :func:`nbanalytics.municipal.baseline_form.read_baseline_form`.
 _FORM = ("school", "list_number", "sex", "year", "newly_arrived", *SUBJECTS, "passes", "reaches_criteria", "absence")
 #: The form's answers by year, besides the absence.
-_ASKED = {"years 6-9": (range(6, 10), "core_and_five"), "years 1-5": (range(1, 6), "reaches_criteria")}
+_ASKED = {"years 6-9": (range(6, 10), "core"), "years 1-5": (range(1, 6), "reaches_criteria")}
 _FORM_COHORT = 2020  # the form is from the years of the scale A-F
 
 
@@ -33,7 +34,7 @@ class IndividualBaseline(Shown):
     ----------
     table : pandas.DataFrame
         Who (``student_id``, or ``school, list_number`` of a form), ``year`` or ``term``, ``sex, newly_arrived``; the
-        grades ``SV, SVA, MA, EN``; ``passes``; ``core_and_five`` (missing where what is known does not settle it);
+        grades ``SV, SVA, MA, EN``; ``passes``; ``core`` (missing where what is known does not settle it);
         ``reaches_criteria`` (years 1-5, forms only); ``absence`` in per cent; ``missing``: how many of the answers
         that the form asks for in that year are missing.
     summary : pandas.DataFrame
@@ -77,20 +78,20 @@ def individual_baseline(records: StudentRecords, term: str) -> IndividualBaselin
     >>> from nbanalytics.simulation import simulate
     >>> result = individual_baseline(simulate(seed=1, cohorts=[2018]).records, "6VT")
     >>> list(result.table.columns)[-8:]
-    ['SV', 'SVA', 'MA', 'EN', 'passes', 'core_and_five', 'absence', 'missing']
+    ['SV', 'SVA', 'MA', 'EN', 'passes', 'core', 'absence', 'missing']
     """
     people = measured(records, term)
     grades = open_frame(records.grades).filter(any_of(nw.col("subject"), SUBJECTS))
-    core = collect(grades.select("student_id", "term", "subject", "grade"))
-    wide = core.pivot(index=["student_id", "term"], columns="subject", values="grade").reindex(columns=list(SUBJECTS))
+    held = collect(grades.select("student_id", "term", "subject", "grade"))
+    wide = held.pivot(index=["student_id", "term"], columns="subject", values="grade").reindex(columns=list(SUBJECTS))
     results = open_frame(records.results(sorted(set(people["term"])))).select("student_id", "term", "n_passed")
     passes = collect(results).rename(columns={"n_passed": "passes"}).astype({"passes": "Int64"})
     table = people.merge(wide.reset_index(), on=["student_id", "term"], how="left")
     table = table.merge(passes, on=["student_id", "term"], how="left")
-    table["core_and_five"] = table.get("core_and_five", pd.Series(float("nan"), index=table.index)).astype("boolean")
+    table["core"] = table.get("core", pd.Series(float("nan"), index=table.index)).astype("boolean")
     shown = ["student_id", "cohort", "term", *(name for name in ("sex", "newly_arrived") if name in table)]
     return _individual(
-        table[[*shown, *SUBJECTS, "passes", "core_and_five", ABSENCE]],
+        table[[*shown, *SUBJECTS, "passes", "core", ABSENCE]],
         pd.Series("years 6-9", index=table.index),
         {"source": "records", "occasion": term},
     )
@@ -121,7 +122,7 @@ def individual_from_form(form: pd.DataFrame, grading: Grading | None = None) -> 
     --------
     >>> form = pd.DataFrame({name: [None] for name in _FORM})
     >>> form.loc[0, ["school", "list_number", "year", "SV", "MA", "EN", "passes"]] = ["Ek", "1", 9, "E", "F", "E", None]
-    >>> bool(individual_from_form(form).table.loc[0, "core_and_five"])
+    >>> bool(individual_from_form(form).table.loc[0, "core"])
     False
     """
     absent = [name for name in _FORM if name not in form.columns]
@@ -134,7 +135,7 @@ def individual_from_form(form: pd.DataFrame, grading: Grading | None = None) -> 
     kind = pd.Series(None, index=table.index, dtype="object")
     for name, (years, _) in _ASKED.items():
         kind[year.isin(list(years))] = name
-    table.insert(len(table.columns) - 2, "core_and_five", _core_and_five(table, grading).where(kind == "years 6-9"))
+    table.insert(len(table.columns) - 2, "core", _core(table, grading).where(kind == "years 6-9"))
     return _individual(table, kind, {"source": "form", "occasion": "the form's"})
 
 
@@ -169,12 +170,13 @@ def baseline_from_form(form: pd.DataFrame, by: str | Sequence[str] = ("school",)
     >>> found[["students", "missing", "n", "count", "value"]].astype(float).tolist()
     [5.0, 1.0, 4.0, 3.0, 0.75]
     """
-    by = as_names(by)
     rows = individual_from_form(form).table
+    divided = By.of(by, COLUMNS, open_frame(rows), "of the form")
     rows = rows[rows["year"].isin(list(_ASKED["years 6-9"][0]))]
-    table = rows.assign(core_and_five=rows["core_and_five"].astype("Float64").astype(float))
+    table = rows.assign(**{key: rows[name] for name, key in zip(divided.names, divided.keys, strict=True)})
+    table = table.assign(core=rows["core"].astype("Float64").astype(float))
     settings = {"occasion": "the form's", "rule": CORE_RULE, "min_students": min_students}
-    return zero_values(table, list(by), {**settings, "newly_arrived": "the form's", "missing_counts_as": "unknown"})
+    return zero_values(table, divided, {**settings, "newly_arrived": "the form's", "missing_counts_as": "unknown"})
 
 
 def _refuse_twice(form: pd.DataFrame) -> None:
@@ -187,7 +189,7 @@ def _refuse_twice(form: pd.DataFrame) -> None:
         )
 
 
-def _core_and_five(table: pd.DataFrame, grading: Grading) -> pd.Series:
+def _core(table: pd.DataFrame, grading: Grading) -> pd.Series:
     """Whether the first way of the rule is met: true, false, or missing where the answers do not settle it."""
     way = grading.rule.ways[0]
     passed = {

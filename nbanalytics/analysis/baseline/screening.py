@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from nbanalytics.analysis.droppoints import losses
 from nbanalytics.errors import DataError
-from nbanalytics.frames import as_names, collect, open_frame
+from nbanalytics.frames import By, collect, open_frame
 from nbanalytics.intervals import katz, mean_interval, placements, with_share
-from nbanalytics.persons import refuse_absent, split_groups
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 from nbanalytics.toml_files import OWN_NAME, Toml, packaged_toml, read_table
@@ -202,6 +201,8 @@ def auc_interval(
 
 #: All questions together, and those in bold.
 TOTAL, PRIORITISED = "all", "prioritised"
+#: Columns of :func:`screening_groups` after those of ``by``.
+_GROUPED = ("scale", "students", "with_signs", "share", "low", "high", "status")
 
 
 @dataclass(frozen=True, repr=False)
@@ -313,22 +314,20 @@ def screening_groups(
     >>> table.loc[table["scale"].eq("all"), ["students", "with_signs", "status"]].to_numpy().tolist()
     [[292, 159, 'ok']]
     """
-    by = as_names(by)
+    divided = By.of(by, _GROUPED, open_frame(records.students))
     if min(at_least, min_group, min_cell) < 1:
         raise DataError("at_least, min_group and min_cell have to be 1 or more. The policy's floors are 10 and 5.")
     profile = screening_profile(records, term)
-    students = open_frame(records.students)
-    refuse_absent(students, by, "students")
-    people = collect(students.select("student_id", *by))
+    people = collect(open_frame(records.students).select("student_id", *divided.aliased))
     table = profile.table[profile.table["answered"] > 0].merge(people, on="student_id")
     rows = []
     for scale in _scales():
-        for place, part in split_groups(table[table["scale"] == scale], by):
+        for place, part in divided.split(table[table["scale"] == scale]):
             n, reached = len(part), int((part["signs"] >= at_least).sum())
             rows.append({**place, "scale": scale, "students": n, "with_signs": reached})
-    shown = pd.DataFrame(rows, columns=[*by, "scale", "students", "with_signs"])
+    shown = pd.DataFrame(rows, columns=[*divided.names, "scale", "students", "with_signs"])
     shown = _protected(shown, min_group, min_cell)
-    settings = {"term": term, "by": tuple(by), "at_least": at_least, "min_group": min_group, "min_cell": min_cell}
+    settings = {"term": term, "by": divided.names, "at_least": at_least, "min_group": min_group, "min_cell": min_cell}
     what = f"share with {at_least} signs or more"
     return Screening(shown, {**settings, "what": what}, profile.students)
 

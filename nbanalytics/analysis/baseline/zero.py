@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import nan, sqrt
 from typing import Any
 
-import narwhals as nw
 import pandas as pd
 
-from nbanalytics.errors import DataError, GradingError
-from nbanalytics.frames import as_names, collect, open_frame
+from nbanalytics.errors import DataError
+from nbanalytics.frames import By, collect, column_names, open_frame
 from nbanalytics.intervals import mean_interval, wilson
-from nbanalytics.persons import column_names, refuse_absent, split_groups
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
+from nbanalytics.students import MOVED, counted, has_core, knows_total_absence, student_table
 from nbanalytics.terms import term_dates
 
-#: The rule of the form: passes in the core subjects and five more.
-CORE_RULE = "core-and-five"
 #: Measures, in the order of the form; the last is a mean, the others are shares.
-SHARES, ABSENCE = ("eligible", "core_and_five"), "absence"
+SHARES, ABSENCE = ("eligible", "core"), "absence"
 MEASURES = (*SHARES, ABSENCE)
 #: Groups of the form: the column and the value that make them.
 GROUPS: dict[str, tuple[str, Any]] = {
@@ -34,7 +31,7 @@ GROUPS: dict[str, tuple[str, Any]] = {
 _CALENDAR = re.compile(r"\d{4}(HT|VT)")
 
 
-def measured(records: StudentRecords, occasion: str, by: str | Sequence[str] = ()) -> pd.DataFrame:
+def measured(records: StudentRecords, occasion: str, by: By | None = None) -> pd.DataFrame:
     """Measure every student who was here at an occasion.
 
     Parameters
@@ -44,29 +41,29 @@ def measured(records: StudentRecords, occasion: str, by: str | Sequence[str] = (
     occasion : str
         A declared term such as ``"9VT"``, or one of the calendar such as ``"2018VT"``, when every cohort is in the
         term that it had reached then.
-    by : str or sequence of str
-        Columns of the students table to carry along. In terms up to the declared start, ``school_id`` is the school of
-        year 6 where the table has ``school_id_y6``.
+    by : By, optional
+        Columns of the students table to carry along under their keys. In terms up to the declared start, ``school_id``
+        is the school of year 6 where the table has ``school_id_y6``.
 
     Returns
     -------
     pandas.DataFrame
-        One row per student who had not moved: ``student_id, cohort, term``, those of ``by``, ``sex`` and
-        ``newly_arrived`` where known; ``eligible`` by the declared rule and ``core_and_five``, 1 or 0, missing without
-        any grade in the term (the latter is left out if a cohort has no scale with passes); ``absence``, valid and
-        invalid in per cent, missing if either is; ``graded``: whether anybody in the cohort has a grade in the term. A
-        cohort with neither grades nor absence in it has not reached it, and is left out.
+        One row per student who had not moved: ``student_id, cohort, term``, the keys of ``by``, ``sex`` and
+        ``newly_arrived`` where known; ``eligible`` by the declared rule and ``core``, 1 or 0, missing without any
+        grade in the term (the latter is left out if a cohort has no scale with passes); ``absence``, valid and invalid
+        in per cent, missing if either is; ``counted``: whether the student is in the denominator of a share. A cohort
+        with neither grades nor absence in the term has not reached it, and is left out.
 
     Raises
     ------
     DataError
         If the occasion or a column is not there, or no cohort has reached it.
     """
-    by = as_names(by)
-    occasions, with_core = _terms(records, occasion), _has_core(records)
+    by = By(()) if by is None else by
+    occasions, with_core = _terms(records, occasion), has_core(records)
     parts = [_of_term(records, cohorts, term, by, with_core) for term, cohorts in occasions.items()]
     table = pd.concat(parts, ignore_index=True)
-    table = table[table["graded"] | table.groupby("cohort")[ABSENCE].transform("count").gt(0)]
+    table = table[table["counted"] | table.groupby("cohort")[ABSENCE].transform("count").gt(0)]
     if table.empty:
         raise DataError(
             f"Nobody has a grade or a value of absence in {occasion}: the cohorts have not reached it, or its rows are "
@@ -105,66 +102,25 @@ def _terms(records: StudentRecords, occasion: str) -> dict[str, list[int]]:
     return reached
 
 
-def _of_term(
-    records: StudentRecords, cohorts: list[int], term: str, by: Sequence[str], with_core: bool
-) -> pd.DataFrame:
+def _of_term(records: StudentRecords, cohorts: list[int], term: str, by: By, with_core: bool) -> pd.DataFrame:
     kept = records if cohorts == records.cohorts() else records.cohort(cohorts)
-    frame = open_frame(kept.students)
-    names = column_names(frame)
-    refuse_absent(frame, by, "students")
-    carried = [name for name in ("sex", "newly_arrived") if name in names]
-    moves = [name for name in ("moved_in", "moved_out") if name in names]
-    wanted = list(dict.fromkeys(["student_id", "cohort", *by, *carried, *moves]))
-    if "school_id" in by and "school_id_y6" in names and _is_early(records, term):
-        frame = frame.with_columns(nw.col("school_id_y6").alias("school_id"))
-    students = collect(frame.select(*wanted)).set_index("student_id")
-    students["eligible"] = _met(kept, term)
-    if with_core:
-        students["core_and_five"] = _met(replace(kept, declaration=replace(kept.declaration, rule=CORE_RULE)), term)
-    students[ABSENCE] = _absence(kept, term)
-    gone = away(students, moves, records.declaration.terms, term) & students["eligible"].isna()
-    graded = students["eligible"].notna().groupby(students["cohort"]).transform("any")
-    return students.assign(graded=graded)[~gone].drop(columns=moves).assign(term=term).reset_index()
+    names = column_names(open_frame(kept.students))
+    known = [name for name in ("sex", "newly_arrived") if name in names]
+    if "school_id_y6" in names and _is_early(records, term):
+        by = By(tuple("school_id_y6" if name == "school_id" else name for name in by.names))
+    shares = [f"{name}_{term}" for name in (SHARES if with_core else SHARES[:1])]
+    absence = [f"{ABSENCE}_{term}"] if knows_total_absence(records) else []
+    table = collect(student_table(kept, [*known, *shares, *absence, f"state_{term}"], by))
+    table = table.assign(counted=counted(table, term))[table[f"state_{term}"] != MOVED]
+    table = table.drop(columns=f"state_{term}").rename(columns=lambda name: name.removesuffix(f"_{term}"))
+    if not absence:
+        table[ABSENCE] = nan
+    return table.astype({name: float for name in MEASURES if name in table}).assign(term=term)
 
 
 def _is_early(records: StudentRecords, term: str) -> bool:
     terms = records.declaration.terms
     return terms.index(term) <= terms.index(records.declaration.start)
-
-
-def _met(records: StudentRecords, term: str) -> pd.Series:
-    results = collect(open_frame(records.results([term])).select("student_id", nw.col("eligible").cast(nw.Float64)))
-    return pd.Series(results["eligible"].to_numpy(float), index=results["student_id"])
-
-
-def _has_core(records: StudentRecords) -> bool:
-    """Whether the form's rule holds for every cohort."""
-    declared = replace(records.declaration, rule=CORE_RULE)
-    try:
-        for cohort in records.cohorts():
-            declared.grading(cohort)
-    except GradingError:
-        return False
-    return True
-
-
-def _absence(records: StudentRecords, term: str) -> pd.Series:
-    if records.absence is None or not {"valid", "invalid"} <= set(column_names(open_frame(records.absence))):
-        return pd.Series(dtype=float)
-    rows = open_frame(records.absence).filter(nw.col("term") == term)
-    total = nw.col("valid").cast(nw.Float64) + nw.col("invalid").cast(nw.Float64)
-    table = collect(rows.select("student_id", total.alias("total")))
-    return pd.Series(table["total"].to_numpy(float), index=table["student_id"])
-
-
-def away(students: pd.DataFrame, moves: Sequence[str], terms: Sequence[str], term: str) -> pd.Series:
-    """Whether each student had not come yet in a term or had left, by the columns of ``moves`` that are there."""
-    places, now = {name: place for place, name in enumerate(terms)}, terms.index(term)
-    gone = pd.Series(False, index=students.index)
-    for name in moves:
-        place = students[name].map(places)
-        gone |= (place > now) if name == "moved_in" else (place < now)
-    return gone
 
 
 #: Columns of the table after those of ``by``.
@@ -181,7 +137,7 @@ class Baseline(Shown):
         The columns of ``by``, then
 
         - ``group``: ``all, girls, boys, newly_arrived``;
-        - ``measure``: ``eligible`` (share by the declared rule), ``core_and_five`` (share with passes in the core
+        - ``measure``: ``eligible`` (share by the declared rule), ``core`` (share with passes in the core
           subjects and five more; left out if a cohort has no scale with passes) or ``absence`` (mean per cent of the
           term, valid and invalid);
         - ``students`` in the group and how many of them are ``missing``: without any grade, without a known absence, or
@@ -243,12 +199,11 @@ def baseline(records: StudentRecords, term: str, by: str | Sequence[str] = (), m
     >>> row["group"], row["measure"], int(row["count"]), int(row["n"])
     ('all', 'eligible', 251, 313)
     """
-    by = as_names(by)
-    by = list(by)
-    table = measured(records, term, by)
+    divided = By.of(by, COLUMNS, open_frame(records.students))
+    table = measured(records, term, divided)
     return zero_values(
         table,
-        by,
+        divided,
         {
             "occasion": term,
             "rule": records.declaration.rule,
@@ -260,23 +215,23 @@ def baseline(records: StudentRecords, term: str, by: str | Sequence[str] = (), m
     )
 
 
-def zero_values(table: pd.DataFrame, by: Sequence[str], settings: Mapping[str, Any]) -> Baseline:
+def zero_values(table: pd.DataFrame, by: By, settings: Mapping[str, Any]) -> Baseline:
     """Sum up a table with one row per student; ``settings["missing_counts_as"]`` says what a missing share means."""
-    counted = settings["missing_counts_as"] == "not reached"
+    not_reached = settings["missing_counts_as"] == "not reached"
     rows = []
-    for place, part in split_groups(table, by):
+    for place, part in by.split(table):
         for group in GROUPS:
             chosen = in_group(part, group)
             if chosen is None:
                 continue
             for measure in [name for name in MEASURES if name in part.columns]:
-                asked = chosen if measure == ABSENCE or "graded" not in chosen else chosen[chosen["graded"]]
+                asked = chosen if measure == ABSENCE or "counted" not in chosen else chosen[chosen["counted"]]
                 values = asked[measure].astype(float)
-                row = _mean(values, settings) if measure == ABSENCE else _share(values, counted, settings)
+                row = _mean(values, settings) if measure == ABSENCE else _share(values, not_reached, settings)
                 rows.append({**place, "group": group, "measure": measure, **row})
     return Baseline(
-        table=pd.DataFrame(rows, columns=[*by, *COLUMNS]).astype({"count": "Int64"}),
-        settings={**settings, "by": tuple(by)},
+        table=pd.DataFrame(rows, columns=[*by.names, *COLUMNS]).astype({"count": "Int64"}),
+        settings={**settings, "by": by.names},
         students=len(table),
     )
 

@@ -11,9 +11,10 @@ import narwhals as nw
 import pandas as pd
 
 from nbanalytics.errors import DataError
-from nbanalytics.frames import any_of, collect, open_frame
+from nbanalytics.frames import any_of, collect, column_names, open_frame
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import as_html
+from nbanalytics.students import student_table
 
 GROUPS = (1, 2, 3, 4, 5, 6)
 TABLE_COLUMNS = (
@@ -193,20 +194,11 @@ def under(records: StudentRecords, rule: GroupRule) -> StudentRecords:
 
 def _both_ends(records: StudentRecords, start: str, end: str) -> Any:
     """One row per student: points and eligibility in the two terms, missing where there are no grade rows at all."""
-    columns = {}
-    for name, term in (("start", start), ("end", end)):
-        here = nw.col("term") == term
-        columns[f"{name}_points"] = nw.when(here).then(nw.col("mean_points"))
-        columns[f"{name}_eligible"] = nw.when(here).then(nw.col("eligible").cast(nw.Int8))
-    ends = (
-        open_frame(records.results([start, end]))
-        .with_columns(**columns)
-        .group_by("student_id")
-        .agg(*(nw.col(name).max().alias(name) for name in columns))
-    )
-    students = open_frame(records.students)
-    moves = [name for name in ("moved_in", "moved_out") if name in students.collect_schema().names()]
-    return students.select("student_id", "cohort", *moves).join(ends, on="student_id", how="left")
+    moves = [name for name in ("moved_in", "moved_out") if name in column_names(open_frame(records.students))]
+    columns = {f"{when}_{kind}": f"{kind}_{term}" for when, term in (("start", start), ("end", end))
+               for kind in ("points", "eligible")}  # fmt: skip
+    table = student_table(records, [*moves, *columns.values()])
+    return table.select("student_id", "cohort", *moves, **{name: nw.col(column) for name, column in columns.items()})
 
 
 def _flag(name: str) -> nw.Expr:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
 from typing import Any
@@ -12,11 +12,11 @@ import pandas as pd
 
 from nbanalytics.analysis.droppoints.first_loss import Losses
 from nbanalytics.errors import DataError
-from nbanalytics.frames import collect, open_frame
+from nbanalytics.frames import collect, column_names, number_of, open_frame
 from nbanalytics.intervals import mean_interval
-from nbanalytics.persons import column_names, number_of
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
+from nbanalytics.students import absence_by_term, knows_total_absence, refuse_without_total
 
 _MEASURES = ("total", "invalid")
 #: Stands for the relative term of students who never lost.
@@ -72,12 +72,13 @@ def absence_around_loss(
     Returns
     -------
     AbsenceAroundLoss
-        A student whose valid or invalid absence is missing in a term has no total there.
+        A student whose valid or invalid absence is missing in a term has no total there; records without the column
+        ``valid`` have no rows of the total.
 
     Raises
     ------
     DataError
-        If the records hold no absence.
+        If the records hold no absence, or no invalid absence.
 
     Notes
     -----
@@ -99,14 +100,15 @@ def absence_around_loss(
     1        -1   total  never_lost     ok
     2        -1   total  difference     ok
     """
-    if records.absence is None:
-        raise DataError("The records hold no absence. Add the table absence (student_id, term, valid, invalid).")
+    measures = [name for name in _MEASURES if _is_known(records, name)]
+    if not measures:
+        refuse_without_total(records)
     if window < 0:
         raise DataError(f"window is {window}. Give the number of terms to show before and after the loss.")
-    cells = _cells(records, losses, window)
+    cells = _cells(records, losses, window, measures)
     rows = []
     for relative in range(-window, window + 1):
-        for measure in _MEASURES:
+        for measure in measures:
             lost = cells[(cells["relative"] == relative) & (cells["measure"] == measure) & (cells["n"] > 0)]
             never = cells[(cells["relative"] == _NEVER) & (cells["measure"] == measure)]
             groups = _compare(lost, never, min_students)
@@ -121,12 +123,9 @@ def absence_around_loss(
 def _placed(records: StudentRecords, losses: Losses, window: int) -> Any:
     """Return absence rows with ``_relative``: within the window of a loss, or of students who never lost."""
     terms = records.declaration.terms
-    absence = open_frame(records.absence)
-    names = column_names(absence)
-    measures = {name: nw.col(name).cast(nw.Float64) if name in names else nw.lit(None) for name in ("valid", "invalid")}
     people = open_frame(losses.table).filter(nw.col("duration") > 0).select("student_id", "cohort", "lost_term")
     placed = (
-        people.join(absence.select("student_id", "term", **measures), on="student_id", how="inner")
+        people.join(absence_by_term(records), on="student_id", how="inner")
         .with_columns(_term=number_of(terms, "term"), _lost=number_of(terms, "lost_term"))
         .with_columns(_relative=nw.col("_term") - nw.col("_lost"))
         .with_columns(_relative=nw.when(nw.col("_lost").is_null()).then(nw.lit(_NEVER)).otherwise(nw.col("_relative")))
@@ -135,23 +134,27 @@ def _placed(records: StudentRecords, losses: Losses, window: int) -> Any:
     return placed.filter(shown & ~nw.col("_term").is_null())
 
 
-def _cells(records: StudentRecords, losses: Losses, window: int) -> pd.DataFrame:
+def _is_known(records: StudentRecords, measure: str) -> bool:
+    if records.absence is None or measure == "total":
+        return knows_total_absence(records)
+    return measure in column_names(open_frame(records.absence))
+
+
+def _cells(records: StudentRecords, losses: Losses, window: int, measures: Sequence[str]) -> pd.DataFrame:
     """Return n, mean and variance of each measure by relative term, cohort and term."""
-    values = {"total": nw.col("valid") + nw.col("invalid"), "invalid": nw.col("invalid")}
-    squares = {f"{name}_2": nw.col(name) * nw.col(name) for name in _MEASURES}
+    squares = {f"{name}_2": nw.col(name) * nw.col(name) for name in measures}
     sums = collect(
         _placed(records, losses, window)
-        .with_columns(**values)
         .with_columns(**squares)
         .group_by("_relative", "cohort", "_term")
         .agg(
-            *(nw.col(name).count().alias(f"{name}_n") for name in _MEASURES),
-            *(nw.col(name).sum().alias(f"{name}_1") for name in _MEASURES),
+            *(nw.col(name).count().alias(f"{name}_n") for name in measures),
+            *(nw.col(name).sum().alias(f"{name}_1") for name in measures),
             *(nw.col(name).sum() for name in squares),
         )
     )
     parts = []
-    for name in _MEASURES:
+    for name in measures:
         part = sums[["_relative", "cohort", "_term"]].rename(columns={"_relative": "relative", "_term": "term"})
         n, first, second = (sums[f"{name}_{power}"].fillna(0).astype(float) for power in ("n", "1", "2"))
         mean = first / n.where(n > 0)

@@ -11,10 +11,10 @@ import pandas as pd
 
 from nbanalytics.analysis.droppoints.first_loss import Losses
 from nbanalytics.eligibility import passed_expr, points_expr
-from nbanalytics.frames import any_of, collect, open_frame
+from nbanalytics.frames import any_of, collect, open_frame, to_native
 from nbanalytics.grading import Grading, Way
-from nbanalytics.persons import only_cohorts, to_native
 from nbanalytics.records import StudentRecords
+from nbanalytics.students import only_cohorts
 
 
 @dataclass(frozen=True, repr=False)

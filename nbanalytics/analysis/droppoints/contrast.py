@@ -12,11 +12,11 @@ import pandas as pd
 
 from nbanalytics.analysis.droppoints.first_loss import Losses
 from nbanalytics.errors import DataError, EstimationWarning
-from nbanalytics.frames import as_names, open_frame
+from nbanalytics.frames import By, open_frame
 from nbanalytics.intervals import katz, newcombe
-from nbanalytics.persons import refuse_absent, split_groups
 from nbanalytics.results import Shown
 
+_COUNTED = ("at_risk_step", "lost_step", "hazard_step", "at_risk_other", "lost_other", "hazard_other")
 _ESTIMATES = ("difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high")
 
 
@@ -100,21 +100,18 @@ def transition_contrast(
     >>> [round(float(row[name]), 3) for name in ("difference_low", "difference_high", "ratio_low", "ratio_high")]
     [0.037, 0.233, 1.256, 8.15]
     """
-    by = as_names(by)
-    by = list(by)
     steps = losses.steps
     if len(steps) < 2 or not 1 <= step <= len(steps):
         raise DataError(
             f"There is no step {step} with others to compare: the followed terms after {losses.settings['start']} are "
             f"{', '.join(steps)}. Choose a step from 1 to {len(steps)}, of at least two."
         )
-    refuse_absent(open_frame(losses.table), by, "of losses")
+    divided = By.of(by, (*_COUNTED, *_ESTIMATES, "status"), open_frame(losses.table), "of losses")
     rows = []
-    for group, part in split_groups(losses.life_table(by), by):
+    for group, part in divided.split(divided.keyed(losses.life_table(divided.names))):
         asked, other = part[part["t"] == step], part[part["t"] != step]
         rows.append({**group, **_compare(_counts(asked), _counts(other), min_at_risk)})
-    counted = ["at_risk_step", "lost_step", "hazard_step", "at_risk_other", "lost_other", "hazard_other"]
-    table = pd.DataFrame(rows, columns=[*by, *counted, *_ESTIMATES, "status"])
+    table = pd.DataFrame(rows, columns=[*divided.names, *_COUNTED, *_ESTIMATES, "status"])
     small = int((table["status"] == "too_few").sum())
     if small:
         warnings.warn(
@@ -127,7 +124,7 @@ def transition_contrast(
         "step": step,
         "from": losses.settings["terms"][step - 1],
         "to": steps[step - 1],
-        "by": tuple(by),
+        "by": divided.names,
         "min_at_risk": min_at_risk,
     }
     return TransitionContrast(table, settings, students=losses.students - losses.never_observed_again)

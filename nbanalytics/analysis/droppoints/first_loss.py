@@ -10,11 +10,11 @@ import narwhals as nw
 import pandas as pd
 
 from nbanalytics.analysis.droppoints.lifetable import life_table_by
-from nbanalytics.frames import as_names, collect, open_frame
+from nbanalytics.frames import By, collect, column_names, open_frame, to_native
 from nbanalytics.intervals import wilson
-from nbanalytics.persons import column_names, eligibility_by_term, name_of, refuse_absent, split_groups, to_native
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
+from nbanalytics.students import LOSS, student_table
 
 #: Columns of the students table that the losses carry along, where they are there.
 GROUPINGS = ("school_id", "sex", "newly_arrived")
@@ -59,10 +59,10 @@ class Losses:
 
     def life_table(self, by: str | Sequence[str] = ()) -> pd.DataFrame:
         """Life table by term: :func:`life_table_by` with the ``term`` of each step beside ``t``."""
-        by = as_names(by)
-        table = life_table_by(self.table, by)
+        divided = By.of(by, ("term",))
+        table = life_table_by(self.table, divided.names)
         terms = table["t"].map(dict(enumerate(self.steps, start=1)))
-        table.insert(len(by) + 1, "term", terms)
+        table.insert(len(divided.names) + 1, "term", terms)
         return table
 
     def __repr__(self) -> str:
@@ -119,26 +119,13 @@ def losses(records: StudentRecords) -> Losses:
     """
     declaration = records.declaration
     terms = declaration.followed_terms
-    last = len(terms) - 1
     names = column_names(open_frame(records.students))
     carried = [name for name in GROUPINGS if name in names]
-    wide = eligibility_by_term(records, terms, keep=carried)
-    at_start = wide.with_columns(_start=nw.col("_at0").fill_null(-1)).group_by("_start").agg(nw.len().alias("n"))
-    dated = _dated(wide.filter(nw.col("_at0") == 1), last)
-    duration = nw.when(~nw.col("_lost").is_null()).then(nw.col("_lost")).otherwise(nw.col("_last"))
-    table = dated.with_columns(
-        duration=duration.cast(nw.Int64),
-        event=nw.when(nw.col("_lost").is_null()).then(nw.lit(0)).otherwise(nw.lit(1)).cast(nw.Int64),
-        lost_term=name_of(terms, "_lost"),
-        before_term=name_of(terms, "_before"),
-        last_term=name_of(terms, "_last"),
-        recovered_term=name_of(terms, "_recovered"),
-        end_observed=~nw.col(f"_at{last}").is_null(),
-        regained_at_end=~nw.col("_recovered").is_null() & (nw.col(f"_at{last}").fill_null(0) == 1),
-    ).select(
-        "student_id", "cohort", *carried, "duration", "event", "lost_term", "before_term", "last_term",
-        "recovered_term", "end_observed", "regained_at_end",
-    )  # fmt: skip
+    start = f"eligible_{terms[0]}"
+    everybody = student_table(records, [start, *carried, *LOSS])
+    at_start = everybody.with_columns(_start=nw.col(start).fill_null(-1)).group_by("_start").agg(nw.len().alias("n"))
+    table = everybody.filter(nw.col(start) == 1).select("student_id", "cohort", *carried, *LOSS)
+    table = table.with_columns(nw.col("duration").cast(nw.Int64), nw.col("event").cast(nw.Int64))
     counts = {int(row["_start"]): int(row["n"]) for _, row in collect(at_start).iterrows()}
     never = collect(table.filter(nw.col("duration") == 0).select(nw.len().alias("n")))
     return Losses(
@@ -194,17 +181,10 @@ def person_periods(losses: Losses) -> Any:
     return to_native(nw.concat(parts))
 
 
-def _dated(wide: Any, last: int) -> Any:
-    """Add the steps of the loss, of the last results before it, of the recovery, and of the last results."""
-    steps = range(1, last + 1)
-    lost = [nw.when(nw.col(f"_at{step}") == 0).then(nw.lit(step)) for step in steps]
-    seen = [nw.when(~nw.col(f"_at{step}").is_null()).then(nw.lit(step)) for step in range(last + 1)]
-    first = wide.with_columns(_lost=nw.min_horizontal(*lost), _last=nw.max_horizontal(*seen))
-    later = [(nw.col(f"_at{step}") == 1) & (nw.col("_lost") < step) for step in range(last + 1)]
-    earlier = [~nw.col(f"_at{step}").is_null() & (nw.col("_lost") > step) for step in range(last + 1)]
-    again = [nw.when(test).then(nw.lit(step)) for step, test in enumerate(later)]
-    before = [nw.when(test).then(nw.lit(step)) for step, test in enumerate(earlier)]
-    return first.with_columns(_recovered=nw.min_horizontal(*again), _before=nw.max_horizontal(*before))
+_RECOVERY = (
+    *("lost_term", "lost", "regained", "regained_at_end", "not_regained_at_end", "not_observed_at_end"),
+    *("share_regained", "low", "high", "status"),
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -278,32 +258,27 @@ def recovery(losses: Losses, by: str | Sequence[str] = (), min_students: int = 5
     status                 too_few
     Name: 0, dtype: object
     """
-    by = as_names(by)
-    by = list(by)
     frame = open_frame(losses.table)
-    refuse_absent(frame, by, "of losses")
+    divided = By.of(by, _RECOVERY, frame, "of losses")
     flags = {
         "regained": ~nw.col("recovered_term").is_null(),
         "regained_at_end": nw.col("regained_at_end"),
         "not_observed_at_end": ~nw.col("end_observed"),
     }
-    lost = frame.filter(nw.col("event") == 1)
     columns = {name: nw.when(flag).then(nw.lit(1)).otherwise(nw.lit(0)) for name, flag in flags.items()}
+    lost = frame.filter(nw.col("event") == 1).select(*divided.aliased, "lost_term", **columns, lost=nw.lit(1))
     counted = collect(
-        lost.select(*by, "lost_term", **columns, lost=nw.lit(1))
-        .group_by(*by, "lost_term")
-        .agg(*(nw.col(name).sum() for name in ("lost", *columns)))
+        lost.group_by(*divided.keys, "lost_term").agg(*(nw.col(name).sum() for name in ("lost", *columns)))
     )
     rows = []
-    for group, part in split_groups(counted, by):
+    for group, part in divided.split(counted):
         sums = part.groupby("lost_term")[["lost", *columns]].sum().reindex(list(losses.steps), fill_value=0)
         sums.loc["*"] = sums.sum()
         for term, values in sums.iterrows():
             counts = {str(name): int(value) for name, value in values.items()}
             rows.append({**group, "lost_term": term, **_recovered(counts, str(term), losses, min_students)})
-    names = ["lost", "regained", "regained_at_end", "not_regained_at_end", "not_observed_at_end"]
-    table = pd.DataFrame(rows, columns=[*by, "lost_term", *names, "share_regained", "low", "high", "status"])
-    return Recovery(table, {"by": tuple(by), "min_students": min_students}, students=int(counted["lost"].sum()))
+    table = pd.DataFrame(rows, columns=[*divided.names, *_RECOVERY])
+    return Recovery(table, {"by": divided.names, "min_students": min_students}, students=int(counted["lost"].sum()))
 
 
 def _recovered(counts: dict[str, int], term: str, losses: Losses, min_students: int) -> dict[str, Any]:

@@ -11,8 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbanalytics.errors import DataError
-from nbanalytics.frames import as_names, collect, open_frame
-from nbanalytics.persons import refuse_absent, split_groups
+from nbanalytics.frames import By, collect, open_frame, refuse_absent
 
 #: Columns of a life table, in order.
 LIFE_TABLE_COLUMNS = ("t", "at_risk", "events", "censored", "hazard", "se_hazard", "survival", "se_survival")
@@ -110,20 +109,19 @@ def life_table_by(
     2  girl  1        2       0         1     0.0
     3  girl  2        1       1         0     1.0
     """
-    by = as_names(by)
-    by = list(by)
     wrapped = open_frame(frame)
-    refuse_absent(wrapped, [*by, duration, event], "of durations")
-    counted = wrapped.with_columns(_duration=nw.col(duration), _event=nw.col(event).cast(nw.Int64))
-    counts = collect(counted.group_by(*by, "_duration", "_event").agg(nw.len().alias("_persons")))
+    divided = By.of(by, LIFE_TABLE_COLUMNS, wrapped, "of durations")
+    refuse_absent(wrapped, [duration, event], "of durations")
+    counted = wrapped.select(*divided.aliased, _duration=nw.col(duration), _event=nw.col(event).cast(nw.Int64))
+    counts = collect(counted.group_by(*divided.keys, "_duration", "_event").agg(nw.len().alias("_persons")))
     parts = []
-    for group, part in split_groups(counts, by):
+    for group, part in divided.split(counts):
         # The life table of the group, with every kind of person repeated as often as it occurs.
         times = part["_persons"].to_numpy()
         table = life_table(np.repeat(part["_duration"].to_numpy(), times), np.repeat(part["_event"].to_numpy(), times))
-        parts.append(table.assign(**group)[[*by, *LIFE_TABLE_COLUMNS]])
+        parts.append(table.assign(**group)[[*divided.names, *LIFE_TABLE_COLUMNS]])
     if not parts:
-        return pd.DataFrame(columns=[*by, *LIFE_TABLE_COLUMNS])
+        return pd.DataFrame(columns=[*divided.names, *LIFE_TABLE_COLUMNS])
     return pd.concat(parts, ignore_index=True)
 
 

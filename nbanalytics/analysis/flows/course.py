@@ -4,60 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import narwhals as nw
 import pandas as pd
 
 from nbanalytics.declaration import AFTER
-from nbanalytics.errors import DataError
-from nbanalytics.frames import any_of, as_names, collect, open_frame
+from nbanalytics.frames import By, collect, open_frame, to_native
 from nbanalytics.intervals import with_share
-from nbanalytics.persons import column_names, eligibility_by_term, number_of, refuse_absent, split_groups, to_native
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import as_html
+from nbanalytics.students import AFTER_STATES, ELIGIBLE, NOT_ELIGIBLE, TERM_STATES, UNKNOWN, counted, student_table
 
-
-def not_reached(courses: pd.DataFrame, by: Sequence[str], stages: Sequence[str]) -> pd.DataFrame:
-    """Count the students of cohorts in which nobody has a grade at a stage.
-
-    Parameters
-    ----------
-    courses : pandas.DataFrame
-        ``cohort``, the columns of ``by``, a state for each of ``stages``, and ``students``.
-    by : sequence of str
-        Columns to divide by.
-    stages : sequence of str
-
-    Returns
-    -------
-    pandas.DataFrame
-        The columns of ``by``, then ``stage, students``: those of such cohorts whose state is unknown, where there are
-        any.
-
-    Examples
-    --------
-    >>> courses = pd.DataFrame({"cohort": [2018, 2020], "9VT": ["eligible", "unknown"], "students": [8, 9]})
-    >>> not_reached(courses, [], ["9VT"]).to_numpy().tolist()
-    [['9VT', 9]]
-    """
-    rows = []
-    for stage in stages:
-        if stage == AFTER:
-            continue
-        graded = set(courses.loc[courses[stage].isin(["eligible", "not_eligible"]), "cohort"])
-        waiting = courses[courses[stage].eq("unknown") & ~courses["cohort"].isin(graded)]
-        for group, part in split_groups(waiting, by):
-            if len(part):
-                rows.append({**group, "stage": stage, "students": int(part["students"].sum())})
-    return pd.DataFrame(rows, columns=[*by, "stage", "students"])
-
-
-#: States at a term, in the order in which they are shown.
-TERM_STATES = ("eligible", "not_eligible", "moved", "unknown")
-#: States after the last term, in the order in which they are shown.
-AFTER_STATES = ("preparatory", "vocational", "introductory", "none", "moved", "unknown")
+_STATES = ("stage", "state", "students")
+_WAYS = ("stage_from", "state_from", "stage_to", "state_to", "students")
+_ENDS = (ELIGIBLE, NOT_ELIGIBLE)
 
 
 @dataclass(frozen=True, repr=False)
@@ -177,43 +139,13 @@ def student_states(records: StudentRecords) -> Any:
     P1          eligible  unknown
     P2          eligible    moved
     """
-    wide = state_columns(records)
+    stages = stages_of(records)
+    wide = student_table(records, [f"state_{stage}" for stage in stages])
     parts = [
-        wide.select("student_id", nw.lit(stage).alias("stage"), nw.col(stage).alias("state"))
-        for stage in stages_of(records)
+        wide.select("student_id", nw.lit(stage).alias("stage"), nw.col(f"state_{stage}").alias("state"))
+        for stage in stages
     ]
     return to_native(nw.concat(parts))
-
-
-def state_columns(records: StudentRecords, keep: Sequence[str] = ()) -> Any:
-    """Do as :func:`student_states`, with one row per student and a column per stage.
-
-    Parameters
-    ----------
-    records : StudentRecords
-        Students and grades, and outcomes if known.
-    keep : sequence of str
-        Columns of the students table to carry along.
-
-    Returns
-    -------
-    narwhals frame
-        ``student_id, cohort``, those of ``keep``, and for each stage a column of its name with the state.
-    """
-    declaration = records.declaration
-    stages = declaration.stages
-    names = column_names(open_frame(records.students))
-    moves = [name for name in ("moved_in", "moved_out") if name in names]
-    wide = eligibility_by_term(records, stages, keep=[*keep, *moves])
-    placed = wide
-    for name in moves:
-        placed = placed.with_columns(_as_text(wide, name).alias(name))
-        placed = placed.with_columns(number_of(declaration.terms, name).alias(f"_{name}"))
-    columns = {stage: _term_state(f"_at{n}", declaration.terms.index(stage), moves) for n, stage in enumerate(stages)}
-    if records.outcomes is not None:
-        placed = placed.join(_programme_kinds(records), on="student_id", how="left")
-        columns[AFTER] = _after_state("moved_out" in moves)
-    return placed.with_columns(**columns).select("student_id", *keep, *columns)
 
 
 def flows(records: StudentRecords, by: str | Sequence[str] = ()) -> Flows:
@@ -247,92 +179,54 @@ def flows(records: StudentRecords, by: str | Sequence[str] = ()) -> Flows:
     14   9VT         moved         0
     15   9VT       unknown         0
     """
-    by = as_names(by)
-    by = list(by)
-    stages = list(stages_of(records))
-    refuse_absent(open_frame(records.students), by, "students")
-    if clash := sorted(set(by) & {*stages, "student_id"}):
-        raise DataError(f"Flows cannot be divided by {', '.join(clash)}. Choose a column that groups students.")
+    stages = stages_of(records)
+    divided = By.of(by, (*_STATES, *_WAYS, "student_id"), open_frame(records.students))
     # One pass over the data, whatever the engine: how many students share each course through the stages.
-    keys = list(dict.fromkeys(["cohort", *by]))
-    counted = state_columns(records, keep=keys).group_by(*keys, *stages).agg(nw.len().alias("students"))
-    courses = collect(counted)
+    states = [f"state_{stage}" for stage in stages]
+    keys = ["cohort", *divided.keys, *states]
+    courses = collect(student_table(records, states, divided).group_by(*keys).agg(nw.len().alias("students")))
     return Flows(
-        states=_count_states(courses, by, stages),
-        transitions=_count_transitions(courses, by, stages),
-        settings={"stages": tuple(stages), "by": tuple(by), "rule": records.declaration.rule},
+        states=_count_states(courses, divided, stages),
+        transitions=_count_transitions(courses, divided, stages),
+        settings={"stages": stages, "by": divided.names, "rule": records.declaration.rule},
         students=int(courses["students"].sum()),
-        not_reached=not_reached(courses, by, stages),
+        not_reached=_not_reached(courses, divided, stages),
     )
 
 
-def _as_text(frame: Any, column: str) -> nw.Expr:
-    # A column without any value may come as numbers, and some engines will not compare those with text.
-    return nw.col(column).cast(nw.String) if frame.collect_schema()[column].is_numeric() else nw.col(column)
-
-
-def _term_state(result: str, stage: int, moves: Sequence[str]) -> nw.Expr:
-    away = [
-        (nw.col("_moved_in") > stage if name == "moved_in" else nw.col("_moved_out") < stage).fill_null(False)
-        for name in moves
-    ]
-    moved = nw.any_horizontal(*away, ignore_nulls=True) if away else nw.lit(False)
-    return (
-        nw.when(nw.col(result) == 1)
-        .then(nw.lit("eligible"))
-        .when(nw.col(result) == 0)
-        .then(nw.lit("not_eligible"))
-        .when(moved)
-        .then(nw.lit("moved"))
-        .otherwise(nw.lit("unknown"))
-    )
-
-
-def _programme_kinds(records: StudentRecords) -> Any:
-    outcomes = open_frame(records.outcomes)
-    if "programme_kind" not in column_names(outcomes):
-        raise DataError(
-            "The table outcomes has no column programme_kind. Add it "
-            f"({', '.join(AFTER_STATES[:-1])}), or read the records without outcomes."
-        )
-    return outcomes.select("student_id", _as_text(outcomes, "programme_kind").alias("_kind"))
-
-
-def _after_state(moves_known: bool) -> nw.Expr:
-    known = any_of(nw.col("_kind"), AFTER_STATES[:-1])
-    left = ~nw.col("_moved_out").is_null() if moves_known else nw.lit(False)
-    return nw.when(known).then(nw.col("_kind")).when(left).then(nw.lit("moved")).otherwise(nw.lit("unknown"))
-
-
-def _count_states(courses: pd.DataFrame, by: list[str], stages: Sequence[str]) -> pd.DataFrame:
+def _count_states(courses: pd.DataFrame, by: By, stages: Sequence[str]) -> pd.DataFrame:
     rows = []
-    for group, part in split_groups(courses, by):
+    for group, part in by.split(courses):
         for stage in stages:
-            sums = part.groupby(stage)["students"].sum()
+            sums = part.groupby(f"state_{stage}")["students"].sum()
             for state in states_of(stage):
                 rows.append({**group, "stage": stage, "state": state, "students": int(sums.get(state, 0))})
-    return pd.DataFrame(rows, columns=[*by, "stage", "state", "students"])
+    return pd.DataFrame(rows, columns=[*by.names, *_STATES])
 
 
-def _count_transitions(courses: pd.DataFrame, by: list[str], stages: Sequence[str]) -> pd.DataFrame:
+def _count_transitions(courses: pd.DataFrame, by: By, stages: Sequence[str]) -> pd.DataFrame:
     rows = []
-    for group, part in split_groups(courses, by):
+    for group, part in by.split(courses):
         for before, after in pairwise(stages):
-            sums = part.groupby([before, after])["students"].sum()
-            for state_from in states_of(before):
-                for state_to in states_of(after):
-                    if count := int(sums.get((state_from, state_to), 0)):
-                        rows.append(
-                            {
-                                **group,
-                                "stage_from": before,
-                                "state_from": state_from,
-                                "stage_to": after,
-                                "state_to": state_to,
-                                "students": count,
-                            }
-                        )
-    return pd.DataFrame(rows, columns=[*by, "stage_from", "state_from", "stage_to", "state_to", "students"])
+            sums = part.groupby([f"state_{before}", f"state_{after}"])["students"].sum()
+            for state_from, state_to in product(states_of(before), states_of(after)):
+                if count := int(sums.get((state_from, state_to), 0)):
+                    place = dict(zip(_WAYS, (before, state_from, after, state_to, count), strict=True))
+                    rows.append({**group, **place})
+    return pd.DataFrame(rows, columns=[*by.names, *_WAYS])
+
+
+def _not_reached(courses: pd.DataFrame, by: By, stages: Sequence[str]) -> pd.DataFrame:
+    """Count the students whose state is unknown since nobody in their cohort has a grade at a stage."""
+    rows = []
+    for stage in stages:
+        if stage == AFTER:
+            continue
+        waiting = courses[courses[f"state_{stage}"].eq(UNKNOWN) & ~counted(courses, stage)]
+        for group, part in by.split(waiting):
+            if len(part):
+                rows.append({**group, "stage": stage, "students": int(part["students"].sum())})
+    return pd.DataFrame(rows, columns=[*by.names, "stage", "students"])
 
 
 def share_eligible(result: Flows) -> pd.DataFrame:
@@ -362,7 +256,7 @@ def share_eligible(result: Flows) -> pd.DataFrame:
     >>> table[["stage", "eligible", "students"]].tail(1).to_records(index=False).tolist()
     [('9VT', 251, 313)]
     """
-    by = list(result.settings["by"])
+    by = list(By.of(result.settings["by"], ("eligible", "share", "low", "high")).names)
     here = result.states[(result.states["stage"] != AFTER) & (result.states["state"] != "moved")]
     here = here.assign(eligible=here["students"].where(here["state"] == "eligible", 0))
     keys = [*by, "stage"]
@@ -404,23 +298,17 @@ def eligibility_flow(classification: Any, by: str | Sequence[str] = ()) -> pd.Da
     3  not_eligible      eligible        15
     4  not_eligible  not_eligible        39
     """
-    by = as_names(by)
-    by = list(by)
     frame = open_frame(classification.table)
-    refuse_absent(frame, by, "of the classification")
-    counted = collect(
-        frame.filter(~nw.col("group").is_null())
-        .with_columns(start=_eligible_word("start_eligible"), end=_eligible_word("end_eligible"))
-        .group_by(*by, "start", "end")
-        .agg(nw.len().alias("students"))
-    )
+    divided = By.of(by, ("start", "end", "students"), frame, "of the classification")
+    ends = {"start": _eligible_word("start_eligible"), "end": _eligible_word("end_eligible")}
+    grouped = frame.filter(~nw.col("group").is_null()).select(*divided.aliased, **ends)
+    counts = collect(grouped.group_by(*divided.keys, "start", "end").agg(nw.len().alias("students")))
     rows = []
-    for group, part in split_groups(counted, by):
-        for start in ("eligible", "not_eligible", "*"):
-            for end in ("eligible", "not_eligible", "*"):
-                held = (part["start"].eq(start) | (start == "*")) & (part["end"].eq(end) | (end == "*"))
-                rows.append({**group, "start": start, "end": end, "students": int(part.loc[held, "students"].sum())})
-    return pd.DataFrame(rows, columns=[*by, "start", "end", "students"])
+    for group, part in divided.split(counts):
+        for start, end in product((*_ENDS, "*"), (*_ENDS, "*")):
+            held = (part["start"].eq(start) | (start == "*")) & (part["end"].eq(end) | (end == "*"))
+            rows.append({**group, "start": start, "end": end, "students": int(part.loc[held, "students"].sum())})
+    return pd.DataFrame(rows, columns=[*divided.names, "start", "end", "students"])
 
 
 def _eligible_word(column: str) -> nw.Expr:

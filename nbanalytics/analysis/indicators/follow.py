@@ -12,12 +12,12 @@ import pandas as pd
 from nbanalytics.analysis.indicators.declared import UNKNOWN, Indicator, read_indicators
 from nbanalytics.analysis.indicators.measures import MEASURES, Source
 from nbanalytics.errors import DataError
-from nbanalytics.frames import as_names, collect, open_frame
+from nbanalytics.frames import By, collect, open_frame
 from nbanalytics.intervals import with_share
-from nbanalytics.persons import refuse_absent
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 
+_TREND = ("indicator", "kind", "term")
 COLUMNS = ["student_id", "cohort", "term", "indicator", "kind", "value", "signal"]
 
 
@@ -207,24 +207,24 @@ def trend(found: Indicators, by: str | Sequence[str] = (), students: Any = None)
     >>> first["indicator"], first["term"], int(first["known"])
     ('absence', '6VT', 309)
     """
-    by = as_names(by)
-    by, table = list(by), found.table
-    further = [column for column in by if column not in table]
-    if further and students is not None:
-        own = open_frame(students)
-        refuse_absent(own, further, "students")
-        table = table.merge(collect(own.select("student_id", *further)), on="student_id", how="left")
-    refuse_absent(open_frame(table), by, "of indicators")
-    counted = table.assign(
-        known=(table["signal"] != UNKNOWN).astype("int64"),
-        unknown=(table["signal"] == UNKNOWN).astype("int64"),
-        signals=(table["signal"] == table["kind"]).astype("int64"),
+    table, counted = found.table, ["signals", "known", "unknown"]
+    divided = By.of(by, (*_TREND, *counted, "share", "low", "high"))
+    own = table[["student_id", "cohort"]].drop_duplicates() if students is None else collect(open_frame(students))
+    if students is not None and "cohort" not in own:
+        own = own.merge(table[["student_id", "cohort"]].drop_duplicates(), on="student_id", how="right")
+    divided = By.of(divided.names, (), open_frame(own), "students")
+    people = own[["student_id", *divided.names]].set_axis(["student_id", *divided.keys], axis=1)
+    flags = table.merge(people, on="student_id", how="left").assign(
+        known=lambda rows: (rows["signal"] != UNKNOWN).astype("int64"),
+        unknown=lambda rows: (rows["signal"] == UNKNOWN).astype("int64"),
+        signals=lambda rows: (rows["signal"] == rows["kind"]).astype("int64"),
     )
-    keys = [*by, "indicator", "kind", "term"]
-    sums = counted.groupby(keys, sort=False, dropna=False)[["signals", "known", "unknown"]].sum().reset_index()
+    keys = [*divided.keys, *_TREND]
+    sums = flags.groupby(keys, sort=False, dropna=False)[counted].sum().reset_index()
     rows = with_share(sums, "signals", "known")
     place = {term: number for number, term in enumerate(found.settings["terms"])}
     rank = {name: number for number, name in enumerate(found.settings["indicators"])}
     order = rows.assign(_rank=rows["indicator"].map(rank), _place=rows["term"].map(place))
-    table = order.sort_values([*by, "_rank", "_place"]).drop(columns=["_rank", "_place"]).reset_index(drop=True)
-    return IndicatorTrend(table, {"by": tuple(by), "terms": found.settings["terms"]}, found.students)
+    ordered = order.sort_values([*divided.keys, "_rank", "_place"]).drop(columns=["_rank", "_place"])
+    settings = {"by": divided.names, "terms": found.settings["terms"]}
+    return IndicatorTrend(divided.named(ordered.reset_index(drop=True)), settings, found.students)

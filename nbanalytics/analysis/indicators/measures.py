@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from math import nan
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from nbanalytics.frames import collect
 from nbanalytics.records import StudentRecords
+from nbanalytics.students import absence_by_term
 from nbanalytics.terms import term_dates
 
 #: Levels of support that somebody was chosen for; universal support is for everybody.
@@ -31,10 +31,8 @@ class Source:
 
     @cached_property
     def absence(self) -> pd.DataFrame:
-        """Absence with the total of both kinds; missing if one of them is, or its column."""
-        table: pd.DataFrame = self.records.absence
-        kinds = {name: table[name].astype("float64") if name in table else nan for name in ("valid", "invalid")}
-        return table.assign(**kinds, total=kinds["valid"] + kinds["invalid"])
+        """Absence by student and term, see :func:`nbanalytics.students.absence_by_term`."""
+        return collect(absence_by_term(self.records))
 
     def cohorts_of(self, table: pd.DataFrame) -> pd.Series:
         """Return the cohort of the student of each row."""

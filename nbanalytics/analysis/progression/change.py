@@ -13,12 +13,12 @@ import pandas as pd
 
 from nbanalytics.eligibility import passed_expr
 from nbanalytics.errors import DataError
-from nbanalytics.frames import any_of, as_names, collect, open_frame
+from nbanalytics.frames import By, any_of, as_names, collect, column_names, number_of, open_frame, to_native
 from nbanalytics.grading import STRECK, Grading
 from nbanalytics.intervals import mean_interval
-from nbanalytics.persons import column_names, number_of, only_cohorts, refuse_absent, split_groups, to_native
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
+from nbanalytics.students import only_cohorts, student_table
 
 #: The column that tells which course in Swedish a student reads, and its values besides the course's code.
 COURSE = "swedish_course"
@@ -67,19 +67,18 @@ def grade_pairs(records: StudentRecords, keep: Sequence[str] = ()) -> Any:
       student_id subject  start_step  end_step
     0         P1      MA           1         3
     """
-    gradings = records.gradings()
-    scales = sorted({f"{grading.scale.name} ({grading.scale.version})" for grading, _ in gradings})
-    if len(scales) > 1:
-        raise DataError(
-            f"The cohorts use several grade scales, {', '.join(scales)}, whose steps do not compare. "
-            "Choose cohorts of one scale with records.cohort([...])."
-        )
+    _refuse_several_scales(records)
+    own = [name for name in PAIR_COLUMNS if name != "cohort"]
+    carried = By.of(keep, own, open_frame(records.students))
+    pairs = carried_pairs(records, carried)
+    return to_native(pairs.select(*PAIR_COLUMNS, **dict(zip(carried.names, carried.keys, strict=True))))
+
+
+def carried_pairs(records: StudentRecords, by: By) -> Any:
+    """Return the columns of :func:`grade_pairs`, and the columns of ``by`` under their keys."""
     start, end = records.declaration.start, records.declaration.end
-    wanted = list(dict.fromkeys(["student_id", "cohort", *keep]))
-    students = open_frame(records.students)
-    refuse_absent(students, wanted, "students")
     parts = []
-    for grading, cohorts in gradings:
+    for grading, cohorts in records.gradings():
         grades = only_cohorts(open_frame(records.grades), records, cohorts)
         placed = (
             grades.filter(~any_of(nw.col("subject"), grading.not_comparable))
@@ -101,8 +100,16 @@ def grade_pairs(records: StudentRecords, keep: Sequence[str] = ()) -> Any:
     pairs = pairs.with_columns(
         nw.col(COURSE).fill_null(NO_COURSE), nw.col("start_step").cast(nw.Int64), nw.col("end_step").cast(nw.Int64)
     )
-    joined = students.select(*wanted).join(pairs, on="student_id", how="inner")
-    return to_native(joined.select(*dict.fromkeys([*PAIR_COLUMNS, *wanted])))
+    return student_table(records, by=by).join(pairs, on="student_id", how="inner")
+
+
+def _refuse_several_scales(records: StudentRecords) -> None:
+    scales = sorted({f"{grading.scale.name} ({grading.scale.version})" for grading, _ in records.gradings()})
+    if len(scales) > 1:
+        raise DataError(
+            f"The cohorts use several grade scales, {', '.join(scales)}, whose steps do not compare. "
+            "Choose cohorts of one scale with records.cohort([...])."
+        )
 
 
 def reads(grading: Grading) -> nw.Expr:
@@ -236,42 +243,52 @@ def progression(records: StudentRecords, by: str | Sequence[str] = (), min_stude
     raised      1
     Name: 0, dtype: object
     """
-    by = as_names(by)
-    by = list(by)
-    refuse_by(records, by)
-    keep = [name for name in by if name not in ("subject", COURSE)]
-    pairs = open_frame(grade_pairs(records, keep=keep))
+    names = as_names(by)
+    refuse_by(records, names)
+    _refuse_several_scales(records)
+    divided = By.of(names, (*_COUNTS, *_ESTIMATES, "status"))
+    carried = By(tuple(name for name in divided.names if name not in ("subject", COURSE)))
+    inner = dict(zip(carried.names, carried.keys, strict=True))
+    pairs = carried_pairs(records, carried)
+    keys = {key: nw.col(inner.get(name, name)) for name, key in zip(divided.names, divided.keys, strict=True)}
+    pairs = pairs.select("student_id", "start_step", "end_step", "start_passed", "end_passed", **keys)
     crossed = collect(
-        pairs.group_by(*by, "start_step", "end_step", "start_passed", "end_passed").agg(nw.len().alias("pairs"))
+        pairs.group_by(*keys, "start_step", "end_step", "start_passed", "end_passed").agg(nw.len().alias("pairs"))
     )
     gradings = records.gradings()
     passing = bool(gradings and gradings[0][0].scale.passing)
     everyone = _spreads(pairs, [])
-    spreads = split_groups(_spreads(pairs, by), by) if by else [({}, everyone)]
+    spreads = divided.split(_spreads(pairs, divided.keys)) if divided.names else [({}, everyone)]
     rows = [
         {**group, **_row(part, spread, passing, min_students)}
-        for (group, part), (_, spread) in zip(split_groups(crossed, by), spreads, strict=True)
+        for (group, part), (_, spread) in zip(divided.split(crossed), spreads, strict=True)
     ]
     columns = [*_COUNTS, *_ESTIMATES, "status"]
     total = pd.DataFrame([_row(crossed, everyone, passing, min_students)], columns=columns)
     settings = {
         "start": records.declaration.start,
         "end": records.declaration.end,
-        "by": tuple(by),
+        "by": divided.names,
         "min_students": min_students,
         "scale": gradings[0][0].scale.name if gradings else "",
     }
-    table = pd.DataFrame(rows, columns=[*by, *columns])
+    table = pd.DataFrame(rows, columns=[*divided.names, *columns])
     return Progression(table, total, settings, students=int(total["students"].iloc[0]))
 
 
 def refuse_by(records: StudentRecords, by: Sequence[str]) -> None:
     """Raise a DataError if pairs cannot be divided by a column."""
-    known = {"subject", COURSE, *column_names(open_frame(records.students))} - {"student_id"}
+    columns = set(column_names(open_frame(records.students)))
+    known = {"subject", COURSE} | columns - {"student_id"}
     unknown = [name for name in by if name not in known]
     if unknown:
         raise DataError(
             f"Pairs of grades cannot be divided by {', '.join(unknown)}. Choose among: {', '.join(sorted(known))}."
+        )
+    if both := [name for name in by if name in columns & {"subject", COURSE}]:
+        raise DataError(
+            f"Pairs of grades have a {' and a '.join(both)} of their own, and the table students has a column of that "
+            "name. Rename the column of students."
         )
 
 

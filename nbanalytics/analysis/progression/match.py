@@ -10,11 +10,11 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from nbanalytics.frames import any_of, collect, open_frame
+from nbanalytics.frames import any_of, collect, column_names, number_of, open_frame
 from nbanalytics.grading import STRECK, Grading
-from nbanalytics.persons import column_names, number_of, only_cohorts
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
+from nbanalytics.students import only_cohorts
 
 MATCHED = "matched"
 #: What may become of a student of the end term, and of a grade, in the order of the table.

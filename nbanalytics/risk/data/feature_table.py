@@ -16,15 +16,14 @@ from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 from nbanalytics.risk.data.asof import OwnFeature, as_of, terms_until, values_by_student
 from nbanalytics.risk.data.riskdata import KEYS, UNKNOWN_SCHOOL
+from nbanalytics.students import absence_by_term, knows_total_absence
 
 
 def total_absence(records: StudentRecords) -> pd.DataFrame:
-    """Return ``valid, invalid, total`` by student and term; a total needs every kind of absence that is recorded."""
-    absence = records.absence
-    kinds = [name for name in ("valid", "invalid") if name in absence]
-    table = absence.set_index(["student_id", "term"])[kinds].astype(float)
-    total: pd.DataFrame = table.assign(total=table.sum(axis=1, min_count=len(kinds)))
-    return total
+    """Return the kinds of absence that are recorded by student and term, and ``total`` if both are."""
+    table = collect(absence_by_term(records)).set_index(["student_id", "term"]).astype(float)
+    totals = ["total"] if knows_total_absence(records) else []
+    return table[[*(kind for kind in ("valid", "invalid") if kind in records.absence), *totals]]
 
 
 def absence_features(past: StudentRecords, terms: Sequence[str]) -> pd.DataFrame:

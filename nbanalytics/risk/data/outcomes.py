@@ -17,6 +17,7 @@ from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 from nbanalytics.risk.data.asof import terms_until
 from nbanalytics.risk.data.feature_table import core_demands, graded, total_absence
+from nbanalytics.students import refuse_without_total
 
 #: The outcomes, and what each means.
 OUTCOMES: Mapping[str, str] = {
@@ -215,8 +216,7 @@ def _no_national_programme(question: _Question) -> _Found:
 
 
 def _absence(question: _Question) -> _Found:
-    if question.records.absence is None:
-        raise DataError("The records hold no absence. Add the table absence (student_id, term, valid, invalid).")
+    refuse_without_total(question.records)
     total = total_absence(question.records)["total"].xs(question.by, level="term").dropna()
     return (total > question.limit).astype(float), _NOBODY
 
