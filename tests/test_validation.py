@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,9 @@ from examples import examples
 from hypothesis import given, settings
 
 from nbanalytics.errors import DataError
+from nbanalytics.municipal.baseline_write import FIELDS
 from nbanalytics.readers import CheckReport, check_records, read_records, read_with_report
+from nbanalytics.readers.findings import CODES, fatal
 from nbanalytics.schema import TABLES
 
 STUDENTS = "student_id,cohort\nP1,2018\nP2,2018\n"
@@ -413,3 +416,29 @@ def test_no_row_is_lost_and_nobody_is_named(
     for text in said:
         for name in NAMES:
             assert name not in text
+
+
+def test_every_finding_has_a_documented_code() -> None:
+    """The codes in use, the codes that are declared and the table of docs/records.md are the same."""
+    root = Path(__file__).parents[1]
+    page = (root / "docs" / "records.md").read_text(encoding="utf-8")
+    documented = dict(re.findall(r"^\| `([a-z]+\.[a-z_]+)` \| (.+?) \|$", page, re.M))
+    assert documented == CODES
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (root / "nbanalytics").rglob("*.py"))
+    code = code.replace(re.search(r"^CODES: .*?^}", code, re.M | re.S).group(), "")  # type: ignore[union-attr]
+    # Codes of cells are made of the kind of their column.
+    made = (
+        {f"values.not_{column.kind}" for table in TABLES.values() for column in table.columns}
+        | {f"form.not_{field.kind}" for field in FIELDS}
+        | {f"values.unknown_{kind}" for kind in ("value", "term", "subject")}
+    )
+    assert [code_ for code_ in CODES if f'"{code_}"' not in code and code_ not in made] == []
+    with pytest.raises(ValueError, match="not a code"):
+        fatal("grades.odd", "grades.csv", "odd", "Remove it.")
+
+
+def test_the_report_for_programs_gives_codes_and_rows(tmp_path: Path) -> None:
+    report = check(tmp_path, grades=GRADES + "P1,6VT,MA,H\n")
+    (found,) = json.loads(report.as_json())[1]["findings"]
+    assert (found["code"], found["weight"], found["column"]) == ("grades.unknown_grade", "row", "grade")
+    assert (found["rows"], found["first_rows"], found["what"]) == (1, [6], "unknown grade 'H'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,25 @@ from nbanalytics.municipal.absence_mapping import (
     year_of,
 )
 from nbanalytics.municipal.absence_suggest import suggest_mapping
-from nbanalytics.municipal.pseudonyms import FAULTS, Key, identities, new_key
+from nbanalytics.municipal.pseudonyms import FAULTS, IDENTITY_CODES, Key, identities, new_key
 from nbanalytics.municipal.recognise import FileRead
-from nbanalytics.readers.findings import Finding, about_rows, fatal, no_rows
+from nbanalytics.readers.findings import Finding, RowFault, about_rows, fatal, remark, row_findings
 from nbanalytics.readers.grid import Grid, read_grids
 from nbanalytics.readers.report import FileReport, reasons_by_row
 from nbanalytics.readers.words import read_number, read_term, term_words
 
-CUT_OFF = "the identity number is cut off"
+CUT_OFF = RowFault(
+    "identity.cut_off",
+    "the identity number is cut off",
+    "Excel has made it a number: format the column as text and export again.",
+)
+_IDENTITY_FAULTS = (
+    None,
+    RowFault(IDENTITY_CODES[1], FAULTS[1], "Write it with 12 digits."),
+    RowFault(IDENTITY_CODES[2], FAULTS[2], "Correct it."),
+)
+#: What to do about a row that the list itself has wrong.
+_CORRECT = "Correct the row in the school system, or in the list."
 #: With fewer numbers than this, all of them at most 1, nobody can tell 0.5 from 0.5 %.
 _TELLING = 10
 #: How far a total may be from its parts, which are rounded.
@@ -56,7 +67,7 @@ class Reading:
     values: dict[str, float | None] = field(default_factory=dict)
     term: str = ""
     student: str = ""
-    fault: str = ""
+    fault: RowFault | None = None
     unchecked: bool = False
 
 
@@ -78,7 +89,7 @@ def set_students(readings: list[Reading], key: Key | None) -> list[str]:
         elif MANGLED.fullmatch(number):
             reading.fault = CUT_OFF
         elif fault:
-            reading.fault = FAULTS[fault]
+            reading.fault = _IDENTITY_FAULTS[fault]
         else:
             reading.student = str(pseudonym)
         reading.pupil.identity = ""
@@ -111,7 +122,7 @@ def set_values(
                 continue
             number = read_number(re.sub(r"\s+", "", text))
             if number is None:
-                reading.fault = reading.fault or f"{role}: not a number"
+                reading.fault = reading.fault or RowFault("values.not_number", "not a number", _CORRECT, role)
                 continue
             place = (reading.pupil.position, reading.pupil.columns.places[role])
             is_fraction = place in grids[reading.sheet].percent and not text.endswith("%")
@@ -126,11 +137,19 @@ def set_values(
         fractions = len(numbers) >= _TELLING
         if not fractions:
             remedy = 'Say percent = "0-100" (0.5 is half a per cent) or "0-1" (0.5 is 50 %) in the mapping.'
-            faults.append(fatal(file, "all numbers are at most 1, and too few to tell what they mean", remedy))
+            faults.append(
+                fatal(
+                    "absence.unit_unclear",
+                    file,
+                    "all numbers are at most 1, and too few to tell what they mean",
+                    remedy,
+                )
+            )
     for reading, role, value, is_plain in cells:
         value = value * 100 if value is not None and is_plain and fractions else value
         if value is not None and not 0 <= value <= 100:
-            reading.fault = reading.fault or f"{role}: not between 0 and 100 per cent"
+            what = "not between 0 and 100 per cent"
+            reading.fault = reading.fault or RowFault("values.out_of_range", what, _CORRECT, role)
         reading.values[role] = None if value is None else round(value, 6)
     told = [f"{formatted:,} cells are shown as per cent by Excel: 0.125 is 12.5 %"] if formatted else []
     told += ["numbers of at most 1 are fractions: 0.125 is 12.5 %"] if fractions and plain else []
@@ -147,12 +166,14 @@ def _complete(readings: list[Reading]) -> list[str]:
             values["valid" if valid is None else "invalid"] = max(rest, 0.0)
             derived += 1
             if rest < -_ROUNDING:
-                reading.fault = "the total is less than its part"
+                reading.fault = RowFault("absence.total_differs", "the total is less than its part", _CORRECT)
         elif valid is not None and invalid is not None:
             if valid + invalid > 100 + _ROUNDING:
-                reading.fault = "valid and invalid absence are more than 100 per cent together"
+                what = "valid and invalid absence are more than 100 per cent together"
+                reading.fault = RowFault("absence.more_than_all", what, _CORRECT)
             elif total is not None and abs(valid + invalid - total) > _ROUNDING:
-                reading.fault = "the total is not the sum of valid and invalid absence"
+                what = "the total is not the sum of valid and invalid absence"
+                reading.fault = RowFault("absence.total_differs", what, _CORRECT)
     return [f"{derived:,} rows: the part that is not given is the total less the other"] if derived else []
 
 
@@ -166,9 +187,10 @@ def refuse_repeated(readings: list[Reading]) -> None:
         contradicts = any(reading.values != same[0].values for reading in same)
         for place, reading in enumerate(same):
             if contradicts:
-                reading.fault = "the same pupil and term with other values in another row"
+                what = "the same pupil and term with other values in another row"
+                reading.fault = RowFault("rows.contradictory", what, _CORRECT)
             elif place:
-                reading.fault = "repeats the row of the same pupil and term"
+                reading.fault = RowFault("rows.repeated", "repeats the row of the same pupil and term", _CORRECT)
 
 
 def cell_of(pupil: Pupil, role: str) -> str:
@@ -180,16 +202,13 @@ def cell_of(pupil: Pupil, role: str) -> str:
 __all__ = ["FORMAT", "matches", "read_absence_list", "suggest_mapping"]
 
 FORMAT = "absence-list"
-_NO_CLASS = "no class that tells the year"
-_BAD_TERM = "no term in the records"
-_REMEDIES = {
-    "no identity number": "Add it, or take the row out; a pupil without a number cannot be followed.",
-    "not an identity number": "Write it with 12 digits.",
-    CUT_OFF: "Excel has made it a number: format the column as text and export again.",
-    _NO_CLASS: "Say in the mapping which column has the class, or the term of the whole list.",
-    FAULTS[1]: "Write it with 12 digits.",
-    FAULTS[2]: "Mend it.",
-}
+_NO_CLASS = RowFault(
+    "absence.no_class",
+    "no class that tells the year",
+    "Say in the mapping which column has the class, or the term of the whole list.",
+)
+_NO_TERM = RowFault("absence.no_term", "no term", _CORRECT)
+_UNUSABLE = RowFault("rows.of_unusable_list", "the list as a whole cannot be used", _CORRECT)
 
 
 def matches(path: Path, head: bytes) -> bool:
@@ -277,8 +296,15 @@ def read_absence_list(
         fatals += unit_fault
         refuse_repeated(readings)
     if not fatals and not any(not reading.fault for reading in readings):
-        fatals.append(fatal(path.name, "no row with a pupil can be used", "Mend the rows listed, or the mapping."))
-    return _read(path.name, grids, sheets, readings, fatals, assumed, declared)
+        fatals.append(
+            fatal(
+                "tables.no_usable_row",
+                path.name,
+                "no row with a pupil can be used",
+                "Correct the rows listed, or the mapping.",
+            )
+        )
+    return _read(path.name, grids, sheets, readings, fatals, assumed)
 
 
 # ------------------------------------------------------------------ the steps
@@ -300,11 +326,14 @@ def _mapping(path: Path, mapping: str | Path | Mapping[str, Any] | ListMapping |
 def _column_faults(file: str, grids: list[Grid], sheets: list[Sorted]) -> Iterator[Finding]:
     if not any(sheet.columns for sheet in sheets):
         remedy = "Name the columns in a mapping; nbanalytics check --suggest drafts one."
-        yield fatal(file, "no row holds the names of the columns (identity number and absence)", remedy)
+        yield fatal(
+            "columns.no_header", file, "no row holds the names of the columns (identity number and absence)", remedy
+        )
     for sheet in sheets:
         if sheet.columns and sheet.columns.twice:
             role = sheet.columns.twice
-            yield fatal(file, f"two columns for {role}", f"Say {role} = number of the column in the mapping.", role)
+            remedy = f"Say {role} = number of the column in the mapping."
+            yield fatal("columns.repeated", file, f"two columns for {role}", remedy, role)
             return
     if not any(sheet.pupils for sheet in sheets) and any(sheet.columns for sheet in sheets):
         counts: Counter[int] = Counter()
@@ -314,12 +343,15 @@ def _column_faults(file: str, grids: list[Grid], sheets: list[Sorted]) -> Iterat
                     i for i, cell in enumerate(row, 1) if re.fullmatch(r"(\d{2})?\d{6}-?(\d|TF)\d{2,3}", cell)
                 )
         seem = f"They seem to be in column {counts.most_common(1)[0][0]}: say so in the mapping." if counts else ""
-        yield fatal(file, "the column of identity numbers holds none", seem or "Check the columns.", "student")
+        what = "the column of identity numbers holds none"
+        yield fatal("columns.other_content", file, what, seem or "Check the columns.", "student")
 
 
 def _set_terms(readings: list[Reading], term: str, declared: tuple[str, ...]) -> list[str]:
     """Find the term of each pupil: from a column, the mapping, or the period and the year of the class."""
     words, from_class, told = term_words(declared), 0, set()
+    remedy = f"The records have {', '.join(declared)}; rows of other years are left out."
+    bad_term = RowFault("values.unknown_term", "no term in the records", remedy)
     for reading in readings:
         pupil = reading.pupil
         written = cell_of(pupil, "term") or term or pupil.period
@@ -332,19 +364,19 @@ def _set_terms(readings: list[Reading], term: str, declared: tuple[str, ...]) ->
         reading.term = (read_term(written, words, declared) or "") if written else ""
         if not reading.term:
             known = pupil.period or cell_of(pupil, "term") or term
-            reading.fault = _BAD_TERM if written else (_NO_CLASS if known else "no term")
+            reading.fault = bad_term if written else (_NO_CLASS if known else _NO_TERM)
     seasons = " and ".join(sorted(told))
     return [f"{seasons} of the list's period, and the year from the class ({from_class:,} rows)"] if from_class else []
 
 
 def _term_faults(file: str, readings: list[Reading]) -> Iterator[Finding]:
     faults = Counter(reading.fault for reading in readings)
-    if faults["no term"]:
+    if faults[_NO_TERM]:
         remedy = 'Say term = "7HT" in the mapping, under [file] (or term_column = the column that tells it).'
-        yield fatal(file, "the list does not say which term it is of", remedy, "term")
+        yield fatal("absence.no_term", file, "the list does not say which term it is of", remedy, "term")
     elif faults[_NO_CLASS] == len(readings) > 0:
         remedy = 'Say term = "7HT" in the mapping, under [file], or which column has the class.'
-        yield fatal(file, "the list tells the season but no class, and so no year", remedy, "term")
+        yield fatal("absence.no_class", file, "the list tells the season but no class, and so no year", remedy, "term")
 
 
 # ------------------------------------------------------------------ the report
@@ -357,7 +389,6 @@ def _read(
     readings: list[Reading],
     fatals: list[Finding],
     assumed: list[str],
-    declared: tuple[str, ...],
 ) -> FileRead:
     kept = [reading for reading in readings if not reading.fault and not fatals]
     findings, rejected = list(fatals), []
@@ -365,24 +396,26 @@ def _read(
     several = sum(bool(grid.filled_rows()) for grid in grids) > 1
     for number, sheet in enumerate(sheets):
         label = f"{file}#{number + 1}" if several else file
-        faulty = [(reading.pupil.row, reading.fault) for reading in readings if reading.sheet == number]
-        faulty = [(row, what or ("the list as a whole cannot be used" if fatals else "")) for row, what in faulty]
+        here = [
+            (one.pupil.row, one.fault or (_UNUSABLE if fatals else None)) for one in readings if one.sheet == number
+        ]
+        faulty = [(row, fault) for row, fault in here if fault is not None]
         # Without columns nothing in the sheet was looked at, preamble or not.
         others = (
             sheet.others if sheet.columns else [(row, "a sheet without an absence list") for row, _ in sheet.others]
         )
-        faulty += [(row, what) for row, what in others if what in _REMEDIES]
-        found = list(_row_findings(label, [(row, what) for row, what in faulty if what], declared))
+        faulty += [(row, what) for row, what in others if isinstance(what, RowFault)]
+        found = row_findings(label, faulty)
         findings += found
         findings += _unchecked(label, [reading for reading in readings if reading.sheet == number])
-        structure = {row: what for row, what in others if what not in _REMEDIES}
+        structure = {row: what for row, what in others if isinstance(what, str)}
         kinds.update(structure.values())
-        here = [*reasons_by_row(found), *((row, f"not data: {what}") for row, what in structure.items())]
-        rejected += [(row, f"sheet {number + 1}: {why}" if several else why) for row, why in sorted(here)]
+        why_not = [*reasons_by_row(found), *((row, f"not data: {what}") for row, what in structure.items())]
+        rejected += [(row, f"sheet {number + 1}: {why}" if several else why) for row, why in sorted(why_not)]
     told = [*dict.fromkeys(word for grid in grids for word in grid.assumed), *_told(sheets, kinds), *assumed]
     rows = sum(len(grid.filled_rows()) for grid in grids)
     missing, table = _table(kept)
-    remarks = [Finding(file, "", text, "", no_rows(), 0, "remark") for text in missing]
+    remarks = [remark("absence.part_missing", file, text) for text in missing]
     report = FileReport(
         file=file,
         format=FORMAT,
@@ -396,20 +429,11 @@ def _read(
     return FileRead(report, {} if fatals else {"absence": table})
 
 
-def _row_findings(label: str, faulty: list[tuple[int, str]], declared: tuple[str, ...]) -> Iterator[Finding]:
-    for what in dict.fromkeys(what for _, what in faulty):
-        column, _, rest = what.rpartition(": ")
-        remedy = _REMEDIES.get(what, "Mend the row in the school system, or in the list.")
-        if what == _BAD_TERM:
-            remedy = f"The records have {', '.join(declared)}; rows of other years are left out."
-        yield about_rows(label, column, rest, remedy, [row for row, why in faulty if why == what])
-
-
 def _unchecked(label: str, readings: list[Reading]) -> list[Finding]:
     rows = [reading.pupil.row for reading in readings if reading.unchecked and not reading.fault]
     what = "the check digit does not fit (kept: another number would be another pupil)"
-    remark = about_rows(label, "student", what, "Compare with the population register.", rows)
-    return [replace(remark, weight="remark")] if rows else []
+    remedy = "Compare with the population register."
+    return [about_rows("identity.check_digit", label, "student", what, remedy, rows, "remark")] if rows else []
 
 
 def _told(sheets: list[Sorted], kinds: Counter[str]) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from nbanalytics.errors import DataError
+from nbanalytics.readers.findings import RowFault
 from nbanalytics.readers.grid import Cells, Grid, compared
 from nbanalytics.toml_files import Toml, packaged_toml, read_table, read_toml
 
@@ -174,6 +175,12 @@ def joined(top: Cells, below: Cells) -> Cells:
     return names
 
 
+NO_IDENTITY = RowFault(
+    "identity.missing",
+    "no identity number",
+    "Add it, or take the row out; a pupil without a number cannot be followed.",
+)
+NOT_AN_IDENTITY = RowFault("identity.malformed", "not an identity number", "Write it with 12 digits.")
 #: A personal identity number, a coordination number or a TF-number, however it is written.
 IDENTITY = re.compile(r"(?:\d{2})?\d{6}\s?[-+–]?\s?(?:\d{4}|TF\d{2})", re.IGNORECASE)
 #: Excel takes the first zero of a number of ten digits.
@@ -205,7 +212,7 @@ class Sorted:
     """The rows of a sheet by what they are; every row with content is in one of the two."""
 
     pupils: list[Pupil] = field(default_factory=list)
-    others: list[tuple[int, str]] = field(default_factory=list)
+    others: list[tuple[int, str | RowFault]] = field(default_factory=list)
     columns: Columns | None = None
     carried: int = 0
     moved: int = 0
@@ -264,7 +271,7 @@ def sort_rows(grid: Grid, mapping: ListMapping) -> Sorted:
         kind, value = _kind(texts, told, any(_cell(row, columns, role) for role in ("valid", "invalid", "total")))
         school_class = value if kind == "section row" else school_class
         period = value if kind == "period row" else period
-        found.others.append((number, kind or ("not an identity number" if identity else "no identity number")))
+        found.others.append((number, kind or (NOT_AN_IDENTITY if identity else NO_IDENTITY)))
     return found
 
 

@@ -23,7 +23,7 @@ from nbanalytics.municipal.baseline_write import (
     wrong,
 )
 from nbanalytics.municipal.recognise import FileRead
-from nbanalytics.readers.findings import Finding, UnreadableError, about_rows
+from nbanalytics.readers.findings import Finding, UnreadableError, Weight, about_rows
 from nbanalytics.readers.report import FileReport, reasons_by_row, rejected_rows
 
 if TYPE_CHECKING:
@@ -157,18 +157,17 @@ class _Faults:
     """What was found, by column and kind, with its rows."""
 
     file: str
-    rows: dict[tuple[str, str, str, bool], list[int]] = field(default_factory=dict)
+    rows: dict[tuple[str, str, str, str, Weight], list[int]] = field(default_factory=dict)
 
-    def add(self, row: int, column: str, what: str, remedy: str, *, remark: bool = False) -> None:
-        self.rows.setdefault((column, what, remedy, remark), []).append(row)
+    def add(self, code: str, row: int, column: str, what: str, remedy: str, weight: Weight = "row") -> None:
+        self.rows.setdefault((code, column, what, remedy, weight), []).append(row)
 
     def findings(self) -> tuple[Finding, ...]:
         """Return them as findings; remarks stop nothing."""
-        found = []
-        for (column, what, remedy, remark), rows in self.rows.items():
-            one = about_rows(self.file, column, what, remedy, rows)
-            found.append(Finding(one.file, column, what, remedy, one.rows, one.count, "remark") if remark else one)
-        return tuple(found)
+        return tuple(
+            about_rows(code, self.file, column, what, remedy, rows, weight)
+            for (code, column, what, remedy, weight), rows in self.rows.items()
+        )
 
 
 def matches(path: Path, head: bytes) -> bool:
@@ -265,7 +264,8 @@ def _row(number: int, cells: dict[str, Any], faults: _Faults, counts: dict[str, 
             continue
         value, is_formula, is_share = cell
         if value is None or value in FORMULA_ERRORS:
-            faults.add(number, form_field.name, "a formula without a usable value", "Write the value itself.")
+            what = "a formula without a usable value"
+            faults.add("values.formula", number, form_field.name, what, "Write the value itself.")
             continue
         counts["formulas"] += is_formula
         if plain_text(value).casefold() == MISSING:
@@ -276,10 +276,11 @@ def _row(number: int, cells: dict[str, Any], faults: _Faults, counts: dict[str, 
             value, counts["percent"] = round(value * 100, 9), counts["percent"] + 1
         row[form_field.name] = understood(value, form_field.kind)
         if row[form_field.name] is None:
-            faults.add(number, form_field.name, *wrong(form_field.kind))
+            faults.add(f"form.not_{form_field.kind}", number, form_field.name, *wrong(form_field.kind))
     row[DECLARED] = " ".join(declared)
     if row["list_number"] is None and (cells.get("list_number") is None or "list_number" in declared):
-        faults.add(number, "list_number", "missing", "Give every pupil a running number of the school's own list.")
+        remedy = "Give every pupil a running number of the school's own list."
+        faults.add("form.no_list_number", number, "list_number", "missing", remedy)
     _fits(number, row, faults)
     return row
 
@@ -288,15 +289,14 @@ def _fits(number: int, row: dict[str, Any], faults: _Faults) -> None:
     """Remark on answers that the form does not ask for in that year."""
     graded = any(row[code] is not None for code in SUBJECTS) or row["passes"] is not None
     if row["year"] in UNGRADED_YEARS and graded:
-        faults.add(
-            number, "year", "grades or passes before year 6", "Check that the columns are not swapped.", remark=True
-        )
+        what, remedy = "grades or passes before year 6", "Check that the columns are not swapped."
+        faults.add("form.grades_too_early", number, "year", what, remedy, "remark")
     if row["year"] in GRADED_YEARS and row["reaches_criteria"] is not None:
-        faults.add(
-            number, "reaches_criteria", "an answer for years 1–5 in years 6–9", "It can be left empty.", remark=True
-        )
+        what, remedy = "an answer for years 1–5 in years 6–9", "It can be left empty."
+        faults.add("form.criteria_too_late", number, "reaches_criteria", what, remedy, "remark")
     if row["SV"] is not None and row["SVA"] is not None:
-        faults.add(number, "SVA", "grades in both SV and SVA", "They count as one; leave one empty.", remark=True)
+        what, remedy = "grades in both SV and SVA", "They count as one; leave one empty."
+        faults.add("grades.both_alternates", number, "SVA", what, remedy, "remark")
 
 
 def _twice(rows: list[tuple[int, dict[str, Any]]], faults: _Faults) -> None:
@@ -307,10 +307,12 @@ def _twice(rows: list[tuple[int, dict[str, Any]]], faults: _Faults) -> None:
     for same in places.values():
         alike = all(row == same[0][1] for _, row in same)
         for number, _ in same[1:] if alike else (same if len(same) > 1 else []):
-            what = (
-                "the same pupil again, row for row" if alike else "a list number twice in a school, with other answers"
+            code, what = (
+                ("rows.repeated", "the same pupil again, row for row")
+                if alike
+                else ("rows.contradictory", "a list number twice in a school, with other answers")
             )
-            faults.add(number, "list_number", what, "Keep the right row.")
+            faults.add(code, number, "list_number", what, "Keep the right row.")
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
 from nbanalytics.municipal.recognise import FileRead
-from nbanalytics.readers.findings import Finding, no_rows
+from nbanalytics.readers.findings import Finding, remark
 from nbanalytics.readers.report import CheckReport
 from nbanalytics.records import StudentRecords
 from nbanalytics.schema import TABLES
@@ -66,7 +66,9 @@ def merge_with_findings(reads: Sequence[FileRead]) -> tuple[StudentRecords, tupl
     others = sorted({name for read in reads for name in read.tables} - set(TABLES))
     if others:
         what = f"the tables {', '.join(others)} are no student records"
-        findings.append(_remark(what, "They are read by themselves and stay out of the folder."))
+        findings.append(
+            remark("merge.other_tables", "", what, "They are read by themselves and stay out of the folder.")
+        )
     if "grades" not in tables:
         raise DataError("The files hold no grade at all. Export them again with grades.")
     return StudentRecords(**tables), tuple(findings)  # type: ignore[arg-type]
@@ -129,7 +131,7 @@ def _students(frames: list[pd.DataFrame], findings: list[Finding]) -> pd.DataFra
             if differing:
                 noun = "student has" if differing == 1 else "students have"
                 what = f"{differing:,} {noun} another {column} in another file"
-                findings.append(_remark(what, remedy))
+                findings.append(remark("merge.students_differ", "", what, remedy))
     students = by_student.first().reset_index()
     for column in ("moved_in", "moved_out"):
         if column not in students:
@@ -146,13 +148,14 @@ def _table(name: str, frames: list[pd.DataFrame], known: Any, findings: list[Fin
     unkept = [column for column in together if column not in columns]
     if unkept:
         what = f"the columns {', '.join(map(str, unkept))} of {name} are not among those of records"
-        findings.append(_remark(what, "They are left out."))
+        findings.append(remark("columns.unknown", "", what, "They are left out."))
     together = together[columns]
     if "student_id" in columns:
         strange = ~together["student_id"].isin(known)
         if strange.any():
             what = f"{int(strange.sum()):,} rows of {name} are about pupils who are in no grade file"
-            findings.append(_remark(what, "They are left out; add the grade file, or use the same key."))
+            remedy = "They are left out; add the grade file, or use the same key."
+            findings.append(remark("rows.unknown_student", "", what, remedy))
             together = together[~strange]
     key = list(schema.key)
     whole = together.drop_duplicates()
@@ -160,7 +163,8 @@ def _table(name: str, frames: list[pd.DataFrame], known: Any, findings: list[Fin
     if len(kept) < len(whole):
         number = len(whole) - len(kept)
         what = f"{number:,} rows of {name} contradict another file about the same {', '.join(key)}"
-        findings.append(_remark(what, "Compare the files; the latest file of year 9 holds."))
+        remedy = "Compare the files; the latest file of year 9 holds."
+        findings.append(remark("rows.contradictory", "", what, remedy))
     return kept.sort_values(key, kind="stable", ignore_index=True)
 
 
@@ -168,8 +172,3 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Write categories out as text, since categories of two files differ."""
     text = pd.Series([""]).dtype
     return frame.astype({name: text for name, kind in frame.dtypes.items() if kind in ("category", "object")})
-
-
-def _remark(what: str, remedy: str) -> Finding:
-    # Counts are told in words: the rows are of several files.
-    return Finding("", "", what, remedy, no_rows(), 0, "remark")

@@ -27,6 +27,8 @@ Bytes = NDArray[np.uint8]
 _CENTURY_TURN = 50
 #: Why a number is none, by the code in :attr:`Identities.fault`.
 FAULTS = ("", "no identity number of 12 digits", "the date in the identity number does not exist")
+#: The codes of the findings about them.
+IDENTITY_CODES = ("", "identity.malformed", "identity.impossible_date")
 #: What :attr:`Identities.sex` means.
 SEXES = (None, "girl", "boy")
 

@@ -165,7 +165,7 @@ _KNOWN = (
 
 def unreadable(path: Path, format: str, what: str, remedy: str) -> FileRead:
     """Return the report on a file that cannot be used at all."""
-    return FileRead(FileReport(path.name, format, 0, 0, findings=(fatal(path.name, what, remedy),)))
+    return FileRead(FileReport(path.name, format, 0, 0, findings=(fatal("files.unreadable", path.name, what, remedy),)))
 
 
 def _named(read: FileRead, name: str) -> FileRead:

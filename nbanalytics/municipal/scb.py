@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from nbanalytics.municipal.pseudonyms import FAULTS, Identities, Key, identities, new_key
+from nbanalytics.municipal.pseudonyms import FAULTS, IDENTITY_CODES, Identities, Key, identities, new_key
 from nbanalytics.municipal.recognise import FileRead
 from nbanalytics.municipal.scb_cells import Cells, Notes, dates, graded, language_given, names_given, schools
 from nbanalytics.municipal.scb_layouts import (
@@ -59,24 +59,42 @@ def check_block(layout: Layout, grades: Any, languages: dict[str, Any], rows: Ro
         named = " and ".join(layout.alternates)
         both = np.all([given[subject] for subject in layout.alternates], axis=0)
         neither = np.all([column[subject] == code2 for subject in layout.alternates], axis=0)
-        notes.remark("", f"both {named} are graded", "A pupil reads one of them; the other has code 2.", rows[both])
-        notes.remark("", f"neither {named} is graded", "A pupil reads one of them.", rows[neither])
+        notes.remark(
+            "grades.both_alternates",
+            "",
+            f"both {named} are graded",
+            "A pupil reads one of them; the other has code 2.",
+            rows[both],
+        )
+        notes.remark(
+            "grades.no_alternate", "", f"neither {named} is graded", "A pupil reads one of them.", rows[neither]
+        )
     for subject, named in languages.items():
         if subject in column:
             what = f"a language but no grade in {subject}"
-            notes.remark("", what, "Fill in the grade, or code 2.", rows[named & (column[subject] == 0)])
+            notes.remark(
+                "scb.language_without_grade",
+                "",
+                what,
+                "Fill in the grade, or code 2.",
+                rows[named & (column[subject] == 0)],
+            )
             what = f"a grade in {subject} but no language"
-            notes.remark("", what, "Fill in the language.", rows[given[subject] & ~named])
+            notes.remark("scb.grade_without_language", "", what, "Fill in the language.", rows[given[subject] & ~named])
     for subject in layout.compulsory:
         if subject in column:
             what = f"code 2 (not graded in a non-compulsory subject) in {subject}, which is compulsory"
-            notes.remark("", what, "Is it 3, 9 or a grade?", rows[column[subject] == code2])
+            notes.remark(
+                "scb.compulsory_not_graded", "", what, "Is it 3, 9 or a grade?", rows[column[subject] == code2]
+            )
     optional = set(layout.language_column.values())
     empty = np.zeros(len(rows), dtype=bool)
     for subject, codes in column.items():
         if subject not in optional:
             empty |= codes == 0
-    notes.remark("", "a subject with neither grade nor code", "It counts as no grade given.", rows[empty])
+    notes.remark(
+        "scb.empty_grade", "", "a subject with neither grade nor code", "It counts as no grade given.", rows[empty]
+    )
 
 
 def _check_block_grade(
@@ -89,6 +107,7 @@ def _check_block_grade(
     any_member = np.any([given[member] for member in members], axis=0)
     what = f"a block grade in {block} and grades in its subjects {listed}"
     notes.remark(
+        "scb.block_and_subjects",
         "",
         what,
         "Give the block grade and code 2 in its subjects, or the other way round.",
@@ -96,7 +115,11 @@ def _check_block_grade(
     )
     none = (column[block] == code2) & np.all([column[member] == code2 for member in members], axis=0)
     notes.remark(
-        "", f"neither {block} nor its subjects {listed} are graded", "Is one of them 3, 9 or a grade?", rows[none]
+        "scb.no_block_grade",
+        "",
+        f"neither {block} nor its subjects {listed} are graded",
+        "Is one of them 3, 9 or a grade?",
+        rows[none],
     )
 
 
@@ -124,9 +147,17 @@ def check_repeats(pupils: Pupils, notes: Notes) -> Any:
             contradictions += members
     keep[repeats + contradictions] = False
     first = "The first row stays; take the others out."
-    notes.fault(PERSON, "repeats a pupil's row above", first, pupils.rows[np.array(repeats, dtype=int)])
+    notes.fault(
+        "rows.repeated", PERSON, "repeats a pupil's row above", first, pupils.rows[np.array(repeats, dtype=int)]
+    )
     what = "the same pupil with other grades, school or date in another row"
-    notes.fault(PERSON, what, "Keep the row that is right.", pupils.rows[np.array(contradictions, dtype=int)])
+    notes.fault(
+        "rows.contradictory",
+        PERSON,
+        what,
+        "Keep the row that is right.",
+        pupils.rows[np.array(contradictions, dtype=int)],
+    )
     return keep
 
 
@@ -302,9 +333,10 @@ def read_scb(path: str | Path, *, key: Key | None = None) -> FileRead:
             raise UnreadableError("the file is empty or no text", "Export it again.")
         return _read(text, shape_of(lines), new_key() if key is None else key)
     except UnreadableError as error:
-        finding = fatal(file.name, error.what, error.remedy)
+        finding = fatal("files.unreadable", file.name, error.what, error.remedy)
     except OSError as error:
-        finding = fatal(file.name, f"the file cannot be opened ({error.strerror})", "Check that it may be read.")
+        what = f"the file cannot be opened ({error.strerror})"
+        finding = fatal("files.unreadable", file.name, what, "Check that it may be read.")
     return FileRead(FileReport(file.name, FORMAT, 0, 0, findings=(finding,)))
 
 
@@ -321,7 +353,7 @@ def _read(text: Text, shape: Shape, key: Key) -> FileRead:
         notes.rows += len(places) + len(ragged)
         if len(ragged):
             remedy = f"A row has {len(shape.names)} cells; perhaps a name holds the delimiter, or the file was cut off."
-            notes.fault("", "more or fewer cells than the layout", remedy, ragged + line)
+            notes.fault("rows.wrong_number_of_cells", "", "more or fewer cells than the layout", remedy, ragged + line)
         _add(pupils, table, places + line, shape, key, codes, notes)
     return _finish(text, shape, pupils, codes, notes)
 
@@ -361,7 +393,9 @@ def _add(pupils: Pupils, table: Any, rows: Rows, shape: Shape, key: Key, codes: 
         notes.rows -= int(empty.sum())
     keep = ~empty
     for fault in (1, 2):
-        notes.fault(PERSON, FAULTS[fault], "Mend the number.", rows[keep & (found.fault == fault)])
+        notes.fault(
+            IDENTITY_CODES[fault], PERSON, FAULTS[fault], "Mend the number.", rows[keep & (found.fault == fault)]
+        )
     notes.misfit(PERSON, int((found.fault[keep] == 1).sum()), int(keep.sum()))
     cohort = dates(columns[DATE], shape, rows, keep, notes)
     school = schools(columns.get(SCHOOL), rows, keep, codes, notes)
@@ -369,7 +403,9 @@ def _add(pupils: Pupils, table: Any, rows: Rows, shape: Shape, key: Key, codes: 
     languages = language_given(columns, shape)
     check_block(shape.layout, grades[keep], {name: given[keep] for name, given in languages.items()}, rows[keep], notes)
     unchecked = "the check digit does not fit (kept: another number would be another pupil)"
-    notes.remark(PERSON, unchecked, "Compare with the population register.", rows[keep & found.unchecked])
+    notes.remark(
+        "identity.check_digit", PERSON, unchecked, "Compare with the population register.", rows[keep & found.unchecked]
+    )
     notes.temporary += int(found.temporary[keep].sum())
     notes.short += int(found.short[keep].sum())
     pupils.add(
@@ -396,7 +432,7 @@ def _empty(found: Identities, grades: Any, columns: dict[str, Cells]) -> Any:
 def _finish(text: Text, shape: Shape, pupils: Pupils, codes: dict[str, int], notes: Notes) -> FileRead:
     misfits = notes.misfits()
     if not notes.rows:
-        misfits = [fatal(text.path.name, "the file has no pupils", "Export it again.")]
+        misfits = [fatal("tables.empty", text.path.name, "the file has no pupils", "Export it again.")]
     if misfits:
         return FileRead(_unusable(text, pupils, notes, misfits))
     fine = ~np.isin(pupils.rows[: pupils.count], notes.rejected())
@@ -404,7 +440,8 @@ def _finish(text: Text, shape: Shape, pupils: Pupils, codes: dict[str, int], not
     pupils.keep(check_repeats(pupils, notes))
     findings = notes.findings()
     reasons = reasons_by_row(findings)
-    nobody = [] if pupils.count else [fatal(text.path.name, "no row can be used", "Mend the faults listed.")]
+    unusable = fatal("tables.no_usable_row", text.path.name, "no row can be used", "Mend the faults listed.")
+    nobody = [] if pupils.count else [unusable]
     tables: dict[str, pd.DataFrame] = tables_of(pupils, shape, list(codes)) if pupils.count else {}
     report = FileReport(
         file=text.path.name,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nbanalytics.municipal.scb_layouts import DATE, FIRST, LAST, SCHOOL, Layout, Shape
-from nbanalytics.readers.findings import Finding, Rows, about_rows, fatal, may_be_shown, no_rows
+from nbanalytics.readers.findings import Finding, Rows, Weight, about_rows, fatal, may_be_shown, no_rows
 from nbanalytics.readers.words import read_date
 
 #: More misfits than this, and more than half of the cells, are a column that holds something else.
@@ -33,19 +33,18 @@ class Notes:
     protected: int = 0
     late: int = 0
     loose: set[str] = field(default_factory=set)
-    _faults: dict[tuple[str, str, str], list[Rows]] = field(default_factory=dict)
-    _remarks: dict[tuple[str, str, str], list[Rows]] = field(default_factory=dict)
+    _noted: dict[tuple[str, str, str, str, Weight], list[Rows]] = field(default_factory=dict)
     _fits: dict[str, list[int]] = field(default_factory=dict)
 
-    def fault(self, column: str, what: str, remedy: str, rows: Rows) -> None:
+    def fault(self, code: str, column: str, what: str, remedy: str, rows: Rows) -> None:
         """Note rows that cannot be used."""
         if len(rows):
-            self._faults.setdefault((column, what, remedy), []).append(rows)
+            self._noted.setdefault((code, column, what, remedy, "row"), []).append(rows)
 
-    def remark(self, column: str, what: str, remedy: str, rows: Rows) -> None:
+    def remark(self, code: str, column: str, what: str, remedy: str, rows: Rows) -> None:
         """Note rows that a person should look at."""
         if len(rows):
-            self._remarks.setdefault((column, what, remedy), []).append(rows)
+            self._noted.setdefault((code, column, what, remedy, "remark"), []).append(rows)
 
     def misfit(self, column: str, bad: int, filled: int) -> None:
         """Count the cells of a column whose content is of another kind."""
@@ -57,24 +56,29 @@ class Notes:
         """Return a finding for each column that holds something else than its name says."""
         remedy = "Compare the columns with docs/scb.md: two of them may be swapped."
         return [
-            fatal(self.file, f"{bad:,} of {filled:,} cells are no such thing", remedy, self.shape.label(column))
+            fatal(
+                "columns.other_content",
+                self.file,
+                f"{bad:,} of {filled:,} cells are no such thing",
+                remedy,
+                self.shape.label(column),
+            )
             for column, (bad, filled) in self._fits.items()
             if bad >= _FEW and bad * 2 > filled
         ]
 
     def rejected(self) -> Rows:
         """Return the rows that cannot be used."""
-        rows = [part for parts in self._faults.values() for part in parts]
+        rows = [part for noted, parts in self._noted.items() if noted[-1] == "row" for part in parts]
         return np.unique(np.concatenate(rows)) if rows else no_rows()
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what was noted."""
-        found = []
-        for noted, weight in ((self._faults, "row"), (self._remarks, "remark")):
-            for (column, what, remedy), parts in noted.items():
-                told = about_rows(self.file, column, what, remedy, np.concatenate(parts))
-                found.append(Finding(told.file, column, what, remedy, told.rows, told.count, weight))  # type: ignore[arg-type]
-        return tuple(found)
+        found = [
+            about_rows(code, self.file, column, what, remedy, np.concatenate(parts), weight)
+            for (code, column, what, remedy, weight), parts in self._noted.items()
+        ]
+        return tuple(sorted(found, key=lambda finding: finding.weight == "remark"))
 
     def told(self) -> list[str]:
         """Return what was assumed, in words."""
@@ -158,10 +162,10 @@ def _unknown_grades(name: str, cells: Cells, unknown: Any, layout: Layout, rows:
     for place in np.unique(cells.places[unknown]).tolist()[:200]:
         word = cells.words[place]
         what = f"unknown grade {word!r}" if may_be_shown(word, known) else "a cell that is no grade"
-        notes.fault(name, what, remedy, rows[unknown & (cells.places == place)])
+        notes.fault("grades.unknown_grade", name, what, remedy, rows[unknown & (cells.places == place)])
     # A column of a thousand different texts is not listed text by text.
     listed = np.isin(cells.places, np.unique(cells.places[unknown])[200:])
-    notes.fault(name, "a cell that is no grade", remedy, rows[unknown & listed])
+    notes.fault("grades.unknown_grade", name, "a cell that is no grade", remedy, rows[unknown & listed])
 
 
 def language_given(columns: dict[str, Cells], shape: Shape) -> dict[str, Any]:
@@ -183,11 +187,11 @@ def dates(cells: Cells, shape: Shape, rows: Rows, keep: Any, notes: Notes) -> An
     late = cells.look_up([bool(date) and int(date[5:7]) > _LAST_MONTH for date in read], bool)  # type: ignore[index]
     notes.late += int((late & keep).sum())
     notes.misfit(DATE, int((keep & (cohort == 0)).sum()), int(keep.sum()))
-    notes.fault(DATE, "no date", "Write it as yyyymmdd or yyyy-mm-dd.", rows[keep & (cohort == 0)])
+    notes.fault("values.not_date", DATE, "no date", "Write it as yyyymmdd or yyyy-mm-dd.", rows[keep & (cohort == 0)])
     outside = keep & (cohort != 0) & ((cohort < layout.first_cohort) | (cohort > layout.last_cohort))
     span = f"{layout.first_cohort}-{layout.last_cohort}"
     remedy = f"The layout of {layout.name} holds for pupils who leave year 9 in {span}; mend the date."
-    notes.fault(DATE, "a date for which no layout is known", remedy, rows[outside])
+    notes.fault("cohorts.no_scale", DATE, "a date for which no layout is known", remedy, rows[outside])
     return cohort
 
 
@@ -201,7 +205,7 @@ def schools(cells: Cells | None, rows: Rows, keep: Any, codes: dict[str, int], n
     wrong = keep & (school < 0)
     notes.misfit(SCHOOL, int((wrong & ~cells.blank()).sum()), int(keep.sum()))
     what = "no school unit code of 8 digits (the pupil is kept, without a school)"
-    notes.remark(SCHOOL, what, "Fill it in.", rows[wrong])
+    notes.remark("scb.no_school_code", SCHOOL, what, "Fill it in.", rows[wrong])
     return school
 
 

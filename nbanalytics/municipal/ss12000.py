@@ -133,7 +133,13 @@ def _absence(students: Students, declaration: Declaration) -> list[tuple[str, st
             total = sums.setdefault((student.pseudonym, term), [0.0, 0.0, 0.0])
             for place, part in enumerate(minutes):
                 total[place] += part
-    entities.remark(unreported, "isReported", "lessons that nobody has reported", "They are left out of the absence.")
+    entities.remark(
+        unreported,
+        "attendance.unreported",
+        "isReported",
+        "lessons that nobody has reported",
+        "They are left out of the absence.",
+    )
     return [
         (*of, 100 * valid / planned, 100 * invalid / planned)
         for of, (planned, valid, invalid) in sums.items()
@@ -155,21 +161,28 @@ def _term(
     day = next((day for day in (read_date(text[:10]) for text in texts) if day is not None), None)
     if day is None:
         entities.reject(
-            entity, "calendarEvent", "no date", "Export the CalendarEvents too, or _embedded in Attendance."
+            entity,
+            "attendance.no_date",
+            "calendarEvent",
+            "no date",
+            "Export the CalendarEvents too, or _embedded in Attendance.",
         )
         return ""
     end = read_date(entity.text("endDate")[:10])
     semester = "HT" if int(day[5:7]) >= 7 else "VT"
     if end is not None and (spring_of(end), int(end[5:7]) >= 7) != (spring_of(day), semester == "HT"):
-        entities.reject(entity, "endDate", "it spans more than one term", "Ask for one term at a time.")
+        entities.reject(
+            entity, "attendance.several_terms", "endDate", "it spans more than one term", "Ask for one term at a time."
+        )
         return ""
     if student.cohort is None:
         remedy = "Export the grades or the enrolments of the students too."
-        entities.reject(entity, "student", "the year in school is not known", remedy)
+        entities.reject(entity, "entities.no_school_year", "student", "the year in school is not known", remedy)
         return ""
     term = f"{LAST_YEAR - (student.cohort - spring_of(day))}{semester}"
     if term not in declaration.terms:
-        entities.reject(entity, "student", "attendance before year 6 or after year 9", "Years 6 to 9 are read.")
+        what = "attendance before year 6 or after year 9"
+        entities.reject(entity, "entities.other_year", "student", what, "Years 6 to 9 are read.")
         return ""
     return term
 
@@ -183,18 +196,32 @@ def _minutes(entity: Entity, entities: Entities) -> tuple[float, float, float] |
         value = entity.content.get(name)
         number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MOST_MINUTES
         if value is not None and not number:
-            entities.reject(entity, name, "not a number of minutes", "Minutes are whole numbers from 0.")
+            entities.reject(
+                entity, "attendance.not_minutes", name, "not a number of minutes", "Minutes are whole numbers from 0."
+            )
             return None
         values.append(None if value is None else float(value))
     present, valid, invalid, other, planned = values
     if planned is None and present is None:
-        entities.reject(entity, planned_name, "no planned minutes", "Without them there is no per cent.")
+        entities.reject(
+            entity,
+            "attendance.no_planned_minutes",
+            planned_name,
+            "no planned minutes",
+            "Without them there is no per cent.",
+        )
         return None
     told = (present or 0.0) + (valid or 0.0) + (invalid or 0.0) + (other or 0.0)
     absent = (valid or 0.0) + (invalid or 0.0)
     planned = told if planned is None else planned
     if absent > planned:
-        entities.reject(entity, planned_name, "more minutes absent than planned", "Check the minutes.")
+        entities.reject(
+            entity,
+            "attendance.more_than_planned",
+            planned_name,
+            "more minutes absent than planned",
+            "Check the minutes.",
+        )
         return None
     return planned, valid or 0.0, invalid or 0.0
 
@@ -217,7 +244,7 @@ def _tell(students: Students, tables: dict[str, pd.DataFrame]) -> None:
     if students.strangers:
         rows = students.strangers.values()
         remedy = "Export the persons too: the pseudonym is of the identifier and fits no other file."
-        entities.remark(rows, "student", "students without a Person", remedy)
+        entities.remark(rows, "entities.no_person", "student", "students without a Person", remedy)
     if not entities.by_kind["Person"]:
         missing.append("no Person: nothing can be shown by sex, and students cannot be joined with other files")
     if not len(tables["grades"]):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nbanalytics.readers.findings import Finding, UnreadableError, about_rows
+from nbanalytics.readers.findings import Finding, UnreadableError, Weight, about_rows
 
 #: JSON takes many times its size in memory; a service gives pages far below this.
 MOST_BYTES = 300_000_000
@@ -92,26 +92,25 @@ class Entities:
     rows: int = 0
     told: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    faults: dict[tuple[str, str, str, bool], list[int]] = field(default_factory=dict)
+    faults: dict[tuple[str, str, str, str, Weight], list[int]] = field(default_factory=dict)
 
-    def reject(self, entity: Entity | int, column: str, what: str, remedy: str) -> None:
+    def reject(self, entity: Entity | int, code: str, column: str, what: str, remedy: str) -> None:
         """Take an entity out, with the reason."""
         row = entity if isinstance(entity, int) else entity.row
-        self.faults.setdefault((column, what, remedy, False), []).append(row)
+        self.faults.setdefault((code, column, what, remedy, "row"), []).append(row)
 
-    def remark(self, rows: Iterable[int], column: str, what: str, remedy: str) -> None:
+    def remark(self, rows: Iterable[int], code: str, column: str, what: str, remedy: str) -> None:
         """Tell something of entities that are used all the same."""
         numbers = list(rows)
         if numbers:
-            self.faults.setdefault((column, what, remedy, True), []).extend(numbers)
+            self.faults.setdefault((code, column, what, remedy, "remark"), []).extend(numbers)
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what was found as findings."""
-        found = []
-        for (column, what, remedy, remark), rows in self.faults.items():
-            one = about_rows(self.label, column, what, remedy, rows)
-            found.append(Finding(one.file, column, what, remedy, one.rows, one.count, "remark") if remark else one)
-        return tuple(found)
+        return tuple(
+            about_rows(code, self.label, column, what, remedy, rows, weight)
+            for (code, column, what, remedy, weight), rows in self.faults.items()
+        )
 
 
 def kind_of(entry: Any) -> str:
@@ -173,12 +172,14 @@ def _take(entry: Any, entities: Entities, seen: set[tuple[str, str]]) -> None:
     row, kind = entities.rows, kind_of(entry)
     if not kind:
         what = "not an entity that is read" if isinstance(entry, dict) else "not an object"
-        entities.reject(row, "", what, f"Read are {', '.join(KEPT)}.")
+        entities.reject(row, "entities.unknown", "", what, f"Read are {', '.join(KEPT)}.")
         return
     entity = Entity(row, kind, {name: _bare(name, entry[name]) for name in KEPT[kind] if name in entry})
     identifier = entity.refers("id")
     if identifier and (kind, identifier) in seen:
-        entities.reject(row, "id", f"the same {kind} twice", "Pages may overlap; the first one is kept.")
+        entities.reject(
+            row, "rows.repeated", "id", f"the same {kind} twice", "Pages may overlap; the first one is kept."
+        )
         return
     seen.add((kind, identifier))
     entities.by_kind[kind].append(entity)

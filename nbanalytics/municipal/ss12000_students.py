@@ -109,7 +109,9 @@ class Students:
         """Return the pupil whom an entity refers to, or None after rejecting it."""
         identifier = entity.refers("student")
         if not identifier:
-            self.entities.reject(entity, "student", "missing", "Every one has to refer to a student.")
+            self.entities.reject(
+                entity, "entities.no_student", "student", "missing", "Every one has to refer to a student."
+            )
             return None
         if identifier not in self.by_id:
             self.strangers[identifier] = entity.row
@@ -142,7 +144,8 @@ class Students:
             identifier = entity.refers("id")
             known = not found.fault[place]
             if not identifier and not known:
-                self.entities.reject(entity, "id", "neither identifier nor identity number", "Export it again.")
+                what = "neither identifier nor identity number"
+                self.entities.reject(entity, "entities.no_identifier", "id", what, "Export it again.")
                 continue
             pseudonym = coded[place] if known else self._by_identifier(identifier)
             student = self._add(identifier or pseudonym, pseudonym)
@@ -155,9 +158,17 @@ class Students:
                 short += [entity.row] if found.short[place] else []
                 unchecked += [entity.row] if found.unchecked[place] else []
         remark = self.entities.remark
-        remark(without, "civicNo", "no identity number", "The pseudonym is of the identifier and fits no other file.")
-        remark(short, "civicNo", "identity numbers of ten digits", "The century is assumed; check them.")
-        remark(unchecked, "civicNo", "the check digit does not fit", "Check these numbers; they are used as they are.")
+        remedy = "The pseudonym is of the identifier and fits no other file."
+        remark(without, "identity.missing", "civicNo", "no identity number", remedy)
+        remark(
+            short,
+            "identity.ten_digits",
+            "civicNo",
+            "identity numbers of ten digits",
+            "The century is assumed; check them.",
+        )
+        remedy = "Check these numbers; they are used as they are."
+        remark(unchecked, "identity.check_digit", "civicNo", "the check digit does not fit", remedy)
 
     def _enrol(self, entity: Entity, student: Student) -> None:
         listed = entity.content.get("enrolments")
@@ -215,7 +226,7 @@ def read_grades(students: Students, declaration: Declaration) -> list[Grade]:
         if one is not None:
             usable.setdefault((one.student.pseudonym, one.term, one.subject), []).append(one)
     remedy = "July to December is HT and January to June VT, by the date."
-    entities.remark(reading.by_date, "semester", "no semester", remedy)
+    entities.remark(reading.by_date, "entities.no_semester", "semester", "no semester", remedy)
     return [kept for same in usable.values() for kept in _latest(same, entities)]
 
 
@@ -223,7 +234,8 @@ def _grade(entity: Entity, reading: _Reading) -> Grade | None:
     students = reading.students
     reject = students.entities.reject
     if entity.text("schoolType").upper() not in _FORMS:
-        reject(entity, "schoolType", "a grade of another school form", "Only grades of compulsory school are read.")
+        remedy = "Only grades of compulsory school are read."
+        reject(entity, "entities.other_school_form", "schoolType", "a grade of another school form", remedy)
         return None
     student = students.of(entity)
     if student is None:
@@ -231,34 +243,40 @@ def _grade(entity: Entity, reading: _Reading) -> Grade | None:
     day = read_date(entity.text("registeredDate")[:10])
     semester = _semester(entity, day, reading)
     if semester is None:
-        reject(entity, "semester", "neither HT nor VT", "Give the semester, or the date of the grade.")
+        remedy = "Give the semester, or the date of the grade."
+        reject(entity, "entities.unknown_semester", "semester", "neither HT nor VT", remedy)
         return None
     spring = spring_of_grade(entity, semester, day)
     if spring is None:
-        reject(entity, "year", "no year and no date", "Give the year or registeredDate, from which the cohort follows.")
+        remedy = "Give the year or registeredDate, from which the cohort follows."
+        reject(entity, "entities.no_date", "year", "no year and no date", remedy)
         return None
     year = year_in_school(entity.text("schoolYear"))
     year = student.year_in(spring) if year is None else year
     if year is None:
         remedy = "Give schoolYear, or the person's enrolment that began in that school year with its schoolYear."
-        reject(entity, "schoolYear", "the year in school is not known", remedy)
+        reject(entity, "entities.no_school_year", "schoolYear", "the year in school is not known", remedy)
         return None
     term, cohort = f"{year}{semester}", spring + LAST_YEAR - year
     if year not in GRADED or term not in reading.declaration.terms:
-        reject(entity, "schoolYear", "a year without grades", "Grades of years 6 to 9 are read.")
+        remedy = "Grades of years 6 to 9 are read."
+        reject(entity, "entities.other_year", "schoolYear", "a year without grades", remedy)
         return None
     subject = reading.subject(entity)
     if subject is None:
-        reject(entity, "subjectCode", "unknown subject", "Give Skolverket's code, or the code or name of the subject.")
+        remedy = "Give Skolverket's code, or the code or name of the subject."
+        reject(entity, "values.unknown_subject", "subjectCode", "unknown subject", remedy)
         return None
     known = reading.scale(cohort)
     if known is None:
-        reject(entity, "year", "no grade scale is known for that cohort", "Check year and schoolYear.")
+        what = "no grade scale is known for that cohort"
+        reject(entity, "cohorts.no_scale", "year", what, "Check year and schoolYear.")
         return None
     scale, words = known
     grade = read_grade(entity.text("gradeValue"), words, scale)
     if grade is None:
-        reject(entity, "gradeValue", "unknown grade", f"On the scale are {', '.join(scale.order)} and -.")
+        remedy = f"On the scale are {', '.join(scale.order)} and -."
+        reject(entity, "grades.unknown_grade", "gradeValue", "unknown grade", remedy)
         return None
     student.seen.append(((spring, semester), cohort, entity.refers("schoolUnit", "organisation"), year))
     final = entity.content.get("finalGrade") is True
@@ -282,13 +300,15 @@ def _latest(same: list[Grade], entities: Entities) -> list[Grade]:
     last = [one for one in same if one.order == best]
     for one in same:
         if one.order != best:
-            entities.reject(one.entity, "", "replaced by a later grade of the same term", "The latest one is kept.")
+            what = "replaced by a later grade of the same term"
+            entities.reject(one.entity, "grades.replaced", "", what, "The latest one is kept.")
     if len({one.grade for one in last}) > 1:
         for one in last:
-            entities.reject(one.entity, "", "different grades in the same subject and term", "Keep the right one.")
+            what = "different grades in the same subject and term"
+            entities.reject(one.entity, "rows.contradictory", "", what, "Keep the right one.")
         return []
     for one in last[1:]:
-        entities.reject(one.entity, "", "the same grade twice", "The first one is kept.")
+        entities.reject(one.entity, "rows.repeated", "", "the same grade twice", "The first one is kept.")
     return last[:1]
 
 

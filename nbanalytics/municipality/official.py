@@ -254,6 +254,6 @@ def school_names(table: pd.DataFrame, name: str = "school", time: str = "year", 
         "a school (by its code) with more than one name",
         "It is one school under its latest name; check that the code was not given to another school.",
     )
-    findings = (about_rows(file, name, *told, renamed),) if renamed else ()
+    findings = (about_rows("schools.renamed", file, name, *told, renamed),) if renamed else ()
     columns = ["school_id", "name", "earlier_names"]
     return SchoolNames(pd.DataFrame(rows, columns=columns), findings, {"name": name, "time": time})

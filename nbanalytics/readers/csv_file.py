@@ -152,7 +152,16 @@ def read_csv(path: Path, known: Iterable[str]) -> RawTable:
     broken: tuple[Finding, ...] = ()
     if len(ragged):
         remedy = f"Give it as many cells as the header has ({len(header)}); quote a cell that holds the delimiter."
-        broken = (about_rows(path.name, "", "more or fewer cells than the header", remedy, ragged + above),)
+        broken = (
+            about_rows(
+                "rows.wrong_number_of_cells",
+                path.name,
+                "",
+                "more or fewer cells than the header",
+                remedy,
+                ragged + above,
+            ),
+        )
     return RawTable(path.name, "csv", header, columns, rows, broken, tuple(assumed))
 
 

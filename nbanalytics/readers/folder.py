@@ -22,8 +22,8 @@ from nbanalytics.readers.findings import (
     UnreadableError,
     cell_text,
     fatal,
-    no_rows,
     refuse_too_many_columns,
+    remark,
     suggestion,
     without_empty_rows,
 )
@@ -192,13 +192,13 @@ def open_folder(path: str | Path) -> Folder:
         raise DataError(f"{root} cannot be opened ({error.strerror}). Check that it may be read.") from None
     what = "it is left of a command that was ended while it wrote, and cannot be removed"
     remedy = "Remove it: it may hold records."
-    findings = [Finding(str(path), "", what, remedy, no_rows(), 0, "remark") for path in left]
+    findings = [remark("files.left_over", str(path), what, remedy) for path in left]
     folder = root if root.is_dir() else root.parent
     sources: dict[str, Source] = {}
     for source in _sources(files, findings):
         if source.table in sources:
             what = f"the table {source.table} is here twice, the other is {sources[source.table].label}"
-            findings.append(fatal(source.label, what, "Keep one of them."))
+            findings.append(fatal("tables.repeated", source.label, what, "Keep one of them."))
         else:
             sources[source.table] = source
     if not sources and any(path.name == _MANIFEST for path in files):
@@ -211,7 +211,8 @@ def open_folder(path: str | Path) -> Folder:
         raise DataError(f"The folder {root} is empty. Put at least {listed} there (or .parquet, .xlsx).")
     for name in wanting:
         needed = ", ".join(column.name for column in TABLES[name].columns if column.required)
-        findings.append(fatal("", f"the table {name} is missing", f"Add {name}.csv, .parquet or .xlsx with {needed}."))
+        remedy = f"Add {name}.csv, .parquet or .xlsx with {needed}."
+        findings.append(fatal("tables.missing", "", f"the table {name} is missing", remedy))
     return Folder(root, sources, _declaration(folder, findings), tuple(findings))
 
 
@@ -238,7 +239,7 @@ def _sources(files: list[Path], findings: list[Finding]) -> list[Source]:
         elif suffix in SUFFIXES and suffix != ".txt":
             near = suggestion(stem, TABLES)
             meant = f"Did you mean {near}{suffix}? Rename it." if near else f"The tables are {', '.join(TABLES)}."
-            findings.append(Finding(path.name, "", "no table of this name", meant, no_rows(), 0, "remark"))
+            findings.append(remark("files.unknown", path.name, "no table of this name", meant))
     return sources
 
 
@@ -246,14 +247,14 @@ def _sheets(path: Path, findings: list[Finding]) -> list[Source]:
     try:
         names = sheet_names(path)
     except UnreadableError as error:
-        findings.append(fatal(path.name, error.what, error.remedy))
+        findings.append(fatal("files.unreadable", path.name, error.what, error.remedy))
         return []
     sources = [Source(name.strip().lower(), path, name) for name in names if name.strip().lower() in TABLES]
     others = len(names) - len(sources)
     if others:
         what = f"{others} of {len(names)} sheets are no table and were left out"
         remedy = f"The tables are {', '.join(TABLES)}."
-        findings.append(Finding(path.name, "", what, remedy, no_rows(), 0, "remark"))
+        findings.append(remark("files.other_sheets", path.name, what, remedy))
     return sources
 
 
@@ -263,7 +264,9 @@ def _declaration(folder: Path, findings: list[Finding]) -> Declaration:
     except NbanalyticsError as error:
         place = error.where.removeprefix(DECLARATION_FILE).removeprefix(", ")
         what = f"{place}: {error.what}" if place else error.what
-        findings.append(fatal(DECLARATION_FILE, what, error.remedy))
+        findings.append(fatal("declaration.invalid", DECLARATION_FILE, what, error.remedy))
     except OSError:
-        findings.append(fatal(DECLARATION_FILE, "the file cannot be opened", "Check that it may be read."))
+        findings.append(
+            fatal("files.unreadable", DECLARATION_FILE, "the file cannot be opened", "Check that it may be read.")
+        )
     return Declaration()

@@ -172,7 +172,7 @@ def _tidy_tables(folder: Folder, findings: list[Finding]) -> dict[str, TidyTable
             raws[name] = source.read(folder.declaration)
         except UnreadableError as error:
             tables[name] = TidyTable(TABLES[name], source.label, source.path.suffix.lower().lstrip("."), 0)
-            tables[name].findings.append(fatal(source.label, error.what, error.remedy))
+            tables[name].findings.append(fatal("files.unreadable", source.label, error.what, error.remedy))
     nobody = Scales((), {})
     if "students" in raws:
         raw = raws.pop("students")
@@ -204,7 +204,11 @@ def _add_findings(tidy: TidyTable, ruled: Sequence[Finding]) -> None:
     for finding in tidy.findings:
         told[finding.column] = np.union1d(told.get(finding.column, no_rows()), finding.rows)
     for finding in ruled:
-        kept = finding.without(told[finding.column]) if finding.what == "empty" and finding.column in told else finding
+        kept = (
+            finding.without(told[finding.column])
+            if finding.code == "values.empty" and finding.column in told
+            else finding
+        )
         if kept.count or not finding.count:
             tidy.findings.append(kept)
 
@@ -226,7 +230,7 @@ def _reject_their_rows(tables: dict[str, TidyTable]) -> None:
         rows = tidy.data["row"].filter(pc.is_in(tidy.data["student_id"], value_set=out)).to_numpy()
         if len(rows):
             what, remedy = "the student's row in students is faulty", "Mend it there."
-            taken_along = about_rows(tidy.file, "student_id", what, remedy, rows)
+            taken_along = about_rows("rows.student_rejected", tidy.file, "student_id", what, remedy, rows)
             tidy.findings.append(replace(taken_along, follows=True))
 
 
@@ -234,9 +238,11 @@ def _refuse_empty(tidy: TidyTable) -> None:
     if not tidy.table.required or any(finding.weight == "fatal" for finding in tidy.findings):
         return
     if not tidy.n_rows:
-        tidy.findings.append(fatal(tidy.file, "the table has no rows", "Add one row for each record."))
+        tidy.findings.append(fatal("tables.empty", tidy.file, "the table has no rows", "Add one row for each record."))
     elif len(rejected_rows(tidy.findings)) == tidy.n_rows:
-        none_left = fatal(tidy.file, "no row of the table can be used", "Mend the faults listed.")
+        none_left = fatal(
+            "tables.no_usable_row", tidy.file, "no row of the table can be used", "Mend the faults listed."
+        )
         tidy.findings.append(replace(none_left, follows=True))
 
 

@@ -91,6 +91,7 @@ class FileReport:
             "missing": list(self.missing),
             "faults": [finding.sentence() for finding in self.findings if finding.is_fault],
             "remarks": [finding.sentence() for finding in self.findings if not finding.is_fault],
+            "findings": [finding.as_dict() for finding in self.findings],
         }
 
 

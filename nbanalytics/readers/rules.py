@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from nbanalytics.errors import DataError
-from nbanalytics.readers.findings import Finding, fatal, may_be_shown, no_rows, suggestion
+from nbanalytics.readers.findings import Finding, fatal, may_be_shown, remark, suggestion
 from nbanalytics.readers.tables import Tables, quoted
 from nbanalytics.readers.words import grade_words
 from nbanalytics.schema import TABLES, Column
@@ -19,7 +19,12 @@ def support_periods(tables: Tables) -> Iterator[Finding]:
     """Periods that end before they start, that overlap, and that begin before the student was here."""
     if tables.has("support", "start", "end"):
         sql = 'SELECT row, NULL AS value FROM support WHERE "end" < "start"'
-        yield from tables.findings("support", "end", sql, ("support ends before it starts", "Mend one of the dates."))
+        yield from tables.findings(
+            "support",
+            "end",
+            sql,
+            ("support.ends_before_start", "support ends before it starts", "Mend one of the dates."),
+        )
     if tables.has("support", "student_id", "kind", "start", "end"):
         yield from _overlapping(tables)
     if tables.has("support", "student_id", "start") and tables.has("students", "student_id", "cohort", "moved_in"):
@@ -35,6 +40,7 @@ def _overlapping(tables: Tables) -> Iterator[Finding]:
                                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))
         WHERE began < busy_until"""
     told = (
+        "support.overlaps",
         "begins before an earlier period of the same kind has ended",
         "End the earlier one, or make one period of both; the student is counted once.",
     )
@@ -59,7 +65,11 @@ def _before_enrolment(tables: Tables) -> Iterator[Finding]:
         SELECT support.row, NULL AS value FROM support
         JOIN (SELECT student_id, cohort, moved_in FROM students) USING (student_id)
         JOIN arrivals USING (cohort, moved_in) WHERE "start"::VARCHAR < first_day"""
-    told = ("begins before the student moved in", "Check start, and moved_in in students; the row is kept.")
+    told = (
+        "support.before_enrolment",
+        "begins before the student moved in",
+        "Check start, and moved_in in students; the row is kept.",
+    )
     yield from tables.findings("support", "start", sql, told, "remark")
 
 
@@ -93,8 +103,12 @@ def repeated_keys(tables: Tables, name: str) -> Iterator[Finding]:
         SELECT row, same::INT AS value FROM {name} JOIN groups USING ({keys}) WHERE NOT same OR row > first_row"""
     what = ", ".join(column.removesuffix("_id") for column in key)
     told = {
-        1: (f"repeats an earlier row (same {what})", "Take the repeated rows out."),
-        0: (f"the same {what} more than once, with different content", "Keep the row that is right."),
+        1: ("rows.repeated", f"repeats an earlier row (same {what})", "Take the repeated rows out."),
+        0: (
+            "rows.contradictory",
+            f"the same {what} more than once, with different content",
+            "Keep the row that is right.",
+        ),
     }
     yield from tables.findings(name, "", rows, lambda value: told[int(value)])
 
@@ -124,7 +138,9 @@ def unknown_students(tables: Tables, name: str) -> Iterator[Finding]:
         return
     sql = f"SELECT row, NULL AS value FROM {name} ANTI JOIN students USING (student_id) WHERE student_id IS NOT NULL"
     remedy = "Add the student there, or take the rows out."
-    yield from tables.findings(name, "student_id", sql, ("the student is not in students", remedy))
+    yield from tables.findings(
+        name, "student_id", sql, ("rows.unknown_student", "the student is not in students", remedy)
+    )
 
 
 def _moves(tables: Tables) -> Iterator[Finding]:
@@ -136,7 +152,11 @@ def _moves(tables: Tables) -> Iterator[Finding]:
         sql = f"""
             SELECT row, NULL AS value FROM students JOIN {place.format("moved_in")} USING (moved_in)
             JOIN {place.format("moved_out")} USING (moved_out) WHERE moved_out_place < moved_in_place"""
-        told = ("moved out before moved in", "moved_in is the first term here, moved_out the last: mend one of them.")
+        told = (
+            "students.moved_out_before_in",
+            "moved out before moved in",
+            "moved_in is the first term here, moved_out the last: mend one of them.",
+        )
         yield from tables.findings("students", "moved_out", sql, told)
     for column, order in (("moved_in", "<"), ("moved_out", ">")):
         if not (tables.has("students", column) and tables.has("grades")):
@@ -146,7 +166,7 @@ def _moves(tables: Tables) -> Iterator[Finding]:
             JOIN (SELECT student_id, {column} FROM students WHERE {column} IS NOT NULL) USING (student_id)
             JOIN {place.format(column)} USING ({column}) WHERE place {order} {column}_place"""
         when = "before the student moved in" if column == "moved_in" else "after the student moved out"
-        told = (f"grades from {when}", f"Check {column} in students; the grades are kept.")
+        told = ("grades.outside_enrolment", f"grades from {when}", f"Check {column} in students; the grades are kept.")
         yield from tables.findings("grades", "term", sql, told, "remark")
 
 
@@ -164,7 +184,11 @@ def _both_alternates(tables: Tables) -> Iterator[Finding]:
             WITH passed AS ({passed}), both_read AS (
                 SELECT student_id, term FROM passed GROUP BY ALL HAVING count(DISTINCT subject) > 1)
             SELECT row, NULL AS value FROM passed SEMI JOIN both_read USING (student_id, term)"""
-        told = (f"passes in both {' and '.join(group)} in one term", "They count as one pass.")
+        told = (
+            "grades.both_alternates",
+            f"passes in both {' and '.join(group)} in one term",
+            "They count as one pass.",
+        )
         yield from tables.findings("grades", "subject", sql, told, "remark")
 
 
@@ -173,7 +197,11 @@ def _unknown_schools(tables: Tables) -> Iterator[Finding]:
         sql = """
             SELECT row, NULL AS value FROM students ANTI JOIN schools USING (school_id)
             WHERE school_id IS NOT NULL"""
-        told = ("the school is not in schools", "Add it there; until then it is shown by its identifier.")
+        told = (
+            "students.unknown_school",
+            "the school is not in schools",
+            "Add it there; until then it is shown by its identifier.",
+        )
         yield from tables.findings("students", "school_id", sql, told, "remark")
 
 
@@ -184,7 +212,11 @@ def _identity_numbers(tables: Tables) -> Iterator[Finding]:
             WHERE regexp_full_match(student_id, '(19|20)?[0-9]{2}(0[1-9]|1[0-2])[0-9]{2}[-+]?([0-9]{4}|TF[0-9]{2})')"""
         remedy = "Replace them by pseudonyms in every table; nothing here needs the numbers."
         yield from tables.findings(
-            "students", "student_id", sql, ("looks like a personal identity number", remedy), "remark"
+            "students",
+            "student_id",
+            sql,
+            ("students.identity_number", "looks like a personal identity number", remedy),
+            "remark",
         )
 
 
@@ -205,9 +237,10 @@ def _ends_of_cohorts(tables: Tables) -> Iterator[Finding]:
         found = terms.get(cohort, [])
         if end not in found:
             told = f"cohort {cohort} has no grades in {end}", "It cannot be followed to the end yet."
-            yield Finding(file, "term", *told, no_rows(), 0, "remark")
+            yield remark("cohorts.no_end", file, *told, "term")
         elif start not in found:
             yield fatal(
+                "cohorts.no_start",
                 file,
                 f"cohort {cohort} has grades in {end} but none in {start}, so that no student can be followed",
                 f"Add the grades of {start}, take the cohort out of students, "
@@ -299,10 +332,12 @@ def _check_column(tables: Tables, name: str, column: Column) -> Iterator[Finding
     cell = f'"{column.name}"'
     if column.required:
         empty = f"SELECT row, NULL AS value FROM {name} WHERE {cell} IS NULL"
-        yield from tables.findings(name, column.name, empty, ("empty", "Fill it in, or take the row out."))
+        yield from tables.findings(
+            name, column.name, empty, ("values.empty", "empty", "Fill it in, or take the row out.")
+        )
     if column.low is not None and column.high is not None:
         beyond = f"SELECT row, NULL AS value FROM {name} WHERE NOT {cell} BETWEEN {column.low} AND {column.high}"
-        told = ("out of range", f"Write a number from {column.low:g} to {column.high:g}.")
+        told = ("values.out_of_range", "out of range", f"Write a number from {column.low:g} to {column.high:g}.")
         yield from tables.findings(name, column.name, beyond, told)
     if column.values:
         yield from _closed(
@@ -325,15 +360,16 @@ def _closed(tables: Tables, name: str, column: Column, known: str) -> Iterator[F
         subjects = tables.declaration.catalogue.subjects.values()
         words = [word for subject in subjects for word in (subject.code, subject.sv, subject.en)]
         kind, declare = "subject", "; or declare it as [subject.CODE] in records.toml"
+    code = f"values.unknown_{kind}"
     listed = ", ".join(subject.code for subject in subjects) if kind == "subject" else ", ".join(words)
 
-    def tell(value: str | None) -> tuple[str, str]:
+    def tell(value: str | None) -> tuple[str, str, str]:
         if value is None:
-            return f"many cells that are no {kind}", f"Is it another column? Use one of {listed}{declare}."
+            return code, f"many cells that are no {kind}", f"Is it another column? Use one of {listed}{declare}."
         shown = f" {value!r}" if may_be_shown(value, words) else ""
         near = suggestion(value, words) if len(value) > 2 else ""
         meant = f"Did you mean {near}? " if near else ""
-        return f"unknown {kind}{shown}", f"{meant}Use one of {listed}{declare}."
+        return code, f"unknown {kind}{shown}", f"{meant}Use one of {listed}{declare}."
 
     cell = f'"{column.name}"'
     sql = f"SELECT row, {cell} AS value FROM {name} ANTI JOIN {known} ON {cell} = known.word WHERE {cell} IS NOT NULL"
@@ -346,20 +382,25 @@ def _grades(tables: Tables, name: str) -> Iterator[Finding]:
     if not scales or not tables.has("students"):
         return
 
-    def tell(value: str | None) -> tuple[str, str]:
+    def tell(value: str | None) -> tuple[str, str, str]:
         if value is None:
             listed = ", ".join(dict.fromkeys(grade for scale in scales for grade in scale.order))
-            return "many cells that are no grade", f"Is it another column? The grades are {listed}."
+            return (
+                "grades.unknown_grade",
+                "many cells that are no grade",
+                f"Is it another column? The grades are {listed}.",
+            )
         number, _, grade = value.partition(":")
         scale = scales[int(number)]
         for other in tables.declaration.catalogue.scales:
             if other != scale and grade.casefold() in grade_words(other):
                 span = _span(other.first_cohort, other.last_cohort)
                 remedy = f"It is of scale {other.name}, which holds for cohorts {span}: mend the cohort or the grade."
-                return f"grade {grade!r} is not of scale {scale.name}", remedy
+                return "grades.other_scale", f"grade {grade!r} is not of scale {scale.name}", remedy
         shown = f" {grade!r}" if may_be_shown(grade, scale.order) else ""
         marks = ", ".join(repr(mark) for mark in scale.marks)
-        return f"unknown grade{shown}", f"The scale {scale.name} has {', '.join(scale.order)} and the marks {marks}."
+        remedy = f"The scale {scale.name} has {', '.join(scale.order)} and the marks {marks}."
+        return "grades.unknown_grade", f"unknown grade{shown}", remedy
 
     if len(scales) == 1:
         source, scale = name, "0"

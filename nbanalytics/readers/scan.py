@@ -20,7 +20,7 @@ from tqdm import tqdm
 from nbanalytics.declaration import DECLARATION_FILE
 from nbanalytics.errors import DataError
 from nbanalytics.files import OWNER_FILE, replacing_file, spill_folder
-from nbanalytics.readers.findings import Finding, fatal, no_rows
+from nbanalytics.readers.findings import Finding, fatal, remark
 from nbanalytics.readers.folder import RECEIPT_FILE, Folder, Source, open_folder, parquet_file
 from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table
 from nbanalytics.readers.rules import RULES_VERSION, check_tables
@@ -169,22 +169,26 @@ def _shape_findings(folder: Folder) -> list[Finding]:
     findings = []
     for name, source in folder.sources.items():
         if source.path.suffix.lower() != ".parquet":
-            findings.append(fatal(source.label, "only Parquet files can be scanned", _REWRITE))
+            findings.append(fatal("files.not_parquet", source.label, "only Parquet files can be scanned", _REWRITE))
             continue
         try:
             schema = _shape_of(source)[0]
         except (pa.ArrowException, OSError, ValueError):
-            findings.append(fatal(source.label, "this is not a Parquet file, or a damaged one", "Write it again."))
+            what = "this is not a Parquet file, or a damaged one"
+            findings.append(fatal("files.unreadable", source.label, what, "Write it again."))
             continue
         for column in TABLES[name].columns:
             if column.name not in schema.names:
                 if column.required:
-                    findings.append(fatal(source.label, "the column is missing", f"Add it. {_REWRITE}", column.name))
+                    remedy = f"Add it. {_REWRITE}"
+                    findings.append(
+                        fatal("columns.missing", source.label, "the column is missing", remedy, column.name)
+                    )
             elif not _fits(schema.field(column.name).type, column):
                 told = f"its type is {schema.field(column.name).type}"
-                findings.append(fatal(source.label, told, _REWRITE, column.name))
+                findings.append(fatal("columns.wrong_type", source.label, told, _REWRITE, column.name))
         findings += [
-            Finding(source.label, "", f"the column {other!r} is not known and is left out", "", no_rows(), 0, "remark")
+            remark("columns.unknown", source.label, f"the column {other!r} is not known and is left out")
             for other in schema.names
             if TABLES[name].column(other) is None
         ]
@@ -290,9 +294,11 @@ def _uncanonical(tables: Tables) -> list[Finding]:
             if column.kind == "date":
                 wrong = f"strftime(try_cast({cell} AS DATE), '%Y-%m-%d') IS DISTINCT FROM {cell}"
             sql = f"SELECT row, NULL AS value FROM {name} WHERE {cell} IS NOT NULL AND ({wrong})"
-            findings += tables.findings(name, column.name, sql, ("not written in the canonical way", _REWRITE))
+            findings += tables.findings(
+                name, column.name, sql, ("values.not_canonical", "not written in the canonical way", _REWRITE)
+            )
     return findings
 
 
 def _refuse_empty(tables: Tables, table: Table) -> Finding:
-    return fatal(tables.files[table.name], "the table has no rows", "Add one row for each record.")
+    return fatal("tables.empty", tables.files[table.name], "the table has no rows", "Add one row for each record.")

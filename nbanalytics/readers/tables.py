@@ -89,18 +89,19 @@ class Tables:
         table: str,
         column: str,
         sql: str,
-        tell: Callable[[Any], tuple[str, str]] | tuple[str, str],
+        tell: Callable[[Any], tuple[str, str, str]] | tuple[str, str, str],
         weight: Weight = "row",
     ) -> Iterator[Finding]:
-        """Make findings of what ``sql`` answers; ``tell`` gives what and remedy, perhaps by value."""
-        told: dict[tuple[str, str], tuple[list[Rows], int]] = {}
+        """Make findings of what ``sql`` answers; ``tell`` gives code, what and remedy, perhaps by value."""
+        told: dict[tuple[str, str, str], tuple[list[Rows], int]] = {}
         for value, rows, count in self.ask(sql):
             text = tell(value) if callable(tell) else tell
             lists, total = told.get(text, ([], 0))
             told[text] = ([*lists, rows], total + count)
-        for (what, remedy), (lists, total) in told.items():
+        for (code, what, remedy), (lists, total) in told.items():
             rows = np.unique(np.concatenate(lists))
-            yield Finding(self.files[table], column, what, remedy, rows, len(rows) if self.every_row else total, weight)
+            count = len(rows) if self.every_row else total
+            yield Finding(code, self.files[table], column, what, remedy, rows, count, weight)
 
 
 def quoted(word: str) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nbanalytics.declaration import Declaration
 from nbanalytics.errors import GradingError
 from nbanalytics.grading import Scale
-from nbanalytics.readers.findings import SHOWN, Finding, RawTable, about_rows, fatal, may_be_shown, no_rows, suggestion
+from nbanalytics.readers.findings import SHOWN, Finding, RawTable, about_rows, fatal, may_be_shown, remark, suggestion
 from nbanalytics.readers.words import (
     FLAG,
     grade_words,
@@ -84,7 +84,9 @@ def understand_header(raw: RawTable, table: Table, subjects: dict[str, str], gra
             strangers.append(position)
     if not header.columns:
         remedy = f"Put a first row of column names above the data; needed: {', '.join(wanted)}."
-        header.findings.append(fatal(raw.file, "the first row holds none of the column names", remedy))
+        header.findings.append(
+            fatal("columns.no_header", raw.file, "the first row holds none of the column names", remedy)
+        )
         return header
     missing = [name for name in wanted if name not in header.columns]
     meant: set[str] = set()
@@ -92,7 +94,7 @@ def understand_header(raw: RawTable, table: Table, subjects: dict[str, str], gra
         near = suggestion(name, [raw.header[position] for position in strangers])
         meant.add(near)
         remedy = f"Did you mean the column {near!r}? Rename it." if near else "Add it."
-        header.findings.append(fatal(raw.file, "the column is missing", remedy, column=name))
+        header.findings.append(fatal("columns.missing", raw.file, "the column is missing", remedy, column=name))
     for position in [position for position in strangers if raw.header[position] not in meant - {""}]:
         stranger = _stranger(raw, position, header, names - set(missing), bool(wide), grades)
         if stranger is not None:
@@ -102,7 +104,9 @@ def understand_header(raw: RawTable, table: Table, subjects: dict[str, str], gra
 
 def _claim(header: Header, taken: dict[str, int], name: str, position: int, written: str, file: str) -> None:
     if name in taken:
-        header.findings.append(fatal(file, f"two columns for {name}", "Keep one of them.", column=name))
+        header.findings.append(
+            fatal("columns.repeated", file, f"two columns for {name}", "Keep one of them.", column=name)
+        )
         return
     taken[name] = position
     if written != name:
@@ -122,11 +126,14 @@ def _stranger(
         near = suggestion(name, header.subjects)
         meant = f"Did you mean {near}? " if near else ""
         declare = "Rename the column, or declare the subject as [subject.CODE] in records.toml."
-        return fatal(raw.file, f"{shown} is no known subject, but holds grades", meant + declare)
+        return fatal(
+            "columns.unknown_subject", raw.file, f"{shown} is no known subject, but holds grades", meant + declare
+        )
     near = suggestion(name, names - set(header.columns), SHOWN) if name else ""
     if near:
-        return fatal(raw.file, f"{shown} is not known", f"Did you mean {near}? Rename the column, or take it out.")
-    return Finding(raw.file, "", f"{shown} is not known and was left out", "", no_rows(), 0, "remark")
+        remedy = f"Did you mean {near}? Rename the column, or take it out."
+        return fatal("columns.misspelled", raw.file, f"{shown} is not known", remedy)
+    return remark("columns.unknown", raw.file, f"{shown} is not known and was left out")
 
 
 def _shown_name(name: str, position: int, n_known: int, names: set[str]) -> str:
@@ -317,7 +324,7 @@ def scales_of(declaration: Declaration, cohorts: Sequence[int], file: str) -> tu
             scale = declaration.grading(cohort).scale
         except GradingError as error:
             what = error.what[:1].lower() + error.what[1:]
-            findings.append(fatal(file, what, error.remedy, column="cohort"))
+            findings.append(fatal("cohorts.no_scale", file, what, error.remedy, column="cohort"))
             continue
         if scale not in scales:
             scales.append(scale)
@@ -373,13 +380,19 @@ def _column(raw: RawTable, position: int, column: Column, declaration: Declarati
     values = values_of(raw.columns[position], column, declaration)
     tidy.assumed += values.assumed
     if values.bad.any():
-        tidy.findings.append(about_rows(raw.file, column.name, values.what, values.remedy, raw.rows[values.bad]))
+        tidy.findings.append(
+            about_rows(
+                f"values.not_{column.kind}", raw.file, column.name, values.what, values.remedy, raw.rows[values.bad]
+            )
+        )
     if column.kind == "text" and pa.types.is_string(values.array.type):
         broken = pc.fill_null(pc.match_substring(values.array, "\n"), False).to_numpy(zero_copy_only=False)
         if broken.any():
             remedy = "Take it out; perhaps a quotation mark is not closed."
             tidy.findings.append(
-                about_rows(raw.file, column.name, "a line break in the cell", remedy, raw.rows[broken])
+                about_rows(
+                    "values.line_break", raw.file, column.name, "a line break in the cell", remedy, raw.rows[broken]
+                )
             )
     return values.array
 
