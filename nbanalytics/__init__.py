@@ -1,8 +1,8 @@
 """Grade progression research: cohorts, flows, drop points, and releases that a board can open.
 
 Everything that a notebook needs is here: ``import nbanalytics as nb``, then ``nb.flows(records)``. Larger fields have a
-namespace of their own: ``nb.risk``, ``nb.support`` and ``nb.municipality``. Names are loaded when they are first used,
-so that a dashboard that reads a release loads no model.
+namespace of their own: ``nb.figures``, ``nb.risk``, ``nb.support`` and ``nb.municipality``. Names are loaded when they
+are first used, so that a dashboard that reads a release loads no model.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ _HOMES = {
         "support_outcome",
         "time_to_support",
     ),
+    "nbanalytics.text": ("Words",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _NAMESPACES = ("figures", "municipality", "risk", "support")

@@ -9,7 +9,7 @@ from browsing import FITTED, READY, SIZES, in_both_schemes, overflow, saved, sit
 from releases import hostile_names, released
 from serving import running
 
-from nbanalytics.text.catalogue import labels, messages
+from nbanalytics.text.words import labels, messages
 
 pytestmark = pytest.mark.browser
 

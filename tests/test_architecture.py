@@ -131,7 +131,7 @@ def test_imports_go_downwards():
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("plotly", {"figures", "pages"}),
+        ("plotly", {"figures"}),
         ("ipywidgets", {"pages"}),
         ("anywidget", {"pages"}),
         ("openpyxl", {"excel", "municipal"}),
@@ -140,6 +140,19 @@ def test_imports_go_downwards():
 def test_a_library_of_presentation_has_its_homes(library, homes):
     users = {floor_of(path) for path in MODULES for name in imports_of(path) if name.split(".")[0] == library}
     assert users <= homes
+
+
+def test_charts_know_words_and_intervals_only():
+    """What a chart shows comes in as a table, so that both doors share it."""
+    known = ("figures", "text", "intervals")
+    strange = [
+        f"{name} imports {other}"
+        for name, others in IMPORTS.items()
+        if name.startswith("nbanalytics.figures")
+        for other in others
+        if other.split(".")[1] not in known
+    ]
+    assert strange == []
 
 
 #: Small modules with one importer that a reader would look for under their own name.

@@ -21,10 +21,11 @@ from nbanalytics.analysis.baseline import (
 from nbanalytics.analysis.flows import flows, share_eligible
 from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
-from nbanalytics.figures import describe_followup_dots, followup_dots, followup_table
+from nbanalytics.figures import followup_dots
 from nbanalytics.intervals import paired_difference
 from nbanalytics.municipal.baseline_form import read_baseline_form, write_form
 from nbanalytics.municipal.baseline_write import COLUMNS
+from nbanalytics.text import Words
 
 
 def cell(result, group="all", measure="eligible", **place):
@@ -351,9 +352,9 @@ def test_too_few_chosen_are_refused():
 
 
 def test_the_dots_are_the_follow_up_and_nobody_is_shown_who_is_too_few(karlskoga):
-    table = follow_up(karlskoga, "6VT", "9VT", min_students=20).table
-    chart = followup_dots(table, "eligible", "en")
-    chance, zero, later = chart.data
+    result = follow_up(karlskoga, "6VT", "9VT", min_students=20)
+    table, shown = result.table, followup_dots(result)
+    chance, zero, later = shown.figure().data
     row = table[(table["group"] == "all") & (table["measure"] == "eligible")].iloc[0]
     assert list(zero.y) == ["All", "Girls", "Boys", "Newly arrived"]
     assert (zero.x[0], later.x[0]) == (row["zero"], row["later"])
@@ -361,11 +362,11 @@ def test_the_dots_are_the_follow_up_and_nobody_is_shown_who_is_too_few(karlskoga
     assert chance.base[0] == pytest.approx(row["zero"] + row["chance_low"])
     assert np.isnan(zero.x[3])
     assert {trace.marker.symbol for trace in (zero, later)} == {"circle-open", "diamond"}
-    words = describe_followup_dots(table, "eligible", "en")
+    words = shown.alt
     change = "change \u22122.6 percentage points, \u22126.5 to +1.4; chance alone gives ± 3.9"
     assert f"All: from 82.7% to 80.2% ({change})" in words
     assert "Newly arrived: from . to ." in words
-    written = followup_table(table, "absence", "sv")
+    written = followup_dots(table, "absence", Words("sv")).table
     assert written.rows[0][:3] == ["Alla", "6,9", "12,1"]
     assert all(len(line) == len(written.columns) for line in written.rows)
     with pytest.raises(ValueError, match="no measure 'merit'"):

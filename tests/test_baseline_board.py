@@ -3,14 +3,13 @@
 import json
 
 import pandas as pd
-import plotly.graph_objects as go
 import pytest
+from test_figures import checked_by_plotly
 
 from nbanalytics.errors import DisclosureError
-from nbanalytics.figures.baseline import absence_bars, share_course, share_course_table
+from nbanalytics.figures import Chart, TextTable, absence_bars, share_course
 from nbanalytics.intervals import newcombe, paired_difference, wilson
 from nbanalytics.pages.baseline_board import BaselineBoard
-from nbanalytics.pages.tiles import plain
 
 FLOW = {"eligible": {"eligible": 236, "not_eligible": 23}, "not_eligible": {"eligible": 15, "not_eligible": 39}}
 RESULTS = {"6VT": {"yes": 259, "no": 54, "unknown": 9}, "9VT": {"yes": 251, "no": 62, "unknown": 9}}
@@ -124,27 +123,27 @@ def test_later_years_are_compared_with_the_first_and_a_hidden_one_is_not(board):
 
 
 def test_shares_by_term_have_wilsons_interval_and_leave_out_who_has_no_grades():
-    rows = share_course_table(baseline(), "en").rows
+    rows = share_course(baseline()).table.rows
     low, high = wilson(259, 313)
     assert rows[0] == ["Y6 spr.", "eligible", "259", "313", "82.7%", f"{100 * low:.1f}%", f"{100 * high:.1f}%"]
     hidden = baseline(hidden={("9VT", "no")})
-    assert share_course_table(hidden, "en").rows[1][2:] == [".."] * 5
-    assert share_course(hidden).data[0].y[1] is None
-    assert [note.text for note in share_course(hidden).layout.annotations] == [".."]
+    assert share_course(hidden).table.rows[1][2:] == [".."] * 5
+    assert share_course(hidden).drawing["data"][0]["y"][1] is None
+    assert [note["text"] for note in share_course(hidden).drawing["layout"]["annotations"]] == [".."]
 
 
 def test_indicators_with_the_same_counts_are_one_line_and_others_two():
     table = baseline()
-    assert len(share_course(table).data) == 1
+    assert len(share_course(table).drawing["data"]) == 1
     table.loc[(table["indicator"] == "core") & (table["result"] == "yes"), "value"] -= 9
-    lines = share_course(table).data
+    lines = share_course(table).figure().data
     assert len(lines) == 2
     assert len({(line.marker.symbol, line.line.dash) for line in lines}) == 2
 
 
 def test_a_hidden_mean_is_a_mark_and_no_bar():
     table = long([(("6VT",), 6.9), (("9VT",), None)], ["term"], "mean_absence")
-    chart = absence_bars(table)
+    chart = absence_bars(table).figure()
     assert list(chart.data[0].y) == [6.9, None]
     assert [note.text for note in chart.layout.annotations] == [".."]
 
@@ -166,7 +165,7 @@ def test_a_chart_that_is_sent_is_one_that_plotly_has_checked(board, selection):
     assert any(chart["data"] for chart in charts)
     for chart in charts:
         chart["layout"] = {name: value for name, value in chart["layout"].items() if value != []}
-        assert plain(go.Figure(chart)) == chart
+        assert checked_by_plotly(Chart(chart, "", TextTable([], []))) == chart
 
 
 def test_a_release_without_a_baseline_shows_the_sections_that_it_has(board):

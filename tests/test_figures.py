@@ -2,19 +2,19 @@
 
 import itertools
 import json
+from inspect import signature
 
 import pandas as pd
 import pytest
 
 from nbanalytics import figures, losses
 from nbanalytics.errors import DisclosureError
-from nbanalytics.figures.droppoints import terms_drawing
-from nbanalytics.figures.flows import sankey_drawing
-from nbanalytics.figures.groups import groups_drawing
-from nbanalytics.figures.places import ROOM
+from nbanalytics.figures.flows import ROOM
 from nbanalytics.figures.style import safe
-from nbanalytics.figures.subjects import subjects_drawing
 from nbanalytics.pages.board import SECTIONS, Board
+from nbanalytics.text import Words
+
+SWEDISH = Words("sv")
 
 SECRET = 3.25  # a value that is nowhere else
 STAGES = ["6VT", "7VT", "upper_secondary"]
@@ -78,44 +78,63 @@ def subjects():
 
 
 @pytest.fixture
-def drawn(groups, flows, terms, subjects):
+def charts(groups, flows, terms, subjects):
     return {
-        "groups": figures.groups_bar(groups),
-        "flows": figures.flow_sankey(*flows),
-        "terms": figures.drop_terms(terms),
-        "subjects": figures.lost_subjects(subjects),
+        "groups": figures.groups_bar(groups, SWEDISH),
+        "flows": figures.flow_sankey(flows, SWEDISH),
+        "terms": figures.drop_terms(terms, SWEDISH),
+        "subjects": figures.subjects_heatmap(subjects, SWEDISH),
     }
 
 
 @pytest.fixture
-def described(groups, flows, terms, subjects):
-    return {
-        "groups": figures.describe_groups_bar(groups),
-        "flows": figures.describe_flow_sankey(*flows),
-        "terms": figures.describe_drop_terms(terms),
-        "subjects": figures.describe_lost_subjects(subjects),
-    }
+def drawn(charts):
+    return {name: chart.figure() for name, chart in charts.items()}
 
 
-def test_a_drawing_is_the_checked_figure(groups, flows, terms, subjects, drawn):
+def checked_by_plotly(chart):
+    """What plotly sends of the figure that it has checked, without the template that pages do not need."""
+    sent = json.loads(chart.figure().to_json())
+    del sent["layout"]["template"]
+    return sent
+
+
+def test_a_drawing_is_the_checked_figure(charts, terms, subjects):
     """Pages are sent drawings that plotly has not checked: they have to be what the checked figures are."""
-    none = terms[:0]
-    for drawing, figure in (
-        (groups_drawing(groups), drawn["groups"]),
-        (subjects_drawing(subjects), drawn["subjects"]),
-        (subjects_drawing(subjects[:0]), figures.lost_subjects(subjects[:0])),
-        (sankey_drawing(*flows), drawn["flows"]),
-        (terms_drawing(terms), drawn["terms"]),
-        (terms_drawing(none), figures.drop_terms(none)),
-    ):
-        assert json.loads(json.dumps(drawing)) == json.loads(figure.to_json())
+    table = pd.DataFrame({"points_y6": [12.0, 14.0], "points_y9": [10.0, 15.0], "group": [6, 1]})
+    empty = [figures.subjects_heatmap(subjects[:0]), figures.drop_terms(terms[:0])]
+    for chart in (*charts.values(), *empty, figures.cohort_scatter(table)):
+        assert chart.plain() == checked_by_plotly(chart)
+
+
+def test_every_chart_function_takes_words_last_and_returns_a_chart():
+    functions = [getattr(figures, name) for name in figures.__all__ if name.islower()]
+    assert len(functions) > 20
+    odd = [
+        function.__name__
+        for function in functions
+        if [*signature(function).parameters][-1] != "words" or signature(function).return_annotation != "Chart"
+    ]
+    assert odd == []
+
+
+def test_a_notebook_shows_the_figure_its_text_and_its_table(charts, monkeypatch):
+    shown = charts["groups"]._repr_mimebundle_()
+    assert shown["application/vnd.plotly.v1+json"]["data"][0]["type"] == "bar"
+    assert "Tappade behörigheten" in shown["text/html"]
+    assert shown["text/html"].count("<tr") == 1 + len(charts["groups"].table.rows)
+    assert repr(charts["groups"]).startswith(charts["groups"].alt)
+    beneath = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: beneath.append(data))
+    charts["groups"]._ipython_display_()
+    assert beneath == [{kind: shown[kind] for kind in ("text/html", "text/plain")}]
 
 
 @pytest.mark.parametrize("name", SECTIONS)
-def test_a_suppressed_number_is_never_sent(drawn, described, name):
-    sent = drawn[name].to_json()
+def test_a_suppressed_number_is_never_sent(charts, name):
+    sent = json.dumps(charts[name].plain())
     assert "3.25" not in sent
-    assert "3,25" not in described[name]
+    assert "3,25" not in charts[name].alt + str(charts[name].table.rows)
     assert '".."' in sent or name == "flows"
 
 
@@ -127,7 +146,7 @@ def test_numbers_are_swedish_and_nothing_is_animated_away(drawn, name):
 
 
 def test_the_separators_follow_the_language(groups):
-    assert figures.groups_bar(groups, "en").layout.separators == ".,"
+    assert figures.groups_bar(groups, Words("en")).figure().layout.separators == ".,"
 
 
 def test_groups_stand_in_order_and_bear_their_names(drawn):
@@ -181,7 +200,7 @@ def test_the_unseen_link_gives_plotly_our_scale(drawn):
 def test_a_node_whose_links_are_all_hidden_keeps_its_bar_and_moves_no_other(flows):
     states, links = flows
     hidden = long(["stage", "state"], {("upper_secondary", "vocational"): 87, ("6VT", "moved"): 6})
-    chart = figures.flow_sankey(pd.concat([states, hidden]), links)
+    chart = figures.flow_sankey((pd.concat([states, hidden]), links), SWEDISH).figure()
     link = chart.data[0].link
     assert len(nodes_of(chart)[0]) == len({*link.source, *link.target}) - 2 == 6
     assert len(chart.layout.shapes) == 8
@@ -193,7 +212,7 @@ def test_a_flow_chart_of_nothing_is_empty():
     links = pd.DataFrame(
         {"stage_from": [], "state_from": [], "stage_to": [], "state_to": [], "measure": [], "value": []}
     )
-    assert len(figures.flow_sankey(empty, links).data) == 0
+    assert figures.flow_sankey((empty, links)).drawing["data"] == []
 
 
 def test_the_transition_is_told_by_more_than_its_colour(drawn):
@@ -211,23 +230,24 @@ def test_subjects_nobody_lacked_are_left_out_and_the_most_common_is_first(drawn)
 def test_labels_from_outside_are_shown_as_text():
     assert safe("<script>alert(1)</script>") == "&lt;script&gt;alert(1)&lt;/script&gt;"
     table = long(["term", "subject"], {("7HT", "<b>X</b>"): 9, ("*", "<b>X</b>"): 9})
-    assert "<b>X" not in figures.lost_subjects(table).to_json()
+    assert "<b>X" not in json.dumps(figures.subjects_heatmap(table).plain())
 
 
 def test_the_scatter_tells_groups_by_colour_and_shape():
     table = pd.DataFrame({"points_y6": [12.0, 14.0, 9.0], "points_y9": [10.0, 15.0, 9.0], "group": [6, 1, 4]})
-    chart = figures.cohort_scatter(table)
-    line, *traces = chart.data
+    chart = figures.cohort_scatter(table, SWEDISH)
+    line, *traces = chart.figure().data
     assert (list(line.x), list(line.y)) == ([0, 15], [0, 15])
     assert [trace.name[:7] for trace in traces] == ["Grupp 1", "Grupp 4", "Grupp 6"]
     assert len({trace.marker.symbol for trace in traces}) == len({trace.marker.color for trace in traces}) == 3
-    assert "1 ligger över" in figures.describe_cohort_scatter(table).replace("\u00a0", " ")
+    assert "1 ligger över" in chart.alt.replace("\u00a0", " ")
+    assert [row[1:] for row in chart.table.rows] == [["1", "0", "0"], ["0", "0", "1"], ["0", "1", "0"]]
 
 
 @pytest.mark.parametrize(("highest", "end"), [(17.5, 20), (20.0, 20), (9.5, 10), (88.0, 90)])
 def test_the_axes_of_the_scatter_follow_the_scale(highest, end):
     chart = figures.cohort_scatter(pd.DataFrame({"points_y6": [5.0], "points_y9": [highest], "group": [1]}))
-    assert list(chart.data[0].x) == [0, end]
+    assert chart.drawing["data"][0]["x"] == [0, end]
 
 
 def test_the_scatter_says_which_columns_it_needs():
@@ -353,7 +373,9 @@ def test_the_page_speaks_english_too(board):
 
 
 def test_a_life_table_of_the_analysis_is_drawn_as_it_is(karlskoga):
-    table = losses(karlskoga).life_table()
-    bars, hazards = figures.drop_terms(table).data
+    lost = losses(karlskoga)
+    table = lost.life_table()
+    assert figures.drop_terms(table) == figures.drop_terms(lost)
+    bars, hazards = figures.drop_terms(table).figure().data
     assert list(bars.y) == list(table["events"])
     assert list(hazards.y) == list(table["hazard"])

@@ -84,8 +84,8 @@ def test_counts_tell_how_many_lost_only_that_subject():
     assert result.students == 3
     assert "MA" in repr(result)
     assert "<table" in result._repr_html_()
-    squares = figures.lost_subjects(result.counts, "en").data[0]
-    assert [list(row) for row in squares.z] == [[2, 1], [1, None]]
+    squares = figures.subjects_heatmap(result).drawing["data"][0]
+    assert squares["z"] == [[2, 1], [1, None]]
 
 
 def test_with_several_ways_those_met_before_count():

@@ -9,16 +9,10 @@ import pandas as pd
 import pytest
 from made import PASS, records_of
 from scipy import stats
+from test_figures import checked_by_plotly
 
 from nbanalytics.errors import DataError
-from nbanalytics.figures import (
-    describe_funnel_plot,
-    describe_years_beside,
-    funnel_plot,
-    funnel_table,
-    years_beside,
-    years_table,
-)
+from nbanalytics.figures import funnel_plot, years_beside
 from nbanalytics.municipal.skolverket import read_skolverket
 from nbanalytics.municipality import (
     compare,
@@ -35,6 +29,7 @@ from nbanalytics.municipality import (
 )
 from nbanalytics.municipality.leavers import leavers
 from nbanalytics.readers import check_records
+from nbanalytics.text import Words
 
 # ---------------------------------------------------------------- own values
 
@@ -330,31 +325,33 @@ def test_the_reader_lists_a_school_with_two_names(tmp_path):
 
 def test_the_funnel_shows_every_school_and_says_who_is_outside(karlskoga):
     result = funnel(karlskoga)
-    chart = funnel_plot(result.table, result.limits, result.settings["target"], "en", {"S2": "B <school>"})
+    named = funnel_plot(result, Words("en", names={"school": {"S2": "B <school>"}}))
+    chart = named.figure()
     points = [x for trace in chart.data[4:] for x in trace.x]
     assert sorted(points) == sorted(result.table["n"])
     assert list(chart.data[0].y) == result.limits["low_95"].tolist()
     assert "B &lt;school&gt;" in [text for trace in chart.data[4:] for text in trace.text or ()]
-    words = describe_funnel_plot(result.table, result.settings["target"], "en", {"S2": "B <school>"})
-    assert "B <school>" in words
-    assert "no ranking" in words
-    rows = funnel_table(result.table, "sv").rows
-    assert [row[0] for row in rows] == ["S1", "S2", "S3"]
-    empty = funnel(karlskoga, min_students=10**4)
-    assert funnel_table(empty.table).rows[0][2] == "."
-    assert "Utanför 95-procentsgränserna: ingen" in describe_funnel_plot(empty.table, 0.8)
+    assert "B <school>" in named.alt
+    assert "no ranking" in named.alt
+    assert [row[0] for row in named.table.rows] == ["S1", "B <school>", "S3"]
+    assert named.plain() == checked_by_plotly(named)
+    empty = funnel_plot(funnel(karlskoga, min_students=10**4), Words("sv"))
+    assert empty.table.rows[0][2] == "."
+    assert "Utanför 95-procentsgränserna: ingen" in empty.alt
 
 
 def test_the_years_are_drawn_beside_the_nation(sample):
-    table = compare(sample, national_values()).table
-    own, nation = years_beside(table, lang="sv").data
+    result = compare(sample, national_values())
+    chart = years_beside(result, words=Words("sv"))
+    own, nation = chart.figure().data
     assert list(own.x) == sample.cohorts()
     assert list(nation.y) == [84.4, 85.6, 86.2, 85.0, 85.2, 83.7, 84.1]
     assert own.error_y.array[0] > 0
     assert (nation.name, nation.line.dash, nation.marker.symbol) == ("Riket", "dash", "circle")
-    assert "Riket 2018: 84,4" in describe_years_beside(table)
-    written = years_table(table, lang="en")
+    assert "Riket 2018: 84,4" in chart.alt
+    assert chart.plain() == checked_by_plotly(chart)
+    written = years_beside(result).table
     assert written.columns == ["Leaving year", "Kvarnviken", "The nation"]
     assert written.rows[1] == ["2019", "85.4", "."]
     with pytest.raises(ValueError, match="has no 'merit' of 'all'"):
-        years_beside(table, "merit")
+        years_beside(result, "merit")

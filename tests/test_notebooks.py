@@ -98,11 +98,11 @@ def test_what_strips_notebooks_before_a_commit_leaves_those_that_are_committed_a
 def test_the_heat_map_of_drop_points_is_drawn(karlskoga):
     """A figure of a notebook is not compared; this one once had no marks, since a count was taken for a place."""
     cells = [source(cell) for cell in cells_of(next(path for path in RESEARCH if path.name.startswith("03")))]
-    made = {"cohort": karlskoga, "lost": nbanalytics.losses(karlskoga), "subjects_heatmap": figures.lost_subjects}
+    made = {"cohort": karlskoga, "lost": nbanalytics.losses(karlskoga), "subjects_heatmap": figures.subjects_heatmap}
     made["lost_subjects"] = nbanalytics.lost_subjects
     exec(next(cell for cell in cells if cell.startswith("causes = ")), made)
     drawn = eval(next(cell for cell in cells if cell.startswith("subjects_heatmap(")), made)
-    assert max(number or 0 for line in drawn.data[0].z for number in line) == 14
+    assert max(number or 0 for line in drawn.drawing["data"][0]["z"] for number in line) == 14
 
 
 def nbval(path):

@@ -16,7 +16,7 @@ from test_browser_board import needs_proc, process_of
 from nbanalytics.analysis.indicators import indicators
 from nbanalytics.errors import DataError
 from nbanalytics.export import dashboards_folder, find_dashboards
-from nbanalytics.figures.support import caseload_over_time, caseload_table
+from nbanalytics.figures import caseload_over_time
 from nbanalytics.pages.staff_board import StaffBoard
 from nbanalytics.readers.write import write_records
 from nbanalytics.support import coverage, handover
@@ -77,11 +77,11 @@ def test_a_month_without_students_is_shown_as_none():
         "intensity": ["*", "*", "weekly"],
         "students": [4, 3, 3],
     }
-    table = pd.DataFrame(rows)
-    line, weekly = caseload_over_time(table, "en").data
+    chart = caseload_over_time(pd.DataFrame(rows))
+    line, weekly = chart.figure().data
     assert (list(line.x)[1], list(line.y)) == ("2020-06-01", [4, 0, 0, 3])
     assert weekly.customdata[3] == "Weekly, 2020-08: 3"
-    assert [row[1] for row in caseload_table(table, "en").rows] == ["4", "0", "0", "3"]
+    assert [row[1] for row in chart.table.rows] == ["4", "0", "0", "3"]
 
 
 def test_every_mark_of_a_chart_has_words_that_say_where_it_is(board):

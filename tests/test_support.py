@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made import ENGINES, in_engine, records_of
+from test_figures import checked_by_plotly
 
+from nbanalytics import figures
 from nbanalytics.analysis.indicators import indicators, read_indicators
 from nbanalytics.errors import DataError
 from nbanalytics.readers import check_records
@@ -18,11 +20,15 @@ from nbanalytics.support import (
     caseload,
     coverage,
     follow_theory,
+    handover,
+    kaa_outcomes,
     prevention_levels,
     read_theory,
+    support_outcome,
     time_to_support,
 )
 from nbanalytics.support.register import median_of, product_limit
+from nbanalytics.text import Words
 
 # ------------------------------------------------------------------ what check says of the register
 
@@ -352,42 +358,44 @@ def test_an_indicator_without_a_value_in_the_first_term(tmp_path, sample):
 
 
 @pytest.mark.parametrize("lang", ["sv", "en"])
-def test_every_figure_has_its_table_and_words(sample, lang):
-    from nbanalytics.figures import support as figures
-    from nbanalytics.figures.kaa import describe_kaa, kaa_shares, kaa_table
-    from nbanalytics.support import kaa_outcomes, support_outcome
-
-    found = indicators(sample, ["6VT", "7HT"])
-    load = caseload(sample, only=["youth_coach"]).table
-    covered = coverage(sample, found).table
-    kaa = kaa_outcomes(sample).table
+def test_every_chart_has_its_table_and_words(sample, lang):
+    found, words = indicators(sample, ["6VT", "7HT"]), Words(lang)
+    load = caseload(sample, only=["youth_coach"])
+    covered = coverage(sample, found)
     unlike = support_outcome(sample, "7VT", "8VT").balance.query("outcome == 'points'")
-    drawn = figures.caseload_over_time(load, lang)
+    charts = {
+        "caseload": figures.caseload_over_time(load, words),
+        "coverage": figures.coverage_by_term(covered, words),
+        "love": figures.love_plot(unlike, words),
+        "kaa": figures.kaa_shares(kaa_outcomes(sample), words),
+        "handover": figures.handover_bars(handover(sample, "6VT"), words),
+    }
+    for chart in charts.values():
+        assert chart.plain() == checked_by_plotly(chart)
+        assert all(len(row) == len(chart.table.columns) for row in chart.table.rows)
+    drawn = charts["caseload"].figure()
     assert len(drawn.data) == 5
     assert len({trace.line.dash for trace in drawn.data}) == 5  # not told apart by colour alone
-    assert max(drawn.data[0].y) == load[load["intensity"] == "*"]["students"].max()
-    months = pd.period_range(load["month"].min(), load["month"].max(), freq="M")  # a summer without support, too
-    assert len(figures.caseload_table(load, lang).rows) == len(months)
-    assert str(load[load["intensity"] == "*"]["students"].max()) in figures.describe_caseload(load, lang)
-    assert list(figures.coverage_by_term(covered, lang).data[0].x) == covered["share"].tolist()
-    assert len(figures.coverage_table(covered, lang).rows) == 2
-    assert figures.describe_coverage(covered, lang).count("%") == 2
-    assert len(figures.love_plot(unlike, lang).data[1].x) == len(unlike)
-    assert figures.balance_table(unlike, lang).rows[0][0] == "points"  # the largest difference
-    assert "0" in figures.describe_love_plot(unlike, lang)
-    bars = kaa_shares(kaa, lang).data
+    most = load.table.loc[load.table["intensity"] == "*", "students"].max()
+    assert max(drawn.data[0].y) == most
+    months = pd.period_range(load.table["month"].min(), load.table["month"].max(), freq="M")  # summers, too
+    assert len(charts["caseload"].table.rows) == len(months)
+    assert str(most) in charts["caseload"].alt
+    assert charts["coverage"].drawing["data"][0]["x"] == covered.table["share"].tolist()
+    assert len(charts["coverage"].table.rows) == 2
+    assert charts["coverage"].alt.count("%") == 2
+    assert len(charts["love"].drawing["data"][1]["x"]) == len(unlike)
+    assert charts["love"].table.rows[0][0] == "points"  # the largest difference
+    assert "0" in charts["love"].alt
+    bars = charts["kaa"].figure().data
     assert len(bars) == 4
     assert all(bar.marker.pattern.bgcolor == bar.marker.color for bar in bars)  # or a patterned bar would be white
-    assert "63" not in describe_kaa(kaa, lang)
-    assert "70" in describe_kaa(kaa, lang)
-    assert len(kaa_table(kaa, lang).rows) == 7
-    for table in (kaa_table(kaa, lang), figures.coverage_table(covered, lang)):
-        assert all(len(row) == len(table.columns) for row in table.rows)
+    assert "63" not in charts["kaa"].alt
+    assert "70" in charts["kaa"].alt
+    assert len(charts["kaa"].table.rows) == 7
 
 
 def test_a_term_without_signals_is_drawn_and_told(four):
-    from nbanalytics.figures import support as figures
-
-    covered = coverage(four, indicators(four, ["7HT"], only("core_missing"))).table
-    assert len(figures.coverage_by_term(covered).data[0].x) == 0
-    assert figures.coverage_table(covered).rows[0][-2:] == [".", "."]
+    chart = figures.coverage_by_term(coverage(four, indicators(four, ["7HT"], only("core_missing"))))
+    assert chart.drawing["data"][0]["x"] == []
+    assert chart.table.rows[0][-2:] == [".", "."]

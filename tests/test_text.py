@@ -6,21 +6,10 @@ from string import Formatter
 import pandas as pd
 import pytest
 
-from nbanalytics.text import (
-    Cells,
-    answer,
-    cell_text,
-    label,
-    number,
-    percent,
-    reading,
-    say,
-    selection_words,
-    signed,
-    students,
-)
-from nbanalytics.text.catalogue import LANGUAGES, labels, messages
+from nbanalytics.text import LANGUAGES, Cell, Cells, Words, answer, reading, selection_words
+from nbanalytics.text.words import labels, messages
 
+SWEDISH, ENGLISH = Words("sv"), Words("en")
 NBSP = "\u00a0"
 
 
@@ -44,45 +33,45 @@ def test_every_label_is_there_in_both_languages():
     assert missing == []
 
 
-def test_an_unknown_language_is_told():
+def test_an_unknown_language_is_refused():
     with pytest.raises(ValueError, match="no words in the language 'fi'"):
-        say("groups.title", "fi")
+        Words("fi")
 
 
 def test_a_code_that_nobody_named_is_its_own_label():
-    assert label("school", "S9") == "S9"
-    assert label("school", "S9", names={"S9": "Nya skolan"}) == "Nya skolan"
+    assert SWEDISH.label("school", "S9") == "S9"
+    assert Words("sv", names={"school": {"S9": "Nya skolan"}}).label("school", "S9") == "Nya skolan"
+
+
+def test_a_publishers_words_replace_those_of_the_catalogue_unless_they_have_a_blank_too_many():
+    own = Words("en", own={"state.eligible": "On track", "groups.title": "Groups", "groups.lead": "{nothing}"})
+    assert (own.label("state", "eligible"), own.say("groups.title")) == ("On track", "Groups")
+    assert own.say("groups.lead") == ENGLISH.say("groups.lead")
 
 
 def test_numbers_are_written_as_in_swedish():
-    assert number(12345.6, decimals=1) == f"12{NBSP}345,6"
-    assert percent(0.84) == f"84{NBSP}%"
-    assert percent(0.0712, decimals=1) == f"7,1{NBSP}%"
-    assert students(1) == f"1{NBSP}elev"
-    assert students(1234) == f"1{NBSP}234{NBSP}elever"
-    assert number(12345.6, "en", 1) == "12,345.6"
+    assert SWEDISH.number(12345.6, 1) == f"12{NBSP}345,6"
+    assert SWEDISH.percent(0.84) == f"84{NBSP}%"
+    assert SWEDISH.percent(0.0712, 1) == f"7,1{NBSP}%"
+    assert SWEDISH.students(1) == f"1{NBSP}elev"
+    assert SWEDISH.students(1234) == f"1{NBSP}234{NBSP}elever"
+    assert ENGLISH.number(12345.6, 1) == "12,345.6"
 
 
 def test_a_negative_number_has_the_minus_sign_and_a_rounded_zero_no_sign():
-    assert number(-1234.5, decimals=1) == f"\u22121{NBSP}234,5"
-    assert number(-2.6, "en", 1) == "\u22122.6"
-    assert percent(-0.05) == f"\u22125{NBSP}%"
-    assert [number(value, "en", 1) for value in (-0.04, -0.06, 0.04)] == ["0.0", "\u22120.1", "0.0"]
-    assert percent(-0.001, "en") == "0%"
-    assert [signed(value, "en", 1) for value in (0.04, 0.06, 0, -0.04, -0.06)] == [
-        "0.0",
-        "+0.1",
-        "0.0",
-        "0.0",
-        "\u22120.1",
-    ]
+    assert SWEDISH.number(-1234.5, 1) == f"\u22121{NBSP}234,5"
+    assert ENGLISH.number(-2.6, 1) == "\u22122.6"
+    assert SWEDISH.percent(-0.05) == f"\u22125{NBSP}%"
+    assert [ENGLISH.number(value, 1) for value in (-0.04, -0.06, 0.04)] == ["0.0", "\u22120.1", "0.0"]
+    assert ENGLISH.percent(-0.001) == "0%"
+    signed = [ENGLISH.signed(value, 1) for value in (0.04, 0.06, 0, -0.04, -0.06)]
+    assert signed == ["0.0", "+0.1", "0.0", "0.0", "\u22120.1"]
 
 
 def test_a_cell_that_may_not_be_shown_has_its_mark():
-    assert cell_text(None, "suppressed") == ".."
-    assert cell_text(3, "suppressed") == ".."
-    assert cell_text(None, "not_applicable") == "."
-    assert cell_text(0.05, "ok", kind="share") == f"5,0{NBSP}%"
+    cells = {status: Cell({}, "students", 3, status) for status in ("suppressed", "not_applicable")}
+    assert [SWEDISH.cell(cell) for cell in cells.values()] == ["..", "."]
+    assert SWEDISH.cell(Cell({}, "share", 0.05, "ok"), "share") == f"5,0{NBSP}%"
 
 
 def test_cells_hold_no_value_that_is_suppressed():
@@ -130,7 +119,7 @@ def page(flow=None, drops=None, subjects=None):
 
 
 def test_the_answer_says_how_many_and_when():
-    words = answer(page()).replace(NBSP, " ")
+    words = answer(page(), SWEDISH).replace(NBSP, " ")
     assert words == (
         "Av 259 elever som var behöriga i årskurs 6 hade 23 tappat behörigheten i årskurs 9. "
         "Räknat termin för termin, även de som senare fick den tillbaka, tappade flest den "
@@ -139,22 +128,22 @@ def test_the_answer_says_how_many_and_when():
 
 
 def test_the_answer_does_not_pretend_where_terms_are_hidden():
-    words = answer(page(drops=droppoints(LOST | {"8HT": None}, RISK)))
+    words = answer(page(drops=droppoints(LOST | {"8HT": None}, RISK)), SWEDISH)
     assert "bland de terminer som får visas" in words
-    nothing = answer(page(eligibility(lost=None), droppoints(dict.fromkeys(LOST), RISK)))
+    nothing = answer(page(eligibility(lost=None), droppoints(dict.fromkeys(LOST), RISK)), SWEDISH)
     assert "259 behöriga i årskurs 6 och 251 i årskurs 9. Antalen per termin är dolda." in nothing
-    nothing = answer(page(eligibility(None, None, None, None, None), droppoints(dict.fromkeys(LOST), RISK)))
+    nothing = answer(page(eligibility(None, None, None, None, None), droppoints(dict.fromkeys(LOST), RISK)), SWEDISH)
     assert "visas inte" in nothing
     assert not re.search(r"\d+\s+elever", nothing)
 
 
 def test_terms_that_share_the_first_place_are_both_named():
-    words = answer(page(drops=droppoints({"7HT": 6, "7VT": 6, "8HT": 0}, {"7HT": 90, "7VT": 84, "8HT": 78})))
+    words = answer(page(drops=droppoints({"7HT": 6, "7VT": 6, "8HT": 0}, {"7HT": 90, "7VT": 84, "8HT": 78})), SWEDISH)
     assert "höstterminen i årskurs 7 och vårterminen i årskurs 7" in words
 
 
 def test_the_reading_counts_students_and_names_the_shares():
-    words = " ".join(reading(page(), "avgångsår 2018, alla skolor")).replace(NBSP, " ")
+    words = " ".join(reading(page(), "avgångsår 2018, alla skolor", SWEDISH)).replace(NBSP, " ")
     assert "313 elever (avgångsår 2018, alla skolor)" in words
     assert "Det är elever som räknas, inte betyg." in words
     assert "259 av dem behöriga (83 %)" in words
@@ -168,19 +157,21 @@ def test_the_reading_counts_students_and_names_the_shares():
 )
 def test_the_transition_is_compared_with_the_later_terms(first, expected):
     lost = dict.fromkeys(LOST, 8) | {"7HT": first}
-    assert expected in " ".join(reading(page(drops=droppoints(lost, RISK)), "x")).replace("Så stor skillnad kan", "kan")
+    assert expected in " ".join(reading(page(drops=droppoints(lost, RISK)), "x", SWEDISH)).replace(
+        "Så stor skillnad kan", "kan"
+    )
 
 
 def test_no_comparison_is_made_with_hidden_terms():
-    words = " ".join(reading(page(drops=droppoints(LOST | {"9VT": None}, RISK)), "x", hidden=1))
+    words = " ".join(reading(page(drops=droppoints(LOST | {"9VT": None}, RISK)), "x", SWEDISH, hidden=1))
     assert "övergången" not in words.lower()
     assert "är dolda och kan inte jämföras" in words
     assert "1 uppgift på sidan är dold (..) för att skydda enskilda elever; den är inte noll" in words
-    assert "2 uppgifter på sidan är dolda" in " ".join(reading(page(), "x", hidden=2))
+    assert "2 uppgifter på sidan är dolda" in " ".join(reading(page(), "x", SWEDISH, hidden=2))
 
 
 def test_a_selection_with_too_few_students_is_told():
-    words = " ".join(reading(page(eligibility(*[None] * 5)), "avgångsår 2018, nyanlända"))
+    words = " ".join(reading(page(eligibility(*[None] * 5)), "avgångsår 2018, nyanlända", SWEDISH))
     assert "så få elever att antalet inte visas" in words
     assert "None" not in words
 
@@ -189,6 +180,6 @@ def test_a_selection_in_words():
     chosen = {"cohort": "*", "school": "S1", "sex": "girl", "newly_arrived": "no"}
     names = {"school": {"S1": "Bergsskolan"}}
     assert (
-        selection_words(chosen, names=names, cohorts=["2016", "2019"])
+        selection_words(chosen, Words("sv", names=names), ["2016", "2019"])
         == "avgångsår 2016–2019, Bergsskolan, flickor, ej nyanlända"
     )

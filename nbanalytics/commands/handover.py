@@ -137,30 +137,32 @@ def write_list(result: Handover, out: Path, lang: str) -> None:
         If the file cannot be written, or its name does not end in ``.xlsx``.
     """
     from nbanalytics.excel import Sheet, SheetColumn, refuse_other_names, write_sheets
-    from nbanalytics.figures.handover import receiving_table
-    from nbanalytics.text import say
+    from nbanalytics.figures.support import receiving_table
+    from nbanalytics.text import Words
 
     refuse_other_names(out)
-    listed = receiving_table(result, lang)
+    words = Words(lang)
+    listed = receiving_table(result.receiving_list(lang), words)
     columns = [
         SheetColumn(head, [str(row[place]) for row in listed.rows], wrap=True)
         for place, head in enumerate(listed.columns)
     ]
-    write_sheets(out, [Sheet(say("handover.sheet", lang), tuple(columns))])
+    write_sheets(out, [Sheet(words.say("handover.sheet"), tuple(columns))])
 
 
 def _text(summary: pd.DataFrame, lang: str) -> str:
-    from nbanalytics.text import SUPPRESSED, label, number, say
+    from nbanalytics.text import SUPPRESSED, Words
 
+    words = Words(lang)
     shown = summary.assign(
         text=[
-            SUPPRESSED if not ok else number(int(n), lang)
+            SUPPRESSED if not ok else words.number(int(n))
             for n, ok in zip(summary["students"], summary["shown"], strict=True)
         ]
     )
     wide = shown.pivot(index="status", columns="school", values="text")
     wide = wide.loc[summary["status"].unique(), summary["school"].unique()]
-    total = say("row.total", lang)
-    wide.index = [total if status == ALL else label("handover", status, lang) for status in wide.index]
+    total = words.say("row.total")
+    wide.index = [total if status == ALL else words.label("handover", status) for status in wide.index]
     wide.columns = [total if school == ALL else str(school) for school in wide.columns]
     return str(wide.to_string())

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from nbanalytics.export.assets import PAGES
 from nbanalytics.pages.explained import published, title_of
-from nbanalytics.text import say
+from nbanalytics.text import Words
 
 STATEMENT = "accessibility"
 #: Words that stand on pages, whatever they show.
@@ -42,31 +42,31 @@ def _environment() -> Environment:
     return Environment(loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 
-def margins(publication: str, lang: str) -> Markup:
+def margins(publication: str, words: Words) -> Markup:
     """Return the style that prints a publication's title and the number of the page in the margins."""
     special = '\\"<>&\n\r\f'
     text = "".join(f"\\{ord(sign):x} " if sign in special else sign for sign in publication)
     look = "font: 9pt sans-serif; color: #4a5967;"
     return Markup(
         f'@page {{ @top-left {{ content: "{text}"; {look} }} '
-        f'@bottom-right {{ content: "{say("page.print", lang)} " counter(page) " / " counter(pages); {look} }} }}'
+        f'@bottom-right {{ content: "{words.say("page.print")} " counter(page) " / " counter(pages); {look} }} }}'
     )
 
 
-def around(manifest: Mapping[str, Any], lang: str) -> dict[str, Any]:
+def around(manifest: Mapping[str, Any], words: Words) -> dict[str, Any]:
     """Return what stands around every page of a release: its title, the day it was published, the margins in print."""
-    title = title_of(manifest, lang) or say("gallery.title", lang)
-    day = published(manifest, lang)
+    title = title_of(manifest, words) or words.say("gallery.title")
+    day = published(manifest, words)
     return {
         "publication": title,
-        "published": say("gallery.created", lang, date=day) if day else "",
-        "margins": margins(title, lang),
+        "published": words.say("gallery.created", date=day) if day else "",
+        "margins": margins(title, words),
     }
 
 
 def other_language(lang: str) -> str:
     """Return the language that a page's switch leads to."""
-    return say("lang.code", lang)
+    return Words(lang).say("lang.code")
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,11 @@ class Frame:
     statement: bool = True
 
     @property
+    def words(self) -> Words:
+        """The words of the pages."""
+        return Words(self.lang)
+
+    @property
     def root(self) -> str:
         """Way from the pages to the site's root."""
         return self.base or ("../" if self.inner else "")
@@ -120,7 +125,7 @@ class Frame:
     def _switch(self, name: str) -> dict[str, str]:
         other = other_language(self.lang)
         href = f"{self.root}{'' if self.inner else other + '/'}{self.page(name)}"
-        return {"href": href or "./", "text": say("lang.other", self.lang), "lang": other}
+        return {"href": href or "./", "text": self.words.say("lang.other"), "lang": other}
 
     def fill(self, template: str, name: str = "", home: bool = True, **values: Any) -> str:
         """Fill a template of the pages' folder.
@@ -141,8 +146,8 @@ class Frame:
         str
             HTML with no address outside its site.
         """
-        ways = [{"href": self.way("index"), "text": say("gallery.back", self.lang), "lang": ""}] if home else []
-        foot = [{"href": self.way(STATEMENT), "text": say("statement.link", self.lang), "lang": ""}]
+        ways = [{"href": self.way("index"), "text": self.words.say("gallery.back"), "lang": ""}] if home else []
+        foot = [{"href": self.way(STATEMENT), "text": self.words.say("statement.link"), "lang": ""}]
         return _environment().get_template(template).render(
             lang=self.lang,
             root=self.root,
@@ -150,7 +155,7 @@ class Frame:
             policy=self.policy,
             links=[*ways, self._switch(name)] if name else ways,
             foot=foot if self.statement else [],
-            words={key: say(key, self.lang) for key in PAGE_WORDS},
-            **around(self.manifest, self.lang),
+            words={key: self.words.say(key) for key in PAGE_WORDS},
+            **around(self.manifest, self.words),
             **values,
         )  # fmt: skip

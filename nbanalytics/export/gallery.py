@@ -11,7 +11,6 @@ from markupsafe import Markup
 from nbanalytics.export.assets import PAGES
 from nbanalytics.export.frame import Frame
 from nbanalytics.pages.explained import title_of
-from nbanalytics.text import say
 
 Titles = Mapping[str, str]
 #: The site of boards is called by the catalogue's word for it on pages that show nothing of the release.
@@ -43,15 +42,15 @@ def gallery(frame: Frame, entries: Sequence[Entry]) -> str:
     str
         HTML with no address outside its site.
     """
-    lang, manifest = frame.lang, frame.manifest
+    words, manifest = frame.words, frame.manifest
     return frame.fill(
         "page.html.j2",
         name="index",
         home=False,
-        title=say("gallery.title", lang),
-        lead=say("gallery.lead", lang, title=title_of(manifest, lang)),
-        notice=say("synthetic", lang) if manifest.get("synthetic") else "",
-        open=say("gallery.open", lang),
+        title=words.say("gallery.title"),
+        lead=words.say("gallery.lead", title=title_of(manifest, words)),
+        notice=words.say("synthetic") if manifest.get("synthetic") else "",
+        open=words.say("gallery.open"),
         inline="",
         entries=entries,
     )
@@ -93,7 +92,7 @@ def words_page(
         HTML.
     """
     frame = Frame(lang, style, base=root, inner=lang != "sv", statement=statement, manifest=titles)
-    return _worded(frame, heading, lead, href=href or frame.way("index"), back=say(back, lang))
+    return _worded(frame, heading, lead, href=href or frame.way("index"), back=frame.words.say(back))
 
 
 def refusal(reason: str, lang: str, titles: Titles) -> bytes:
@@ -122,8 +121,8 @@ def _worded(frame: Frame, heading: str, lead: str, href: str = "", back: str = "
     return frame.fill(
         "page.html.j2",
         home=False,
-        title=say(heading, frame.lang),
-        lead=say(lead, frame.lang) if lead else "",
+        title=frame.words.say(heading),
+        lead=frame.words.say(lead) if lead else "",
         notice="",
         entries=None,
         href=href,

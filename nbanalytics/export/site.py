@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 from datetime import date
 from pathlib import Path
 
-from babel.dates import format_date
 from markupsafe import escape
 
 from nbanalytics.errors import NbanalyticsError
@@ -30,13 +29,13 @@ from nbanalytics.figures.style import ACCENT
 from nbanalytics.files import replacing_folder
 from nbanalytics.pages.explained import published, title_of
 from nbanalytics.release.files import SITE
-from nbanalytics.text import say
+from nbanalytics.text import Words
 
 _WIDTH, _HEIGHT, _EDGE, _TOP = 320, 150, 24, 18
 _FLOOR = _HEIGHT - 16
 
 
-def picture(view: Mapping[str, Any] | None, lang: str = "sv") -> Markup:
+def picture(view: Mapping[str, Any] | None, words: Words) -> Markup:
     """Draw the first chart of a view as a small picture; what is hidden is a dashed outline.
 
     Parameters
@@ -44,8 +43,8 @@ def picture(view: Mapping[str, Any] | None, lang: str = "sv") -> Markup:
     view
         What a dashboard opens with (see :meth:`nbanalytics.pages.board.Board.view`); None for a page that has no
         view before it is asked.
-    lang
-        ``"sv"`` or ``"en"``.
+    words
+        The words to use.
 
     Returns
     -------
@@ -55,14 +54,14 @@ def picture(view: Mapping[str, Any] | None, lang: str = "sv") -> Markup:
     for section in view["sections"] if view else ():
         traces = section["figure"]["data"]
         if changes := _changes(traces):
-            return _drawn(changes, section["title"], lang, floor=False)
+            return _drawn(changes, section["title"], words, floor=False)
         for trace in traces:
             heights = trace.get("x") if trace.get("orientation") == "h" else trace.get("y")
             if trace["type"] == "bar" and heights and any(heights):
-                return _drawn(_bars(heights, trace.get("marker", {}).get("color")), section["title"], lang)
+                return _drawn(_bars(heights, trace.get("marker", {}).get("color")), section["title"], words)
             if trace["type"] == "scatter" and _numbers(heights) and "markers" in trace.get("mode", "markers"):
-                return _drawn(_points(heights), section["title"], lang)
-    return _drawn([], "", lang)
+                return _drawn(_points(heights), section["title"], words)
+    return _drawn([], "", words)
 
 
 def _numbers(values: Any) -> bool:
@@ -118,11 +117,11 @@ def _points(heights: Sequence[float | None]) -> list[str]:
     ]
 
 
-def _drawn(marks: Sequence[str], title: str, lang: str, floor: bool = True) -> Markup:
-    words = escape(say("gallery.picture", lang, title=title.lower()) if title else say("gallery.picture.none", lang))
+def _drawn(marks: Sequence[str], title: str, words: Words, floor: bool = True) -> Markup:
+    name = escape(words.say("gallery.picture", title=title.lower()) if title else words.say("gallery.picture.none"))
     line = f'<line class="nba-mini-line" x1="{_EDGE}" x2="{_WIDTH - _EDGE}" y1="{_FLOOR}" y2="{_FLOOR}"/>'
     drawn = "".join([*marks, line if floor else ""])
-    return Markup(f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{words}">{drawn}</svg>')
+    return Markup(f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{name}">{drawn}</svg>')
 
 
 _WAYS = {"email": "mailto:", "phone": "tel:", "web": ""}
@@ -141,38 +140,38 @@ def statement(frame: Frame) -> str:
     str
         HTML.
     """
-    lang, manifest = frame.lang, frame.manifest
+    words, manifest = frame.words, frame.manifest
     publisher: Mapping[str, Any] = manifest.get("publisher", {})
     status = str(publisher.get("status", "unassessed"))
     country = "SE" if publisher.get("country", "SE") == "SE" else "other"
-    who = str(publisher.get("name", "")) or say("statement.nobody", lang)
-    first = [say(f"statement.who.{country}", lang, publisher=who, title=title_of(manifest, lang))]
+    who = str(publisher.get("name", "")) or words.say("statement.nobody")
+    first = [words.say(f"statement.who.{country}", publisher=who, title=title_of(manifest, words))]
     if not publisher:
-        first.append(say("statement.unfilled", lang))
+        first.append(words.say("statement.unfilled"))
     problems = [str(text) for text in publisher.get("problems", ())]
     sections = [
         _section("", *first),
-        _section("statement.how", say(f"statement.how.{status}", lang), say("statement.charts", lang)),
+        _section("statement.how", words.say(f"statement.how.{status}"), words.say("statement.charts")),
         _section("statement.problems", points=problems) if problems else None,
-        _section("statement.report", say("statement.report.text", lang), ways=_ways(publisher, lang)),
-        _section("statement.law", say("statement.law.text", lang)) if country == "SE" else None,
-        _section("statement.technical", say(f"statement.technical.{status}", lang)),
-        _section("statement.tested", say("statement.tested.text", lang), *_days(publisher, manifest, lang)),
+        _section("statement.report", words.say("statement.report.text"), ways=_ways(publisher, words)),
+        _section("statement.law", words.say("statement.law.text")) if country == "SE" else None,
+        _section("statement.technical", words.say(f"statement.technical.{status}")),
+        _section("statement.tested", words.say("statement.tested.text"), *_days(publisher, manifest, words)),
     ]
-    told = [section | {"heading": say(section["heading"], lang) if section["heading"] else ""}
+    told = [section | {"heading": words.say(section["heading"]) if section["heading"] else ""}
             for section in sections if section]  # fmt: skip
-    return frame.fill("statement.html.j2", name=STATEMENT, title=say("statement.title", lang), sections=told)
+    return frame.fill("statement.html.j2", name=STATEMENT, title=words.say("statement.title"), sections=told)
 
 
 def _section(heading: str, *texts: str, points: Any = (), ways: Any = ()) -> dict[str, Any]:
     return {"heading": heading, "texts": texts, "points": points, "ways": ways}
 
 
-def _ways(publisher: Mapping[str, Any], lang: str) -> list[dict[str, str]]:
+def _ways(publisher: Mapping[str, Any], words: Words) -> list[dict[str, str]]:
     """Ways to reach the publisher; an address on the web is told, not linked: pages lead to nothing outside."""
     return [
         {
-            "term": say(f"statement.{key}", lang),
+            "term": words.say(f"statement.{key}"),
             "text": str(publisher[key]),
             "href": f"{scheme}{str(publisher[key]).replace(' ', '')}" if scheme else "",
         }
@@ -181,13 +180,13 @@ def _ways(publisher: Mapping[str, Any], lang: str) -> list[dict[str, str]]:
     ]
 
 
-def _days(publisher: Mapping[str, Any], manifest: Mapping[str, Any], lang: str) -> list[str]:
+def _days(publisher: Mapping[str, Any], manifest: Mapping[str, Any], words: Words) -> list[str]:
     said = []
     if assessed := publisher.get("assessed"):
-        day = format_date(date.fromisoformat(str(assessed)), "long", "sv_SE" if lang == "sv" else "en_GB")
-        said.append(say("statement.assessed", lang, date=day))
-    if day := published(manifest, lang):
-        said.append(say("statement.published", lang, date=day))
+        day = words.date(date.fromisoformat(str(assessed)))
+        said.append(words.say("statement.assessed", date=day))
+    if day := published(manifest, words):
+        said.append(words.say("statement.published", date=day))
     return said
 
 
@@ -259,7 +258,7 @@ class Site:
             if static or not frame.suffix:
                 title, description = (dashboard.words(key, frame.lang) for key in ("title", "description"))
                 href = frame.way(dashboard.slug) if static else f"{frame.root}live/{dashboard.slug}"
-                entries.append(Entry(href, title, description, picture(view, frame.lang)))
+                entries.append(Entry(href, title, description, picture(view, frame.words)))
         yield "index", gallery(frame, entries)
         yield STATEMENT, statement(frame)
 

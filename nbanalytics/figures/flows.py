@@ -2,63 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import plotly.graph_objects as go
+from nbanalytics.figures.chart import Chart, Drawing, TextTable, drawing, heads, nothing
+from nbanalytics.figures.style import GREY, HINT, INK, MUTED, STATE_COLOURS, safe, wrapped
+from nbanalytics.text import ENGLISH, Cell, Cells, Words
 
-from nbanalytics.figures.places import PAD, ROOM, THICK, Node, Places, filler, nodes_of, places_of, stages_of
-from nbanalytics.figures.style import GREY, INK, MUTED, STATE_COLOURS, Drawing, drawing, nothing, safe, wrapped
-from nbanalytics.text import Cell, Cells, label, say, students
-
+ROOM = 424  # height of the drawing in pixels
+THICK, GAP = 18, 24
+PAD = 1.0  # plotly's own gap between nodes; it only counts in its scale, since every place is given
+_LAST = ("preparatory", "vocational", "introductory", "none", "moved", "unknown")
+_STATES = tuple(STATE_COLOURS)
 _TOP, _BOTTOM = 44, 12
 _LEFT, _RIGHT = 12, 190  # room to the right for the names of the last stage
 _LONG, _LINE = 13, 24  # a longer name has its number on a second line; a very long one has more lines
 _UNSEEN = "rgba(0,0,0,0)"
-_Names = Mapping[str, Mapping[str, str]]
 
 
-def flow_sankey(states: Any, transitions: Any, lang: str = "sv", names: _Names | None = None) -> go.Figure:
+@dataclass(frozen=True)
+class Node:
+    """A state at a stage."""
+
+    stage: str
+    state: str
+    students: float  # its total; where that is hidden, what its shown links add up to
+    linked: float  # what its shown links add up to
+    written: str
+
+
+@dataclass(frozen=True)
+class Places:
+    """Places of the nodes, as shares of the drawing from its top left corner.
+
+    Attributes
+    ----------
+    across
+        Centre of each node from left to right.
+    top
+        Upper end of each node.
+    scale
+        Height of one student.
+    """
+
+    across: list[float]
+    top: list[float]
+    scale: float
+
+
+def flow_sankey(flows: Any, words: Words = ENGLISH) -> Chart:
     """Draw how students move between states from stage to stage.
 
     Parameters
     ----------
-    states
-        One selection of the release's table ``states``: ``stage``, ``state``, ``measure``, ``value``, ``status``.
-    transitions
-        One selection of ``transitions``: ``stage_from``, ``state_from``, ``stage_to``, ``state_to`` and the same.
-    lang
-        ``"sv"`` or ``"en"``.
-    names
-        Labels of stages and states that the catalogue does not know, by dimension.
+    flows
+        The result of :func:`nbanalytics.flows`, or its two tables ``(states, transitions)``, or one selection of those
+        of a release: ``stage``, ``state``, ``measure``, ``value``, ``status``, and ``stage_from``, ``state_from``,
+        ``stage_to``, ``state_to`` and the same.
+    words
+        Language and labels.
 
     Returns
     -------
-    plotly.graph_objects.Figure
+    Chart
         A Sankey diagram with stages from left to right and states from top to bottom in a fixed order. A link that is
         suppressed is not drawn: the bar of a node is pale where its links are hidden. A node whose total is
-        suppressed bears the mark ``..`` and is as tall as its shown links.
+        suppressed bears the mark ``..`` and is as tall as its shown links. The table has every transition with
+        students, and those hidden between states whose totals are shown.
     """
-    return go.Figure(sankey_drawing(states, transitions, lang, names))
+    tables = flows if isinstance(flows, tuple) else (flows.states, flows.transitions)
+    totals, links = map(Cells.of, tables)
+    stages = _stages_of(totals, links)
+    nodes = _nodes_of(totals, links, stages, words)
+    parts = []
+    for stage in stages:
+        held = [f"{words.label('state', node.state).lower()} {node.written}" for node in nodes if node.stage == stage]
+        if held:
+            parts.append(f"{words.label('stage', stage)}: {', '.join(held)}")
+    known = any(node.linked for node in nodes)
+    chart = _sankey_in_places(nodes, links, stages, words) if known else nothing(words)
+    table = _transitions_table(totals, links, stages, words)
+    return Chart(chart, words.say("flows.alt", values="; ".join(parts)), table)
 
 
-def sankey_drawing(states: Any, transitions: Any, lang: str = "sv", names: _Names | None = None) -> Drawing:
-    """Return what :func:`flow_sankey` shows as a page takes it; the parameters are the same."""
-    totals, links = Cells.of(states), Cells.of(transitions)
-    stages = stages_of(totals, links)
-    nodes = nodes_of(totals, links, stages, lang)
-    if not any(node.linked for node in nodes):
-        return nothing(lang)
-    given = names or {}
-    places = places_of(nodes, stages)
-    state_names = [safe(label("state", node.state, lang, given.get("state"))) for node in nodes]
-    stage_names = {stage: safe(label("stage", stage, lang, given.get("stage"))) for stage in stages}
+def _transitions_table(states: Cells, transitions: Cells, stages: Sequence[str], words: Words) -> TextTable:
+    order = {stage: rank for rank, stage in enumerate(stages)}
+
+    def shown(cell: Cell) -> bool:
+        place = cell.place
+        ends = [states.value(stage=place[f"stage_{end}"], state=place[f"state_{end}"]) for end in ("from", "to")]
+        return bool(cell.value) or (cell.status == "suppressed" and all(ends))
+
+    def rank(cell: Cell) -> tuple[int, int, int]:
+        place = cell.place
+        return order[place["stage_from"]], _state_order(place["state_from"]), _state_order(place["state_to"])
+
+    def end(cell: Cell, which: str) -> str:
+        stage, state = (cell.place[f"{part}_{which}"] for part in ("stage", "state"))
+        return f"{words.label('stage', stage)}: {words.label('state', state).lower()}"
+
+    cells = sorted((cell for cell in transitions if "*" not in cell.place.values() and shown(cell)), key=rank)
+    rows = [[end(cell, "from"), end(cell, "to"), words.cell(cell)] for cell in cells]
+    return TextTable(heads(words, "from", "to", "students"), rows, words=2)
+
+
+def _sankey_in_places(nodes: Sequence[Node], links: Cells, stages: Sequence[str], words: Words) -> Drawing:
+    places = _places_of(nodes, stages)
+    state_names = [safe(words.label("state", node.state)) for node in nodes]
+    stage_names = {stage: safe(words.label("stage", stage)) for stage in stages}
     full = [f"{stage_names[node.stage]}: {name}" for node, name in zip(nodes, state_names, strict=True)]
     shown = [cell for cell in links if cell.value]
     headings = [_heading(stage_names[stage], rank, len(stages)) for rank, stage in enumerate(stages)]
     return drawing(
-        [_sankey(nodes, places, full, shown, lang)],
-        lang,
+        [_sankey(nodes, places, full, shown, words)],
+        words,
         height=ROOM + _TOP + _BOTTOM,
         margin={"l": _LEFT, "r": _RIGHT, "t": _TOP, "b": _BOTTOM},
         shapes=[_bar(node, places, rank) for rank, node in enumerate(nodes)],
@@ -66,19 +124,22 @@ def sankey_drawing(states: Any, transitions: Any, lang: str = "sv", names: _Name
     )
 
 
-def _sankey(nodes: Sequence[Node], places: Places, full: Sequence[str], shown: Sequence[Cell], lang: str) -> Drawing:
+def _sankey(nodes: Sequence[Node], places: Places, full: Sequence[str], shown: Sequence[Cell], words: Words) -> Drawing:
     # plotly leaves out nodes without links and then mixes up the places of the others, so it gets none of those.
     linked = [rank for rank, node in enumerate(nodes) if node.linked]
     index = {(nodes[rank].stage, nodes[rank].state): place for place, rank in enumerate(linked)}
     sources = [index[cell.place["stage_from"], cell.place["state_from"]] for cell in shown]
     targets = [index[cell.place["stage_to"], cell.place["state_to"]] for cell in shown]
-    unseen = filler(sources, targets, [nodes[rank].linked for rank in linked], places.scale)
+    unseen = _filler(sources, targets, [nodes[rank].linked for rank in linked], places.scale)
     ends = [len(linked), len(linked) + 1]
     hints = [
-        say("flows.link", lang, source=full[linked[source]], target=full[linked[target]], students=words)
-        for source, target, words in zip(
-            sources, targets, (students(cell.value or 0, lang) for cell in shown), strict=True
+        words.say(
+            "flows.link",
+            source=full[linked[source]],
+            target=full[linked[target]],
+            students=words.students(cell.value or 0),
         )
+        for source, target, cell in zip(sources, targets, shown, strict=True)
     ]
     middles = [places.top[rank] + nodes[rank].linked * places.scale / 2 for rank in linked]
     return {
@@ -86,7 +147,7 @@ def _sankey(nodes: Sequence[Node], places: Places, full: Sequence[str], shown: S
         "arrangement": "fixed",
         "textfont": {"size": 1, "color": _UNSEEN, "shadow": "none"},  # the names are annotations, see _name
         "node": {
-            "label": [f"{full[rank]} {nodes[rank].words}" for rank in linked] + ["", ""],
+            "label": [f"{full[rank]} {nodes[rank].written}" for rank in linked] + ["", ""],
             # plotly takes 0 for "not given"; the ends of the unseen link stand below the picture.
             "x": [min(max(places.across[rank], 0.001), 0.999) for rank in linked] + [0.001, 0.999],
             "y": [max(middle, 0.001) for middle in middles] + [5, 5],
@@ -94,8 +155,8 @@ def _sankey(nodes: Sequence[Node], places: Places, full: Sequence[str], shown: S
             "pad": PAD,
             "color": [STATE_COLOURS.get(nodes[rank].state, GREY) for rank in linked] + [_UNSEEN] * 2,
             "line": {"width": 0},
-            "customdata": [f"{full[rank]}: {nodes[rank].words}" for rank in linked] + ["", ""],
-            "hovertemplate": "%{customdata}<extra></extra>",
+            "customdata": [f"{full[rank]}: {nodes[rank].written}" for rank in linked] + ["", ""],
+            "hovertemplate": HINT,
         },
         "link": {
             "source": [*sources, ends[0]],
@@ -103,7 +164,7 @@ def _sankey(nodes: Sequence[Node], places: Places, full: Sequence[str], shown: S
             "value": [*(cell.value for cell in shown), max(unseen, 1e-6)],
             "color": [*(_link_colour(cell.place["state_from"], cell.place["state_to"]) for cell in shown), _UNSEEN],
             "customdata": [*hints, ""],
-            "hovertemplate": "%{customdata}<extra></extra>",
+            "hovertemplate": HINT,
         },
     }
 
@@ -136,7 +197,7 @@ def _link_colour(source: str, target: str) -> str:
     return f"rgba({red},{green},{blue},{strength})"
 
 
-def _heading(name: str, rank: int, of: int) -> dict[str, Any]:
+def _heading(name: str, rank: int, of: int) -> Drawing:
     return {
         "text": f"<b>{wrapped(name, _LINE)}</b>",
         "x": rank / max(of - 1, 1),
@@ -153,10 +214,10 @@ def _heading(name: str, rank: int, of: int) -> dict[str, Any]:
     }
 
 
-def _name(node: Node, name: str, places: Places, rank: int) -> dict[str, Any]:
+def _name(node: Node, name: str, places: Places, rank: int) -> Drawing:
     """Return a node's name, to the right of the node: plotly would put those of the last stage over its links."""
     return {
-        "text": f"{wrapped(name, _LINE)}{'<br>' if len(name) > _LONG else ' '}{node.words}",
+        "text": f"{wrapped(name, _LINE)}{'<br>' if len(name) > _LONG else ' '}{node.written}",
         "x": places.across[rank],
         "y": 1 - places.top[rank] - node.students * places.scale / 2,
         "xref": "paper",
@@ -172,29 +233,81 @@ def _name(node: Node, name: str, places: Places, rank: int) -> dict[str, Any]:
     }
 
 
-def describe_flow_sankey(states: Any, transitions: Any, lang: str = "sv", names: _Names | None = None) -> str:
-    """Say in a sentence what :func:`flow_sankey` shows, for those who do not see it.
+def _stages_of(states: Cells, transitions: Cells) -> list[str]:
+    """Return the stages in order: each before the ones its transitions lead to."""
+    order = states.codes("stage")
+    for cell in transitions:
+        for stage in (cell.place["stage_from"], cell.place["stage_to"]):
+            if stage not in order and stage != "*":
+                order.append(stage)
+    steps = {(cell.place["stage_from"], cell.place["stage_to"]) for cell in transitions}
+    for _ in order:
+        for source, target in sorted(steps):
+            if "*" not in (source, target) and order.index(source) > order.index(target):
+                order.remove(source)
+                order.insert(order.index(target), source)
+    return order
 
-    Parameters
-    ----------
-    states, transitions, lang, names
-        As for :func:`flow_sankey`.
 
-    Returns
-    -------
-    str
-        The text alternative: the states of each stage with their counts.
-    """
-    totals, links = Cells.of(states), Cells.of(transitions)
-    stages, given = stages_of(totals, links), names or {}
-    nodes = nodes_of(totals, links, stages, lang)
-    parts = []
+def _state_order(state: str) -> int:
+    """Return where a state stands among the others of its stage, from the top."""
+    order = _LAST if state in _LAST else _STATES
+    return order.index(state) if state in order else len(_STATES)
+
+
+def _nodes_of(states: Cells, transitions: Cells, stages: Sequence[str], words: Words) -> list[Node]:
+    """Return the nodes that have students or links to show, stage by stage and from top to bottom."""
+    flows: dict[tuple[str, str], dict[str, float]] = {}
+    for cell in transitions:
+        if cell.value:
+            for end, key in (("from", "stage_from"), ("to", "stage_to")):
+                ends = flows.setdefault((cell.place[key], cell.place[f"state_{end}"]), {"from": 0.0, "to": 0.0})
+                ends[end] += cell.value
+    nodes = []
     for stage in stages:
-        held = [
-            f"{label('state', node.state, lang, given.get('state')).lower()} {node.words}"
-            for node in nodes
-            if node.stage == stage
-        ]
-        if held:
-            parts.append(f"{label('stage', stage, lang, given.get('stage'))}: {', '.join(held)}")
-    return say("flows.alt", lang, values="; ".join(parts))
+        codes = {cell.place["state"] for cell in states if cell.place["stage"] == stage} - {"*"}
+        codes |= {state for where, state in flows if where == stage}
+        for state in sorted(codes, key=_state_order):
+            cell = states.cell(stage=stage, state=state)
+            linked = max(flows.get((stage, state), {"": 0.0}).values())
+            total = linked if cell.value is None else max(cell.value, linked)
+            if total > 0:
+                written = words.cell(cell) if len(states) else words.number(linked)
+                nodes.append(Node(stage, state, total, linked, written))
+    return nodes
+
+
+def _places_of(nodes: Sequence[Node], stages: Sequence[str]) -> Places:
+    """Place the nodes: stages from left to right, states from the top, as tall as they have students."""
+    columns = [[node for node in nodes if node.stage == stage] for stage in stages]
+    scale = min(
+        (ROOM - GAP * (len(column) - 1)) / sum(node.students for node in column) for column in columns if column
+    )
+    across, top = [], []
+    for rank, column in enumerate(columns):
+        y = 0.0
+        for node in column:
+            across.append(rank / max(len(stages) - 1, 1))
+            top.append(y / ROOM)
+            y += node.students * scale + GAP
+    return Places(across, top, scale / ROOM)
+
+
+def _filler(sources: Sequence[int], targets: Sequence[int], linked: Sequence[float], scale: float) -> float:
+    """Return the size of an unseen link that makes plotly draw at our scale.
+
+    Plotly scales a Sankey so that its fullest column fits. Its columns are not our stages: a node stands as many steps
+    from the left as its longest way there, and in the last column if nothing leaves it. An unseen link in the first
+    column fills it up to the size at which one student is as tall as in our places.
+    """
+    steps = [0] * len(linked)
+    for _ in linked:
+        for source, target in zip(sources, targets, strict=True):
+            steps[target] = max(steps[target], steps[source] + 1)
+    last, leaving = max(steps, default=0), set(sources)
+    columns = [steps[rank] if rank in leaving else last for rank in range(len(linked))]
+    lacking = []
+    for end in (0, last):  # the unseen link begins in the first column and ends in the last
+        held = [size for size, column in zip(linked, columns, strict=True) if column == end]
+        lacking.append((ROOM - PAD * len(held)) / (scale * ROOM) - sum(held))
+    return max(min(lacking), 0.0)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 
+from nbanalytics.figures.chart import Chart, Drawing, Row, TextTable, drawing, heads, table_of
 from nbanalytics.figures.style import (
     ACCENT,
     BLUE,
     GREY,
     GRID,
+    HINT,
     INK,
     MUTED,
     PLAIN,
     PURPLE,
     error_bars,
-    figure,
     safe,
     titled_axis,
 )
-from nbanalytics.figures.tables import TextTable
-from nbanalytics.text import NOT_APPLICABLE, label, number, percent, say
+from nbanalytics.text import ENGLISH, NOT_APPLICABLE, Words
 
 #: Line and mark of each place, the municipality's own first: told by colour, dash and mark.
 _LOOKS = ((ACCENT, "solid", "diamond"), (BLUE, "dash", "circle"), (PURPLE, "dot", "square"), (GREY, "dashdot", "x"))
@@ -31,265 +29,220 @@ _LOOKS = ((ACCENT, "solid", "diamond"), (BLUE, "dash", "circle"), (PURPLE, "dot"
 _MOST_NAMES = 4
 
 
-def funnel_plot(
-    table: pd.DataFrame,
-    limits: pd.DataFrame,
-    target: float,
-    lang: str = "sv",
-    names: Mapping[str, str] | None = None,
-) -> go.Figure:
+def funnel_plot(funnel: Any, words: Words = ENGLISH) -> Chart:
     """Draw schools by size and share, within limits of what chance alone may give.
 
     Parameters
     ----------
-    table, limits
-        Those of a :class:`nbanalytics.municipality.Funnel`.
-    target
-        The common share, ``settings["target"]``.
-    lang
-        ``"sv"`` or ``"en"``.
-    names
-        Names of schools by ``school_id``.
+    funnel
+        The result of :func:`nbanalytics.funnel`: its ``table``, its ``limits``, and the common share,
+        ``settings["target"]``.
+    words
+        Language and labels, with the names of schools.
 
     Returns
     -------
-    plotly.graph_objects.Figure
-        Points outside the 95 % limits stand out by colour and mark, and by name where they are few. No order of
-        schools is drawn.
+    Chart
+        Points outside the 95 % limits stand out by colour and mark, and by name where they are few. Schools are not
+        ranked: the table has them in their own order, with size, share and limits.
     """
+    table, target = funnel.table, funnel.settings["target"]
     common = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": target, "y1": target, "line": {"color": INK}}
-    return figure(
-        [*_limit_lines(limits, lang), *(_schools(table, outside, lang, names) for outside in (False, True))],
-        lang,
+    name = {
+        "text": words.say("funnel.target", share=words.percent(target, 1)),
+        "xref": "paper",
+        "x": 0,
+        "y": target,
+        "yanchor": "bottom",
+        "showarrow": False,
+        "font": {"size": 12, "color": MUTED},
+    }
+    chart = drawing(
+        [*_limit_lines(funnel.limits, words), *(_schools(table, outside, words) for outside in (False, True))],
+        words,
         height=460,
         margin={"l": 8, "r": 16, "t": 24, "b": 8},
         showlegend=True,
         legend={"orientation": "h", "y": -0.2, "x": 0},
         shapes=[{**common, "layer": "below"}],
-        annotations=[
-            {
-                "text": say("funnel.target", lang, share=percent(target, lang, 1)),
-                "xref": "paper",
-                "x": 0,
-                "y": target,
-                "yanchor": "bottom",
-                "showarrow": False,
-                "font": {"size": 12, "color": MUTED},
-            }
-        ],
-        xaxis=titled_axis(say("funnel.students", lang)),
+        annotations=[name],
+        xaxis=titled_axis(words.say("funnel.students")),
         yaxis={"tickformat": ".0%", "fixedrange": True, "gridcolor": GRID, "zeroline": False, "automargin": True},
     )
+    return Chart(chart, _funnel_alt(table, target, words), _funnel_table(table, words))
 
 
-def describe_funnel_plot(
-    table: pd.DataFrame, target: float, lang: str = "sv", names: Mapping[str, str] | None = None
-) -> str:
-    """Say in a sentence what :func:`funnel_plot` shows, for those who do not see it.
-
-    Parameters
-    ----------
-    table, target, lang, names
-        As for :func:`funnel_plot`.
-
-    Returns
-    -------
-    str
-        The text alternative: who lies outside the limits.
-    """
+def _funnel_alt(table: pd.DataFrame, target: float, words: Words) -> str:
     placed = table[table["status"].eq("ok")]
-    outside = [_point(row, names) for row in placed[placed["position"].ne("within")].to_dict("records")]
-    return say(
+    outside = [_school(row, words) for row in placed[placed["position"].ne("within")].to_dict("records")]
+    return words.say(
         "funnel.alt",
-        lang,
-        target=percent(target, lang, 1),
-        outside=", ".join(outside) or say("funnel.none", lang),
+        target=words.percent(target, 1),
+        outside=", ".join(outside) or words.say("funnel.none"),
         within=str(len(placed) - len(outside)),
         all=str(len(placed)),
     )
 
 
-def funnel_table(table: pd.DataFrame, lang: str = "sv", names: Mapping[str, str] | None = None) -> TextTable:
-    """Write schools in their own order, with size, share and limits."""
+def _funnel_table(table: pd.DataFrame, words: Words) -> TextTable:
     rows = []
     for row in table.to_dict("records"):
-        known = row["status"] == "ok"
-        value = percent(row["value"], lang, 1) if known else NOT_APPLICABLE
-        span = f"{percent(row['low_95'], lang, 1)} – {percent(row['high_95'], lang, 1)}" if known else NOT_APPLICABLE
-        rows.append([_point(row, names), number(row["n"], lang), value, span])
-    return TextTable([say(f"column.{key}", lang) for key in ("school", "students", "value", "limits")], rows)
-
-
-def years_beside(
-    table: pd.DataFrame, measure: str = "eligible_vocational", group: str = "all", lang: str = "sv"
-) -> go.Figure:
-    """Draw a municipality's years with their intervals beside those of the nation and peers.
-
-    Parameters
-    ----------
-    table
-        The table of a :class:`nbanalytics.municipality.Comparison`.
-    measure, group
-        Which of its measures and groups.
-    lang
-        ``"sv"`` or ``"en"``.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        A line per place, told by colour, dash and mark; the municipality's own values with 95 % intervals.
-
-    Raises
-    ------
-    ValueError
-        If the table does not hold the measure and group.
-    """
-    chosen = _chosen(table, measure, group)
-    looks = [*_LOOKS, *[_LOOKS[-1]] * chosen["place"].nunique()]
-    years = sorted(chosen["year"].unique().tolist())
-    return figure(
-        [
-            _years_of(chosen[chosen["place"] == place].sort_values("year"), look, lang)
-            for place, look in zip(chosen["place"].unique(), looks, strict=False)
-        ],
-        lang,
-        height=400,
-        margin={"l": 8, "r": 16, "t": 8, "b": 8},
-        showlegend=True,
-        legend={"orientation": "h", "y": -0.16, "x": 0},
-        xaxis={"tickvals": years, "fixedrange": True, "gridcolor": GRID, "automargin": True, "tickformat": "d"},
-        yaxis=titled_axis(label("official_measure", measure, lang), zeroline=False),
-    )
-
-
-def describe_years_beside(
-    table: pd.DataFrame, measure: str = "eligible_vocational", group: str = "all", lang: str = "sv"
-) -> str:
-    """Say in a sentence what :func:`years_beside` shows, for those who do not see it.
-
-    Parameters
-    ----------
-    table, measure, group, lang
-        As for :func:`years_beside`.
-
-    Returns
-    -------
-    str
-        The text alternative: every year of every place.
-    """
-    chosen, parts = _chosen(table, measure, group), []
-    for place in chosen["place"].unique():
-        rows = chosen[chosen["place"] == place].sort_values("year").to_dict("records")
-        parts.append(f"{_place(rows[0], lang)} {', '.join(_year(row, lang) for row in rows)}")
-    words = {"measure": label("official_measure", measure, lang), "group": label("student_group", group, lang).lower()}
-    return say("beside.alt", lang, **words, values="; ".join(parts))
-
-
-def years_table(
-    table: pd.DataFrame, measure: str = "eligible_vocational", group: str = "all", lang: str = "sv"
-) -> TextTable:
-    """Write every year, a column per place; parameters as of :func:`years_beside`.
-
-    Examples
-    --------
-    >>> rows = {"place": ["own", "nation"], "name": ["Kvarnviken", ""], "year": 2024, "value": [81.5, 84.2]}
-    >>> told = years_table(pd.DataFrame({**rows, "measure": "eligible_vocational", "group": "all"}), lang="en")
-    >>> told.columns, told.rows
-    (['Leaving year', 'Kvarnviken', 'The nation'], [['2024', '81.5', '84.2']])
-    """
-    chosen = _chosen(table, measure, group)
-    places = chosen.drop_duplicates("place")
-    heads = [say("column.year", lang), *(_place(row, lang) for row in places.to_dict("records"))]
-    wide = chosen.pivot(index="year", columns="place", values="value").reindex(columns=places["place"])
-    rows = [
-        [str(year), *(NOT_APPLICABLE if pd.isna(value) else number(value, lang, 1) for value in values)]
-        for year, values in zip(wide.index, wide.to_numpy(), strict=True)
-    ]
-    return TextTable(heads, rows)
-
-
-def _limit_lines(limits: pd.DataFrame, lang: str) -> list[go.Scatter]:
-    return [
-        go.Scatter(
-            x=limits["n"].tolist(),
-            y=limits[f"{side}_{name}"].tolist(),
-            mode="lines",
-            line={"color": MUTED, "width": 1.2, "dash": dash},
-            name=say("funnel.limits", lang, level={"95": "95", "998": number(99.8, lang, 1)}[name]),
-            showlegend=side == "low",
-            hoverinfo="skip",
+        value, low, high = (
+            words.percent(row[name], 1) if row["status"] == "ok" else NOT_APPLICABLE
+            for name in ("value", "low_95", "high_95")
         )
+        span = f"{low} – {high}" if row["status"] == "ok" else NOT_APPLICABLE
+        rows.append([_school(row, words), words.number(row["n"]), value, span])
+    return TextTable(heads(words, "school", "students", "value", "limits"), rows)
+
+
+def _limit_lines(limits: pd.DataFrame, words: Words) -> list[Drawing]:
+    if limits.empty:  # no school is large enough
+        return []
+    return [
+        {
+            "type": "scatter",
+            "x": limits["n"].tolist(),
+            "y": limits[f"{side}_{name}"].tolist(),
+            "mode": "lines",
+            "line": {"color": MUTED, "width": 1.2, "dash": dash},
+            "name": words.say("funnel.limits", level={"95": "95", "998": words.number(99.8, 1)}[name]),
+            "showlegend": side == "low",
+            "hoverinfo": "skip",
+        }
         for name, dash in (("95", "dash"), ("998", "dot"))
         for side in ("low", "high")
     ]
 
 
-def _schools(table: pd.DataFrame, outside: bool, lang: str, names: Mapping[str, str] | None) -> go.Scatter:
-    """The schools within the limits, or those outside: these stand out, and are named where they are few."""
+def _schools(table: pd.DataFrame, outside: bool, words: Words) -> Drawing:
+    """Return the schools within the limits, or those outside: these stand out, and are named where they are few."""
     shown = table[table["status"].eq("ok") & table["position"].ne("within").eq(outside)]
-    words = [safe(_point(row, names)) for row in shown.to_dict("records")]
-    named = outside and len(words) <= _MOST_NAMES
-    return go.Scatter(
-        x=shown["n"].tolist(),
-        y=shown["value"].tolist(),
-        mode="markers+text" if named else "markers",
-        text=words if named else None,
-        textposition=["top center" if place % 2 else "bottom center" for place in range(len(words))],
-        cliponaxis=False,
-        textfont={"size": 11, "color": INK},
-        marker={
-            "color": ACCENT if outside else PLAIN,
-            "symbol": "diamond" if outside else "circle",
-            "size": 10,
-        },
-        customdata=[
-            f"{name}: {percent(value, lang, 1)}, {n}"
-            for name, value, n in zip(words, shown["value"], shown["n"], strict=True)
+    names = [safe(_school(row, words)) for row in shown.to_dict("records")]
+    named = {"mode": "markers+text", "text": names} if outside and len(names) <= _MOST_NAMES else {"mode": "markers"}
+    looks = {"color": ACCENT, "symbol": "diamond"} if outside else {"color": PLAIN, "symbol": "circle"}
+    return {
+        "type": "scatter",
+        "x": shown["n"].tolist(),
+        "y": shown["value"].tolist(),
+        **named,
+        "textposition": ["top center" if place % 2 else "bottom center" for place in range(len(names))],
+        "cliponaxis": False,
+        "textfont": {"size": 11, "color": INK},
+        "marker": {**looks, "size": 10},
+        "customdata": [
+            f"{name}: {words.percent(value, 1)}, {n}"
+            for name, value, n in zip(names, shown["value"], shown["n"], strict=True)
         ],
-        hovertemplate="%{customdata}<extra></extra>",
-        showlegend=False,
-    )
+        "hovertemplate": HINT,
+        "showlegend": False,
+    }
 
 
-def _years_of(rows: pd.DataFrame, look: tuple[str, str, str], lang: str) -> go.Scatter:
-    """The years of a place, with intervals where they are estimates."""
-    colour, dash, mark = look
-    above, below = rows["high"] - rows["value"], rows["value"] - rows["low"]
-    name = safe(_place(rows.iloc[0], lang))
-    return go.Scatter(
-        x=rows["year"].tolist(),
-        y=rows["value"].tolist(),
-        mode="lines+markers",
-        line={"color": colour, "dash": dash, "width": 2},
-        marker={"color": colour, "symbol": mark, "size": 9},
-        error_y=error_bars(above.tolist(), below.tolist(), thickness=1.2) if rows["low"].notna().any() else None,
-        name=name,
-        customdata=[f"{name}, {_year(row, lang)}" for row in rows.to_dict("records")],
-        hovertemplate="%{customdata}<extra></extra>",
-    )
+def _school(row: Row, words: Words) -> str:
+    year = f" {row['cohort']}" if "cohort" in row else ""
+    return f"{words.label('school', row.get('school_id', ''))}{year}"
 
 
-def _chosen(table: pd.DataFrame, measure: str, group: str) -> pd.DataFrame:
+def years_beside(
+    comparison: Any, measure: str = "eligible_vocational", group: str = "all", words: Words = ENGLISH
+) -> Chart:
+    """Draw a municipality's years with their intervals beside those of the nation and peers.
+
+    Parameters
+    ----------
+    comparison
+        The result of :func:`nbanalytics.municipality.compare`, or its table.
+    measure, group
+        Which of its measures and groups.
+    words
+        Language and labels.
+
+    Returns
+    -------
+    Chart
+        A line per place, told by colour, dash and mark; the municipality's own values with 95 % intervals. The table
+        has a row for each year and a column for each place.
+
+    Raises
+    ------
+    ValueError
+        If the table does not hold the measure and group.
+
+    Examples
+    --------
+    >>> rows = {"place": ["own", "nation"], "name": ["Kvarnviken", ""], "year": 2024, "value": [81.5, 84.2]}
+    >>> interval = {"low": [78.1, None], "high": [84.4, None]}
+    >>> chosen = {"measure": "eligible_vocational", "group": "all"}
+    >>> chart = years_beside(pd.DataFrame({**rows, **interval, **chosen}))
+    >>> chart.table.columns, chart.table.rows
+    (['Leaving year', 'Kvarnviken', 'The nation'], [['2024', '81.5', '84.2']])
+    """
+    table = table_of(comparison)
     chosen = table[(table["measure"] == measure) & (table["group"] == group)]
     if chosen.empty:
         raise ValueError(
             f"the table has no {measure!r} of {group!r}; it has {', '.join(sorted(set(table['measure'])))}"
         )
-    return chosen
+    years = sorted(chosen["year"].unique().tolist())
+    places = [own.sort_values("year") for _, own in chosen.groupby("place", sort=False)]
+    names = [_place(own.iloc[0], words) for own in places]
+    written = [{row["year"]: _number(row["value"], words) for row in own.to_dict("records")} for own in places]
+    rows = [[str(year), *(values.get(year, NOT_APPLICABLE) for values in written)] for year in years]
+    parts = [
+        f"{name} {', '.join(_year(row, words) for row in own.to_dict('records'))}"
+        for name, own in zip(names, places, strict=True)
+    ]
+    alt = words.say(
+        "beside.alt",
+        measure=words.label("official_measure", measure),
+        group=words.label("student_group", group).lower(),
+        values="; ".join(parts),
+    )
+    chart = drawing(
+        [
+            _years_of(safe(name), own, _LOOKS[min(rank, len(_LOOKS) - 1)], words)
+            for rank, (name, own) in enumerate(zip(names, places, strict=True))
+        ],
+        words,
+        height=400,
+        margin={"l": 8, "r": 16, "t": 8, "b": 8},
+        showlegend=True,
+        legend={"orientation": "h", "y": -0.16, "x": 0},
+        xaxis={"tickvals": years, "fixedrange": True, "gridcolor": GRID, "automargin": True, "tickformat": "d"},
+        yaxis=titled_axis(words.label("official_measure", measure), zeroline=False),
+    )
+    return Chart(chart, alt, TextTable([words.say("column.year"), *names], rows))
 
 
-def _place(row: Any, lang: str) -> str:
+def _years_of(name: str, rows: pd.DataFrame, look: tuple[str, str, str], words: Words) -> Drawing:
+    """Return the years of a place, with intervals where they are estimates."""
+    colour, dash, mark = look
+    above, below = (rows["high"] - rows["value"]).tolist(), (rows["value"] - rows["low"]).tolist()
+    interval: Drawing = {"error_y": error_bars(above, below, thickness=1.2)} if rows["low"].notna().any() else {}
+    return {
+        "type": "scatter",
+        "x": rows["year"].tolist(),
+        "y": rows["value"].tolist(),
+        "mode": "lines+markers",
+        "line": {"color": colour, "dash": dash, "width": 2},
+        "marker": {"color": colour, "symbol": mark, "size": 9},
+        **interval,
+        "name": name,
+        "customdata": [f"{name}, {_year(row, words)}" for row in rows.to_dict("records")],
+        "hovertemplate": HINT,
+    }
+
+
+def _place(row: Row | Any, words: Words) -> str:
     named = row["name"] if row["place"] != "nation" else ""
-    return str(named or label("place", row["place"], lang))
+    return str(named or words.label("place", row["place"]))
 
 
-def _year(row: Any, lang: str) -> str:
-    value = NOT_APPLICABLE if pd.isna(row["value"]) else number(row["value"], lang, 1)
-    interval = "" if pd.isna(row["low"]) else f" ({number(row['low'], lang, 1)}–{number(row['high'], lang, 1)})"
-    return f"{row['year']}: {value}{interval}"
+def _number(value: float, words: Words) -> str:
+    return NOT_APPLICABLE if pd.isna(value) else words.number(value, 1)
 
 
-def _point(row: Mapping[Any, Any], names: Mapping[str, str] | None) -> str:
-    school = str(row.get("school_id", ""))
-    year = f" {row['cohort']}" if "cohort" in row else ""
-    return f"{(names or {}).get(school, school)}{year}"
+def _year(row: Row, words: Words) -> str:
+    interval: str = "" if pd.isna(row["low"]) else f" ({words.number(row['low'], 1)}–{words.number(row['high'], 1)})"
+    return f"{row['year']}: {_number(row['value'], words)}{interval}"

@@ -1,32 +1,48 @@
-"""What risk models can tell apart, beside what is published: ROC curves and AUC by horizon."""
+"""What risk models can tell apart, how early, and whom they reach when places are few, beside what is published."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
-from nbanalytics.figures.risk_marks import (
-    LEGEND,
-    WIDE,
-    axis,
-    decimals,
-    lines,
-    mark,
-    model_name,
-    models_of,
-    with_interval,
+from nbanalytics.figures.chart import Chart, Drawing, TextTable, drawing, heads, table_of
+from nbanalytics.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    LEGEND_ABOVE,
+    MUTED,
+    ORANGE,
+    PALE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    error_bars,
+    safe,
+    titled_axis,
 )
-from nbanalytics.figures.style import GREY, INK, MUTED, PALE, figure, safe
-from nbanalytics.figures.tables import TextTable
-from nbanalytics.text import label, number, percent, say
+from nbanalytics.text import ENGLISH, NOT_APPLICABLE, Words
 
-#: A coin tells as much.
-_LOT = {"color": PALE, "dash": "dot", "width": 1.5}
-_FPR = (0.05, 0.1, 0.2, 0.3)
-_KINDS = {
+#: Colour, dash and symbol of each rung of the ladder: three signs, so that colour is never the only one.
+_MARKS = {
+    "base_rate": (PALE, "dot", "line-ew-open"),
+    "lot": (PALE, "dot", "line-ew-open"),
+    "school_only": (GREY, "dash", "square"),
+    "prior_grade": (ORANGE, "dashdot", "triangle-up"),
+    "abc_rule": (PURPLE, "longdash", "diamond"),
+    "logit": (BLUE, "solid", "circle"),
+    "hazard": (SKY, "longdashdot", "cross"),
+    "mixed_logit": (GREEN, "dash", "triangle-down"),
+    "boosting": (VERMILLION, "solid", "star"),
+}
+_OTHERS = ((INK, "solid", "hexagon"), (GREEN, "dot", "pentagon"), (PURPLE, "dot", "x"), (ORANGE, "dot", "bowtie"))
+_FLAGS = {
     "course performance": "circle-open",
     "attendance": "square-open",
     "behaviour": "diamond-open",
@@ -35,9 +51,100 @@ _KINDS = {
     "repeated year": "triangle-down-open",
     "several": "cross-open",
 }
+#: A coin tells as much.
+_COIN = {"color": PALE, "dash": "dot", "width": 1.5}
+_FPR = (0.05, 0.1, 0.2, 0.3)
+_SHARES = ("precision", "recall")
+WIDE = {"l": 8, "r": 16, "t": 84, "b": 8}
+
+Write = Callable[[float], str]
 
 
-def roc_plane(curves: pd.DataFrame, flags: pd.DataFrame | None = None, lang: str = "sv") -> go.Figure:
+def mark(model: str, models: Sequence[str]) -> tuple[str, str, str]:
+    """Return colour, dash and symbol; a model that is not in the ladder takes one of the marks left over."""
+    if model in _MARKS:
+        return _MARKS[model]
+    strangers = [name for name in models if name not in _MARKS]
+    return _OTHERS[strangers.index(model) % len(_OTHERS)]
+
+
+def axis(title: str, **more: Any) -> Drawing:
+    """Return an axis with a title and without a line at zero."""
+    return titled_axis(title, **{"zeroline": False, **more})
+
+
+def interval_bars(table: pd.DataFrame, value: str = "value", colour: str = INK) -> Drawing:
+    """Return plotly's error bars from ``low`` and ``high``."""
+    above, below = table["high"] - table[value], table[value] - table["low"]
+    return error_bars(above.tolist(), below.tolist(), color=colour, thickness=1.4, width=3)
+
+
+def with_interval(row: Any, write: Write, value: str = "value") -> str:
+    """Write a value and its interval, ``12 (8 – 17)``."""
+    if pd.isna(row[value]):
+        return NOT_APPLICABLE
+    if pd.isna(row["low"]):
+        return write(row[value])
+    return f"{write(row[value])} ({write(row['low'])} – {write(row['high'])})"
+
+
+def _models_of(table: pd.DataFrame, column: str = "model") -> list[str]:
+    return [str(name) for name in table[column].drop_duplicates()]
+
+
+def _lines(table: pd.DataFrame, x: str, value: str, words: Words, write: Write, column: str = "model") -> list[Drawing]:
+    """Draw a line with intervals for each model, beside each other so that the intervals can be told apart."""
+    models = _models_of(table, column)
+    gap = min((b - a for a, b in pairwise(sorted(table[x].dropna().unique()))), default=1.0)
+    traces = []
+    for rank, model in enumerate(models):
+        own = table[(table[column] == model) & table[value].notna()].sort_values(x)
+        colour, dash, symbol = mark(model, models)
+        aside = (rank - (len(models) - 1) / 2) * gap * 0.5 / max(len(models), 1)
+        trace: Drawing = {
+            "type": "scatter",
+            "x": (own[x] + aside).tolist(),
+            "y": own[value].tolist(),
+            "name": safe(words.label("risk_model", model)),
+            "mode": "lines+markers",
+            "line": {"color": colour, "dash": dash, "width": 1.6},
+            "marker": {"color": colour, "symbol": symbol, "size": 10, "line": {"width": 1.5, "color": colour}},
+            "error_y": interval_bars(own, value, colour),
+            "customdata": [with_interval(row, write, value) for row in own.to_dict("records")],
+            "hovertemplate": "%{fullData.name}: %{customdata}<extra></extra>",
+        }
+        traces.append(trace)
+    return traces
+
+
+def _lines_table(
+    table: pd.DataFrame,
+    x: str,
+    value: str,
+    words: Words,
+    write: Write,
+    head: Callable[[Any], str],
+    column: str = "model",
+) -> TextTable:
+    """Write the models by row and the places along the axis by column, each value with its interval."""
+    places = sorted(table[x].dropna().unique())
+    rows = []
+    for model in _models_of(table, column):
+        own = table[table[column] == model].set_index(x)
+        cells = [with_interval(own.loc[place], write, value) if place in own.index else "" for place in places]
+        rows.append([words.label("risk_model", model), *cells])
+    return TextTable([words.say("column.model"), *map(head, places)], rows)
+
+
+def _in_a_sentence(table: TextTable) -> str:
+    """Say a table in a sentence: each row with its cells under their heads."""
+    return "; ".join(
+        f"{name}: {', '.join(f'{head} {cell}' for head, cell in zip(table.columns[1:], cells, strict=True) if cell)}"
+        for name, *cells in table.rows
+    )
+
+
+def roc_plane(curves: pd.DataFrame, flags: pd.DataFrame | None = None, words: Words = ENGLISH) -> Chart:
     """Draw ROC curves, with published flags as points among them.
 
     Parameters
@@ -46,64 +153,94 @@ def roc_plane(curves: pd.DataFrame, flags: pd.DataFrame | None = None, lang: str
         ``model, fpr, tpr``: :func:`nbanalytics.risk.roc_curve` of each model.
     flags
         ``study, flag, kind, sensitivity, fpr``: :func:`nbanalytics.risk.published_flags`.
-    lang
-        ``"sv"`` or ``"en"``.
+    words
+        Language and labels.
 
     Returns
     -------
-    plotly.graph_objects.Figure
-        A line for each model, an open mark for each flag by kind, and the diagonal of a lot.
+    Chart
+        A line for each model, an open mark for each flag by kind, and the diagonal of a lot. The table has the share
+        of the cases that each model flags at four shares of false positives, then each flag's own.
     """
-    lot = {"color": GREY, "dash": "dot", "width": 1.2}
-    traces = [
-        go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=lot, name=label("risk_model", "lot", lang), hoverinfo="skip")
+    models, found = _models_of(curves), [] if flags is None else flags.to_dict("records")
+    names = {model: words.label("risk_model", model) for model in models}
+    rows = [
+        [names[model], *(words.percent(_at_fpr(curves, model, share)) for share in _FPR), "", ""] for model in models
     ]
-    models = models_of(curves)
+    for flag in found:
+        ends = [words.percent(flag[name], 1) for name in ("fpr", "sensitivity")]
+        rows.append([f"{flag['study']}: {flag['flag']}", *[""] * len(_FPR), *ends])
+    at = [words.say("risk.at_fpr", share=words.percent(share)) for share in _FPR]
+    ends = [words.say("risk.axis.fpr"), words.say("risk.axis.tpr")]
+    values = "; ".join(f"{names[model]} {words.percent(_at_fpr(curves, model, 0.1))}" for model in models)
+    alt = words.say("risk.roc.alt", values=values, flags=words.number(len(found)))
+    table = TextTable([words.say("column.flag"), *at, *ends], rows)
+    return Chart(_plane(curves, flags, words), alt, table)
+
+
+def _plane(curves: pd.DataFrame, flags: pd.DataFrame | None, words: Words) -> Drawing:
+    models = _models_of(curves)
+    lot: Drawing = {"color": GREY, "dash": "dot", "width": 1.2}
+    traces: list[Drawing] = [
+        {
+            "type": "scatter",
+            "x": [0, 1],
+            "y": [0, 1],
+            "mode": "lines",
+            "line": lot,
+            "name": words.label("risk_model", "lot"),
+            "hoverinfo": "skip",
+        }
+    ]
     for model in models:
         own, (colour, dash, _) = curves[curves["model"] == model], mark(model, models)
-        name = model_name(model, lang)
-        line = {"color": colour, "dash": dash, "width": 2.2}
-        shown = f"{name}: %{{y:.0%}}, %{{x:.0%}}<extra></extra>"
-        traces.append(go.Scatter(x=own["fpr"], y=own["tpr"], mode="lines", name=name, line=line, hovertemplate=shown))
+        name = safe(words.label("risk_model", model))
+        trace: Drawing = {
+            "type": "scatter",
+            "x": own["fpr"].tolist(),
+            "y": own["tpr"].tolist(),
+            "mode": "lines",
+            "name": name,
+            "line": {"color": colour, "dash": dash, "width": 2.2},
+            "hovertemplate": f"{name}: %{{y:.0%}}, %{{x:.0%}}<extra></extra>",
+        }
+        traces.append(trace)
     if flags is not None:
-        traces += [_flag_points(kind, own, lang) for kind, own in flags.groupby("kind", sort=False)]
+        traces += [_flag_points(str(kind), own, words) for kind, own in flags.groupby("kind", sort=False)]
     share = {"range": [-0.02, 1.02], "tickformat": ".0%", "dtick": 0.2}
-    return figure(
+    return drawing(
         traces,
-        lang,
+        words,
         height=600,
         margin={"l": 8, "r": 16, "t": 8, "b": 8},
         showlegend=True,
         legend={"orientation": "v", "x": 1.02, "y": 1, "font": {"size": 13}},
-        xaxis=axis(say("risk.axis.fpr", lang), **share),
-        yaxis=axis(say("risk.axis.tpr", lang), **share),
+        xaxis=axis(words.say("risk.axis.fpr"), **share),
+        yaxis=axis(words.say("risk.axis.tpr"), **share),
     )
 
 
-def describe_roc_plane(curves: pd.DataFrame, flags: pd.DataFrame | None = None, lang: str = "sv") -> str:
-    """Say in a sentence what :func:`roc_plane` shows; parameters as there."""
-    values = "; ".join(
-        f"{label('risk_model', model, lang)} {percent(_at_fpr(curves, model, 0.1), lang)}"
-        for model in models_of(curves)
-    )
-    return say("risk.roc.alt", lang, values=values, flags=number(0 if flags is None else len(flags), lang))
+def _flag_points(kind: str, own: pd.DataFrame, words: Words) -> Drawing:
+    name = safe(words.label("flag_kind", kind))
+    return {
+        "type": "scatter",
+        "x": own["fpr"].tolist(),
+        "y": own["sensitivity"].tolist(),
+        "mode": "markers",
+        "name": words.say("risk.flag", kind=name.lower()),
+        "marker": {"symbol": _FLAGS.get(kind, "hexagon-open"), "size": 11, "color": INK, "line": {"width": 1.5}},
+        "text": [safe(f"{row.study}: {row.flag}") for row in own.itertuples()],
+        "hovertemplate": "%{text}: %{y:.0%}, %{x:.0%}<extra></extra>",
+    }
 
 
-def roc_table(curves: pd.DataFrame, flags: pd.DataFrame | None = None, lang: str = "sv") -> TextTable:
-    """Write the share of the cases that each model flags at four shares of false positives, then each flag's own."""
-    heads = [say("risk.at_fpr", lang, share=percent(share, lang)) for share in _FPR]
-    columns = [say("column.flag", lang), *heads, say("risk.axis.fpr", lang), say("risk.axis.tpr", lang)]
-    rows = [
-        [label("risk_model", model, lang), *(percent(_at_fpr(curves, model, share), lang) for share in _FPR), "", ""]
-        for model in models_of(curves)
-    ]
-    for flag in [] if flags is None else flags.to_dict("records"):
-        ends = [percent(flag[name], lang, 1) for name in ("fpr", "sensitivity")]
-        rows.append([f"{flag['study']}: {flag['flag']}", *[""] * len(_FPR), *ends])
-    return TextTable(columns, rows)
+def _at_fpr(curves: pd.DataFrame, model: str, share: float) -> float:
+    """Return the sensitivity where the curve passes a share of false positives."""
+    own = curves[curves["model"] == model].sort_values(["fpr", "tpr"])
+    return float(np.interp(share, own["fpr"], own["tpr"]))
 
 
-def auc_by_horizon(table: pd.DataFrame, published: pd.DataFrame | None = None, lang: str = "sv") -> go.Figure:
+def auc_by_horizon(table: pd.DataFrame, published: pd.DataFrame | None = None, words: Words = ENGLISH) -> Chart:
     """Draw the AUC by how long before the outcome it was foreseen, among published ones.
 
     Parameters
@@ -112,84 +249,185 @@ def auc_by_horizon(table: pd.DataFrame, published: pd.DataFrame | None = None, l
         ``model, at, horizon_years, auc, low, high``: :func:`nbanalytics.risk.auc_by_point`.
     published
         ``study, country, horizon_years, auc``: :func:`nbanalytics.risk.published_aucs`.
-    lang
-        ``"sv"`` or ``"en"``.
+    words
+        Language and labels.
 
     Returns
     -------
-    plotly.graph_objects.Figure
+    Chart
         A line with 95 % intervals for each model, the earliest prediction to the left; published ones as named marks.
     """
+    write, measure = partial(words.number, decimals=2), words.label("risk_measure", "auc")
+    rows = []
+    for row in table.to_dict("records"):
+        start = [words.label("risk_model", row["model"]), words.label("term", row["at"])]
+        rows.append([*start, words.number(row["horizon_years"], 1), with_interval(row, write, "auc")])
+    for row in [] if published is None else published.to_dict("records"):
+        numbers = [words.number(row["horizon_years"], 1), words.number(row["auc"], 2)]
+        rows.append([f"{row['study']}, {row['country']}", row["data"], *numbers])
+    alt = "; ".join(f"{row[0]}, {row[1]} ({row[2]}): {row[3]}" for row in rows)
     furthest = max([*table["horizon_years"], *([] if published is None else published["horizon_years"])])
     lowest = min(0.45, table["low"].min() - 0.02)
-    traces = lines(table, "horizon_years", "auc", lang, decimals(lang, 2))
-    if published is not None:
-        traces.append(
-            go.Scatter(
-                x=published["horizon_years"],
-                y=published["auc"],
-                mode="markers+text",
-                name=say("risk.published", lang),
-                text=[safe(f"{row.country}, {row.study}") for row in published.itertuples()],
-                textposition=[
-                    "middle right" if years == furthest else "middle left" for years in published["horizon_years"]
-                ],
-                textfont={"size": 12, "color": MUTED},
-                marker={"symbol": "circle-x-open", "size": 13, "color": INK, "line": {"width": 1.5}},
-                cliponaxis=False,
-                hovertemplate="%{text}: %{y:.2f}<extra></extra>",
-            )
-        )
-    return figure(
-        traces,
-        lang,
+    chart = drawing(
+        [*_lines(table, "horizon_years", "auc", words, write), *_published(published, furthest, words)],
+        words,
         height=460,
         margin=WIDE,
-        **LEGEND,
-        xaxis=axis(say("risk.axis.horizon", lang), range=[furthest + 0.6, -0.3], dtick=1),
-        yaxis=axis(label("risk_measure", "auc", lang), range=[lowest, 1.0], tickformat=".1f"),
-        shapes=[{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0.5, "y1": 0.5, "line": _LOT}],
+        **LEGEND_ABOVE,
+        xaxis=axis(words.say("risk.axis.horizon"), range=[furthest + 0.6, -0.3], dtick=1),
+        yaxis=axis(measure, range=[lowest, 1.0], tickformat=".1f"),
+        shapes=[{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0.5, "y1": 0.5, "line": _COIN}],
     )
+    columns = [*heads(words, "model", "at", "horizon"), measure]
+    return Chart(chart, words.say("risk.horizon.alt", values=alt), TextTable(columns, rows, words=2))
 
 
-def describe_auc_by_horizon(table: pd.DataFrame, published: pd.DataFrame | None = None, lang: str = "sv") -> str:
-    """Say in a sentence what :func:`auc_by_horizon` shows; parameters as there."""
-    rows = horizon_table(table, published, lang).rows
-    return say("risk.horizon.alt", lang, values="; ".join(f"{row[0]}, {row[1]} ({row[2]}): {row[3]}" for row in rows))
-
-
-def horizon_table(table: pd.DataFrame, published: pd.DataFrame | None = None, lang: str = "sv") -> TextTable:
-    """Write the AUC of each model and prediction point, then the published ones."""
-    rows = [
-        [
-            label("risk_model", row["model"], lang),
-            label("term", row["at"], lang),
-            number(row["horizon_years"], lang, 1),
-            with_interval(row, decimals(lang, 2), "auc"),
-        ]
-        for row in table.to_dict("records")
+def _published(published: pd.DataFrame | None, furthest: float, words: Words) -> list[Drawing]:
+    if published is None:
+        return []
+    years = published["horizon_years"].tolist()
+    return [
+        {
+            "type": "scatter",
+            "x": years,
+            "y": published["auc"].tolist(),
+            "mode": "markers+text",
+            "name": words.say("risk.published"),
+            "text": [safe(f"{row.country}, {row.study}") for row in published.itertuples()],
+            "textposition": ["middle right" if year == furthest else "middle left" for year in years],
+            "textfont": {"size": 12, "color": MUTED},
+            "marker": {"symbol": "circle-x-open", "size": 13, "color": INK, "line": {"width": 1.5}},
+            "cliponaxis": False,
+            "hovertemplate": "%{text}: %{y:.2f}<extra></extra>",
+        }
     ]
-    for row in [] if published is None else published.to_dict("records"):
-        years = number(row["horizon_years"], lang, 1)
-        rows.append([f"{row['study']}, {row['country']}", row["data"], years, number(row["auc"], lang, 2)])
-    heads = [say(f"column.{key}", lang) for key in ("model", "at", "horizon")]
-    return TextTable([*heads, label("risk_measure", "auc", lang)], rows, words=2)
 
 
-def _flag_points(kind: Any, own: pd.DataFrame, lang: str) -> go.Scatter:
-    name = safe(label("flag_kind", kind, lang))
-    return go.Scatter(
-        x=own["fpr"],
-        y=own["sensitivity"],
-        mode="markers",
-        name=say("risk.flag", lang, kind=name.lower()),
-        marker={"symbol": _KINDS.get(str(kind), "hexagon-open"), "size": 11, "color": INK, "line": {"width": 1.5}},
-        text=[safe(f"{row.study}: {row.flag}") for row in own.itertuples()],
-        hovertemplate="%{text}: %{y:.0%}, %{x:.0%}<extra></extra>",
+def precision_at_k(table: pd.DataFrame, measure: str = "precision", words: Words = ENGLISH) -> Chart:
+    """Draw a measure of the students with the highest scores, by how many places there are.
+
+    Parameters
+    ----------
+    table
+        ``model, capacity, measure, value, low, high``: :func:`nbanalytics.risk.at_capacity` of each model.
+    measure
+        ``precision``, ``recall``, ``lift`` or ``false_alarms_per_100``.
+    words
+        Language and labels.
+
+    Returns
+    -------
+    Chart
+        A line with 95 % intervals for each model.
+
+    Raises
+    ------
+    ValueError
+        If the table does not hold the measure.
+    """
+    own = table[table["measure"] == measure]
+    if own.empty:
+        raise ValueError(f"the table has no measure {measure!r}; it has {', '.join(sorted(set(table['measure'])))}")
+    name = words.label("risk_measure", measure)
+    write: Write = words.percent if measure in _SHARES else partial(words.number, decimals=1)
+    chart = drawing(
+        _lines(own, "capacity", "value", words, write),
+        words,
+        height=430,
+        margin=WIDE,
+        **LEGEND_ABOVE,
+        xaxis=_capacities(own["capacity"], words),
+        yaxis=axis(name, rangemode="tozero", **({"tickformat": ".0%"} if measure in _SHARES else {})),
     )
+    written = _lines_table(own, "capacity", "value", words, write, lambda share: _places(share, words))
+    return Chart(chart, words.say("risk.precision.alt", measure=name, values=_in_a_sentence(written)), written)
 
 
-def _at_fpr(curves: pd.DataFrame, model: str, share: float) -> float:
-    """Return the sensitivity where the curve passes a share of false positives."""
-    own = curves[curves["model"] == model].sort_values(["fpr", "tpr"])
-    return float(np.interp(share, own["fpr"], own["tpr"]))
+def lead_time_plot(table: pd.DataFrame, words: Words = ENGLISH) -> Chart:
+    """Draw the share of losses that were flagged one, two, four terms ahead.
+
+    Parameters
+    ----------
+    table
+        ``model, ahead, share, low, high, losses``: :func:`nbanalytics.risk.lead_time`.
+    words
+        Language and labels.
+
+    Returns
+    -------
+    Chart
+        A line with 95 % intervals for each model, the earliest warning to the left.
+    """
+    chart = drawing(
+        _lines(table, "ahead", "share", words, words.percent),
+        words,
+        height=430,
+        margin=WIDE,
+        **LEGEND_ABOVE,
+        xaxis=axis(
+            words.say("risk.axis.ahead"), tickvals=sorted(table["ahead"].unique().tolist()), autorange="reversed"
+        ),
+        yaxis=axis(words.say("risk.axis.flagged"), tickformat=".0%", rangemode="tozero"),
+    )
+    written = _lines_table(table, "ahead", "share", words, words.percent, lambda terms: _ahead(terms, words))
+    return Chart(chart, words.say("risk.lead.alt", values=_in_a_sentence(written)), written)
+
+
+def value_plot(value: Any, words: Words = ENGLISH) -> Chart:
+    """Draw how many students with the outcome are reached for each 100 places, by budget and strategy.
+
+    Parameters
+    ----------
+    value
+        The result of :func:`nbanalytics.risk.value_of_prediction`, or its table: ``budget, strategy, per_100_places,
+        low, high, more, more_low, more_high``.
+    words
+        Language and labels.
+
+    Returns
+    -------
+    Chart
+        A line with 95 % intervals for each strategy. The table has the places, the students reached, and how many
+        more the model reaches.
+    """
+    table = table_of(value)
+    chart = drawing(
+        _lines(table, "budget", "per_100_places", words, words.number, "strategy"),
+        words,
+        height=430,
+        margin=WIDE,
+        **LEGEND_ABOVE,
+        xaxis=_capacities(table["budget"], words),
+        yaxis=axis(words.say("risk.axis.reached"), rangemode="tozero"),
+    )
+    write, rows = partial(words.number, decimals=1), []
+    for row in table.to_dict("records"):
+        more = {"value": row["more"], "low": row["more_low"], "high": row["more_high"]}
+        rows.append(
+            [
+                words.percent(row["budget"]),
+                words.label("risk_model", row["strategy"]),
+                words.number(row["places"]),
+                words.number(row["reached"], 1),
+                with_interval(row, write, "per_100_places"),
+                "" if pd.isna(row["more"]) else with_interval(more, write),
+            ]
+        )
+    in_short = _lines_table(
+        table, "budget", "per_100_places", words, words.number, lambda share: _places(share, words), "strategy"
+    )
+    columns = heads(words, "places", "model", "places", "reached", "per_100", "more")
+    alt = words.say("risk.value.alt", values=_in_a_sentence(in_short))
+    return Chart(chart, alt, TextTable(columns, rows, words=2))
+
+
+def _capacities(shares: pd.Series, words: Words) -> Drawing:
+    return axis(words.say("risk.axis.capacity"), tickformat=".0%", tickvals=sorted(shares.unique().tolist()))
+
+
+def _places(share: float, words: Words) -> str:
+    return words.say("risk.places", share=words.percent(share))
+
+
+def _ahead(terms: float, words: Words) -> str:
+    return words.say("risk.ahead.one") if terms == 1 else words.say("risk.ahead", terms=words.number(terms))

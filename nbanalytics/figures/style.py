@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Iterable
 from math import ceil, floor
 from textwrap import wrap
 from typing import Any
 
-import plotly.graph_objects as go
-import plotly.io as pio
-
-from nbanalytics.text import SUPPRESSED, label, percent
+from nbanalytics.text import SUPPRESSED, Words
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 INK, MUTED, GRID, PAPER = "#1b2733", "#4a5967", "#dfe5ea", "#ffffff"
@@ -53,76 +49,9 @@ STATE_COLOURS = {
     "introductory": ORANGE,
     "none": PURPLE,
 }
-_SEPARATORS = {"sv": ",\u00a0", "en": ".,"}
 
 
-Drawing = dict[str, Any]
-
-
-def drawing(traces: list[Drawing], lang: str, height: int, **layout: Any) -> Drawing:
-    """Return a chart in the look of the house, as the page's script takes it.
-
-    Parameters
-    ----------
-    traces, lang, height, layout
-        As for :func:`figure`; traces with their ``type``.
-
-    Returns
-    -------
-    dict
-        ``data`` and ``layout``. Nothing is checked: ``plotly.graph_objects.Figure`` of it is the same chart, checked,
-        and takes ten times as long to make.
-    """
-    look: Drawing = {
-        "template": _no_template(),
-        "height": height,
-        "autosize": True,
-        "separators": _SEPARATORS[lang],
-        "font": {"family": FONT, "size": 14, "color": INK},
-        "paper_bgcolor": PAPER,
-        "plot_bgcolor": PAPER,
-        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-        "showlegend": False,
-        "dragmode": False,
-        "hoverlabel": {"font": {"family": FONT, "size": 14, "color": INK}, "bgcolor": PAPER, "bordercolor": MUTED},
-    }
-    return {"data": traces, "layout": look | layout}
-
-
-@cache
-def _no_template() -> Drawing:
-    found: Drawing = pio.templates["none"].to_plotly_json()
-    return found
-
-
-def nothing(lang: str) -> Drawing:
-    """Return an empty chart, for a selection of which nothing can be drawn."""
-    return drawing([], lang, height=120, xaxis={"visible": False}, yaxis={"visible": False})
-
-
-def figure(traces: list[Any], lang: str, height: int, **layout: Any) -> go.Figure:
-    """Return a figure in the look of the house.
-
-    Parameters
-    ----------
-    traces
-        Traces of plotly.
-    lang
-        ``"sv"`` or ``"en"``; sets decimal comma or point.
-    height
-        Height in pixels; the width follows the page.
-    **layout
-        Further settings of the layout.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        The figure.
-    """
-    return go.Figure(drawing(traces, lang, height, **layout))
-
-
-def share_axis(values: Iterable[float], lang: str, ticks: int = 5) -> dict[str, Any]:
+def share_axis(values: Iterable[float], words: Words, ticks: int = 5) -> dict[str, Any]:
     """Return an axis for shares from 0 to 1 that holds all values, its ticks written as the language does."""
     known = [value for value in values if value == value]
     low, high = max(min(known, default=0.0), 0.0), min(max(known, default=1.0), 1.0)
@@ -131,7 +60,7 @@ def share_axis(values: Iterable[float], lang: str, ticks: int = 5) -> dict[str, 
     places = [number * step for number in range(first, max(last, first + 1) + 1)]
     return {
         "tickvals": places,
-        "ticktext": [percent(place, lang) for place in places],
+        "ticktext": [words.percent(place) for place in places],
         "range": [places[0] - step / 4, places[-1] + step / 4],
         "fixedrange": True,
         "gridcolor": GRID,
@@ -168,14 +97,20 @@ def names_axis(names: list[str], **more: Any) -> dict[str, Any]:
     }
 
 
-def term_tick(term: str, lang: str, names: Mapping[str, str] | None = None) -> str:
+def term_tick(term: str, words: Words) -> str:
     """Write a term on two lines: the school year, and which of its terms."""
-    return "<br>".join(safe(label("term", term, lang, names)).rsplit(" ", 1))
+    return "<br>".join(safe(words.label("term", term)).rsplit(" ", 1))
 
 
 def terms_axis(ticks: list[str], **more: Any) -> dict[str, Any]:
     """Return the horizontal axis of a chart by term."""
     return names_axis(ticks, showgrid=False, ticks="", tickangle=0, linecolor=GRID, tickfont={"size": 13}, **more)
+
+
+#: Room for a legend above the chart.
+LEGEND_ABOVE: dict[str, Any] = {"showlegend": True, "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"}}
+#: How the hints of all marks are written: in words, without the name of the trace.
+HINT = "%{customdata}<extra></extra>"
 
 
 def legend_beneath(plot: int, lines: int) -> dict[str, Any]:
@@ -212,3 +147,21 @@ def safe(text: str) -> str:
 def hidden_mark(x: object, y: object, **more: Any) -> dict[str, Any]:
     """Return the annotation that stands where a suppressed cell would have been."""
     return {"x": x, "y": y, "text": SUPPRESSED, "showarrow": False, "font": {"size": 16, "color": MUTED}, **more}
+
+
+def name_above(name: str, rank: int) -> dict[str, Any]:
+    """Return a bar's name above it: beside it, it would take half of a narrow screen."""
+    place = {"x": 0, "y": rank, "xanchor": "left", "yanchor": "bottom", "yshift": 11}
+    return {"text": name, **place, "showarrow": False, "font": {"size": 13}}
+
+
+def bars_beneath_names(bars: int, end: float) -> dict[str, Any]:
+    """Return the layout of horizontal bars with their names above them, up to a value."""
+    hidden = {"visible": False, "fixedrange": True}
+    return {
+        "height": 54 * bars + 24,
+        "margin": {"l": 2, "r": 2, "t": 4, "b": 4},
+        "xaxis": {**hidden, "range": [0, end]},
+        "yaxis": {**hidden, "range": [bars - 0.5, -0.75]},
+        "bargap": 0.62,
+    }

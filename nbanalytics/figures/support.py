@@ -1,30 +1,36 @@
-"""Support for the staff concerned: caseload over time, coverage, and balance of a comparison."""
+"""Support for the staff concerned: caseload, coverage, balance of a comparison, hand-over, and the KAA follow-up."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 
+from nbanalytics.figures.chart import Chart, Drawing, Row, TextTable, drawing, heads, table_of, with_bounds
 from nbanalytics.figures.style import (
+    ACCENT,
     BLUE,
     GREY,
     GRID,
+    HINT,
     INK,
+    LEGEND_ABOVE,
     ORANGE,
+    PALE,
+    PAPER,
     PLAIN,
+    SKY,
     VERMILLION,
+    bars_beneath_names,
     error_bars,
-    figure,
+    name_above,
     names_axis,
     safe,
     share_axis,
     titled_axis,
     wrapped,
 )
-from nbanalytics.figures.tables import TextTable, with_bounds
-from nbanalytics.text import NOT_APPLICABLE, label, number, percent, say
+from nbanalytics.text import ENGLISH, NOT_APPLICABLE, Words
 
 #: Closest contact first; dashes tell the lines apart where colour does not.
 _INTENSITIES = {
@@ -34,235 +40,361 @@ _INTENSITIES = {
     "monthly": (BLUE, "longdash"),
     "now_and_then": (GREY, "dot"),
 }
-LEGEND: dict[str, Any] = {"showlegend": True, "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"}}
-WIDE = {"l": 8, "r": 8, "t": 36, "b": 8}
+_POSITIONS = ("known_to_nobody", "lost", "carried", "begun", "no_need", "unknown", "moved")
+_ATTENTION = ("known_to_nobody", "lost")
+_KAA = {"work": (BLUE, ""), "study": (SKY, "/"), "activity": (ORANGE, "x"), "unknown": (PALE, "\\")}
+_KAA_ROWS = ("work_or_study", *_KAA)
+_KAA_ALT = ("work_or_study", "activity", "unknown")
+_ON_PALE = "#0b1219"  # on marks that are light in both colour schemes, so it is the same in both
+_WIDE = {"l": 8, "r": 8, "t": 36, "b": 8}
 
 
-def caseload_over_time(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
+def caseload_over_time(caseload: Any, words: Words = ENGLISH) -> Chart:
     """Draw how many students had active support, month by month and by intensity.
 
     Parameters
     ----------
-    table
-        ``month, intensity, students`` of one actor: rows of :class:`nbanalytics.support.Caseload`.
-    lang
-        ``"sv"`` or ``"en"``.
+    caseload
+        The result of :func:`nbanalytics.caseload`, or rows of its table for one actor: ``month, intensity, students``.
+    words
+        Language and labels.
 
     Returns
     -------
-    plotly.graph_objects.Figure
-        A line for each intensity, and one for all.
-    """
-    traces = []
-    months = _months(table)
-    for code, (colour, dash) in _INTENSITIES.items():
-        own = table[table["intensity"] == code].groupby("month")["students"].sum()
-        if own.empty:
-            continue
-        name = label("intensity", code, lang)
-        values = own.reindex(months, fill_value=0).tolist()
-        traces.append(
-            go.Scatter(
-                x=months,
-                y=values,
-                mode="lines",
-                name=name,
-                line={"color": colour, "dash": dash, "width": 2.5 if code == "*" else 1.8, "shape": "hv"},
-                customdata=[
-                    f"{name}, {month[:7]}: {number(value, lang)}" for month, value in zip(months, values, strict=True)
-                ],
-                hovertemplate="%{customdata}<extra></extra>",
-            )
-        )
-    return figure(
-        traces,
-        lang,
-        height=360,
-        margin=WIDE,
-        **LEGEND,
-        xaxis={"type": "date", "fixedrange": True, "gridcolor": GRID, "automargin": True},
-        yaxis=titled_axis(say("support.axis.students", lang), rangemode="tozero"),
-    )
-
-
-def describe_caseload(table: pd.DataFrame, lang: str = "sv") -> str:
-    """Say in a sentence what :func:`caseload_over_time` shows; parameters as there."""
-    every = table[table["intensity"] == "*"].groupby("month")["students"].sum()
-    return say("support.caseload.alt", lang, most=number(every.max(), lang), month=str(every.idxmax())[:7])
-
-
-def caseload_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
-    """Write the months with their students by intensity; parameters as of :func:`caseload_over_time`.
+    Chart
+        A line for each intensity, and one for all. Months without a student are drawn as none.
 
     Examples
     --------
     >>> table = pd.DataFrame({"month": ["2024-06-01", "2024-08-01"], "intensity": "*", "students": [3, 1]})
-    >>> caseload_table(table, "en").rows
+    >>> caseload_over_time(table).table.rows
     [['2024-06', '3'], ['2024-07', '0'], ['2024-08', '1']]
     """
-    codes = [code for code in _INTENSITIES if code in set(table["intensity"])]
-    wide = table.assign(month=table["month"].astype(str).str[:10]).pivot_table(
-        index="month", columns="intensity", values="students", aggfunc="sum", fill_value=0
+    table = table_of(caseload)
+    months = _months(table)
+    counts = {
+        code: own.groupby(own["month"].astype(str).str[:10])["students"].sum().reindex(months, fill_value=0).tolist()
+        for code in _INTENSITIES
+        if len(own := table[table["intensity"] == code])
+    }
+    rows = [
+        [month[:7], *(words.number(values[place]) for values in counts.values())] for place, month in enumerate(months)
+    ]
+    names = [words.label("intensity", code) for code in counts]
+    every = counts.get("*", [0])
+    most = max(every, default=0)
+    month = months[every.index(most)][:7] if months else ""
+    chart = drawing(
+        [_months_of(code, months, values, words) for code, values in counts.items()],
+        words,
+        height=360,
+        margin=_WIDE,
+        **LEGEND_ABOVE,
+        xaxis={"type": "date", "fixedrange": True, "gridcolor": GRID, "automargin": True},
+        yaxis=titled_axis(words.say("support.axis.students"), rangemode="tozero"),
     )
-    wide = wide.reindex(_months(table), fill_value=0)
-    rows = [[str(month)[:7], *(number(row[code], lang) for code in codes)] for month, row in wide.iterrows()]
-    return TextTable([say("column.month", lang), *(label("intensity", code, lang) for code in codes)], rows)
+    alt = words.say("support.caseload.alt", most=words.number(most), month=month)
+    return Chart(chart, alt, TextTable([words.say("column.month"), *names], rows))
 
 
 def _months(table: pd.DataFrame) -> list[str]:
-    """Every month from the first to the last, as its first day: those without a student are not in the table."""
+    """Return every month from the first to the last, as its first day: the table lacks those without a student."""
     held = pd.PeriodIndex(table["month"].astype(str).str[:7], freq="M")
     return [f"{month}-01" for month in pd.period_range(held.min(), held.max(), freq="M")] if len(held) else []
 
 
-def coverage_by_term(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
+def _months_of(code: str, months: list[str], values: list[int], words: Words) -> Drawing:
+    (colour, dash), name = _INTENSITIES[code], words.label("intensity", code)
+    return {
+        "type": "scatter",
+        "x": months,
+        "y": values,
+        "mode": "lines",
+        "name": name,
+        "line": {"color": colour, "dash": dash, "width": 2.5 if code == "*" else 1.8, "shape": "hv"},
+        "customdata": [
+            f"{name}, {month[:7]}: {words.number(value)}" for month, value in zip(months, values, strict=True)
+        ],
+        "hovertemplate": HINT,
+    }
+
+
+def coverage_by_term(coverage: Any, words: Words = ENGLISH) -> Chart:
     """Draw the share without support of students with a risk signal, term by term.
 
     Parameters
     ----------
-    table
-        ``term, share, low, high, with_signal, without_support``: the table of :class:`nbanalytics.support.Coverage`.
-    lang
-        ``"sv"`` or ``"en"``.
+    coverage
+        The result of :func:`nbanalytics.coverage`, or its table: ``term, share, low, high, with_signal,
+        without_support``.
+    words
+        Language and labels.
 
     Returns
     -------
-    plotly.graph_objects.Figure
+    Chart
         A point with its 95 % interval for each term, one above the other so that their names have room on a narrow
         screen; no point where nobody has a signal.
+
+    Examples
+    --------
+    >>> share = {"share": [0.5, None], "low": [0.31, None], "high": [0.69, None]}
+    >>> table = pd.DataFrame({"term": ["7HT", "7VT"], "with_signal": [24, 0], "without_support": [12, 0], **share})
+    >>> chart = coverage_by_term(table)
+    >>> chart.table.rows[0]
+    ['Y7 aut.', '24', '12', '50.0%', '31.0%', '69.0%']
+    >>> chart.alt
+    'Share without support of students with a risk signal, term by term: Y7 aut. 50%, Y7 spr. nobody has a signal.'
     """
-    known = table.dropna(subset=["share"])
-    names = [_term(term, lang) for term in known["term"]]
-    points = go.Scatter(
-        x=known["share"],
-        y=names,
-        mode="markers",
-        marker={"size": 11, "color": BLUE},
-        error_x=error_bars(known["high"] - known["share"], known["share"] - known["low"], color=PLAIN, thickness=2),
-        customdata=_intervals(known, lang),
-        hovertemplate="%{customdata}<extra></extra>",
-    )
-    return figure(
+    table = table_of(coverage)
+    names = [words.label("term", term) for term in table["term"]]
+    nobody = words.say("support.coverage.nobody")
+    parts = [
+        f"{name} {words.percent(share) if pd.notna(share) else nobody}"
+        for name, share in zip(map(safe, names), table["share"], strict=True)
+    ]
+    rows = [
+        [name, words.number(row["with_signal"]), words.number(row["without_support"]), *_share_and_bounds(row, words)]
+        for name, row in zip(names, table.to_dict("records"), strict=True)
+    ]
+    *columns, share = heads(words, "term", "signal", "without", "share")
+    written = TextTable([*columns, *with_bounds(share, words)], rows, intervals={4: words.say("column.interval")})
+    alt = words.say("support.coverage.alt", values=", ".join(parts))
+    return Chart(_points_by_term(table.dropna(subset=["share"]), words), alt, written)
+
+
+def _points_by_term(known: pd.DataFrame, words: Words) -> Drawing:
+    names = [safe(words.label("term", term)) for term in known["term"]]
+    bounds = [_share_and_bounds(row, words) for row in known.to_dict("records")]
+    above, below = known["high"] - known["share"], known["share"] - known["low"]
+    points: Drawing = {
+        "type": "scatter",
+        "x": known["share"].tolist(),
+        "y": names,
+        "mode": "markers",
+        "marker": {"size": 11, "color": BLUE},
+        "error_x": error_bars(above.tolist(), below.tolist(), color=PLAIN, thickness=2),
+        "customdata": [
+            f"{name}: {share} ({low} – {high})" for name, (share, low, high) in zip(names, bounds, strict=True)
+        ],
+        "hovertemplate": HINT,
+    }
+    return drawing(
         [points],
-        lang,
+        words,
         height=34 * len(names) + 72,
         margin={"l": 8, "r": 16, "t": 8, "b": 8},
-        xaxis={**share_axis([0, 1], lang), **titled_axis(say("support.axis.without", lang))},
+        xaxis={**share_axis([0, 1], words), **titled_axis(words.say("support.axis.without"))},
         yaxis=names_axis(names, range=[len(names) - 0.5, -0.5], ticks="", showgrid=False),
     )
 
 
-def describe_coverage(table: pd.DataFrame, lang: str = "sv") -> str:
-    """Say in a sentence what :func:`coverage_by_term` shows; parameters as there.
-
-    Examples
-    --------
-    >>> describe_coverage(pd.DataFrame({"term": ["7HT", "7VT"], "share": [0.5, None]}), "en")
-    'Share without support of students with a risk signal, term by term: Y7 aut. 50%, Y7 spr. nobody has a signal.'
-    """
-    parts = [
-        f"{_term(term, lang)} {percent(share, lang) if pd.notna(share) else say('support.coverage.nobody', lang)}"
-        for term, share in zip(table["term"], table["share"], strict=True)
-    ]
-    return say("support.coverage.alt", lang, values=", ".join(parts))
+def _share_and_bounds(row: Row, words: Words) -> list[str]:
+    """Write a row's share and the bounds of its interval."""
+    return [NOT_APPLICABLE if pd.isna(row[name]) else words.percent(row[name], 1) for name in ("share", "low", "high")]
 
 
-def coverage_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
-    """Write the terms with students with a signal, those without support, the share and its interval.
-
-    Parameters
-    ----------
-    table, lang
-        As for :func:`coverage_by_term`.
-
-    Returns
-    -------
-    TextTable
-        A row per term.
-
-    Examples
-    --------
-    >>> share = {"share": [0.5], "low": [0.31], "high": [0.69]}
-    >>> table = pd.DataFrame({"term": ["7HT"], "with_signal": [24], "without_support": [12], **share})
-    >>> coverage_table(table, "en").rows
-    [['Y7 aut.', '24', '12', '50.0%', '31.0%', '69.0%']]
-    """
-    rows = [
-        [
-            _term(row["term"], lang),
-            number(row["with_signal"], lang),
-            number(row["without_support"], lang),
-            *share_and_bounds(row, lang),
-        ]
-        for row in table.to_dict("records")
-    ]
-    *heads, share = (say(f"column.{key}", lang) for key in ("term", "signal", "without", "share"))
-    return TextTable([*heads, *with_bounds(share, lang)], rows, intervals={4: say("column.interval", lang)})
-
-
-def love_plot(table: pd.DataFrame, lang: str = "sv") -> go.Figure:
+def love_plot(balance: Any, words: Words = ENGLISH) -> Chart:
     """Draw how alike two groups are in what was known, before and after weighting (Love's plot).
 
     Parameters
     ----------
-    table
+    balance
         ``covariate, before, after`` of one outcome: rows of ``SupportOutcome.balance``.
-    lang
-        ``"sv"`` or ``"en"``.
+    words
+        Language and labels.
 
     Returns
     -------
-    plotly.graph_objects.Figure
-        Open circles before, filled squares after; the band is 0.1 standard deviations (Austin 2009).
+    Chart
+        Open circles before, filled squares after; the band is 0.1 standard deviations (Austin 2009). The table has the
+        largest difference first.
     """
+    table = table_of(balance, "balance")
     ordered = table.reindex(table["before"].abs().sort_values().index)
     names = [wrapped(safe(str(name)), 28) for name in ordered["covariate"]]
     traces = []
     for column, symbol, colour in (("before", "circle-open", VERMILLION), ("after", "square", BLUE)):
-        name = say(f"support.{column}", lang)
-        marker = {"size": 10, "symbol": symbol, "color": colour, "line": {"width": 2, "color": colour}}
-        shown = f"%{{y}}, {name}: %{{x:.2f}}<extra></extra>"
-        traces.append(
-            go.Scatter(x=ordered[column], y=names, mode="markers", name=name, marker=marker, hovertemplate=shown)
-        )
+        name = words.say(f"support.{column}")
+        trace: Drawing = {
+            "type": "scatter",
+            "x": ordered[column].tolist(),
+            "y": names,
+            "mode": "markers",
+            "name": name,
+            "marker": {"size": 10, "symbol": symbol, "color": colour, "line": {"width": 2, "color": colour}},
+            "hovertemplate": f"%{{y}}, {name}: %{{x:.2f}}<extra></extra>",
+        }
+        traces.append(trace)
     band = {"type": "rect", "xref": "x", "yref": "paper", "x0": -0.1, "x1": 0.1, "y0": 0, "y1": 1}
-    return figure(
+    chart = drawing(
         traces,
-        lang,
+        words,
         height=26 * len(names) + 100,
-        margin=WIDE,
-        **LEGEND,
+        margin=_WIDE,
+        **LEGEND_ABOVE,
         shapes=[{**band, "fillcolor": GRID, "line": {"width": 0}, "layer": "below"}],
-        xaxis=titled_axis(say("support.axis.difference", lang), zeroline=True, zerolinecolor=GREY),
+        xaxis=titled_axis(words.say("support.axis.difference"), zeroline=True, zerolinecolor=GREY),
         yaxis={"type": "category", "fixedrange": True, "automargin": True, "gridcolor": GRID},
     )
-
-
-def describe_love_plot(table: pd.DataFrame, lang: str = "sv") -> str:
-    """Say in a sentence what :func:`love_plot` shows; parameters as there."""
-    largest = {name: number(float(table[name].abs().max()), lang, 2) for name in ("before", "after")}
-    return say("support.balance.alt", lang, **largest)
-
-
-def balance_table(table: pd.DataFrame, lang: str = "sv") -> TextTable:
-    """Write the differences before and after weighting, the largest first."""
-    ordered = table.reindex(table["before"].abs().sort_values(ascending=False).index)
+    largest = {name: words.number(float(table[name].abs().max()), 2) for name in ("before", "after")}
     rows = [
-        [str(row["covariate"]), *(number(row[name], lang, 2) for name in ("before", "after"))]
-        for row in ordered.to_dict("records")
+        [str(row["covariate"]), *(words.number(row[name], 2) for name in ("before", "after"))]
+        for row in reversed(ordered.to_dict("records"))
     ]
-    return TextTable([say(key, lang) for key in ("column.covariate", "support.before", "support.after")], rows)
+    columns = [words.say(key) for key in ("column.covariate", "support.before", "support.after")]
+    return Chart(chart, words.say("support.balance.alt", **largest), TextTable(columns, rows))
 
 
-def _term(term: Any, lang: str) -> str:
-    return safe(label("term", term, lang))
+def kaa_shares(outcomes: Any, words: Words = ENGLISH) -> Chart:
+    """Draw where those in the municipality's activity responsibility (KAA) are, by months since entry.
+
+    Parameters
+    ----------
+    outcomes
+        The result of :func:`nbanalytics.kaa_outcomes`, or its table: ``month, status, students, followed, share``.
+    words
+        Language and labels.
+
+    Returns
+    -------
+    Chart
+        Stacked bars of shares, with the share written in each part that has room for it. The table has the intervals.
+
+    Examples
+    --------
+    >>> status = {"status": ["work_or_study", "work", "study", "activity", "unknown"], "share": [0.5, 0.5, 0, 0.5, 0]}
+    >>> table = pd.DataFrame({"month": 3, "students": 10, "followed": 20, **status, "low": 0.2, "high": 0.8})
+    >>> kaa_shares(table).table.rows[0][:5]
+    ['3', '20', '50.0%', '20.0%', '80.0%']
+    """
+    table = table_of(outcomes)
+    months = sorted(table["month"].unique().tolist())
+    found = {month: {row["status"]: row for row in own.to_dict("records")} for month, own in table.groupby("month")}
+    parts, rows = [], []
+    for month, by_status in found.items():
+        shares = (f"{words.label('kaa', code).lower()} {words.percent(by_status[code]['share'])}" for code in _KAA_ALT)
+        parts.append(f"{words.say('support.month', month=str(month))}: {', '.join(shares)}")
+        written = [text for code in _KAA_ROWS for text in _share_and_bounds(by_status[code], words)]
+        rows.append([str(month), words.number(by_status[_KAA_ROWS[0]]["followed"]), *written])
+    start = [words.say("support.axis.months"), words.say("column.students")]
+    columns = [head for code in _KAA_ROWS for head in with_bounds(words.label("kaa", code), words)]
+    bounds = range(len(start) + 1, len(start) + len(columns), 3)
+    intervals = dict.fromkeys(bounds, words.say("column.interval"))
+    chart = drawing(
+        [_stack(code, table[table["status"] == code].set_index("month").reindex(months), words) for code in _KAA],
+        words,
+        height=380,
+        barmode="stack",
+        margin=_WIDE,
+        **LEGEND_ABOVE,
+        xaxis=titled_axis(words.say("support.axis.months"), type="category", showgrid=False),
+        yaxis={**share_axis([0, 1], words), **titled_axis("")},
+    )
+    alt = words.say("support.kaa.alt", values="; ".join(parts))
+    return Chart(chart, alt, TextTable([*start, *columns], rows, intervals=intervals))
 
 
-def share_and_bounds(row: Any, lang: str) -> list[str]:
-    """Write a row's share and the bounds of its interval."""
-    return [NOT_APPLICABLE if pd.isna(row[name]) else percent(row[name], lang, 1) for name in ("share", "low", "high")]
+def _stack(code: str, own: pd.DataFrame, words: Words) -> Drawing:
+    """Return one part of the stacked bars, month by month."""
+    (colour, pattern), name = _KAA[code], words.label("kaa", code)
+    hints = []
+    for row in own.reset_index().to_dict("records"):
+        part, whole = (words.number(row[key]) for key in ("students", "followed"))
+        month = words.say("support.month", month=str(row["month"]))
+        hints.append(f"{name}, {month}: {words.say('tile.of', part=part, whole=whole)}")
+    return {
+        "type": "bar",
+        "x": [str(month) for month in own.index],
+        "y": own["share"].tolist(),
+        "name": name,
+        # The axis is in per cent: without the sign the number has room in a narrow bar.
+        "text": [words.number(100 * share) if share >= 0.06 else "" for share in own["share"].fillna(0)],
+        "textposition": "inside",
+        "insidetextanchor": "middle",
+        "textangle": 0,
+        "constraintext": "none",
+        "textfont": {"size": 12, "color": _ON_PALE if code != "work" else PAPER},
+        # Without a background of its own a pattern lies on the paper.
+        "marker": {
+            "color": colour,
+            "pattern": {"shape": pattern, "bgcolor": colour, "fgcolor": "#ffffff", "solidity": 0.07},
+        },
+        "customdata": hints,
+        "hovertemplate": HINT,
+    }
 
 
-def _intervals(known: pd.DataFrame, lang: str) -> list[str]:
-    written = ((_term(row["term"], lang), *share_and_bounds(row, lang)) for row in known.to_dict("records"))
-    return [f"{term}: {share} ({low} – {high})" for term, share, low, high in written]
+def handover_bars(handover: Any, words: Words = ENGLISH) -> Chart:
+    """Draw how many students are in each position at a hand-over.
+
+    Parameters
+    ----------
+    handover
+        The result of :func:`nbanalytics.handover`, or its counts: ``status, students``.
+    words
+        Language and labels.
+
+    Returns
+    -------
+    Chart
+        Horizontal bars, those who need attention first and in a colour of their own, each with its name and number.
+
+    Examples
+    --------
+    >>> handover_bars(pd.DataFrame({"status": ["lost", "carried"], "students": [1, 3]})).table.rows
+    [['Support was lost', '1', '25.0%'], ['Support was carried over', '3', '75.0%']]
+    """
+    counts = table_of(handover, "counts").groupby("status")["students"].sum()
+    counts = counts.reindex([status for status in _POSITIONS if status in counts.index])
+    names = [words.label("handover", status) for status in counts.index]
+    written = [words.number(count) for count in counts]
+    total = max(int(counts.sum()), 1)
+    bars: Drawing = {
+        "type": "bar",
+        "orientation": "h",
+        "y": list(range(len(names))),
+        "x": counts.tolist(),
+        "text": written,
+        "textposition": "outside",
+        "cliponaxis": False,
+        "marker": {"color": [ACCENT if status in _ATTENTION else PLAIN for status in counts.index]},
+        "customdata": [f"{name}: {text}" for name, text in zip(names, written, strict=True)],
+        "hovertemplate": HINT,
+    }
+    end = max(float(counts.max()), 1) * 1.2
+    annotations = [name_above(name, rank) for rank, name in enumerate(names)]
+    chart = drawing([bars], words, **bars_beneath_names(len(names), end), annotations=annotations)
+    rows = [
+        [name, text, words.percent(count / total, 1)] for name, text, count in zip(names, written, counts, strict=True)
+    ]
+    alt = words.say("staff.handover.alt", values="; ".join(f"{name}: {text}" for name, text, _ in rows))
+    return Chart(chart, alt, TextTable(heads(words, "position", "students", "share"), rows))
+
+
+def receiving_table(students: pd.DataFrame, words: Words = ENGLISH) -> TextTable:
+    """Write the list for the receiving school, in words.
+
+    Parameters
+    ----------
+    students
+        ``Handover.receiving_list()`` in the language of ``words``.
+    words
+        Language and labels, with the names of schools.
+
+    Returns
+    -------
+    TextTable
+        A row per student whom the receiving school has to know of.
+    """
+    table = students.astype("string").fillna("")
+    for name in ("to", "from_school"):
+        table[name] = [words.label("school", code) for code in table[name]]
+    table["to"] = table["to"].replace("", words.label("handover", "unknown"))
+    for name in ("support_before", "support_after"):
+        table[name] = [
+            ", ".join(words.label("support", kind) for kind in kinds.split(", ") if kind) for kinds in table[name]
+        ]
+    table["status"] = [words.label("handover", status) for status in table["status"]]
+    columns = [words.say(f"handover.column.{name}") for name in table]
+    return TextTable(columns, table.astype(str).to_numpy().tolist(), words=len(columns))

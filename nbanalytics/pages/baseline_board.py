@@ -4,31 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from math import nan
 from typing import Any, ClassVar
 
 import pandas as pd
 
 from nbanalytics.errors import DisclosureError
-from nbanalytics.figures.baseline import (
-    absence_drawing,
-    absence_table,
-    course_drawing,
-    describe_absence_bars,
-    describe_followup_dots,
-    describe_share_course,
-    followup_drawing,
-    followup_table,
-    share_course_table,
-    shares_of,
-)
-from nbanalytics.figures.tables import Names
+from nbanalytics.figures import Chart, absence_bars, followup_dots, share_course
+from nbanalytics.figures.baseline import shares_of
 from nbanalytics.intervals import Change, other_students_change, same_students_change
-from nbanalytics.pages.board import Board
+from nbanalytics.pages.board import Board, Draw, Tile, mean_tile, share_tile, tile
 from nbanalytics.pages.explained import about
-from nbanalytics.pages.tiles import Draw, Drawn, Tile, mean_tile, share_tile, tile
-from nbanalytics.text import SUPPRESSED, Cells, number, percent, say, signed, students
-from nbanalytics.text.reading import told_hidden
+from nbanalytics.text import SUPPRESSED, Cells, Words, hidden_words
 
 #: The groups of the form beside everybody, and the filter that gives them.
 GROUPS = {"girls": ("sex", "girl"), "boys": ("sex", "boy"), "newly_arrived": ("newly_arrived", "yes")}
@@ -37,43 +25,25 @@ _UNKNOWN = dict.fromkeys(("zero", "later", "change", "low", "high", "chance_low"
 _YEAR, _GROUP = "year ", "group "
 
 
-def _followup(cells: Mapping[str, Cells], lang: str, names: Names) -> Drawn:
+def _followup(cells: Mapping[str, Cells], words: Words) -> tuple[Chart, list[Cells]]:
     found = {"all": cells["eligibility"]}
     found |= {name.removeprefix(_GROUP): table for name, table in cells.items() if name.startswith(_GROUP)}
     rows = [{"group": group, **_of_same_students(table)} for group, table in found.items() if len(table)]
-    return _dots(rows, lang, list(found.values()))
+    return _dots(rows, words, list(found.values()))
 
 
-def _years(cells: Mapping[str, Cells], lang: str, names: Names) -> Drawn:
+def _years(cells: Mapping[str, Cells], words: Words) -> tuple[Chart, list[Cells]]:
     found = {name.removeprefix(_YEAR): table for name, table in cells.items() if name.startswith(_YEAR)}
     years = iter(found.items())
     _, zero = next(years, ("", Cells.none()))
     rows = [{"group": year, **_of_other_students(zero, table)} for year, table in years]
-    return _dots(rows, lang, list(found.values()))
+    return _dots(rows, words, list(found.values()))
 
 
-def _dots(rows: list[dict[str, Any]], lang: str, used: list[Cells]) -> Drawn:
-    table = pd.DataFrame([{"measure": "eligible", **row} for row in rows])
-    if table.empty:
-        return course_drawing(Cells.none(), lang), "", share_course_table(Cells.none(), lang), []
-    return (
-        followup_drawing(table, lang=lang),
-        describe_followup_dots(table, lang=lang),
-        followup_table(table, lang=lang),
-        used,
-    )
-
-
-def _course(cells: Mapping[str, Cells], lang: str, names: Names) -> Drawn:
-    held = cells["baseline"]
-    words = describe_share_course(held, lang, names)
-    return course_drawing(held, lang, names), words, share_course_table(held, lang, names), [held]
-
-
-def _absences(cells: Mapping[str, Cells], lang: str, names: Names) -> Drawn:
-    held = cells["absence"]
-    words = describe_absence_bars(held, lang, names)
-    return absence_drawing(held, lang, names), words, absence_table(held, lang, names), [held]
+def _dots(rows: list[dict[str, Any]], words: Words, used: list[Cells]) -> tuple[Chart, list[Cells]]:
+    if not rows:
+        return replace(share_course(Cells.none(), words), alt=""), []
+    return followup_dots(pd.DataFrame([{"measure": "eligible", **row} for row in rows]), words=words), used
 
 
 def _of_same_students(flow: Cells) -> dict[str, Any]:
@@ -119,8 +89,8 @@ class BaselineBoard(Board):
     TABLES: ClassVar[tuple[str, ...]] = ("eligibility", "baseline", "absence")
     DRAW: ClassVar[Mapping[str, Draw]] = {
         "followup": _followup,
-        "course": _course,
-        "absences": _absences,
+        "course": lambda cells, words: (share_course(cells["baseline"], words), [cells["baseline"]]),
+        "absences": lambda cells, words: (absence_bars(cells["absence"], words), [cells["absence"]]),
         "years": _years,
     }
 
@@ -135,28 +105,28 @@ class BaselineBoard(Board):
         return found
 
     def _about(self) -> list[dict[str, str]]:
-        return about(self.release.manifest, self.lang, _MEASURES)
+        return about(self.release.manifest, self.words, _MEASURES)
 
     def _answer(self, cells: Mapping[str, Cells]) -> str:
-        flow, lang = cells["eligibility"], self.lang
+        flow, words = cells["eligibility"], self.words
         row = _of_same_students(flow)
         total, zero, later = flow.value(), flow.value(start="eligible"), flow.value(end="eligible")
         if total is None or zero is None or later is None:
             return self._answer_of_terms(cells["baseline"])
-        words = {"students": students(total, lang), "zero": number(zero, lang), "later": number(later, lang)}
+        blanks = {"students": words.students(total), "zero": words.number(zero), "later": words.number(later)}
         if row["low"] != row["low"]:
-            return say("baseline.answer_partly", lang, **words)
-        words |= {name: _points(row[name], lang) for name in ("change", "low", "high")}
+            return words.say("baseline.answer_partly", **blanks)
+        blanks |= {name: _points(row[name], words) for name in ("change", "low", "high")}
         chance = "baseline.beyond" if abs(row["change"]) > row["chance_high"] else "baseline.within"
-        return f"{say('baseline.answer', lang, **words)} {say(chance, lang)}"
+        return f"{words.say('baseline.answer', **blanks)} {words.say(chance)}"
 
     def _answer_of_terms(self, table: Cells) -> str:
         """Answer by those with grades in either term, who are not all the same students."""
         shares = [share.share for share in shares_of(table, "eligible")]
         if not shares or shares[0] is None or shares[-1] is None:
-            return say("baseline.answer_hidden", self.lang)
-        zero, later = (percent(share, self.lang) for share in (shares[0], shares[-1]))
-        return say("baseline.answer_terms", self.lang, zero=zero, later=later)
+            return self.words.say("baseline.answer_hidden")
+        zero, later = (self.words.percent(share) for share in (shares[0], shares[-1]))
+        return self.words.say("baseline.answer_terms", zero=zero, later=later)
 
     def _tiles(self, cells: Mapping[str, Cells]) -> list[Tile]:
         return [
@@ -169,41 +139,41 @@ class BaselineBoard(Board):
 
     def _change_tile(self, row: Mapping[str, Any]) -> Tile:
         if row["low"] != row["low"]:
-            return tile("change", SUPPRESSED, say("tile.hidden", self.lang), self.lang)
-        words = {name: _points(row[name], self.lang) for name in ("change", "low", "high")}
-        return tile("change", words.pop("change"), say("tile.change.note", self.lang, **words), self.lang)
+            return tile("change", SUPPRESSED, self.words.say("tile.hidden"), self.words)
+        change, low, high = (_points(row[name], self.words) for name in ("change", "low", "high"))
+        return tile("change", change, self.words.say("tile.change.note", low=low, high=high), self.words)
 
     def _share_tile(self, key: str, table: Cells, indicator: str, place: int) -> list[Tile]:
         if indicator not in table.codes("indicator"):
             return []
         share = shares_of(table, indicator)[place]
         met = table.cell(term=share.term, indicator=indicator, result="yes")
-        return [share_tile(key, met, share.known, self.lang)]
+        return [share_tile(key, met, share.known, self.words)]
 
     def _absence_tiles(self, table: Cells) -> list[Tile]:
         terms = table.codes("term")
         ends = zip(("absence_zero", "absence_now"), (terms[0], terms[-1]), strict=True) if terms else ()
         return [
-            tile_ for key, term in ends for tile_ in mean_tile(key, table.cell("mean_absence", term=term), self.lang)
+            tile_ for key, term in ends for tile_ in mean_tile(key, table.cell("mean_absence", term=term), self.words)
         ]
 
     def _reading(self, cells: Mapping[str, Cells], where: str) -> list[str]:
-        lang = self.lang
+        words = self.words
         hidden = sum(cells[name].hidden for name in self.TABLES)
         table = cells["baseline"]
         first = next(iter(table.codes("term")), None)
         total = cells["eligibility"].value() if first is None else table.value(term=first, indicator="eligible")
         kind = "reading.who" if first is None else "baseline.who"
         who = (
-            say("reading.who_hidden", lang, selection=where)
+            words.say("reading.who_hidden", selection=where)
             if total is None
-            else say(kind, lang, students=students(total, lang), selection=where)
+            else words.say(kind, students=words.students(total), selection=where)
         )
-        care = [told_hidden(hidden, lang)] if hidden else []
+        care = [hidden_words(hidden, words)] if hidden else []
         return [
             " ".join([who, *self._missing(table)]),
-            say("baseline.return", lang),
-            " ".join([*care, say("baseline.care", lang)]),
+            words.say("baseline.return"),
+            " ".join([*care, words.say("baseline.care")]),
         ]
 
     def _missing(self, table: Cells) -> list[str]:
@@ -214,9 +184,9 @@ class BaselineBoard(Board):
         if not missing or not whole:
             return []
         return [
-            say("baseline.missing", self.lang, students=number(missing, self.lang), whole=students(whole, self.lang))
+            self.words.say("baseline.missing", students=self.words.number(missing), whole=self.words.students(whole))
         ]
 
 
-def _points(value: float, lang: str) -> str:
-    return signed(100 * value, lang, 1)
+def _points(value: float, words: Words) -> str:
+    return words.signed(100 * value, 1)

@@ -6,17 +6,17 @@ them in advance, since a selection is a choice among cells that the release decl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from itertools import product
 from typing import Any, ClassVar, Protocol
 
 from nbanalytics.errors import DisclosureError
+from nbanalytics.figures import Chart, drop_terms, flow_sankey, groups_bar, subjects_heatmap
 from nbanalytics.figures.style import DARK
 from nbanalytics.pages.explained import about, explained, hidden_note, title_of
-from nbanalytics.pages.tiles import DRAW, Draw, Tile, captions, lost_tiles, plain
-from nbanalytics.text import Cells, answer, comparing, label, reading, say, selection_words, wording
+from nbanalytics.text import Cell, Cells, Words, answer, reading, selection_words
 from nbanalytics.text.cells import FILTERS
 
 # The tables that each chart needs; a release made of fewer records may lack some.
@@ -40,7 +40,22 @@ WORDS = (
     "page.lost",
     "page.stray",
 )
+#: How each section is drawn from the cells of a selection: the chart, and the cells that it shows.
+Draw = Callable[[Mapping[str, Cells], Words], tuple[Chart, list[Cells]]]
+DRAW: Mapping[str, Draw] = {
+    "groups": lambda cells, words: (groups_bar(cells["groups"], words), [cells["groups"]]),
+    "flows": lambda cells, words: (
+        flow_sankey((cells["states"], cells["transitions"]), words),
+        [cells["states"], cells["transitions"]],
+    ),
+    "terms": lambda cells, words: (drop_terms(cells["droppoints"], words), [cells["droppoints"]]),
+    "subjects": lambda cells, words: (subjects_heatmap(cells["lost_subjects"], words), [cells["lost_subjects"]]),
+}
 TABLES = ("eligibility", "points", *(table for tables in SECTIONS.values() for table in tables))
+
+
+#: A key figure: a number, what it is of, or why it is not shown.
+Tile = dict[str, str]
 
 
 class ReleaseLike(Protocol):
@@ -88,23 +103,26 @@ class Board:
         self._tables = [name for name in self.TABLES if name in held]
         self._dimensions: Mapping[str, Any] = release.manifest["dimensions"]
         labels = "labels" if lang == "sv" else "labels_en"
-        self._names = {name: dict(entry.get(labels, {})) for name, entry in self._dimensions.items()}
-        self._most = int(release.manifest.get("max_crossed", 2))
         source = release.manifest.get("source", {})
-        self._compared = (str(source.get("start", "6VT")), str(source.get("end", "9VT")))
+        self.words = Words(
+            lang,
+            names={name: dict(entry.get(labels, {})) for name, entry in self._dimensions.items()},
+            own=release.manifest.get("words", {}).get(lang, {}),
+            compared=(str(source.get("start", "6VT")), str(source.get("end", "9VT"))),
+        )
+        self._most = int(release.manifest.get("max_crossed", 2))
 
     def filters(self) -> list[dict[str, Any]]:
         """Return each filter with its values and labels, ``*`` first."""
-        with self._speaking():
-            return [
-                {
-                    "id": name,
-                    "label": say(f"filter.{name}", self.lang),
-                    "options": [{"value": value, "label": self._label(name, value)} for value in ["*", *values]],
-                }
-                for name in FILTERS
-                if (values := self._values(name))
-            ]
+        return [
+            {
+                "id": name,
+                "label": self.words.say(f"filter.{name}"),
+                "options": [{"value": value, "label": self.words.label(name, value)} for value in ["*", *values]],
+            }
+            for name in FILTERS
+            if (values := self._values(name))
+        ]
 
     def start(self) -> dict[str, str]:
         """Return the selection a page opens with: everybody, since the fewest cells are hidden there."""
@@ -119,19 +137,18 @@ class Board:
 
     def page(self) -> dict[str, Any]:
         """Return what the page shows whatever is selected: its language, release, filters, words and sections."""
-        with self._speaking():
-            return {
-                "lang": self.lang,
-                "edition": str(self.release.manifest.get("checksum", ""))[:16],
-                "publication": title_of(self.release.manifest, self.lang),
-                "filters": self.filters(),
-                "words": self.words(),
-                "about": self._about(),
-                "sections": list(self.sections),
-                "most": self._most,
-                "undeclared": self._undeclared(),
-                "dark": DARK,
-            }
+        return {
+            "lang": self.lang,
+            "edition": str(self.release.manifest.get("checksum", ""))[:16],
+            "publication": title_of(self.release.manifest, self.words),
+            "filters": self.filters(),
+            "words": self._page_words(),
+            "about": self._about(),
+            "sections": list(self.sections),
+            "most": self._most,
+            "undeclared": self._undeclared(),
+            "dark": DARK,
+        }
 
     def view(self, selection: Mapping[str, str]) -> dict[str, Any]:
         """Return everything that the page shows for one selection.
@@ -148,16 +165,6 @@ class Board:
             which filters can be removed), ``answer``, ``tiles``, ``sections``, ``reading`` and ``lang``. Every
             number is text already.
         """
-        with self._speaking():
-            return self._view(selection) | {"lang": self.lang}
-
-    @contextmanager
-    def _speaking(self) -> Iterator[None]:
-        """Let the words within be those of the publication: its years, its schools, its rules."""
-        with comparing(*self._compared), wording(self.release.manifest.get("words", {})):
-            yield
-
-    def _view(self, selection: Mapping[str, str]) -> dict[str, Any]:
         chosen = dict.fromkeys(FILTERS, "*") | {k: str(v) for k, v in selection.items() if k in FILTERS}
         picked = {name: value for name, value in chosen.items() if value != "*"}
         try:
@@ -167,44 +174,42 @@ class Board:
             remove = [
                 {"filter": name, "label": ways["remove"].get(name, {}).get(value, "")} for name, value in picked.items()
             ]
-            return _nothing(chosen, ways["text"], remove)
+            return _nothing(chosen, self.lang, ways["text"], remove)
         if not any(map(len, found.values())):
-            return _nothing(chosen, say("page.empty", self.lang), [])
+            return _nothing(chosen, self.lang, self.words.say("page.empty"), [])
         cells = dict.fromkeys(self.TABLES, Cells.none()) | found
         sections = [
             self._section(name, cells, declared=all(table in found for table in self.SECTIONS[name]))
             for name in self.sections
         ]
-        where = selection_words(chosen, self.lang, self._names, self._values("cohort"))
+        where = selection_words(chosen, self.words, self._values("cohort"))
         return {
             "selection": chosen,
-            "where": say("filters.shown", self.lang, selection=where),
+            "where": self.words.say("filters.shown", selection=where),
             "problem": None,
             "answer": self._answer(cells),
             "tiles": self._tiles(cells),
             "sections": sections,
             "reading": self._reading(cells, where),
+            "lang": self.lang,
         }
 
-    def words(self) -> dict[str, str]:
+    def _page_words(self) -> dict[str, str]:
         """Return the words of the page that do not depend on the selection."""
-        words = {key: say(key, self.lang) for key in WORDS}
+        words = {key: self.words.say(key) for key in WORDS}
         words["filters.hint"] = self._hint()
-        words["notice"] = say("synthetic", self.lang) if self.release.manifest.get("synthetic") else ""
+        words["notice"] = self.words.say("synthetic") if self.release.manifest.get("synthetic") else ""
         return words
 
     def _values(self, dimension: str) -> list[str]:
         values = self._dimensions.get(dimension, {}).get("values", [])
         return [str(value) for value in values if str(value) != "*"]
 
-    def _label(self, dimension: str, value: str) -> str:
-        return label(dimension, value, self.lang, self._names.get(dimension))
-
     def _hint(self) -> str:
         """Say how many filters can be combined; some charts, whose tables are crossed less, may allow fewer."""
         fewer = min((self._crossed(name) for name in self.sections), default=self._most)
-        words = {"most": self._count(self._most), "fewer": self._count(fewer)}
-        return say("filters.hint_some" if fewer < self._most else "filters.hint", self.lang, **words)
+        counts = {"most": self._count(self._most), "fewer": self._count(fewer)}
+        return self.words.say("filters.hint_some" if fewer < self._most else "filters.hint", **counts)
 
     def _crossed(self, section: str) -> int:
         """Return how many filters the tables of a section can be crossed by."""
@@ -212,23 +217,22 @@ class Board:
         return min(int((held[name] or {}).get("max_crossed", self._most)) for name in self.SECTIONS[section])
 
     def _count(self, number: int) -> str:
-        return say(f"number.{number}", self.lang) if 1 <= number <= 4 else str(number)
+        return self.words.say(f"number.{number}") if 1 <= number <= 4 else str(number)
 
     def _undeclared(self) -> dict[str, Any]:
         """Return the words for a combination that is not declared, and for leaving out each value of each filter."""
         remove = {
             name: {
-                value: say(
+                value: self.words.say(
                     "filters.remove",
-                    self.lang,
-                    filter=say(f"filter.{name}", self.lang).lower(),
-                    value=self._label(name, value),
+                    filter=self.words.say(f"filter.{name}").lower(),
+                    value=self.words.label(name, value),
                 )
                 for value in self._values(name)
             }
             for name in FILTERS
         }
-        return {"text": say("filters.undeclared", self.lang, most=self._count(self._most)), "remove": remove}
+        return {"text": self.words.say("filters.undeclared", most=self._count(self._most)), "remove": remove}
 
     def _look_up(self, picked: Mapping[str, str]) -> dict[str, Cells]:
         """Return the cells of one selection, of the tables that declare it.
@@ -248,45 +252,91 @@ class Board:
         return found
 
     def _about(self) -> list[dict[str, str]]:
-        return about(self.release.manifest, self.lang)
+        return about(self.release.manifest, self.words)
 
     def _answer(self, cells: Mapping[str, Cells]) -> str:
-        return answer(cells, self.lang)
+        return answer(cells, self.words)
 
     def _tiles(self, cells: Mapping[str, Cells]) -> list[Tile]:
-        return lost_tiles(cells, self.lang)
+        return lost_tiles(cells, self.words)
 
     def _reading(self, cells: Mapping[str, Cells], where: str) -> list[str]:
         hidden = sum(table.hidden for table in cells.values())
-        return reading(cells, where, self.lang, hidden=hidden, subjects=self._names.get("subject"))
+        return reading(cells, where, self.words, hidden=hidden)
 
     def _section(self, name: str, cells: Mapping[str, Cells], declared: bool) -> dict[str, Any]:
-        chart, alt, table, used = self.DRAW[name](cells, self.lang, self._names)
-        figure, title = plain(chart), say(f"{name}.title", self.lang)
-        hidden = hidden_note(self.release.manifest, used, self.lang) if declared else ""
+        chart, used = self.DRAW[name](cells, self.words)
+        figure, title = chart.plain(), self.words.say(f"{name}.title")
+        hidden = hidden_note(self.release.manifest, used, self.words) if declared else ""
         empty = self._empty(name, used, declared)
         return {
             "id": name,
             "title": title,
-            "lead": say(f"{name}.lead", self.lang),
+            "lead": self.words.say(f"{name}.lead"),
             "figure": figure,
-            "alt": alt,
+            "alt": chart.alt,
             "hidden": hidden,
-            "help_title": say("help.title", self.lang),
-            "help": explained(name, cells, self.release.manifest, hidden or empty, self.lang),
-            "table": asdict(table) | captions(title, self.lang),
-            "swipe": say("flows.swipe", self.lang),
+            "help_title": self.words.say("help.title"),
+            "help": explained(name, cells, self.release.manifest, hidden or empty, self.words),
+            "table": asdict(chart.table) | captions(title, self.words),
+            "swipe": self.words.say("flows.swipe"),
             "empty": "" if figure["data"] else empty,
         }
 
     def _empty(self, name: str, used: Iterable[Cells], declared: bool) -> str:
         """Say why a chart is not drawn, and what to do."""
         if not declared:
-            return say("section.undeclared", self.lang, most=self._count(self._crossed(name)))
-        return say("table.hidden" if any(cells.hidden for cells in used) else "table.none", self.lang)
+            return self.words.say("section.undeclared", most=self._count(self._crossed(name)))
+        return self.words.say("table.hidden" if any(cells.hidden for cells in used) else "table.none")
 
 
-def _nothing(chosen: Mapping[str, str], text: str, remove: list[dict[str, str]]) -> dict[str, Any]:
+def _nothing(chosen: Mapping[str, str], lang: str, text: str, remove: list[dict[str, str]]) -> dict[str, Any]:
     """Return the view of a selection that has nothing to show, and why."""
     empty: dict[str, Any] = {"where": "", "answer": "", "tiles": [], "sections": [], "reading": []}
-    return {"selection": dict(chosen), "problem": {"text": text, "remove": remove}, **empty}
+    return {"selection": dict(chosen), "problem": {"text": text, "remove": remove}, **empty, "lang": lang}
+
+
+def captions(title: str, words: Words) -> dict[str, str]:
+    """Return what a section's table is called, and the word that opens it."""
+    return {"caption": words.say("table.show", title=title.lower()), "summary": words.say("table.open")}
+
+
+def count_tile(key: str, cell: Cell, words: Words) -> Tile:
+    """Return a tile with a number of students."""
+    note = words.say(f"tile.{key}.note" if cell.ok else "tile.hidden")
+    return tile(key, words.cell(cell), note, words)
+
+
+def share_tile(key: str, cell: Cell, whole: float | None, words: Words) -> Tile:
+    """Return a tile with a share of students; both numbers have to be shown for it."""
+    if cell.value is None or not whole:
+        status = "suppressed" if cell.ok and whole is None else cell.status
+        return tile(key, words.cell(Cell({}, "", None, status)), words.say("tile.hidden"), words)
+    note = words.say("tile.of", part=words.number(cell.value), whole=words.students(whole))
+    return tile(key, words.percent(cell.value / whole), note, words)
+
+
+def mean_tile(key: str, cell: Cell, words: Words) -> list[Tile]:
+    """Return a tile with a mean; none where there is nobody to have one."""
+    if cell.status == "not_applicable":
+        return []
+    return [count_tile(key, cell, words) | {"value": words.cell(cell, "mean")}]
+
+
+def tile(key: str, value: str, note: str, words: Words) -> Tile:
+    """Return a tile: its label stands in the catalogue under ``tile.<key>``."""
+    return {"id": key, "label": words.say(f"tile.{key}"), "value": value, "note": note}
+
+
+def lost_tiles(cells: Mapping[str, Cells], words: Words) -> list[Tile]:
+    """Return the key figures of "När tappar vi dem?"."""
+    flow = cells["eligibility"]
+    total = flow.cell()
+    return [
+        count_tile("followed", total, words),
+        share_tile("start", flow.cell(start="eligible"), total.value, words),
+        share_tile("end", flow.cell(end="eligible"), total.value, words),
+        count_tile("lost", flow.cell(start="eligible", end="not_eligible"), words),
+        count_tile("gained", flow.cell(start="not_eligible", end="eligible"), words),
+        *mean_tile("merit", cells["points"].cell("mean_merit", year="9"), words),
+    ]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -15,14 +14,12 @@ from numpy.typing import NDArray
 
 from nbanalytics.analysis.droppoints import life_table
 from nbanalytics.analysis.flows import stages_of
-from nbanalytics.figures.droppoints import describe_drop_terms, terms_drawing
-from nbanalytics.figures.flows import describe_flow_sankey, sankey_drawing
-from nbanalytics.figures.style import Drawing, nothing
-from nbanalytics.figures.tables import TextTable, flows_table, terms_table
+from nbanalytics.figures import Chart, TextTable, drop_terms, flow_sankey
+from nbanalytics.figures.chart import nothing
 from nbanalytics.frames import collect
 from nbanalytics.records import StudentRecords
 from nbanalytics.students import AFTER_STATES, TERM_STATES, student_table
-from nbanalytics.text import Cells, number, percent, say, students
+from nbanalytics.text import Cells, Words
 
 #: Patterns of what may stand in the address.
 BOX = r"\*|\d+(\.\d+)?(,\d+(\.\d+)?){3}"
@@ -237,9 +234,9 @@ _SHARED = (
 )  # fmt: skip
 
 
-def page_words(lang: str) -> dict[str, str]:
+def page_words(words: Words) -> dict[str, str]:
     """Return the words of the explorer's page that do not depend on what is chosen, by their key."""
-    return {key: say(f"explorer.{key}", lang) for key in _WORDS} | {key: say(key, lang) for key in _SHARED}
+    return {key: words.say(f"explorer.{key}") for key in _WORDS} | {key: words.say(key) for key in _SHARED}
 
 
 def packed(values: NDArray[Any], kind: str) -> str:
@@ -247,7 +244,7 @@ def packed(values: NDArray[Any], kind: str) -> str:
     return b64encode(values.astype(kind).tobytes()).decode()
 
 
-def flows_section(held: Codes, stages: Sequence[str], lang: str) -> dict[str, Any]:
+def flows_section(held: Codes, stages: Sequence[str], words: Words) -> dict[str, Any]:
     """Show how students move between states.
 
     Parameters
@@ -256,8 +253,8 @@ def flows_section(held: Codes, stages: Sequence[str], lang: str) -> dict[str, An
         State of each student (row) at each stage (column), as a place in :data:`STATES`.
     stages
         The stages.
-    lang
-        ``"sv"`` or ``"en"``.
+    words
+        The words to use.
 
     Returns
     -------
@@ -275,14 +272,11 @@ def flows_section(held: Codes, stages: Sequence[str], lang: str) -> dict[str, An
             links.append((source, STATES[code // kinds], target, STATES[code % kinds], int(moved[code])))
     totals = Cells.of(pd.DataFrame(here, columns=["stage", "state", "students"]))
     moves = Cells.of(pd.DataFrame(links, columns=_WAYS))
-    if not len(held):
-        return _section("flows", nothing(lang), "", TextTable([], []), lang, empty=True)
-    alt = describe_flow_sankey(totals, moves, lang)
-    return _section("flows", sankey_drawing(totals, moves, lang), alt, flows_table(totals, moves, lang), lang)
+    return _section("flows", flow_sankey((totals, moves), words) if len(held) else None, words)
 
 
 def terms_section(
-    duration: NDArray[np.int64], event: NDArray[np.int64], steps: Sequence[str], lang: str
+    duration: NDArray[np.int64], event: NDArray[np.int64], steps: Sequence[str], words: Words
 ) -> dict[str, Any]:
     """Show in which term students lose eligibility.
 
@@ -292,8 +286,8 @@ def terms_section(
         Of each student, see :meth:`Courses.losses`.
     steps
         The terms followed: step 1, 2, ...
-    lang
-        ``"sv"`` or ``"en"``.
+    words
+        The words to use.
 
     Returns
     -------
@@ -303,21 +297,18 @@ def terms_section(
     eligible = duration >= 0
     table = life_table(duration[eligible], event[eligible])
     if table.empty:
-        return _section("terms", nothing(lang), "", TextTable([], []), lang, empty=True)
+        return _section("terms", None, words)
     named = table[_LIFE].assign(term=table["t"].map(dict(enumerate(steps, start=1)))).rename(columns={"events": "lost"})
-    cells = Cells.of(named)
-    return _section(
-        "terms", terms_drawing(cells, lang), describe_drop_terms(cells, lang), terms_table(cells, lang), lang
-    )
+    return _section("terms", drop_terms(Cells.of(named), words), words)
 
 
 def students_table(
     names: Iterable[object],
     columns: Sequence[str],
-    words: Iterable[Sequence[str]],
+    known: Iterable[Sequence[str]],
     points: Iterable[Sequence[float]],
     groups: Iterable[object],
-    lang: str,
+    words: Words,
 ) -> TextTable:
     """List students, one row each.
 
@@ -325,14 +316,14 @@ def students_table(
     ----------
     names
         Their pseudonyms.
-    columns, words
-        What else is known of them, and the words for it, in the same order.
+    columns, known
+        What else is known of them, and that in words, in the same order.
     points
         The change of mean grade points, those in year 6 and those in year 9.
     groups
         Their groups.
-    lang
-        ``"sv"`` or ``"en"``.
+    words
+        The words to use.
 
     Returns
     -------
@@ -342,13 +333,13 @@ def students_table(
     # What a narrow screen shows without being scrolled comes first: who, in which group, and how the points went.
     heads = ["student", "group", "change", "points6", "points9", *columns]
     rows = [
-        [str(name), str(group), *(_tenths(round(float(value), 1), lang) for value in held), *told]
-        for name, told, held, group in zip(names, words, points, groups, strict=True)
+        [str(name), str(group), *(_tenths(round(float(value), 1), words) for value in held), *others]
+        for name, others, held, group in zip(names, known, points, groups, strict=True)
     ]
-    return TextTable([say(f"explorer.{head}", lang) for head in heads], rows, words_right=len(columns))
+    return TextTable([words.say(f"explorer.{head}") for head in heads], rows, words_right=len(columns))
 
 
-def counts_rows(columns: Sequence[NDArray[np.int64]], names: Mapping[str, str], lang: str) -> list[dict[str, Any]]:
+def counts_rows(columns: Sequence[NDArray[np.int64]], names: Mapping[str, str], words: Words) -> list[dict[str, Any]]:
     """Count the students of each group, in words.
 
     Parameters
@@ -357,8 +348,8 @@ def counts_rows(columns: Sequence[NDArray[np.int64]], names: Mapping[str, str], 
         The group of each student, by column of the table; all have one.
     names
         The groups' names, by their code.
-    lang
-        ``"sv"`` or ``"en"``.
+    words
+        The words to use.
 
     Returns
     -------
@@ -369,35 +360,35 @@ def counts_rows(columns: Sequence[NDArray[np.int64]], names: Mapping[str, str], 
     for code, name in names.items():
         found = [int((groups == int(code)).sum()) for groups in columns]
         shares = [count / max(len(groups), 1) for count, groups in zip(found, columns, strict=True)]
-        told = {"counts": [number(count, lang) for count in found], "shares": [percent(x, lang, 1) for x in shares]}
-        rows.append({"code": code, "name": name, **told})
+        written = {"counts": list(map(words.number, found)), "shares": [words.percent(share, 1) for share in shares]}
+        rows.append({"code": code, "name": name, **written})
     return rows
 
 
-def change_alt(change: NDArray[np.float64], lang: str) -> str:
+def change_alt(change: NDArray[np.float64], words: Words) -> str:
     """Say how many students rose, fell and stayed: the text alternative of the points; ``nan`` has no point."""
     known = change[~np.isnan(change)]
     counts = {"up": (known > 0).sum(), "down": (known < 0).sum(), "same": (known == 0).sum()}
-    words = {key: number(int(count), lang) for key, count in counts.items()}
-    return say("scatter.alt", lang, students=students(len(known), lang), **words)
+    written = {key: words.number(int(count)) for key, count in counts.items()}
+    return words.say("scatter.alt", students=words.students(len(known)), **written)
 
 
-@cache
-def _tenths(value: float, lang: str) -> str:
-    return number(value, lang, 1) if value == value else "–"
+def _tenths(value: float, words: Words) -> str:
+    return words.number(value, 1) if value == value else "–"
 
 
-def _section(name: str, figure: Drawing, alt: str, table: TextTable, lang: str, empty: bool = False) -> dict[str, Any]:
+def _section(name: str, chart: Chart | None, words: Words) -> dict[str, Any]:
+    shown = chart or Chart(nothing(words), "", TextTable([], []))
     return {
         "id": name,
-        "title": say(f"{name}.title", lang),
+        "title": words.say(f"{name}.title"),
         "lead": "",
-        "figure": figure,
-        "alt": alt,
+        "figure": shown.drawing,
+        "alt": shown.alt,
         "hidden": "",
-        "empty": say("explorer.nobody", lang) if empty else "",
-        "swipe": say("flows.swipe", lang),
+        "empty": "" if chart else words.say("explorer.nobody"),
+        "swipe": words.say("flows.swipe"),
         "help_title": "",
         "help": [],
-        "table": {"caption": say(f"explorer.table.{name}", lang), **table.__dict__},
+        "table": {"caption": words.say(f"explorer.table.{name}"), **asdict(shown.table)},
     }

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from babel.dates import format_date
-
-from nbanalytics.text import Cells, number, say, students
+from nbanalytics.text import Cells, Words
 
 Entry = dict[str, str]
 #: The measures that are explained for a whole page.
@@ -16,35 +14,35 @@ MEASURES = ("eligible", "points", "merit", "lost", "hidden")
 _RULES = ("vocational",)  # those that the catalogue explains; others are explained by their publisher
 
 
-def title_of(manifest: Mapping[str, Any], lang: str) -> str:
+def title_of(manifest: Mapping[str, Any], words: Words) -> str:
     """Return the title of a release in a language, as far as it has one."""
-    return str((manifest.get("title_en") if lang == "en" else None) or manifest.get("title", ""))
+    return str((manifest.get("title_en") if words.lang == "en" else None) or manifest.get("title", ""))
 
 
-def published(manifest: Mapping[str, Any], lang: str) -> str:
+def published(manifest: Mapping[str, Any], words: Words) -> str:
     """Write the day on which a release was made; nothing if it does not say."""
     try:
         day = date.fromisoformat(str(manifest["created"])[:10])
     except (KeyError, ValueError):
         return ""
-    return format_date(day, "long", "sv_SE" if lang == "sv" else "en_GB")
+    return words.date(day)
 
 
-def about(manifest: Mapping[str, Any], lang: str, measures: Iterable[str] = MEASURES) -> list[Entry]:
+def about(manifest: Mapping[str, Any], words: Words, measures: Iterable[str] = MEASURES) -> list[Entry]:
     """Return the words that explain the key figures: ``term`` and ``text`` of each."""
     rule = manifest.get("source", {}).get("rule", _RULES[0])
     keys = {"eligible": f"eligible.{rule if rule in _RULES else 'other'}"}
     found = [
-        {"term": say(f"about.{name}", lang), "text": say(f"about.{keys.get(name, name)}.text", lang)}
+        {"term": words.say(f"about.{name}"), "text": words.say(f"about.{keys.get(name, name)}.text")}
         for name in measures
     ]
-    return [*found, _source(manifest, lang)]
+    return [*found, _source(manifest, words)]
 
 
-def _source(manifest: Mapping[str, Any], lang: str) -> Entry:
-    name, day = title_of(manifest, lang), published(manifest, lang)
-    text = say("help.source.text", lang, title=name, date=day) if day else name
-    return {"term": say("help.source", lang), "text": text}
+def _source(manifest: Mapping[str, Any], words: Words) -> Entry:
+    name, day = title_of(manifest, words), published(manifest, words)
+    text = words.say("help.source.text", title=name, date=day) if day else name
+    return {"term": words.say("help.source"), "text": text}
 
 
 def _first_stage(cells: Mapping[str, Cells]) -> float | None:
@@ -86,7 +84,7 @@ _STUDENTS: dict[str, Callable[[Mapping[str, Cells]], float | None]] = {
 
 
 def explained(
-    name: str, cells: Mapping[str, Cells], manifest: Mapping[str, Any], hidden: str, lang: str
+    name: str, cells: Mapping[str, Cells], manifest: Mapping[str, Any], hidden: str, words: Words
 ) -> list[Entry]:
     """Return what a reader may want to know of one chart: ``term`` and ``text`` of each line.
 
@@ -100,8 +98,8 @@ def explained(
         What the release says of itself.
     hidden
         The line on what is hidden.
-    lang
-        ``"sv"`` or ``"en"``.
+    words
+        The words to use.
 
     Returns
     -------
@@ -109,17 +107,17 @@ def explained(
         Definition, number of students, what is hidden, source.
     """
     count = _STUDENTS[name](cells)
-    nobody = count is None and hidden == say("table.none", lang)
-    who = say("help.n.hidden", lang) if count is None else say(f"{name}.n", lang, students=students(count, lang))
+    nobody = count is None and hidden == words.say("table.none")
+    who = words.say("help.n.hidden") if count is None else words.say(f"{name}.n", students=words.students(count))
     return [
-        {"term": say("help.definition", lang), "text": say(f"{name}.help", lang)},
-        *([] if nobody else [{"term": say("help.n", lang), "text": who}]),
-        {"term": say("help.hidden", lang), "text": hidden},
-        _source(manifest, lang),
+        {"term": words.say("help.definition"), "text": words.say(f"{name}.help")},
+        *([] if nobody else [{"term": words.say("help.n"), "text": who}]),
+        {"term": words.say("help.hidden"), "text": hidden},
+        _source(manifest, words),
     ]
 
 
-def hidden_note(manifest: Mapping[str, Any], used: Iterable[Cells], lang: str) -> str:
+def hidden_note(manifest: Mapping[str, Any], used: Iterable[Cells], words: Words) -> str:
     """Say how much is hidden of a chart and why; and that its counts are rounded, if they are."""
     held, rounding = list(used), manifest.get("rounding")
     hidden, every = sum(cells.hidden for cells in held), sum(len(cells) for cells in held)
@@ -128,6 +126,6 @@ def hidden_note(manifest: Mapping[str, Any], used: Iterable[Cells], lang: str) -
     policy = manifest.get("policy", {})
     least, group = str(policy.get("min_cell", 5)), str(policy.get("min_group", 10))
     kind = "none" if not hidden else "all" if hidden == every else "rounded" if rounding else "some"
-    words = {"hidden": number(hidden, lang), "cells": number(every, lang), "least": least, "group": group}
-    said = [say("rounded.note", lang, unit=str(rounding["unit"]))] if rounding else []
-    return " ".join([*said, say(f"hidden.{kind}", lang, **words)])
+    blanks = {"hidden": words.number(hidden), "cells": words.number(every), "least": least, "group": group}
+    said = [words.say("rounded.note", unit=str(rounding["unit"]))] if rounding else []
+    return " ".join([*said, words.say(f"hidden.{kind}", **blanks)])

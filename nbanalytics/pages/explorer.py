@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbanalytics.analysis.cohorts import classify
-from nbanalytics.figures.scatter import MARKS
+from nbanalytics.figures import TextTable
+from nbanalytics.figures.cohort import MARKS
 from nbanalytics.figures.style import DARK, MUTED
-from nbanalytics.figures.tables import TextTable
 from nbanalytics.municipality import names_of
 from nbanalytics.pages.courses import (
     BOX,
@@ -39,7 +39,7 @@ from nbanalytics.pages.courses import (
     threshold_of,
 )
 from nbanalytics.records import StudentRecords
-from nbanalytics.text import LANGUAGES, label, number, percent, say, students
+from nbanalytics.text import LANGUAGES, Words
 
 Selection = Mapping[str, str]
 Mask = NDArray[np.bool_]
@@ -66,7 +66,7 @@ class Explorer:
 
     def __init__(self, records: StudentRecords, lang: str = "sv", source: str = "records") -> None:
         records = records.to_pandas()
-        self.lang, self._source = lang, source
+        self._source = source
         table = classify(records).table
         seen = table["start_eligible"].notna() & table["end_eligible"].notna()
         names = [name for name in ("school_id", "sex") if name in records.students.columns]
@@ -81,9 +81,8 @@ class Explorer:
             "cohort": held["cohort"].astype(int).astype(str).to_numpy(),
             **{name: held[column].astype(str).to_numpy() for name, column in _COLUMNS.items() if column in held},
         }
-        self._drawn: dict[bytes, list[dict[str, Any]]] = {}
-        self._names = {lang: names_of(records, lang) for lang in LANGUAGES}
-        self._parts = [*self._filters(), *self._settings()]
+        self._names = {code: names_of(records, code) for code in LANGUAGES}
+        self._speak(lang)
 
     @classmethod
     def of(cls, records: StudentRecords | str | Path, lang: str = "sv") -> Explorer:
@@ -97,9 +96,13 @@ class Explorer:
     def speaking(self, lang: str) -> Explorer:
         """Return the same in a language."""
         other = copy(self)
-        other.lang, other._drawn = lang, {}
-        other._parts = [*other._filters(), *other._settings()]
+        other._speak(lang)
         return other
+
+    def _speak(self, lang: str) -> None:
+        self.lang, self.words = lang, Words(lang, names={"school": self._names[lang]["schools"]})
+        self._drawn: dict[bytes, list[dict[str, Any]]] = {}
+        self._parts = [*self._filters(), *self._settings()]
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -108,25 +111,25 @@ class Explorer:
         """Return the filters: an id, a label and its options."""
         found = []
         for name in self._values:
-            options = [{"value": "*", "label": say(f"explorer.all.{name}", self.lang)}]
-            options += [{"value": code, "label": self._label(name, code)} for code in self._codes(name)]
-            found.append({"id": name, "label": say(f"explorer.{name}", self.lang), "options": options})
-        others = [{"value": "*", "label": say("explorer.other.none", self.lang)}]
+            options = [{"value": "*", "label": self.words.say(f"explorer.all.{name}")}]
+            options += [{"value": code, "label": self.words.label(name, code)} for code in self._codes(name)]
+            found.append({"id": name, "label": self.words.say(f"explorer.{name}"), "options": options})
+        others = [{"value": "*", "label": self.words.say("explorer.other.none")}]
         for name in ("cohort", "school"):
-            others += [{"value": f"{name}:{code}", "label": self._label(name, code)} for code in self._codes(name)]
-        found.append({"id": "other", "label": say("explorer.other", self.lang), "options": others})
-        groups = [{"value": "*", "label": say("explorer.all.group", self.lang)}]
+            others += [{"value": f"{name}:{code}", "label": self.words.label(name, code)} for code in self._codes(name)]
+        found.append({"id": "other", "label": self.words.say("explorer.other"), "options": others})
+        groups = [{"value": "*", "label": self.words.say("explorer.all.group")}]
         groups += [{"value": code, "label": self._group(code)} for code in GROUPS]
-        found.append({"id": "group", "label": say("explorer.group", self.lang), "options": groups})
+        found.append({"id": "group", "label": self.words.say("explorer.group"), "options": groups})
         return found
 
     def _settings(self) -> list[dict[str, Any]]:
         """Return what the rule and the choice of points may be, as the pattern of their text."""
-        places = [{"value": "*", "label": say("explorer.no_change.positive", self.lang)}]
-        places.append({"value": "negative", "label": say("explorer.no_change.negative", self.lang)})
+        places = [{"value": "*", "label": self.words.say("explorer.no_change.positive")}]
+        places.append({"value": "negative", "label": self.words.say("explorer.no_change.negative")})
         return [
             {"id": "threshold", "pattern": THRESHOLD},
-            {"id": "no_change", "label": say("explorer.no_change", self.lang), "options": places},
+            {"id": "no_change", "label": self.words.say("explorer.no_change"), "options": places},
             {"id": "passes", "pattern": PASSES},
             {"id": "required", "pattern": rf"\*|[01]{{{len(self._courses.demands)}}}"},
             {"id": "box", "pattern": BOX},
@@ -143,10 +146,10 @@ class Explorer:
         return {
             "lang": self.lang,
             "dark": DARK,
-            "words": page_words(self.lang),
+            "words": page_words(self.words),
             "filters": self._parts,
-            "axes": [say("axis.year6", self.lang), say("axis.year9", self.lang)],
-            "publication": say("explorer.title", self.lang),
+            "axes": [self.words.say("axis.year6"), self.words.say("axis.year9")],
+            "publication": self.words.say("explorer.title"),
             "line": MUTED,
             "groups": [
                 {"code": code, "name": self._group(code), "colour": MARKS[code][0], "mark": MARKS[code][1]}
@@ -205,7 +208,7 @@ class Explorer:
             "selection": dict(selection),
             "counts": self._counts(groups, here, other),
             "answer": self._answer(chosen, groups, here, final, rival),
-            "alt": change_alt(self._change[here], self.lang),
+            "alt": change_alt(self._change[here], self.words),
             "sections": self._charts(final, eligible),
             "rival": [] if rival is None else self._charts(rival, eligible),
             "students": self._students(final, groups).__dict__,
@@ -228,11 +231,8 @@ class Explorer:
     def _codes(self, name: str) -> list[str]:
         return sorted(set(self._values[name])) if name in self._values else []
 
-    def _label(self, name: str, code: str) -> str:
-        return label(name, code, self.lang, self._names[self.lang]["schools"] if name == "school" else None)
-
     def _group(self, code: str) -> str:
-        return f"{code}. {label('group', code, self.lang)}"
+        return f"{code}. {self.words.label('group', code)}"
 
     def _groups(self, chosen: Selection, eligible: Codes) -> NDArray[np.int64]:
         """Return each student's group; 0 where the change that would tell it is not known."""
@@ -268,21 +268,21 @@ class Explorer:
 
     def _counts(self, groups: NDArray[np.int64], here: Mask, other: Mask | None) -> list[dict[str, Any]]:
         names = {code: self._group(code) for code in GROUPS}
-        return counts_rows([groups[mask] for mask in (here, other) if mask is not None], names, self.lang)
+        return counts_rows([groups[mask] for mask in (here, other) if mask is not None], names, self.words)
 
     def _answer(self, chosen: Selection, groups: NDArray[np.int64], here: Mask, final: Mask, rival: Mask | None) -> str:
-        words = {"chosen": students(int(final.sum()), self.lang), "all": number(int(here.sum()), self.lang)}
+        blanks = {"chosen": self.words.students(int(final.sum())), "all": self.words.number(int(here.sum()))}
         for end, mask in (("", final), ("_other", rival)):
             if mask is not None:
                 lost = int((groups[mask] == LOST).sum())
-                words[f"lost{end}"] = number(lost, self.lang)
-                words[f"share{end}"] = percent(lost / max(int(mask.sum()), 1), self.lang, 1)
+                blanks[f"lost{end}"] = self.words.number(lost)
+                blanks[f"share{end}"] = self.words.percent(lost / max(int(mask.sum()), 1), 1)
         if rival is not None:
             name, _, code = chosen["other"].partition(":")
-            words |= {"name": self._label(name, code), "others": students(int(rival.sum()), self.lang)}
+            blanks |= {"name": self.words.label(name, code), "others": self.words.students(int(rival.sum()))}
         told = ["answer", "answer.lost"] if rival is None else ["answer.other", "answer.lost.other"]
         known = final.any() and (rival is None or rival.any())
-        return " ".join(say(f"explorer.{key}", self.lang, **words) for key in told[: 1 + known])
+        return " ".join(self.words.say(f"explorer.{key}", **blanks) for key in told[: 1 + known])
 
     def _charts(self, mask: Mask, eligible: Codes) -> list[dict[str, Any]]:
         """Return the charts of some students; the same ones are often asked for again, as when the threshold moves."""
@@ -291,17 +291,17 @@ class Explorer:
             if len(self._drawn) >= _KEPT:
                 self._drawn.pop(next(iter(self._drawn)))
             self._drawn[key] = [
-                flows_section(self._courses.states(eligible)[mask], self._courses.stages, self.lang),
-                terms_section(*self._courses.losses(eligible[mask]), self._steps, self.lang),
+                flows_section(self._courses.states(eligible)[mask], self._courses.stages, self.words),
+                terms_section(*self._courses.losses(eligible[mask]), self._steps, self.words),
             ]
         return self._drawn[key]
 
     def _students(self, mask: Mask, groups: NDArray[np.int64]) -> TextTable:
         places = np.flatnonzero(mask)
         places = places[np.argsort(self._change[places], kind="stable")][:ROWS]
-        words = [[self._label(name, values[place]) for name, values in self._values.items()] for place in places]
+        words = [[self.words.label(name, values[place]) for name, values in self._values.items()] for place in places]
         points = [[self._change[place], self._x[place], self._y[place]] for place in places]
-        return students_table(self._ids[places], tuple(self._values), words, points, groups[places], self.lang)
+        return students_table(self._ids[places], tuple(self._values), words, points, groups[places], self.words)
 
 
 _COLUMNS = {"school": "school_id", "sex": "sex"}

@@ -12,35 +12,24 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import plotly.graph_objects as go
-
 from nbanalytics.analysis.indicators import indicators
 from nbanalytics.errors import DataError
-from nbanalytics.figures.handover import describe_handover, handover_bars, handover_table, receiving_table
-from nbanalytics.figures.kaa import describe_kaa, kaa_shares, kaa_table
+from nbanalytics.figures import Chart, TextTable, caseload_over_time, coverage_by_term, handover_bars, kaa_shares
 from nbanalytics.figures.style import DARK
-from nbanalytics.figures.support import (
-    caseload_over_time,
-    caseload_table,
-    coverage_by_term,
-    coverage_table,
-    describe_caseload,
-    describe_coverage,
-)
-from nbanalytics.figures.tables import TextTable
+from nbanalytics.figures.support import receiving_table
 from nbanalytics.intervals import with_share
 from nbanalytics.municipality import names_of
-from nbanalytics.pages.board import WORDS
-from nbanalytics.pages.tiles import Tile, captions, plain, tile
+from nbanalytics.pages.board import WORDS, Tile, captions, tile
 from nbanalytics.records import StudentRecords
 from nbanalytics.support import Handover, caseload, coverage, handover, kaa_outcomes
-from nbanalytics.text import label, number, percent, say, selection_words, students
+from nbanalytics.text import Words, selection_words
 
 ALL = "*"
 SECTIONS = ("handover", "receiving", "coverage", "caseload", "kaa")
 _KEPT = 24  # hand-overs that are kept
 _Shares = Mapping[str, Mapping[Any, Any]]
-_Drawn = tuple[go.Figure | None, str, TextTable]
+#: What a section without a chart draws.
+_NO_DRAWING: dict[str, Any] = {"data": [], "layout": {"height": 1}}
 
 
 class StaffBoard:
@@ -68,14 +57,14 @@ class StaffBoard:
         self.sections = tuple(SECTIONS if sections is None else sections)
         if unknown := [name for name in self.sections if name not in SECTIONS]:
             raise ValueError(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
-        self._records, self.lang = records.to_pandas(), lang
+        self._records = records.to_pandas()
         self._found = indicators(self._records)
         by = ["cohort", *(["school_id"] if "school_id" in self._records.students else [])]
         self._covered = coverage(self._records, self._found, by=by).table
         self._loads = caseload(self._records).table
         self._step = lru_cache(_KEPT)(self._hand_over)
         self._schools = names_of(self._records)["schools"]
-        self._options = self._filters()
+        self._speak(lang)
 
     @classmethod
     def of(
@@ -91,23 +80,26 @@ class StaffBoard:
     def speaking(self, lang: str) -> StaffBoard:
         """Return the same in a language."""
         other = copy(self)
-        other.lang = lang
-        other._options = other._filters()
+        other._speak(lang)
         return other
+
+    def _speak(self, lang: str) -> None:
+        self.lang, self.words = lang, Words(lang, names={"school": self._schools})
+        self._options = self._filters()
 
     def _filters(self) -> dict[str, dict[str, str]]:
         """Return each filter's values with their labels."""
-        records, lang = self._records, self.lang
+        records, words = self._records, self.words
         schools = sorted(set(self._covered["school_id"].dropna())) if "school_id" in self._covered else []
         steps = (records.declaration.start, records.declaration.terms[-1])
         cohorts = [str(cohort) for cohort in reversed(records.cohorts())]
         return {
             "step": {
-                step: say(f"staff.step.{place}", lang) for step, place in zip(steps, ("first", "last"), strict=True)
+                step: words.say(f"staff.step.{place}") for step, place in zip(steps, ("first", "last"), strict=True)
             },
             "cohort": {cohort: cohort for cohort in cohorts},
-            "school": {ALL: label("school", ALL, lang), **{code: self._schools.get(code, code) for code in schools}},
-            "actor": {actor: label("actor", actor, lang) for actor in sorted(set(self._loads["actor"].dropna()))},
+            "school": {ALL: words.label("school", ALL), **{code: words.label("school", code) for code in schools}},
+            "actor": {actor: words.label("actor", actor) for actor in sorted(set(self._loads["actor"].dropna()))},
         }
 
     def filters(self) -> list[dict[str, Any]]:
@@ -115,7 +107,7 @@ class StaffBoard:
         return [
             {
                 "id": name,
-                "label": say(f"staff.filter.{name}", self.lang),
+                "label": self.words.say(f"staff.filter.{name}"),
                 "options": [{"value": value, "label": text} for value, text in options.items()],
             }
             for name, options in self._options.items()
@@ -128,21 +120,21 @@ class StaffBoard:
 
     def page(self) -> dict[str, Any]:
         """Return what the page shows whatever is selected."""
-        words = {key: say(key, self.lang) for key in WORDS}
-        notice = say("synthetic" if self._records.declaration.synthetic else "staff.notice", self.lang)
+        words = {key: self.words.say(key) for key in WORDS}
+        notice = self.words.say("synthetic" if self._records.declaration.synthetic else "staff.notice")
         about = [
-            {"term": say(f"staff.about.{name}", self.lang), "text": say(f"staff.about.{name}.text", self.lang)}
+            {"term": self.words.say(f"staff.about.{name}"), "text": self.words.say(f"staff.about.{name}.text")}
             for name in ("signal", "support", "list")
         ]
         return {
             "lang": self.lang,
             "edition": "",
-            "publication": say("staff.title", self.lang),
+            "publication": self.words.say("staff.title"),
             "filters": self.filters(),
             "words": words
             | {
-                "filters.hint": say("staff.hint", self.lang),
-                "page.stray": say("explorer.stray", self.lang),
+                "filters.hint": self.words.say("staff.hint"),
+                "page.stray": self.words.say("explorer.stray"),
                 "notice": notice,
             },
             "about": about,
@@ -167,17 +159,17 @@ class StaffBoard:
         return {
             "lang": self.lang,
             "selection": chosen,
-            "where": say("filters.shown", self.lang, selection=self._where(chosen)),
+            "where": self.words.say("filters.shown", selection=self._where(chosen)),
             "problem": None,
             "answer": self._answer(shares),
             "tiles": self._tiles(chosen, shares),
             "sections": [self._section(name, chosen) for name in self.sections],
-            "reading": [say(f"staff.{name}", self.lang) for name in ("reading", "care", "open")],
+            "reading": [self.words.say(f"staff.{name}") for name in ("reading", "care", "open")],
         }
 
     def _where(self, chosen: Mapping[str, str]) -> str:
         step = self._options["step"][chosen["step"]]
-        return f"{step[0].lower()}{step[1:]}, {selection_words(chosen, self.lang, {'school': self._schools})}"
+        return f"{step[0].lower()}{step[1:]}, {selection_words(chosen, self.words)}"
 
     def _hand_over(self, step: str, cohort: str, school: str) -> Handover:
         records = self._records.cohort(int(cohort))
@@ -189,71 +181,65 @@ class StaffBoard:
         return self._step(chosen["step"], chosen["cohort"], chosen["school"])
 
     def _answer(self, shares: _Shares) -> str:
-        words = {
-            f"{name}_{part}": number(shares[row][column], self.lang)
+        blanks = {
+            f"{name}_{part}": self.words.number(shares[row][column])
             for name, row in (("nobody", "known_to_nobody"), ("lost", "lost"))
             for part, column in (("part", "students"), ("whole", "total"))
         }
-        return say("staff.answer", self.lang, **words)
+        return self.words.say("staff.answer", **blanks)
 
     def _tiles(self, chosen: Mapping[str, str], shares: _Shares) -> list[Tile]:
         found = self._here(chosen)
         told = len(found.receiving_list(self.lang))
-        note = say("tile.of", self.lang, part=number(told, self.lang), whole=students(found.students, self.lang))
-        tiles = [tile("told", number(told, self.lang), note, self.lang)]
+        note = self.words.say("tile.of", part=self.words.number(told), whole=self.words.students(found.students))
+        tiles = [tile("told", self.words.number(told), note, self.words)]
         for key, row in (("nobody", shares["known_to_nobody"]), ("support_lost", shares["lost"])):
             if row["total"]:
-                low, high = (percent(row[bound], self.lang) for bound in ("low", "high"))
-                words = say("staff.interval", self.lang, low=low, high=high)
-                tiles.append(tile(key, percent(row["share"], self.lang), words, self.lang))
+                low, high = (self.words.percent(row[bound]) for bound in ("low", "high"))
+                note = self.words.say("staff.interval", low=low, high=high)
+                tiles.append(tile(key, self.words.percent(row["share"]), note, self.words))
         return tiles
 
     def _section(self, name: str, chosen: Mapping[str, str]) -> dict[str, Any]:
         try:
-            chart, alt, table = getattr(self, f"_{name}")(chosen)
-            empty = "" if chart is not None else say(f"staff.{name}.note", self.lang)
+            chart: Chart = getattr(self, f"_{name}")(chosen)
+            empty = self.words.say("staff.receiving.note") if name == "receiving" else ""
         except DataError:
-            chart, alt, table, empty = None, "", TextTable([], []), say("table.none", self.lang)
-        title = say(f"staff.{name}.title", self.lang)
+            chart, empty = Chart(_NO_DRAWING, "", TextTable([], [])), self.words.say("table.none")
+        title = self.words.say(f"staff.{name}.title")
         return {
             "id": name,
             "title": title,
-            "lead": say(f"staff.{name}.lead", self.lang),
-            "figure": plain(chart) if chart is not None else {"data": [], "layout": {"height": 1}},
-            "alt": alt,
+            "lead": self.words.say(f"staff.{name}.lead"),
+            "figure": chart.plain(),
+            "alt": chart.alt,
             "hidden": "",
-            "help_title": say("help.title", self.lang),
-            "help": [{"term": say("help.definition", self.lang), "text": say(f"staff.{name}.help", self.lang)}],
-            "table": asdict(table) | captions(title, self.lang),
+            "help_title": self.words.say("help.title"),
+            "help": [{"term": self.words.say("help.definition"), "text": self.words.say(f"staff.{name}.help")}],
+            "table": asdict(chart.table) | captions(title, self.words),
             "swipe": "",
             "empty": empty,
         }
 
-    def _handover(self, chosen: Mapping[str, str]) -> _Drawn:
-        counts = self._here(chosen).counts
-        return handover_bars(counts, self.lang), describe_handover(counts, self.lang), handover_table(counts, self.lang)
+    def _handover(self, chosen: Mapping[str, str]) -> Chart:
+        return handover_bars(self._here(chosen), self.words)
 
-    def _receiving(self, chosen: Mapping[str, str]) -> _Drawn:
+    def _receiving(self, chosen: Mapping[str, str]) -> Chart:
         """List the students; it is a table alone."""
-        return None, "", receiving_table(self._here(chosen), self.lang, self._schools)
+        students = self._here(chosen).receiving_list(self.lang)
+        return Chart(_NO_DRAWING, "", receiving_table(students, self.words))
 
-    def _coverage(self, chosen: Mapping[str, str]) -> _Drawn:
+    def _coverage(self, chosen: Mapping[str, str]) -> Chart:
         kept = self._covered[self._covered["cohort"] == int(chosen["cohort"])]
         if chosen["school"] != ALL:
             kept = kept[kept["school_id"] == chosen["school"]]
         counts = kept.groupby("term")[["with_signal", "without_support"]].sum()
         order = [term for term in self._found.settings["terms"] if term in counts.index]
         table = with_share(counts.loc[order].reset_index(), "without_support", "with_signal")
-        return coverage_by_term(table, self.lang), describe_coverage(table, self.lang), coverage_table(table, self.lang)
+        return coverage_by_term(table, self.words)
 
-    def _caseload(self, chosen: Mapping[str, str]) -> _Drawn:
-        table = self._loads[self._loads["actor"] == chosen["actor"]]
-        return (
-            caseload_over_time(table, self.lang),
-            describe_caseload(table, self.lang),
-            caseload_table(table, self.lang),
-        )
+    def _caseload(self, chosen: Mapping[str, str]) -> Chart:
+        return caseload_over_time(self._loads[self._loads["actor"] == chosen["actor"]], self.words)
 
-    def _kaa(self, chosen: Mapping[str, str]) -> _Drawn:
-        table = kaa_outcomes(self._records).table
-        return kaa_shares(table, self.lang), describe_kaa(table, self.lang), kaa_table(table, self.lang)
+    def _kaa(self, chosen: Mapping[str, str]) -> Chart:
+        return kaa_shares(kaa_outcomes(self._records), self.words)

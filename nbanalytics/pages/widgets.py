@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import anywidget
 import traitlets
@@ -17,11 +18,10 @@ from nbanalytics.pages.board import Board, ReleaseLike
 from nbanalytics.text import LANGUAGES
 
 if TYPE_CHECKING:
-    from nbanalytics.pages.explorer import Explorer
-    from nbanalytics.pages.staff_board import StaffBoard
     from nbanalytics.records import StudentRecords
     from nbanalytics.release import Release
-from importlib.resources import files
+
+_Source = TypeVar("_Source")
 
 #: What pages are made of, in the order in which it stands before a page's own script.
 _SHARED = ("parts.js", "downloads.js", "charts.js")
@@ -54,27 +54,36 @@ PAGE_TYPE = "application/vnd.nbanalytics.page+json"
 _PAGES = Path(__file__).parent
 
 
-# What the pages of this process are made of, where somebody has opened it for them.
-_GIVEN: ContextVar[tuple[Release, str] | None] = ContextVar("given", default=None)
+# What the pages of this process show, where it was opened for them: a release, an Explorer or a StaffBoard.
+_GIVEN: ContextVar[tuple[Any, str] | None] = ContextVar("given", default=None)
 
 
-_EXPLORED: ContextVar[Explorer | None] = ContextVar("explored", default=None)
-_STAFF: ContextVar[StaffBoard | None] = ContextVar("staff", default=None)
+def give(source: Any, lang: str) -> None:
+    """Let the pages that this process makes from now on show what is open already, in a language.
 
-
-def give(release: Release, lang: str) -> None:
-    """Let the pages that this process makes from now on show a release that is open already, in a language."""
-    _GIVEN.set((release, lang))
+    Parameters
+    ----------
+    source
+        A release; for their pages an ``Explorer`` or a ``StaffBoard``.
+    lang
+        ``"sv"`` or ``"en"``.
+    """
+    _GIVEN.set((source, lang))
 
 
 @contextmanager
-def giving(release: Release, lang: str) -> Iterator[None]:
-    """Let the pages that are made within show a release that is open already, in a language."""
-    token = _GIVEN.set((release, lang))
+def giving(source: Any, lang: str) -> Iterator[None]:
+    """Let the pages that are made within show what is open already, as :func:`give` does."""
+    token = _GIVEN.set((source, lang))
     try:
         yield
     finally:
         _GIVEN.reset(token)
+
+
+def _given(kind: type[_Source]) -> _Source | None:
+    source, _ = _GIVEN.get() or (None, "")
+    return source if isinstance(source, kind) else None
 
 
 def open_release(default: str | Path = "release") -> Release:
@@ -95,12 +104,10 @@ def open_release(default: str | Path = "release") -> Release:
     ReleaseError
         If the folder is missing, incomplete or altered.
     """
-    given = _GIVEN.get()
-    if given is not None:
-        return given[0]
-    from nbanalytics.release import read_release
+    from nbanalytics.release import Release, read_release
 
-    return read_release(Path(os.environ.get(RELEASE_VARIABLE) or default))
+    given = _given(Release)
+    return given if given is not None else read_release(Path(os.environ.get(RELEASE_VARIABLE) or default))
 
 
 class BoardPage(anywidget.AnyWidget):
@@ -180,11 +187,6 @@ def records_folder(default: str | Path) -> Path:
     return Path(os.environ.get(RECORDS_VARIABLE) or default)
 
 
-def give_explorer(explorer: Explorer) -> None:
-    """Let the explorer's pages of this process show records that were prepared already."""
-    _EXPLORED.set(explorer)
-
-
 class ExplorerPage(BoardPage):
     """Explore records: year 6 against year 9, one point per student, with what follows from a choice of points.
 
@@ -204,8 +206,8 @@ class ExplorerPage(BoardPage):
     def __init__(self, records: StudentRecords | str | Path, lang: str = "sv") -> None:
         from nbanalytics.pages.explorer import Explorer  # a board's page does without what it imports
 
-        explorer = _EXPLORED.get()
-        self._explorer = explorer if explorer is not None else Explorer.of(records)
+        given = _given(Explorer)
+        self._explorer = given if given is not None else Explorer.of(records)
         self._open(lang)
 
     def _in(self, lang: str) -> Any:
@@ -224,11 +226,6 @@ class BaselinePage(BoardPage):
     """
 
     kind: ClassVar[type[Board]] = BaselineBoard
-
-
-def give_staff(board: StaffBoard) -> None:
-    """Let the staff's pages of this process show records that were prepared already."""
-    _STAFF.set(board)
 
 
 class StaffPage(BoardPage):
@@ -252,7 +249,7 @@ class StaffPage(BoardPage):
     ) -> None:
         from nbanalytics.pages.staff_board import StaffBoard  # a board's page does without what it imports
 
-        given = _STAFF.get()
+        given = _given(StaffBoard)
         self._staff = given if given is not None else StaffBoard.of(records, lang, sections)
         self._open(lang)
 

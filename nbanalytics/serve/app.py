@@ -36,7 +36,7 @@ from nbanalytics.serve.handlers import (
 )
 from nbanalytics.serve.settings import SECURE, TEMPLATE, Limits, settings_for
 from nbanalytics.serve.shelf import Shelf
-from nbanalytics.text import LANGUAGES, say
+from nbanalytics.text import LANGUAGES, Words
 
 if TYPE_CHECKING:
     from nbanalytics.release import Release
@@ -240,10 +240,10 @@ class DashboardServer(Voila):  # type: ignore[misc]
         site = self._shelf.site
         self.config.VoilaConfiguration.resources = {
             "nbanalytics": {
-                "around": {lang: around(manifest, lang) for lang in LANGUAGES},
+                "around": {lang: around(manifest, Words(lang)) for lang in LANGUAGES},
                 "statement": self.reads == "release",
                 "names": site.names if site is not None else {},
-                "words": {lang: {key: say(key, lang) for key in PAGE_WORDS} for lang in LANGUAGES},
+                "words": {lang: {key: Words(lang).say(key) for key in PAGE_WORDS} for lang in LANGUAGES},
             }
         }
 

@@ -16,7 +16,7 @@ from nbanalytics.serve.app import DashboardServer, server_of
 from nbanalytics.serve.gate import access
 from nbanalytics.serve.handlers import DashboardHandler
 from nbanalytics.serve.settings import Limits
-from nbanalytics.text import say
+from nbanalytics.text import Words
 
 _PAGES = 8  # a researcher's own tabs
 
@@ -115,7 +115,7 @@ def explore(
 
     read_records(folder)  # what is wrong with them is told here, and not by a page that stays empty
     entry, entrance, limits = closed_page(page), access(closed=True), Limits(_PAGES)
-    titles = {"title": say(f"{page}.title"), "title_en": say(f"{page}.title", "en")}
+    titles = {"title": Words("sv").say(f"{page}.title"), "title_en": Words("en").say(f"{page}.title")}
     kind, desk = (
         (StaffServer, Desk(titles))
         if page == "staff"

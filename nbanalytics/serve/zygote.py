@@ -57,18 +57,18 @@ def _open_release(folder: str, lang: str) -> None:
 def _open_records(folder: str, lang: str) -> None:
     """Read the records, do what the explorer does once, and draw its page."""
     from nbanalytics.pages.explorer import Explorer
-    from nbanalytics.pages.widgets import ExplorerPage, give_explorer
+    from nbanalytics.pages.widgets import ExplorerPage, give
 
-    give_explorer(Explorer.of(folder, lang))
+    give(Explorer.of(folder, lang), lang)
     ExplorerPage(folder, lang).close()
 
 
 def _open_staff(folder: str, lang: str) -> None:
     """Read the records, do what the staff's page does once, and draw it."""
     from nbanalytics.pages.staff_board import StaffBoard
-    from nbanalytics.pages.widgets import StaffPage, give_staff
+    from nbanalytics.pages.widgets import StaffPage, give
 
-    give_staff(StaffBoard.of(folder, lang))
+    give(StaffBoard.of(folder, lang), lang)
     StaffPage(folder, lang).close()
 
 

@@ -18,7 +18,7 @@ from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 from nbanalytics.support.register import chosen, open_register
 from nbanalytics.terms import term_dates
-from nbanalytics.text import label, number, say
+from nbanalytics.text import Words
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -246,12 +246,13 @@ class SupportOutcome(Shown):
         str
             A sentence for each outcome, one if the groups still differ, and the reservation.
         """
-        sentences = [_sentence(row, lang) for row in self.table.to_dict("records")]
+        words = Words(lang)
+        sentences = [_sentence(row, words) for row in self.table.to_dict("records")]
         off = self.balance[self.balance["after"].abs() > BALANCED]
         if len(off):
             names = ", ".join(sorted(set(off["covariate"])))
-            sentences.append(say("support.reading.unbalanced", lang, names=names))
-        return " ".join([*sentences, say("support.reading.care", lang)])
+            sentences.append(words.say("support.reading.unbalanced", names=names))
+        return " ".join([*sentences, words.say("support.reading.care")])
 
 
 def support_outcome(
@@ -428,18 +429,17 @@ def _refuse_few(supported: Bools, outcome: str, min_students: int) -> None:
         )
 
 
-def _sentence(row: Mapping[Any, Any], lang: str) -> str:
+def _sentence(row: Mapping[Any, Any], words: Words) -> str:
     key = "same" if row["low"] <= 0 <= row["high"] else "higher" if row["effect"] > 0 else "lower"
     size = row["effect"] if key == "same" else abs(row["effect"])
-    return say(
+    return words.say(
         f"support.reading.{key}",
-        lang,
-        outcome=label("support_outcome", row["outcome"], lang),
-        unit=label("support_unit", row["outcome"], lang),
-        effect=number(size, lang, 2),
-        low=number(row["low"], lang, 2),
-        high=number(row["high"], lang, 2),
-        effect_sd=number(row["effect_sd"], lang, 2),
-        e_value=number(row["e_value"], lang, 1),
-        e_value_limit=number(row["e_value_limit"], lang, 1),
+        outcome=words.label("support_outcome", row["outcome"]),
+        unit=words.label("support_unit", row["outcome"]),
+        effect=words.number(size, 2),
+        low=words.number(row["low"], 2),
+        high=words.number(row["high"], 2),
+        effect_sd=words.number(row["effect_sd"], 2),
+        e_value=words.number(row["e_value"], 1),
+        e_value_limit=words.number(row["e_value_limit"], 1),
     )

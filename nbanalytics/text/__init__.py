@@ -1,33 +1,25 @@
-"""The words of the figures and dashboards: one catalogue, Swedish and English, numbers by Babel.
+"""The words of charts and pages: Swedish and English, numbers by Babel.
 
-Everything that a reader of a page sees passes through here: :func:`say` for sentences, :func:`label` for codes,
-:func:`number` and :func:`percent` for figures, :func:`answer` and :func:`reading` for the paragraphs that are
-computed from the cells shown.
+Everything that a reader of a page sees passes through here: :class:`Words` for sentences, labels and numbers,
+:func:`answer` and :func:`reading` for the paragraphs that are computed from the cells shown.
 """
 
 from __future__ import annotations
 
-from nbanalytics.text.catalogue import LANGUAGES, comparing, label, say, wording
 from nbanalytics.text.cells import Cell, Cells
-from nbanalytics.text.numbers import NOT_APPLICABLE, SUPPRESSED, cell_text, number, percent, signed, students
-from nbanalytics.text.reading import answer, reading, selection_words
+from nbanalytics.text.reading import answer, hidden_words, reading, selection_words
+from nbanalytics.text.words import ENGLISH, LANGUAGES, NOT_APPLICABLE, SUPPRESSED, Words
 
 __all__ = [
+    "ENGLISH",
     "LANGUAGES",
     "NOT_APPLICABLE",
     "SUPPRESSED",
     "Cell",
     "Cells",
+    "Words",
     "answer",
-    "cell_text",
-    "comparing",
-    "label",
-    "number",
-    "percent",
+    "hidden_words",
     "reading",
-    "say",
     "selection_words",
-    "signed",
-    "students",
-    "wording",
 ]

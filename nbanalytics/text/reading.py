@@ -8,29 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import sqrt
 
-from nbanalytics.text.catalogue import label, say
 from nbanalytics.text.cells import Cells
-from nbanalytics.text.numbers import number, percent, students
+from nbanalytics.text.words import Words
 
 _Z = 1.96  # two-sided 95 %
 
 
-def selection_words(
-    selection: Mapping[str, str],
-    lang: str = "sv",
-    names: Mapping[str, Mapping[str, str]] | None = None,
-    cohorts: Sequence[str] = (),
-) -> str:
+def selection_words(selection: Mapping[str, str], words: Words, cohorts: Sequence[str] = ()) -> str:
     """Say in words what a selection of the filters holds.
 
     Parameters
     ----------
     selection
         Filter to value, ``"*"`` for all.
-    lang
-        ``"sv"`` or ``"en"``.
-    names
-        Labels by dimension, as in a release's manifest.
+    words
+        The words to use; its ``names`` hold those of a release's manifest.
     cohorts
         All cohorts of the release, to name the years when none is chosen.
 
@@ -41,25 +33,26 @@ def selection_words(
 
     Examples
     --------
-    >>> selection_words({"cohort": "2018", "school": "*", "sex": "boy", "newly_arrived": "*"})
+    >>> chosen = {"cohort": "2018", "school": "*", "sex": "boy", "newly_arrived": "*"}
+    >>> selection_words(chosen, Words("sv"))
     'avgångsår 2018, alla skolor, pojkar'
     """
-    words = []
+    parts = []
     cohort = selection.get("cohort", "*")
     if cohort != "*":
-        words.append(say("selection.cohort", lang, value=cohort))
+        parts.append(words.say("selection.cohort", value=cohort))
     elif len(cohorts) > 1:
-        words.append(say("selection.cohorts", lang, first=cohorts[0], last=cohorts[-1]))
+        parts.append(words.say("selection.cohorts", first=cohorts[0], last=cohorts[-1]))
     elif cohorts:
-        words.append(say("selection.cohort", lang, value=cohorts[0]))
+        parts.append(words.say("selection.cohort", value=cohorts[0]))
     school = selection.get("school", "*")
-    name = label("school", school, lang, (names or {}).get("school"))
-    words.append(name.lower() if school == "*" else name)
+    name = words.label("school", school)
+    parts.append(name.lower() if school == "*" else name)
     for dimension in ("sex", "newly_arrived"):
         value = selection.get(dimension, "*")
         if value != "*":
-            words.append(label(dimension, value, lang, (names or {}).get(dimension)).lower())
-    return ", ".join(words)
+            parts.append(words.label(dimension, value).lower())
+    return ", ".join(parts)
 
 
 def _worst_terms(drops: Cells) -> tuple[list[str], float | None]:
@@ -76,15 +69,15 @@ def _some_terms_hidden(drops: Cells) -> bool:
     return any(cell.measure == "lost" and cell.status == "suppressed" for cell in drops)
 
 
-def answer(cells: Mapping[str, Cells], lang: str = "sv") -> str:
+def answer(cells: Mapping[str, Cells], words: Words) -> str:
     """Answer "when do we lose them?" in one or two sentences.
 
     Parameters
     ----------
     cells
         The tables ``eligibility`` and ``droppoints`` of one selection.
-    lang
-        ``"sv"`` or ``"en"``.
+    words
+        The words to use.
 
     Returns
     -------
@@ -95,66 +88,64 @@ def answer(cells: Mapping[str, Cells], lang: str = "sv") -> str:
     start, lost = flow.value(start="eligible"), flow.value(start="eligible", end="not_eligible")
     total, end = flow.value(), flow.value(end="eligible")
     if lost is None and total is not None and start is not None and end is not None:
-        words = {"start": number(start, lang), "end": number(end, lang)}
-        first = say("answer.both", lang, students=students(total, lang), **words)
+        ends = {"start": words.number(start), "end": words.number(end)}
+        first = words.say("answer.both", students=words.students(total), **ends)
     elif start is None or lost is None:
-        first = say("answer.groups_hidden", lang)
+        first = words.say("answer.groups_hidden")
     else:
-        first = say("answer.groups", lang, start=students(start, lang), lost=number(lost, lang))
+        first = words.say("answer.groups", start=words.students(start), lost=words.number(lost))
     terms, most = _worst_terms(drops)
     hidden = _some_terms_hidden(drops)
     if most is None:
-        return f"{first} {say('answer.term_hidden', lang)}" if hidden else first
-    names = [label("term_long", term, lang) for term in terms]
+        return f"{first} {words.say('answer.term_hidden')}" if hidden else first
+    names = [words.label("term_long", term) for term in terms]
     if len(names) > 1:
-        together = say("and", lang).join([", ".join(names[:-1]), names[-1]])
-        return f"{first} {say('answer.term_tied', lang, terms=together, lost=students(most, lang))}"
+        together = words.say("and").join([", ".join(names[:-1]), names[-1]])
+        return f"{first} {words.say('answer.term_tied', terms=together, lost=words.students(most))}"
     key = "answer.term_partly" if hidden else "answer.term"
-    return f"{first} {say(key, lang, term=names[0], lost=students(most, lang))}"
+    return f"{first} {words.say(key, term=names[0], lost=words.students(most))}"
 
 
-def _shares(flow: Cells, lang: str) -> list[str]:
+def _shares(flow: Cells, words: Words) -> list[str]:
     total, start, end = flow.value(), flow.value(start="eligible"), flow.value(end="eligible")
     said = []
     if total and start is not None and end is not None:
         said.append(
-            say(
+            words.say(
                 "reading.shares",
-                lang,
-                start=number(start, lang),
-                start_share=percent(start / total, lang),
-                end=number(end, lang),
-                end_share=percent(end / total, lang),
+                start=words.number(start),
+                start_share=words.percent(start / total),
+                end=words.number(end),
+                end_share=words.percent(end / total),
             )
         )
     lost = flow.value(start="eligible", end="not_eligible")
     gained = flow.value(start="not_eligible", end="eligible")
     if lost is not None and gained is not None:
-        said.append(say("reading.both_ways", lang, lost=students(lost, lang), gained=students(gained, lang)))
+        said.append(words.say("reading.both_ways", lost=words.students(lost), gained=words.students(gained)))
     return said
 
 
-def _when(drops: Cells, lang: str) -> list[str]:
+def _when(drops: Cells, words: Words) -> list[str]:
     terms, most = _worst_terms(drops)
     said = []
     risk = drops.value("at_risk", term=terms[0]) if len(terms) == 1 else None
     if most is not None and risk:
         said.append(
-            say(
+            words.say(
                 "reading.when_partly" if _some_terms_hidden(drops) else "reading.when",
-                lang,
-                term=label("term_long", terms[0], lang),
-                lost=students(most, lang),
-                share=percent(most / risk, lang, 1),
+                term=words.label("term_long", terms[0]),
+                lost=words.students(most),
+                share=words.percent(most / risk, 1),
             )
         )
-    said.extend(_transition(drops, lang))
+    said.extend(_transition(drops, words))
     if _some_terms_hidden(drops):
-        said.append(say("reading.when_hidden", lang))
+        said.append(words.say("reading.when_hidden"))
     return said
 
 
-def _transition(drops: Cells, lang: str) -> list[str]:
+def _transition(drops: Cells, words: Words) -> list[str]:
     """Compare the first term after the start with the others, where every number is shown."""
     terms = drops.codes("term")
     lost = [drops.value("lost", term=term) for term in terms]
@@ -173,10 +164,10 @@ def _transition(drops: Cells, lang: str) -> list[str]:
         key = "reading.transition_same"
     else:
         key = "reading.transition_higher" if first > rest else "reading.transition_lower"
-    return [say(key, lang, first=percent(first, lang, 1), rest=percent(rest, lang, 1))]
+    return [words.say(key, first=words.percent(first, 1), rest=words.percent(rest, 1))]
 
 
-def _subject(subjects: Cells, lang: str, names: Mapping[str, str] | None) -> list[str]:
+def _subject(subjects: Cells, words: Words) -> list[str]:
     totals = {code: subjects.value(subject=code, term="*") for code in subjects.codes("subject")}
     shown = {code: value for code, value in totals.items() if value}
     if not shown:
@@ -184,23 +175,17 @@ def _subject(subjects: Cells, lang: str, names: Mapping[str, str] | None) -> lis
     worst = max(shown, key=lambda code: shown[code])
     if list(shown.values()).count(shown[worst]) > 1:
         return []
-    name = label("subject", worst, lang, names)
-    name = name[0].lower() + name[1:] if lang == "sv" else name
-    return [say("reading.subject", lang, subject=name, students=students(shown[worst], lang))]
+    name = words.label("subject", worst)
+    name = name[0].lower() + name[1:] if words.lang == "sv" else name
+    return [words.say("reading.subject", subject=name, students=words.students(shown[worst]))]
 
 
-def told_hidden(hidden: int, lang: str) -> str:
+def hidden_words(hidden: int, words: Words) -> str:
     """Say how many figures of a page are hidden."""
-    return say("reading.hidden" if hidden != 1 else "reading.hidden.one", lang, hidden=str(hidden))
+    return words.say("reading.hidden" if hidden != 1 else "reading.hidden.one", hidden=str(hidden))
 
 
-def reading(
-    cells: Mapping[str, Cells],
-    where: str,
-    lang: str = "sv",
-    hidden: int = 0,
-    subjects: Mapping[str, str] | None = None,
-) -> list[str]:
+def reading(cells: Mapping[str, Cells], where: str, words: Words, hidden: int = 0) -> list[str]:
     """Say in plain words how the result can be read, from the cells shown and nothing else.
 
     Parameters
@@ -209,12 +194,10 @@ def reading(
         The tables ``eligibility``, ``droppoints`` and ``lost_subjects`` of one selection.
     where
         The selection in words (see :func:`selection_words`).
-    lang
-        ``"sv"`` or ``"en"``.
+    words
+        The words to use.
     hidden
         Number of suppressed cells on the page.
-    subjects
-        Labels of subjects that the catalogue does not know.
 
     Returns
     -------
@@ -224,13 +207,13 @@ def reading(
     """
     total = cells["eligibility"].value()
     if total is None:
-        paragraphs = [say("reading.who_hidden", lang, selection=where)]
+        paragraphs = [words.say("reading.who_hidden", selection=where)]
     else:
-        who = say("reading.who", lang, students=students(total, lang), selection=where)
-        paragraphs = [" ".join([who, *_shares(cells["eligibility"], lang)])]
-    paragraphs.append(" ".join(_when(cells["droppoints"], lang)))
-    paragraphs.append(" ".join(_subject(cells["lost_subjects"], lang, subjects)))
-    care = [say("reading.care", lang)]
+        who = words.say("reading.who", students=words.students(total), selection=where)
+        paragraphs = [" ".join([who, *_shares(cells["eligibility"], words)])]
+    paragraphs.append(" ".join(_when(cells["droppoints"], words)))
+    paragraphs.append(" ".join(_subject(cells["lost_subjects"], words)))
+    care = [words.say("reading.care")]
     if hidden:
-        care.insert(0, told_hidden(hidden, lang))
+        care.insert(0, hidden_words(hidden, words))
     return [text for text in [*paragraphs, " ".join(care)] if text]

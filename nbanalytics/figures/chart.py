@@ -1,0 +1,194 @@
+"""A chart: what is drawn, its text alternative and its table, in one object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from nbanalytics.figures.style import FONT, INK, MUTED, PAPER
+from nbanalytics.text import Cells, Words
+
+Drawing = dict[str, Any]
+Row = Mapping[Any, Any]
+_SEPARATORS = {"sv": ",\u00a0", "en": ".,"}
+
+
+@dataclass(frozen=True, repr=False)
+class TextTable:
+    """A table of text: the first column names the rows, the others hold numbers as they are written.
+
+    Attributes
+    ----------
+    columns
+        Headings.
+    rows
+        Rows of text, as long as ``columns``.
+    words
+        How many columns from the left hold words rather than numbers.
+    words_right
+        How many from the right do.
+    intervals
+        Where two columns hold the bounds of the interval of the column before them: the place of the lower one, and
+        what a page calls the two where it writes them beneath the value. A file has them apart.
+    """
+
+    columns: list[str]
+    rows: list[list[str]]
+    words: int = 1
+    words_right: int = 0
+    intervals: dict[int, str] = field(default_factory=dict)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the table as a dataframe of text."""
+        return pd.DataFrame(self.rows, columns=self.columns)
+
+    def __repr__(self) -> str:
+        return self.to_pandas().to_string(index=False)
+
+    def _repr_html_(self) -> str:
+        return str(self.to_pandas().to_html(index=False))
+
+
+@dataclass(frozen=True, repr=False)
+class Chart:
+    """A chart with its text alternative and its table. A notebook shows all three.
+
+    Attributes
+    ----------
+    drawing
+        ``data`` and ``layout`` as plotly's JavaScript takes them. Nothing has checked them, which makes a page ten
+        times as fast; :meth:`figure` does.
+    alt
+        What the chart shows in a sentence, for those who do not see it.
+    table
+        The numbers of the chart as they are written.
+
+    Examples
+    --------
+    >>> from nbanalytics.figures import groups_bar
+    >>> chart = groups_bar(pd.DataFrame({"group": ["5", "6"], "students": [15, 23]}))
+    >>> chart.alt.partition(". ")[2]
+    '5 Became eligible: 15 (39%); 6 Lost eligibility: 23 (61%).'
+    >>> list(chart.figure().data[0].x)
+    [15.0, 23.0]
+    """
+
+    drawing: Drawing
+    alt: str
+    table: TextTable
+
+    def figure(self) -> Any:
+        """Return the chart as a ``plotly.graph_objects.Figure``, which plotly checks."""
+        import plotly.graph_objects as go
+
+        # Without a template of its own a figure takes plotly's colours.
+        return go.Figure({**self.drawing, "layout": {"template": "none", **self.drawing["layout"]}})
+
+    def plain(self) -> Drawing:
+        """Return the drawing as plain JSON values, with null for what is nan, as a page takes it."""
+        found: Drawing = json.loads(json.dumps(self.drawing), parse_constant=lambda _: None)
+        return found
+
+    def __repr__(self) -> str:
+        return f"{self.alt}\n\n{self.table!r}"
+
+    def _repr_html_(self) -> str:
+        """Return the text alternative, with the table behind it."""
+        return f"<details><summary>{escape(self.alt)}</summary>{self.table._repr_html_()}</details>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        figure = json.loads(self.figure().to_json())
+        return {
+            "application/vnd.plotly.v1+json": figure,
+            "text/html": self._repr_html_(),
+            "text/plain": repr(self),
+        }
+
+    def _ipython_display_(self) -> None:
+        """Show the figure as plotly shows its own, and beneath it the text alternative that opens the table."""
+        from IPython.display import display
+
+        self.figure()._ipython_display_()
+        display({"text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)  # type: ignore[no-untyped-call]
+
+
+def table_of(shown: Any, name: str = "table") -> Any:
+    """Return a result's table; a table, or cells, as they are.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> table_of(SimpleNamespace(counts="its counts"), "counts")
+    'its counts'
+    """
+    return shown if isinstance(shown, Cells) or hasattr(shown, "columns") else getattr(shown, name)
+
+
+def cells_of(shown: Any, name: str = "table") -> Cells:
+    """Return the cells of a table, or of a result's."""
+    return Cells.of(table_of(shown, name))
+
+
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as mappings of column to value."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def drawing(traces: Iterable[Drawing], words: Words, height: int, **layout: Any) -> Drawing:
+    """Return a chart in the look of the house.
+
+    Parameters
+    ----------
+    traces
+        Traces of plotly, with their ``type``.
+    words
+        Their language sets decimal comma or point.
+    height
+        Height in pixels; the width follows the page.
+    **layout
+        Further settings of the layout.
+
+    Returns
+    -------
+    dict
+        ``data`` and ``layout``.
+    """
+    look: Drawing = {
+        "height": height,
+        "autosize": True,
+        "separators": _SEPARATORS[words.lang],
+        "font": {"family": FONT, "size": 14, "color": INK},
+        "paper_bgcolor": PAPER,
+        "plot_bgcolor": PAPER,
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "showlegend": False,
+        "dragmode": False,
+        "hoverlabel": {"font": {"family": FONT, "size": 14, "color": INK}, "bgcolor": PAPER, "bordercolor": MUTED},
+    }
+    return {"data": list(traces), "layout": look | layout}
+
+
+def nothing(words: Words) -> Drawing:
+    """Return an empty chart, for a selection of which nothing can be drawn."""
+    return drawing([], words, height=120, xaxis={"visible": False}, yaxis={"visible": False})
+
+
+def heads(words: Words, *keys: str) -> list[str]:
+    """Return headings of columns by their key."""
+    return [words.say(f"column.{key}") for key in keys]
+
+
+def with_bounds(column: str, words: Words) -> list[str]:
+    """Return the headings of an estimate and of the bounds of its interval.
+
+    Examples
+    --------
+    >>> with_bounds("Share", Words("en"))
+    ['Share', 'Share, lower limit', 'Share, upper limit']
+    """
+    return [column, *(words.say(f"column.{bound}", column=column) for bound in ("low", "high"))]
