@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -15,10 +15,7 @@ from nbanalytics.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 import hashlib
-import http.client
 import json
-import urllib.error
-import urllib.request
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -40,16 +37,29 @@ class _FaultOfTheMoment(Exception):
         self.wait = wait
 
 
-class _SameHost(urllib.request.HTTPRedirectHandler):
-    """Follow a redirect only where a page could have been asked for in the first place."""
+def _session() -> Any:
+    """Return a session of requests that follows a redirect only to where a page could have been asked for."""
+    try:
+        import requests
+    except ImportError:
+        raise DataError(
+            "Kolada needs the library requests. Install it: pip install '.[research]' in the project's folder."
+        ) from None
 
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        if _host(newurl) != _host(req.full_url):
-            raise DataError(
-                f"{_host(req.full_url)} sends the question on to another host, {_host(newurl)}. "
-                "That is not followed; check the base URL."
-            )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+    class SameHost(requests.Session):
+        def get_redirect_target(self, resp: Any) -> Any:
+            target = super().get_redirect_target(resp)
+            if target and _host(urljoin(resp.url, target)) != _host(resp.url):
+                raise DataError(
+                    f"{_host(resp.url)} sends the question on to another host",
+                    "That is not followed; check the base URL.",
+                )
+            return target
+
+    session = SameHost()
+    # Without compression a page has as many bytes as are counted.
+    session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "nbanalytics"})
+    return session
 
 
 @dataclass
@@ -68,8 +78,8 @@ class Pages:
         Seconds for one try, the reading of the page included.
     tries : int
         How often a page is asked for before it is given up.
-    sleep, clock, rng
-        How to wait, what time it is and the chance in the pauses: tests bring their own.
+    sleep, clock
+        How to wait and what time it is: tests bring their own.
     remarks : list of str
         What a person should know of the answers so far.
     """
@@ -81,15 +91,14 @@ class Pages:
     tries: int = 4
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.time
-    rng: random.Random = field(default_factory=random.Random)
     remarks: list[str] = field(default_factory=list)
+    _session: Any = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname or self.tries < 1 or self.timeout <= 0:
             raise DataError("The base URL must begin with https:// and name a host, tries and timeout be above 0.")
         self.base_url = self.base_url.rstrip("/")
-        self._opener = urllib.request.build_opener(_SameHost)
 
     def values(self, path: str) -> list[Any]:
         """Return the ``values`` of all pages of a question.
@@ -158,43 +167,55 @@ class Pages:
         return urlunsplit((base.scheme, base.netloc, parts.path, parts.query, ""))
 
     def _page(self, url: str) -> Any:
-        for failed in range(self.tries - 1):
-            try:
-                return self._try(url)
-            except _FaultOfTheMoment as fault:
-                pause = min(LONGEST_PAUSE, 0.5 * 2**failed) * (0.5 + self.rng.random())
-                self.sleep(min(LONGEST_PAUSE, max(pause, fault.wait)))
-        return self._try(url)
+        from urllib3.exceptions import MaxRetryError, ProtocolError
+        from urllib3.util.retry import RequestHistory, Retry
 
-    def _try(self, url: str) -> Any:
-        request = urllib.request.Request(url, headers={"Accept": "application/json", "User-Agent": "nbanalytics"})
+        # urllib3 makes no pause after the first fault; with one in the history the pauses are 0.5, 1, 2, … seconds.
+        earlier = (RequestHistory("GET", url, None, None, None),)
+        retry = Retry(
+            self.tries - 1, backoff_factor=0.25, backoff_jitter=0.25, backoff_max=LONGEST_PAUSE, history=earlier
+        )
+        while True:
+            try:
+                return self._try(url, retry)
+            except _FaultOfTheMoment as fault:
+                try:
+                    retry = retry.increment("GET", url, error=ProtocolError(str(fault)))
+                except (MaxRetryError, ProtocolError):
+                    raise fault from None
+                self.sleep(min(LONGEST_PAUSE, max(retry.get_backoff_time(), fault.wait)))
+
+    def _try(self, url: str, retry: Any) -> Any:
+        if self._session is None:
+            self._session = _session()
+        from requests import RequestException, Timeout
+        from urllib3.exceptions import HTTPError, InvalidHeader, ReadTimeoutError
+
         until = time.monotonic() + self.timeout
         try:
-            with self._opener.open(request, timeout=self.timeout) as response:
-                body = _body(response, until)
-        except urllib.error.HTTPError as error:
-            wait = _seconds(error.headers.get("Retry-After") if error.headers else None)
-            error.close()
-            if error.code in _AGAIN or error.code >= 500:
-                raise _FaultOfTheMoment(f"status {error.code}", wait) from None
-            raise DataError(
-                f"{_host(url)} refuses the question with status {error.code}. Check the identifiers and the years."
-            ) from None
-        except TimeoutError:
+            with self._session.get(url, timeout=self.timeout, stream=True) as response:
+                status = response.status_code
+                if status in _AGAIN or status >= 500:
+                    with suppress(InvalidHeader):
+                        raise _FaultOfTheMoment(f"status {status}", retry.get_retry_after(response.raw) or 0.0)
+                    raise _FaultOfTheMoment(f"status {status}")
+                if status >= 400:
+                    raise DataError(
+                        f"{_host(url)} refuses the question with status {status}",
+                        "Check the identifiers and the years.",
+                    )
+                body = _body(response.raw, until)
+        except (TimeoutError, Timeout, ReadTimeoutError):
             raise _FaultOfTheMoment(f"nothing within {self.timeout:g} seconds") from None
-        except http.client.IncompleteRead:
+        except RequestException:
+            raise _FaultOfTheMoment("cannot be reached") from None
+        except HTTPError:
             raise _FaultOfTheMoment("cut off in the middle") from None
-        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-            reason = getattr(error, "reason", error)
-            late = isinstance(reason, TimeoutError)
-            raise _FaultOfTheMoment(
-                f"nothing within {self.timeout:g} seconds" if late else "cannot be reached"
-            ) from None
         try:
             return json.loads(body)
         except (ValueError, RecursionError):
             # Without a stated length, a body that was cut off shows only in this.
-            raise _FaultOfTheMoment("cut off in the middle, or no JSON") from None
+            raise _FaultOfTheMoment("cut off in the middle, or not JSON") from None
 
     def _stored(self, url: str) -> tuple[float, list[Any]] | None:
         if self.cache is None:
@@ -234,8 +255,6 @@ def _body(response: Any, until: float) -> bytes:
         if time.monotonic() > until:
             raise TimeoutError
         parts.append(chunk)
-    if response.length:
-        raise http.client.IncompleteRead(b"", response.length)
     return b"".join(parts)
 
 
@@ -244,10 +263,6 @@ def _host(url: str) -> str:
     parts = urlsplit(url)
     port = parts.port
     return f"{parts.hostname}:{port}" if port not in (None, 80, 443) else str(parts.hostname)
-
-
-def _seconds(text: str | None) -> float:
-    return float(text) if text is not None and text.isdecimal() and len(text) < 6 else 0.0
 
 
 #: The public service.
@@ -280,8 +295,8 @@ class Kolada:
         Seconds for one try of one page.
     tries : int
         How often a page is asked for. Between the tries the client waits about 0.5, 1, 2, … seconds, at most 30.
-    sleep, clock, rng
-        How to wait, what time it is, and the chance in the pauses.
+    sleep, clock
+        How to wait, and what time it is.
 
     Examples
     --------
@@ -304,10 +319,9 @@ class Kolada:
         tries: int = 4,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
-        rng: random.Random | None = None,
     ) -> None:
         folder = None if cache is None else Path(cache)
-        self._pages = Pages(base_url, folder, max_age, timeout, tries, sleep, clock, rng or random.Random())
+        self._pages = Pages(base_url, folder, max_age, timeout, tries, sleep, clock)
 
     @property
     def remarks(self) -> tuple[str, ...]:
