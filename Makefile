@@ -10,12 +10,13 @@ EXTRAS := $(if $(shell command -v java),test$(comma)spark,test)
 WORKERS ?= 3
 PIP_FLAGS ?= --disable-pip-version-check --quiet
 
-.PHONY: help serve test test-slow lint notebooks sample release screenshot plotly benchmark clean
+.PHONY: help serve test test-slow mutation lint notebooks sample release screenshot plotly benchmark clean
 
 help:
 	@echo "make serve       install, build the sample release if it is missing, serve the dashboards on 127.0.0.1"
 	@echo "make test        install, run all tests, re-execute all notebooks and dashboards"
 	@echo "make test-slow   the statistical checks over many seeds, and all examples of each property"
+	@echo "make mutation    faults put into the code one at a time: which do the tests not notice?"
 	@echo "make lint        ruff and mypy"
 	@echo "make sample      simulate data/sample anew"
 	@echo "make release     build dashboards/release from data/sample"
@@ -41,18 +42,22 @@ dashboards/release/manifest.json: | $(VENV)/.serve
 	$(BIN)/nbanalytics release data/sample --out dashboards/release --created 2026-11-21
 
 # Each worker computes with one thread: two workers with two each wait for one another.
-test test-slow notebooks: export OPENBLAS_NUM_THREADS = 1
-test test-slow notebooks: export OMP_NUM_THREADS = 1
+test test-slow notebooks mutation: export OPENBLAS_NUM_THREADS = 1
+test test-slow notebooks mutation: export OMP_NUM_THREADS = 1
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 	$(MAKE) notebooks
 
 notebooks: $(VENV)/.test
-	$(BIN)/python -m pytest --nbval-lax --numprocesses 2 --dist loadfile notebooks dashboards
+	$(BIN)/python -m pytest --nbval-lax --nbval-kernel-startup-timeout 300 --numprocesses 2 --dist loadfile notebooks dashboards
 
 test-slow: $(VENV)/.test
 	NBANALYTICS_EXAMPLES=all $(BIN)/python -m pytest -m "slow or drawn"
+
+# All faults take hours: MUTATION="--sample 20 --only flows" tries some.
+mutation: $(VENV)/.test
+	$(BIN)/python tests/mutation.py $(MUTATION)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -11,15 +11,30 @@ from typing import Any
 import doctest_cohort
 import pytest
 from examples import examples
-from hypothesis import settings
+from hypothesis import HealthCheck, Phase, settings
 
 from nbanalytics import cli
 from nbanalytics.readers import read_records
 from nbanalytics.records import StudentRecords
 
-# Machines of CI are slow and shared: a deadline would test them, not us.
-settings.register_profile("house", deadline=None, max_examples=examples(25))
+# Machines of CI are slow and shared: a deadline would test them, not us. Whoever only counts failures (`make mutation`)
+# does not want the smallest example of each.
+PHASES = [Phase.explicit, Phase.generate, *([] if os.environ.get("NBANALYTICS_SHRINK") == "no" else [Phase.shrink])]
+settings.register_profile(
+    "house",
+    deadline=None,
+    max_examples=examples(25),
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[*PHASES, Phase.reuse],
+)
 settings.load_profile("house")
+
+#: Files that take longest, the longest first: whoever begins one last keeps everybody waiting.
+LONGEST = (
+    "accessibility", "hardening", "release", "browser_board", "browser_explorer", "rounded_release", "serve",
+    "round_trips", "spark", "pages_disclosure", "notebooks", "workbook", "baseline", "risk_features", "risk_models",
+    "staff_board", "nginx", "refusals", "print", "disclosure_engine",
+)  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "data" / "sample"
@@ -34,7 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what hypothesis draws examples for: `make test-slow` draws all of them."""
+    """Begin with the longest files; mark what hypothesis draws examples for: `make test-slow` draws all of them."""
+    rank = {f"test_{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("drawn")

@@ -347,7 +347,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(answer=JSON | st.binary(max_size=60))
 def test_any_answer_is_understood_or_refused(server: Server, answer: Any) -> None:
     asking, _ = client(server, tries=1)
@@ -359,7 +359,7 @@ def test_any_answer_is_understood_or_refused(server: Server, answer: Any) -> Non
                 question()
 
 
-@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(content=st.binary(max_size=60) | JSON.map(lambda content: json.dumps(content).encode()))
 def test_whatever_stands_in_the_cache_is_asked_for_again(server: Server, content: bytes) -> None:
     with tempfile.TemporaryDirectory() as cache:

@@ -225,7 +225,7 @@ def same(found: pd.DataFrame, expected: pd.DataFrame, keys: list[str]) -> None:
 SHARE = st.one_of(st.none(), st.integers(0, 1000).map(lambda tenths: tenths / 10))
 
 
-@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.tuples(st.sampled_from(["0000", "0180", "1883"]), st.integers(2015, 2024)),
