@@ -30,14 +30,14 @@ class NbanalyticsError(Exception):
 
     def __init__(self, what: str, remedy: str = "", where: str = "") -> None:
         super().__init__(what, remedy, where)
-        self.what = what.rstrip(".") if remedy else what
+        self.what = what.removesuffix(".")
         self.remedy = remedy
         self.where = where
 
     def __str__(self) -> str:
         """Compose the message of the fields."""
-        sentence = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{sentence}. {self.remedy}" if self.remedy else sentence
+        said = f"{self.what}. {self.remedy}" if self.remedy else str(self.args[0])
+        return f"{self.where}: {said}" if self.where else said
 
 
 class DataError(NbanalyticsError):

@@ -74,7 +74,7 @@ def refuse_other_names(path: Path) -> None:
         If it does not.
     """
     if path.suffix.lower() != ".xlsx":
-        raise DataError(f"{path.name} is not an Excel file. End its name in .xlsx.")
+        raise DataError(f"{path.name} is not an Excel file", "End its name in .xlsx.")
 
 
 def sheet_name(text: str) -> str:
@@ -132,7 +132,7 @@ def write_sheets(path: str | Path, sheets: Sequence[Sheet | Lines], *, private: 
         with replacing_file(target, 0o600 if private else 0o666) as fresh, fresh.open("wb") as stream:
             book.save(stream)
     except OSError as error:
-        raise DataError(f"{target.name} cannot be written ({error.strerror}). Choose another place.") from None
+        raise DataError(f"{target.name} cannot be written ({error.strerror})", "Choose another place.") from None
 
 
 def _write_lines(page: Any, lines: Lines) -> None:
@@ -162,7 +162,7 @@ def _write_table(page: Any, sheet: Sheet) -> None:
                 _write_cell(page, row, number, value, column)
         except IllegalCharacterError:
             raise DataError(
-                f"Column {column.heading} has a character that Excel cannot hold. Remove it from the data."
+                f"Column {column.heading} has a character that Excel cannot hold", "Remove it from the data."
             ) from None
         if column.choices:
             _offer(page, f"{letter}2:{letter}{max(len(column.values), 1) + 1}", column.choices)

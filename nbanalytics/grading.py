@@ -177,7 +177,9 @@ class Catalogue:
         demands = None if required is None else tuple(tuple(demand.split("/")) for demand in required)
         strange = sorted({code for demand in demands or () for code in demand} - set(self.subjects))
         if strange:
-            raise GradingError(f"No subject {', '.join(strange)} can be required. Known: {', '.join(self.subjects)}.")
+            raise GradingError(
+                f"No subject {', '.join(strange)} can be required", f"Known: {', '.join(self.subjects)}."
+            )
         return replace(
             self, rules=tuple(_varied(held, passes, demands) if held.name == rule else held for held in self.rules)
         )

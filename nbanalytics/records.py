@@ -92,7 +92,7 @@ class StudentRecords:
         absent = [str(year) for year in wanted if year not in present]
         if absent:
             known = ", ".join(str(year) for year in present) or "none at all"
-            raise DataError(f"There is no cohort {', '.join(absent)} in the records. Choose among: {known}.")
+            raise DataError(f"There is no cohort {', '.join(absent)} in the records", f"Choose among: {known}.")
         return self.only(open_frame(self.students).filter(any_of(nw.col("cohort"), wanted)))
 
     def only(self, students: Any) -> StudentRecords:
@@ -131,7 +131,7 @@ class StudentRecords:
         """Return :meth:`term_results` without the cohort, which spares a join of all students."""
         gradings = self.gradings()
         if not gradings:
-            raise DataError("The records hold no students with a cohort. Fill in the column 'cohort' of students.")
+            raise DataError("The records hold no students with a cohort", "Fill in the column 'cohort' of students.")
         students = open_frame(self.students)
         parts = []
         for grading, cohorts in gradings:

@@ -52,6 +52,7 @@ def _half_years(term: str) -> int:
     if named is None:
         raise DataError(
             f"The term {term!r} has no place on the calendar: terms with dates are named by a year and HT or VT, such "
-            "as 6HT and 6VT. Name the terms so in [terms] of records.toml."
+            "as 6HT and 6VT",
+            "Name the terms so in [terms] of records.toml.",
         )
     return 2 * int(named.group(1)) + (named.group(2) == "VT")

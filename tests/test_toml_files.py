@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import pickle
 import re
 import tomllib
 from pathlib import Path
@@ -24,6 +26,7 @@ from nbanalytics.support import theory
 from nbanalytics.toml_files import read_table, read_toml
 
 FILE = "own.toml"
+ERRORS = {"DataError", "GradingError", "UnreadableError"}
 PACKAGE = Path(nbanalytics.__file__).parent
 SHAPES = (
     r"unknown key .+",
@@ -245,7 +248,7 @@ def test_a_file_that_is_not_toml_is_refused_without_its_content(tmp_path):
 
 def test_no_other_module_checks_the_keys_of_a_declaration():
     """The words of the reader stand in no other module."""
-    words = ("means nothing here", "is no table of TOML", "is not a table", "lacks the key", "is no section")
+    words = ("means nothing here", "is no table of TOML", "is not a table. ", "lacks the key", "is no section")
     offenders = [
         f"{path.relative_to(PACKAGE)}: {word}"
         for path in PACKAGE.rglob("*.py")
@@ -253,3 +256,26 @@ def test_no_other_module_checks_the_keys_of_a_declaration():
         if word in path.read_text(encoding="utf-8")
     ]
     assert offenders == []
+
+
+def test_errors_about_files_have_their_remedy_in_a_field():
+    """What the readers raise becomes a finding with a remedy, so that no message has to be taken apart."""
+    offenders = []
+    for path in [*PACKAGE.glob("readers/*.py"), *PACKAGE.glob("municipal/*.py"), PACKAGE / "declaration.py"]:
+        source = path.read_text(encoding="utf-8")
+        assert '.partition(". ")' not in source
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ERRORS and len(node.args) == 1:
+                text = ast.unparse(node.args[0])
+                if re.search(r"[^.]\. [A-Z]", text):
+                    offenders.append(f"{path.name}:{node.lineno}: {text[:80]}")
+    assert offenders == []
+
+
+@pytest.mark.parametrize(
+    "given", [("One text. With its remedy.",), ("what", "Do it.", "own.toml"), ("what.", "Do it.")]
+)
+def test_an_error_keeps_its_fields_when_it_is_copied(given):
+    error = pickle.loads(pickle.dumps(DataError(*given)))
+    assert (str(error), error.remedy) == (str(DataError(*given)), given[1] if len(given) > 1 else "")
+    assert ".." not in str(error)

@@ -280,7 +280,7 @@ def read_absence_list(
     said, assumed = _mapping(path, mapping)
     grids = [grid for grid in read_grids(path, known_cells) if not said.sheet or grid.sheet == said.sheet]
     if not grids:
-        raise DataError(f"{path.name} has no sheet of the name that the mapping says. Mend sheet in [file].")
+        raise DataError(f"{path.name} has no sheet of the name that the mapping says", "Mend sheet in [file].")
     sheets = [sort_rows(grid, said) for grid in grids]
     readings = [
         Reading(pupil, number) for number, sheet in enumerate(sheets) if sheet.columns for pupil in sheet.pupils

@@ -214,9 +214,9 @@ def write_template(path: str | Path, school: str | None = None, rows: int = 40) 
         If the name cannot be one, ``rows`` is not between 1 and 20,000, or the file cannot be written.
     """
     if not 1 <= rows <= MOST_ROWS:
-        raise DataError(f"A form has 1 to {MOST_ROWS:,} rows, not {rows:,}. Choose another number.")
+        raise DataError(f"A form has 1 to {MOST_ROWS:,} rows, not {rows:,}", "Choose another number.")
     if school is not None and (understood(school, "text") != school or not school or school.casefold() == MISSING):
-        raise DataError("The school's name is empty, too long or has characters that no name has. Mend it.")
+        raise DataError("The school's name is empty, too long or has characters that no name has", "Mend it.")
     _write(path, [{"school": school, "list_number": str(number)} for number in range(1, rows + 1)], private=False)
 
 
@@ -238,7 +238,7 @@ def write_form(table: pd.DataFrame, path: str | Path) -> None:
     absent = [name for name in COLUMNS if name not in table.columns]
     if absent or len(table) > MOST_ROWS:
         what = f"has no column {', '.join(absent)}" if absent else f"has more than {MOST_ROWS:,} rows"
-        raise DataError(f"The baseline table {what}. Mend the table.")
+        raise DataError(f"The baseline table {what}", "Mend the table.")
     rows = [_answers(place, row) for place, row in enumerate(table[list(COLUMNS)].to_dict("records"), start=1)]
     _write(path, rows, private=True)
 
@@ -258,13 +258,13 @@ def _answers(place: int, row: dict[Any, Any]) -> dict[str, Any]:
         same = (not given) if means is None else (means == value and cell != MISSING)
         if not same:
             raise DataError(
-                f"Column {field.name}: a value would not read back as it is (row {place} of the table). "
-                "Mend it, or leave it missing."
+                f"Column {field.name}: a value would not read back as it is (row {place} of the table)",
+                "Mend it, or leave it missing.",
             )
     if not set(answers) - {"school", "list_number"} or answers.get("list_number", MISSING) == MISSING:
         raise DataError(
-            f"A row has no list number, or nothing beside school and list number (row {place} of the table). "
-            "Such a row would not be read; fill it in or leave it out."
+            f"A row has no list number, or nothing beside school and list number (row {place} of the table)",
+            "Such a row would not be read; fill it in or leave it out.",
         )
     return answers
 

@@ -39,7 +39,7 @@ def suggested(paths: Sequence[Path]) -> str:
     from nbanalytics.municipal.absence_suggest import suggest_mapping
 
     if len(paths) != 1 or not paths[0].is_file():
-        raise DataError("--suggest drafts the mapping of one absence list. Name that file alone.")
+        raise DataError("--suggest drafts the mapping of one absence list", "Name that file alone.")
     return str(suggest_mapping(paths[0]))
 
 
@@ -97,7 +97,7 @@ def _refuse_records(paths: Sequence[Path]) -> None:
         if (path / "manifest.json").is_file():
             open_folder(path)  # which says what it is
         if path.is_dir() and (path / DECLARATION_FILE).is_file():
-            raise DataError(f"{path} is a folder of records already. Name the files that the municipality has.")
+            raise DataError(f"{path} is a folder of records already", "Name the files that the municipality has.")
 
 
 def _refuse_unusable(reads: Sequence[FileRead]) -> None:
@@ -140,12 +140,12 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if not path.exists():
-            raise DataError(f"There is no file or folder {path}. Check the path.")
+            raise DataError(f"There is no file or folder {path}", "Check the path.")
         inside = [path]
         if path.is_dir():
             entries = (entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith((".", "~$")))
             inside = sorted(entry for entry in entries if entry.suffix.lower() != ".toml")
         if not inside:
-            raise DataError(f"The folder {path} is empty. Name the files to read.")
+            raise DataError(f"The folder {path} is empty", "Name the files to read.")
         files += [file for file in inside if file not in files]
     return files

@@ -43,7 +43,7 @@ def _session() -> Any:
         import requests
     except ImportError:
         raise DataError(
-            "Kolada needs the library requests. Install it: pip install '.[research]' in the project's folder."
+            "Kolada needs the library requests", "Install it: pip install '.[research]' in the project's folder."
         ) from None
 
     class SameHost(requests.Session):
@@ -118,8 +118,8 @@ class Pages:
         except _FaultOfTheMoment as fault:
             if stored is None:
                 raise DataError(
-                    f"{_host(url)} gave no usable answer in {self.tries} tries ({fault}), and none is stored. "
-                    "Check the connection and try again later."
+                    f"{_host(url)} gave no usable answer in {self.tries} tries ({fault}), and none is stored",
+                    "Check the connection and try again later.",
                 ) from None
             days = max(0.0, self.clock() - stored[0]) / 86_400
             self.remarks.append(
@@ -137,13 +137,14 @@ class Pages:
             if following in seen or len(seen) >= MOST_PAGES:
                 raise DataError(
                     f"The pages of {_host(url)} do not end: after {len(seen)} of them the next is one that was there "
-                    "already, or there are too many. Nothing of it is used; ask for less, or tell the service."
+                    "already, or there are too many",
+                    "Nothing of it is used; ask for less, or tell the service.",
                 )
             seen.add(following)
             page = self._page(following)
             found = page.get("values") if isinstance(page, dict) else None
             if not isinstance(page, dict) or not isinstance(found, list):
-                raise DataError(f"{_host(url)} answers without a list 'values'. Check the base URL and its version.")
+                raise DataError(f"{_host(url)} answers without a list 'values'", "Check the base URL and its version.")
             values += found
             following = self._next(page.get("next_url"), following)
         return values
@@ -152,7 +153,7 @@ class Pages:
         if link is None or link == "":
             return None
         if not isinstance(link, str):
-            raise DataError(f"{_host(current)} names a next page that is no text. Tell the service.")
+            raise DataError(f"{_host(current)} names a next page that is no text", "Tell the service.")
         try:
             absolute = urljoin(current, link)
             same = _host(absolute) == _host(self.base_url)
@@ -160,7 +161,7 @@ class Pages:
             same, absolute = False, ""
         if not same:
             raise DataError(
-                f"{_host(current)} names a next page on another host. It is not followed; check the base URL."
+                f"{_host(current)} names a next page on another host", "It is not followed; check the base URL."
             )
         # A service behind a proxy may write http for https: the way that was chosen at first is kept.
         base, parts = urlsplit(self.base_url), urlsplit(absolute)
@@ -251,7 +252,7 @@ def _body(response: Any, until: float) -> bytes:
     while chunk := response.read1(_CHUNK):
         size += len(chunk)
         if size > MOST_BYTES:
-            raise DataError(f"A page is larger than {MOST_BYTES // 1_000_000} MB. Ask for less at a time.")
+            raise DataError(f"A page is larger than {MOST_BYTES // 1_000_000} MB", "Ask for less at a time.")
         if time.monotonic() > until:
             raise TimeoutError
         parts.append(chunk)
@@ -356,14 +357,15 @@ class Kolada:
                 found[_text(entry, "id")] = (title, description if isinstance(description, str) else "")
         unknown = [kpi for kpi in wanted if kpi not in found]
         if unknown:
-            raise DataError(f"Kolada has no indicator {', '.join(unknown)}. Look it up on kolada.se.")
+            raise DataError(f"Kolada has no indicator {', '.join(unknown)}", "Look it up on kolada.se.")
         expected = {**EXPECTED, **(ids if isinstance(ids, Mapping) else {})}
         for kpi in wanted:
             words, title = expected.get(kpi, ""), found[kpi][0]
             if not all(word in title.casefold() for word in words.casefold().split()):
                 raise DataError(
                     f"Indicator {kpi} is not what was asked for: its title is {title!r}, and {words!r} was expected in "
-                    "it. Look up the right identifier on kolada.se, or give the words of its title."
+                    "it",
+                    "Look up the right identifier on kolada.se, or give the words of its title.",
                 )
         return pd.DataFrame([(kpi, *found[kpi]) for kpi in wanted], columns=["kpi", "title", "description"])
 
@@ -471,7 +473,7 @@ def _text(entry: dict[str, Any], name: str) -> str:
 
 
 def _strange(what: str) -> DataError:
-    return DataError(f"Kolada's answer has {what}. Its format may have changed: check the base URL and its version.")
+    return DataError(f"Kolada's answer has {what}", "Its format may have changed: check the base URL and its version.")
 
 
 def _identifiers(given: Iterable[str], form: str, what: str) -> list[str]:
@@ -481,7 +483,7 @@ def _identifiers(given: Iterable[str], form: str, what: str) -> list[str]:
     wrong = [identifier for identifier in asked if not re.fullmatch(form, identifier, re.ASCII)]
     if wrong or not asked:
         shown = f"{wrong[0][:20]!r} is not {what}" if wrong else f"The list is empty; it needs {what}"
-        raise DataError(f"{shown}. Mend the list of what is asked for.")
+        raise DataError(shown, "Correct the list of what is asked for.")
     return asked
 
 

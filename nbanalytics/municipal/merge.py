@@ -52,8 +52,8 @@ def merge_with_findings(reads: Sequence[FileRead]) -> tuple[StudentRecords, tupl
     parts = {name: [read.tables[name] for read in ordered if name in read.tables] for name in TABLES}
     if not parts["students"] or not parts["grades"]:
         raise DataError(
-            "None of the files holds students with grades that can be used. Add a grade file of year 6 or 9 (SCB or "
-            "SS12000); `nbanalytics check` tells what each file is."
+            "None of the files holds students with grades that can be used",
+            "Add a grade file of year 6 or 9 (SCB or SS12000); `nbanalytics check` tells what each file is.",
         )
     students = _students(parts["students"], findings)
     known = pd.Index(students["student_id"])
@@ -70,7 +70,7 @@ def merge_with_findings(reads: Sequence[FileRead]) -> tuple[StudentRecords, tupl
             remark("merge.other_tables", "", what, "They are read by themselves and stay out of the folder.")
         )
     if "grades" not in tables:
-        raise DataError("The files hold no grade at all. Export them again with grades.")
+        raise DataError("The files hold no grade at all", "Export them again with grades.")
     return StudentRecords(**tables), tuple(findings)  # type: ignore[arg-type]
 
 

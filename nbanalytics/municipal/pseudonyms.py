@@ -179,7 +179,8 @@ class Key:
         if len(self.secret) < _LEAST_KEY or len(set(self.secret)) < 8:
             raise DataError(
                 f"A key has at least {_LEAST_KEY} bytes drawn by chance, and this one is shorter or the same few bytes "
-                "over and over. Name a file that does not exist yet, and a key is made there."
+                "over and over",
+                "Name a file that does not exist yet, and a key is made there.",
             )
 
     def pseudonym(self, identity_number: str) -> str:
@@ -192,7 +193,9 @@ class Key:
         """
         found = identities(pa.array([str(identity_number)]))
         if found.fault[0]:
-            raise DataError(f"A cell cannot become a pseudonym: {FAULTS[found.fault[0]]}. Mend the number in the file.")
+            raise DataError(
+                f"A cell cannot become a pseudonym: {FAULTS[found.fault[0]]}", "Mend the number in the file."
+            )
         return str(as_text(self.digests(found.numbers))[0].as_py())
 
     def pseudonyms(self, numbers: pd.Series[Any]) -> pd.Series[Any]:
@@ -273,9 +276,11 @@ def create_key(path: str | Path, key: Key | None = None) -> Key:
         # O_EXCL: an existing key is never replaced, since with it go all links between years.
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise DataError(f"The key file {target} exists already. Use it, or name another file.") from None
+        raise DataError(f"The key file {target} exists already", "Use it, or name another file.") from None
     except OSError as error:
-        raise DataError(f"The key file {target} cannot be written ({error.strerror}). Choose another place.") from None
+        raise DataError(
+            f"The key file {target} cannot be written ({error.strerror})", "Choose another place."
+        ) from None
     try:
         with os.fdopen(handle, "wb") as stream:
             os.fchmod(stream.fileno(), 0o600)
@@ -283,7 +288,9 @@ def create_key(path: str | Path, key: Key | None = None) -> Key:
     except OSError as error:
         with suppress(OSError):
             target.unlink()
-        raise DataError(f"The key file {target} cannot be written ({error.strerror}). Choose another place.") from None
+        raise DataError(
+            f"The key file {target} cannot be written ({error.strerror})", "Choose another place."
+        ) from None
     return key
 
 
@@ -307,19 +314,19 @@ def read_key(path: str | Path) -> Key:
         with target.open("rb") as stream:
             about = os.fstat(stream.fileno())
             if not stat.S_ISREG(about.st_mode):
-                raise DataError(f"The key file {target} is no ordinary file. Name the file that holds the key.")
+                raise DataError(f"The key file {target} is no ordinary file", "Name the file that holds the key.")
             if os.name == "posix" and about.st_mode & 0o077:
                 raise DataError(
                     f"The key file {target} can be read or changed by others than its owner (mode "
-                    f"{stat.S_IMODE(about.st_mode):04o}), and whoever has the key can find a pupil's pseudonym. "
-                    f"Run: chmod 600 {target}"
+                    f"{stat.S_IMODE(about.st_mode):04o}), and whoever has the key can find a pupil's pseudonym",
+                    f"Run: chmod 600 {target}",
                 )
             data = stream.read(_MOST_KEY + 1)
     except OSError as error:
-        raise DataError(f"The key file {target} cannot be read ({error.strerror}). Check the path.") from None
+        raise DataError(f"The key file {target} cannot be read ({error.strerror})", "Check the path.") from None
     if len(data) > _MOST_KEY:
-        raise DataError(f"{target} is larger than any key. Name the file that holds the key.")
+        raise DataError(f"{target} is larger than any key", "Name the file that holds the key.")
     try:
         return Key(data.strip())
     except DataError as error:
-        raise DataError(f"The key file {target} cannot be used. {error}") from None
+        raise DataError(f"The key file {target} cannot be used", f"{error}") from None

@@ -74,7 +74,7 @@ def read_files(paths: Sequence[str | Path], key: Key | None = None, mapping: Any
     files = [Path(path) for path in paths]
     for file in files:
         if not file.is_file():
-            raise DataError(f"There is no file {file}. Check the path.")
+            raise DataError(f"There is no file {file}", "Check the path.")
     key = new_key() if key is None else key
     names = [file.name for file in files]
     alone: list[Path] = []

@@ -189,7 +189,7 @@ def open_folder(path: str | Path) -> Folder:
     try:
         files = _files(root)
     except OSError as error:
-        raise DataError(f"{root} cannot be opened ({error.strerror}). Check that it may be read.") from None
+        raise DataError(f"{root} cannot be opened ({error.strerror})", "Check that it may be read.") from None
     what = "it is left of a command that was ended while it wrote, and cannot be removed"
     remedy = "Remove it: it may hold records."
     findings = [remark("files.left_over", str(path), what, remedy) for path in left]
@@ -203,12 +203,12 @@ def open_folder(path: str | Path) -> Folder:
             sources[source.table] = source
     if not sources and any(path.name == _MANIFEST for path in files):
         raise DataError(
-            f"{root} holds a release, in which there are no students. Name the folder of records that it was made of."
+            f"{root} holds a release, in which there are no students", "Name the folder of records that it was made of."
         )
     wanting = [table.name for table in TABLES.values() if table.required and table.name not in sources]
     if not files:
         listed = " and ".join(f"{name}.csv" for name in wanting)
-        raise DataError(f"The folder {root} is empty. Put at least {listed} there (or .parquet, .xlsx).")
+        raise DataError(f"The folder {root} is empty", f"Put at least {listed} there (or .parquet, .xlsx).")
     for name in wanting:
         needed = ", ".join(column.name for column in TABLES[name].columns if column.required)
         remedy = f"Add {name}.csv, .parquet or .xlsx with {needed}."
@@ -220,10 +220,10 @@ def _files(root: Path) -> list[Path]:
     if root.is_dir():
         return sorted(entry for entry in root.iterdir() if entry.is_file() and not entry.name.startswith((".", "~$")))
     if not root.exists():
-        raise DataError(f"There is no folder {root}. Check the path; it has to hold students and grades.")
+        raise DataError(f"There is no folder {root}", "Check the path; it has to hold students and grades.")
     if root.suffix.lower() not in EXCEL:
         raise DataError(
-            f"{root} is a file. Name the folder that holds students and grades, or a workbook with a sheet for each."
+            f"{root} is a file", "Name the folder that holds students and grades, or a workbook with a sheet for each."
         )
     return [root]
 

@@ -188,7 +188,7 @@ class CheckReport:
                 for file in self.files:
                     writer.writerows(file.rejected_lines())
         except OSError as error:
-            raise DataError(f"{target} cannot be written ({error.strerror}). Choose another place.") from None
+            raise DataError(f"{target} cannot be written ({error.strerror})", "Choose another place.") from None
 
 
 def _mark(finding: Finding) -> str:

@@ -154,7 +154,7 @@ def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(config=settings)
     except duckdb.Error:
-        raise DataError(f"memory_limit {memory_limit!r} is no size. Write for example '700MB' or '4GB'.") from None
+        raise DataError(f"memory_limit {memory_limit!r} is no size", "Write for example '700MB' or '4GB'.") from None
 
 
 def _progress(rules: Iterable[Any]) -> Iterable[Any]:
@@ -218,7 +218,7 @@ def _select(connection: duckdb.DuckDBPyConnection, table: Table, source: Source,
     rows = f"read_parquet({quoted(_plain_name(source.path))}, {options})"
     asked = connection.execute(f"SELECT count(*) FROM {rows}").fetchall()
     if asked != [(own_rows,)]:
-        raise DataError(f"{source.label} is not read row for row from its folder. Give the folder a plain name.")
+        raise DataError(f"{source.label} is not read row for row from its folder", "Give the folder a plain name.")
     return f"SELECT {', '.join(cells)} FROM {rows}"
 
 
@@ -246,7 +246,7 @@ def _plain_name(path: Path) -> str:
         link.symlink_to(own)
     except OSError:
         raise DataError(
-            f"{path.name} cannot be opened there. Rename the folder: without * ? [ ] in its name."
+            f"{path.name} cannot be opened there", "Rename the folder: without * ? [ ] in its name."
         ) from None
     return link.as_posix()
 

@@ -65,7 +65,7 @@ def write_records(
     P1,6VT,E
     """
     if format not in ("csv", "parquet"):
-        raise DataError(f"There is no format {format!r} to write. Choose 'csv' or 'parquet'.")
+        raise DataError(f"There is no format {format!r} to write", "Choose 'csv' or 'parquet'.")
     target = Path(folder)
     _refuse_foreign(target)
     tables = records.tables()
@@ -78,7 +78,7 @@ def write_records(
             if format == "parquet" and not wide:
                 check_scanned(fresh)
     except OSError as error:
-        raise DataError(f"{target} cannot be written ({error.strerror}). Choose another place.") from None
+        raise DataError(f"{target} cannot be written ({error.strerror})", "Choose another place.") from None
 
 
 def _refuse_foreign(target: Path) -> None:
@@ -86,12 +86,12 @@ def _refuse_foreign(target: Path) -> None:
     if not target.exists():
         return
     if not target.is_dir():
-        raise DataError(f"{target} is a file. Name a folder to write the records to.")
+        raise DataError(f"{target} is a file", "Name a folder to write the records to.")
     known = {DECLARATION_FILE, RECEIPT_FILE, *(f"{name}{suffix}" for name in TABLES for suffix in SUFFIXES)}
     foreign = sum(entry.name not in known for entry in target.iterdir())
     if foreign:
         raise DataError(
-            f"{target} holds {foreign} other files, and writing would replace the whole folder. Choose an empty one."
+            f"{target} holds {foreign} other files, and writing would replace the whole folder", "Choose an empty one."
         )
 
 
@@ -101,7 +101,7 @@ def _arrow(name: str, table: Any, declaration: Declaration, wide: bool) -> Any:
     present = frame.collect_schema().names()
     lacking = [column.name for column in schema.columns if column.required and column.name not in present]
     if lacking:
-        raise DataError(f"The table {name} lacks the column {', '.join(lacking)}. Add it before writing the records.")
+        raise DataError(f"The table {name} lacks the column {', '.join(lacking)}", "Add it before writing the records.")
     ordered = [column.name for column in schema.columns if column.name in present]
     frame = frame.select(*ordered, *(other for other in present if other not in ordered))
     eager = frame.collect(backend="pyarrow") if isinstance(frame, nw.LazyFrame) else frame
@@ -123,8 +123,8 @@ def _widened(data: Any, name: str, declaration: Declaration) -> Any:
         wide = frame.pivot(index=["student_id", "term"], columns="subject", values="grade")
     except ValueError:
         raise DataError(
-            f"The table {name} has the same student, term and subject more than once, which a wide table cannot "
-            "show. Keep one of the rows."
+            f"The table {name} has the same student, term and subject more than once, which a wide table cannot show",
+            "Keep one of the rows.",
         ) from None
     order = [code for code in declaration.catalogue.subjects if code in wide.columns]
     wide = wide[[*order, *(code for code in wide.columns if code not in order)]]
