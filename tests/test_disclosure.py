@@ -77,6 +77,29 @@ def hidden_in(equation, hidden):
     return [cell for cell in (equation.total, *equation.parts) if hidden[cell]]
 
 
+def test_the_rules_hold_at_their_borders():
+    """Every count, group, total and kind of outcome around the thresholds, by the rules as they are written."""
+    policy = Policy()
+    cases = [
+        (count, group, total, bad)
+        for group in range(policy.min_group + 2)
+        for total in range(2 * policy.min_cell + 2)
+        for count in range(total + 1)
+        for bad in (False, True)
+    ]
+    count, group, total, bad = (np.array(column).reshape(1, 1, 1, 1, -1) for column in zip(*cases, strict=True))
+    hidden, guarded = primary(count, [group], [Line(total, unfavourable=bad.astype(bool))], policy)
+    expected = [
+        1 <= group < policy.min_group
+        or 1 <= count < policy.min_cell
+        or 1 <= total - count < policy.min_cell
+        or (bad and total > 0 and count == total)
+        for count, group, total, bad in cases
+    ]
+    assert hidden.ravel().tolist() == expected
+    assert guarded.ravel().tolist() == [here and count > 0 for here, (count, *_) in zip(expected, cases, strict=True)]
+
+
 # ------------------------------------------------------------------ policy
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, multinomial
+from scipy.stats import binomtest, multinomial, norm
 from scipy.stats.contingency import relative_risk
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
@@ -96,6 +96,20 @@ def test_nothing_is_estimated_from_nobody():
 
 def test_the_interval_of_a_mean_is_normal_without_degrees_of_freedom():
     assert mean_interval(0.0, 1.0) == pytest.approx((-1.959964, 1.959964), abs=1e-6)
+
+
+def test_every_count_from_none_to_all_is_a_share_and_every_level_between_0_and_1_is_one():
+    assert wilson(0, 3)[0] == 0.0
+    assert wilson(3, 3)[1] == 1.0
+    for successes in (-1, 4):
+        with pytest.raises(DataError, match=f"{successes} of 3 is no share"):
+            wilson(successes, 3)
+    for level in (0.01, 0.5, 0.99):
+        z = norm.ppf((1 + level) / 2)
+        assert mean_interval(0.0, 1.0, level=level) == pytest.approx((-z, z))
+    for level in (-0.5, 0.0, 1.0, 1.5, 95.0):
+        with pytest.raises(DataError, match="is no share"):
+            wilson(1, 3, level)
 
 
 def test_what_is_no_share_is_refused():
