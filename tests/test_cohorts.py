@@ -16,7 +16,7 @@ from nbanalytics.analysis.cohorts import (
     sensitivity,
     subgroups,
 )
-from nbanalytics.declaration import parse_declaration
+from nbanalytics.declaration import Declaration, parse_declaration
 from nbanalytics.errors import DataError
 from nbanalytics.frames import collect
 from nbanalytics.records import StudentRecords
@@ -87,6 +87,22 @@ def test_who_lacks_a_year_is_counted_by_reason_and_not_dropped():
     }
     assert result.students == 7
     assert result.counts["students"].sum() == 1
+
+
+def test_a_move_explains_a_missing_term_only_from_the_term_beside_it():
+    """A student without 6VT, or without 9VT, who moved in, or out, in each of the terms."""
+    terms = Declaration().terms
+    came, left = {f"in {term}": {"9VT": BOTH} for term in terms}, {f"out {term}": {"6VT": BOTH} for term in terms}
+    records = records_of(
+        {"followed": {"6VT": BOTH, "9VT": BOTH}} | came | left,
+        moved_in=[None, *terms, *[None] * len(terms)],
+        moved_out=[None, *[None] * len(terms), *terms],
+    )
+    found = collect(classify(records).table).set_index("student_id")["reason"]
+    for term in terms:
+        late, early = term not in ("6HT", "6VT"), term != "9VT"
+        assert found[f"in {term}"] == ("moved in after 6VT" if late else "no grades in 6VT")
+        assert found[f"out {term}"] == ("moved out before 9VT" if early else "no grades in 9VT")
 
 
 def test_losing_everything_to_streck_is_losing_eligibility():

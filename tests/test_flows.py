@@ -1,12 +1,12 @@
 from collections import Counter
-from itertools import pairwise
+from itertools import pairwise, product
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from examples import examples
 from hypothesis import given, settings
-from made import ENGINES, in_engine, made_records, municipality, records_of, results_of, same
+from made import ENGINES, in_engine, made_records, municipality, pandas, records_of, results_of, same
 
 from nbanalytics.analysis.flows import (
     eligibility_flow,
@@ -16,7 +16,7 @@ from nbanalytics.analysis.flows import (
     states_of,
     student_states,
 )
-from nbanalytics.declaration import AFTER, parse_declaration
+from nbanalytics.declaration import AFTER, Declaration, parse_declaration
 from nbanalytics.errors import DataError
 from nbanalytics.students import AFTER_STATES
 
@@ -150,6 +150,18 @@ def test_other_terms_and_stages_come_from_the_declaration():
     declaration = parse_declaration({"terms": {"order": ["G1", "G2", "G3"]}})
     records = records_of({"P": {"G1": PASSED, "G3": FAILED}}, declaration=declaration)
     assert list(states(records).values()) == ["eligible", "unknown", "not_eligible"]
+
+
+def test_who_moves_is_away_before_the_term_of_arrival_and_after_the_one_of_leaving():
+    terms = Declaration().terms
+    never = {"6HT": PASSED}  # no grade in any of the terms that are stages
+    for name in ("moved_in", "moved_out"):
+        records = records_of(dict.fromkeys(terms, never), **{name: list(terms)})
+        found = pandas(student_states(records)).set_index(["student_id", "stage"])["state"]
+        for term, stage in product(terms, ["6VT", "7VT", "8VT", "9VT"]):
+            apart = terms.index(term) - terms.index(stage)
+            away = apart > 0 if name == "moved_in" else apart < 0
+            assert found[term, stage] == ("moved" if away else "unknown"), (name, term, stage)
 
 
 def test_table_3_has_margins():

@@ -13,6 +13,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportions
 
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import (
+    Change,
     katz,
     mean_interval,
     newcombe,
@@ -72,6 +73,11 @@ def test_what_chance_gives_is_the_margin_of_the_usual_tests():
     z, _ = proportions_ztest([150, 80], [200, 100])
     assert 1.959964 * other.change / other.chance == pytest.approx(z, rel=1e-6)
     assert not np.isclose(other.change, other.chance)
+
+
+def test_a_change_is_beyond_chance_when_it_is_larger_either_way():
+    for later, beyond in ((0.25, True), (0.375, False), (0.5, False), (0.625, False), (0.75, True)):
+        assert Change(0.5, later, 0.0, 1.0, 0.125).beyond_chance is beyond
 
 
 @given(st.integers(1, 500), st.data())
