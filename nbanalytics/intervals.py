@@ -40,8 +40,18 @@ def wilson(successes: int, total: int, level: float = 0.95) -> tuple[float, floa
         raise DataError(f"{successes} of {total} is no share. Give successes from 0 to the total.")
     if total == 0:
         return nan, nan
-    z = _normal_quantile(level)
-    share = successes / total
+    return score_interval(successes / total, total, level)
+
+
+def score_interval(share: float, total: float, level: float = 0.95, freedom: float = inf) -> tuple[float, float]:
+    """Score interval of a share of so many, by Student's *t* where the degrees of freedom are finite.
+
+    Examples
+    --------
+    >>> [round(bound, 3) for bound in score_interval(0.0, 138, freedom=2)]
+    [0.0, 0.118]
+    """
+    z = _t_quantile(level, freedom)
     centre = share + z * z / (2 * total)
     half = z * sqrt(share * (1 - share) / total + z * z / (4 * total * total))
     scale = 1 + z * z / total

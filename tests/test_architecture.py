@@ -21,6 +21,7 @@ FLOORS = (
     "toml_files",
     "frames",
     "intervals",
+    "schools",
     "results",
     "text",
     "grading",
