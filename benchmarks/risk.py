@@ -1,6 +1,6 @@
 """The ladder with validation and audit, and models of a million person-periods beside statsmodels.
 
-Run: python benchmarks/risk.py [--students 300] [--cohorts 8] [--draws 200] [--periods 1000000] [--plain 200000]
+Run: python benchmarks/risk.py [--students 300] [--cohorts 8] [--periods 1000000] [--plain 200000]
 First the whole ladder on simulated cohorts: data, validation in time, comparison, audit, each timed, with progress.
 Then logit and hazard (logit and cloglog, errors clustered by school) on person-periods, beside statsmodels' GLM on the
 first ``--plain`` of the same rows; the ratio and the greatest difference of a coefficient are told.
@@ -31,9 +31,9 @@ def timed(what: str, found: dict[str, float]) -> Iterator[None]:
     print(f"{what:32} {found[what]:7.1f} s, processor {time.process_time() - processor:7.1f} s", flush=True)
 
 
-def whole_ladder(students: int, cohorts: int, draws: int) -> None:
+def whole_ladder(students: int, cohorts: int) -> None:
     """Time the ladder with validation and audit on a simulated municipality."""
-    print(f"The ladder on {cohorts} cohorts of about {students} students, {draws} draws of schools")
+    print(f"The ladder on {cohorts} cohorts of about {students} students")
     records = simulate(seed=1, cohorts=range(2026 - cohorts, 2026), students_per_cohort=students).records
     spent: dict[str, float] = {}
     with timed("features and outcome", spent):
@@ -41,9 +41,9 @@ def whole_ladder(students: int, cohorts: int, draws: int) -> None:
     with timed("validation", spent):
         found = validate(data, ladder)
     with timed("comparison", spent):
-        found.compare(draws=draws)
+        found.compare()
     with timed("audit", spent):
-        audit(found, data, draws=draws)
+        audit(found, data)
     print(f"{len(data)} students, {len(found.models)} models: {sum(spent.values()):.1f} s in all (budget 120 s)\n")
 
 
@@ -94,12 +94,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--students", type=int, default=300)
     parser.add_argument("--cohorts", type=int, default=8)
-    parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--periods", type=int, default=1_000_000)
     parser.add_argument("--plain", type=int, default=200_000)
     chosen = parser.parse_args()
     warnings.simplefilter("ignore", EstimationWarning)
-    whole_ladder(chosen.students, chosen.cohorts, chosen.draws)
+    whole_ladder(chosen.students, chosen.cohorts)
     million(chosen.periods, chosen.plain)
 
 

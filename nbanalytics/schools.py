@@ -189,15 +189,16 @@ def jackknife_interval(
     return low, high
 
 
-def jackknife_p_value(values: ArrayLike, units: int | None = None) -> float:
-    """Two-sided p-value of 0 against the value of all schools; missing as the interval is."""
+def jackknife_test(values: ArrayLike, units: int | None = None) -> tuple[float, float]:
+    """The value of all schools by its standard error, and the two-sided p-value; missing as the interval is."""
     found = np.asarray(values, dtype=np.float64)
     error, freedom = _error(found, units)
     if not error > 0:
-        return nan
+        return nan, nan
     from scipy.special import stdtr
 
-    return float(2 * stdtr(freedom, -abs(found[0]) / error))
+    ratio = float(found[0]) / error
+    return ratio, float(2 * stdtr(freedom, -abs(ratio)))
 
 
 def _error(values: Floats, units: int | None) -> tuple[float, int]:

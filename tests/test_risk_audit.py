@@ -8,7 +8,7 @@ import pytest
 from made_risk import logit, made_data
 
 from nbanalytics.errors import DataError, EstimationWarning
-from nbanalytics.risk import audit, measures, validate, with_and_without
+from nbanalytics.risk import audit, compare_models, measures, validate, with_and_without
 from nbanalytics.risk.evaluation.auc import delong_interval
 
 
@@ -35,23 +35,23 @@ def test_the_audit_agrees_with_the_measures_of_each_group(fair):
     table = audit(found, data, thresholds=[0.2], models=["logit"]).table
     rows = found.wide().merge(data.table[["student_id", "sex"]], on="student_id")
     expected = measures(rows["y"], rows["logit"], groups=rows["sex"], threshold=0.2, clusters=rows["school_id"])
-    names = ("brier", "calibration_slope", "tpr", "fpr", "ppv", "false_alarms_per_100")
+    names = ("average_precision", "brier", "calibration_slope", "tpr", "fpr", "ppv", "false_alarms_per_100")
     for row in expected[expected["measure"].isin(names)].itertuples():
         threshold = 0.2 if row.measure in ("tpr", "fpr", "ppv", "false_alarms_per_100") else None
         audited = rows_of(table, row.group, row.measure, threshold)
         assert (audited["value"], audited["low"], audited["high"]) == pytest.approx((row.value, row.low, row.high))
     for group, part in rows.groupby("sex"):
-        y, p = part["y"].to_numpy(dtype=float), part["logit"].to_numpy()
-        within = delong_interval(y, p, part["school_id"].to_numpy(), strata=part["fold"].to_numpy())
         audited = rows_of(table, group, "auc")
-        assert (audited["value"], audited["low"], audited["high"]) == pytest.approx(within)
+        own = compare_models(part["y"], {"logit": part["logit"]}, clusters=part["school_id"], folds=part["fold"])
+        expected = own[own["measure"] == "auc"].iloc[0]
+        assert tuple(audited[["value", "low", "high"]]) == pytest.approx(tuple(expected[["value", "low", "high"]]))
 
 
 def test_attributes_are_crossed_two_by_two_over_thresholds_and_points(fair):
     data, _ = fair
     late = made_data(at="9HT", gap_years=1)
     both = validate([data, late], {"points": logit("points")})
-    table = audit(both, data, thresholds=[0.1, 0.3], draws=20).table
+    table = audit(both, data, thresholds=[0.1, 0.3]).table
     assert table["at"].unique().tolist() == ["6VT", "9HT"]
     assert table["attribute"].unique().tolist() == [
         *("all", "sex", "newly_arrived", "school_id"),
@@ -64,7 +64,7 @@ def test_attributes_are_crossed_two_by_two_over_thresholds_and_points(fair):
 
 def test_small_groups_are_refused_in_words_and_show_no_numbers(fair):
     data, found = fair
-    result = audit(found, data, min_students=200, thresholds=[0.2], draws=20)
+    result = audit(found, data, min_students=200, thresholds=[0.2])
     refused = result.refused
     assert "newly_arrived" in refused["attribute"].tolist()
     n = len(found.wide().merge(data.table.query("newly_arrived == 'yes'"), on="student_id"))
@@ -97,7 +97,7 @@ def test_a_planted_bias_is_found(biased):
 def test_nothing_is_found_where_nothing_was_planted(fair):
     data, found = fair
     # Eight intervals are looked at: each at a level that leaves all of them 96 %.
-    table = audit(found, data, by=["sex"], thresholds=[0.2], models=["logit"], draws=1000, level=0.995).table
+    table = audit(found, data, by=["sex"], thresholds=[0.2], models=["logit"], level=0.995).table
     compared = table[table["attribute"] == "sex"].set_index(["group", "measure"])
     for group in ("boy", "girl"):
         for name in ("fpr", "tpr", "calibration_in_the_large", "auc"):
@@ -105,7 +105,7 @@ def test_nothing_is_found_where_nothing_was_planted(fair):
             assert row["difference_low"] < 0 < row["difference_high"], (group, name)
 
 
-def test_schools_are_compared_by_resampling_students(fair):
+def test_schools_are_compared_by_their_students(fair):
     data, found = fair
     table = audit(found, data, by=["school_id"], thresholds=[0.2], models=["logit"]).table
     row = rows_of(table, "S1", "brier")
@@ -117,11 +117,29 @@ def test_schools_are_compared_by_resampling_students(fair):
     assert (own["value"], own["low"], own["high"]) == pytest.approx(expected)
 
 
-def test_few_schools_warn():
-    data = made_data(schools=3)
+def test_two_schools_are_these_schools():
+    data = made_data(schools=2)
     found = validate(data, {"points": logit("points")})
-    with pytest.warns(EstimationWarning, match="Only 3 schools are resampled"):
-        audit(found, data, by=["sex"], draws=20)
+    with pytest.warns(EstimationWarning, match="With 2 schools the intervals speak of other pupils of these schools"):
+        table = audit(found, data, by=["sex"]).table
+    assert set(table["estimand"].dropna()) == {"these_schools"}
+    with pytest.raises(DataError, match="Nothing can be said of schools like these from 2 schools"):
+        audit(found, data, by=["sex"], estimand="schools_like_these")
+
+
+def test_p_values_are_adjusted_within_a_model_and_point(fair):
+    from statsmodels.stats.multitest import multipletests
+
+    data, found = fair
+    result = audit(found, data, thresholds=[0.2])
+    assert "model at a prediction point" in result.settings["family"]
+    for _, family in result.table.groupby(["at", "model"]):
+        tested = family.dropna(subset=["p_value"])
+        assert len(tested) > 50
+        expected = multipletests(tested["p_value"], method="fdr_bh")[1]
+        assert tested["adjusted_p"].to_numpy() == pytest.approx(expected)
+        outside = (tested["difference_low"] > 0) | (tested["difference_high"] < 0)
+        assert ((tested["p_value"] < 0.05) == outside).all()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +178,7 @@ def test_with_the_attribute_the_planted_bias_goes_away():
 
 def test_with_an_attribute_that_says_nothing_little_changes():
     data = made_data()
-    table = with_and_without(data, models_of, ["sex"], thresholds=[0.2], draws=50).table
+    table = with_and_without(data, models_of, ["sex"], thresholds=[0.2]).table
     row = rows_of(table, "all", "auc")
     assert abs(row["difference"]) < 0.01
     assert row["low"] < 0.005
@@ -169,7 +187,7 @@ def test_with_an_attribute_that_says_nothing_little_changes():
 
 def test_the_comparison_is_that_of_two_validations():
     data = made_data()
-    result = with_and_without(data, models_of, thresholds=[0.2], draws=20)
+    result = with_and_without(data, models_of, thresholds=[0.2])
     rows = validate(data, models_of(data)).wide()
     expected = measures(rows["y"], rows["logit"]).set_index("measure").loc["brier", "value"]
     assert rows_of(result.table, "all", "brier")["without"] == pytest.approx(expected)
@@ -184,7 +202,7 @@ def test_a_missing_attribute_is_a_group_of_its_own():
     data = made_data()
     table = data.table.assign(sex=data.table["sex"].where(np.arange(len(data)) % 4 > 0, None))
     data = replace(data, table=table)
-    found = audit(validate(data, {"points": logit("points")}), data, by=["sex"], draws=20).table
+    found = audit(validate(data, {"points": logit("points")}), data, by=["sex"]).table
     assert isinstance(found, pd.DataFrame)
     assert found["group"].unique().tolist() == ["all", "boy", "girl", "missing"]
 
@@ -199,7 +217,7 @@ def test_a_model_that_was_fitted_at_no_point_is_refused_in_words(fair):
 
 def test_predictions_can_be_audited_by_cohort(fair):
     data, found = fair
-    table = audit(found, data, by=["cohort"], thresholds=[0.2], models=["logit"], draws=20).table
+    table = audit(found, data, by=["cohort"], thresholds=[0.2], models=["logit"]).table
     rows = found.wide().query("cohort == 2021")
     expected = measures(rows["y"], rows["logit"], threshold=0.2).set_index("measure").loc["tpr", "value"]
     assert rows_of(table, "2021", "tpr", 0.2)["value"] == pytest.approx(expected)
@@ -209,32 +227,30 @@ def test_attributes_come_from_any_dataframe_and_numbers_meet_texts(fair):
     import polars as pl
 
     data, found = fair
-    expected = audit(found, data, by=["sex"], models=["points"], draws=5).table
+    expected = audit(found, data, by=["sex"], models=["points"]).table
     sexes = data.table[["student_id", "sex"]]
-    pd.testing.assert_frame_equal(
-        audit(found, pl.from_pandas(sexes), by=["sex"], models=["points"], draws=5).table, expected
-    )
+    pd.testing.assert_frame_equal(audit(found, pl.from_pandas(sexes), by=["sex"], models=["points"]).table, expected)
     numbered = replace(found, table=found.table.assign(student_id=found.table["student_id"].str[1:]))
     students = sexes.assign(student_id=sexes["student_id"].str[1:].astype(int))
-    pd.testing.assert_frame_equal(audit(numbered, students, by=["sex"], models=["points"], draws=5).table, expected)
+    pd.testing.assert_frame_equal(audit(numbered, students, by=["sex"], models=["points"]).table, expected)
 
 
-def test_one_school_only_is_said_and_its_students_are_resampled(fair):
+def test_one_school_only_is_said_and_its_students_vary(fair):
     data, found = fair
     alone = replace(found, table=found.table.assign(school_id="S1"))
-    with pytest.warns(EstimationWarning, match="All students are of one school"):
-        table = audit(alone, data, by=["sex"], thresholds=[0.2], models=["logit"], draws=50).table
+    with pytest.warns(EstimationWarning, match="With 1 school the intervals speak of other pupils"):
+        table = audit(alone, data, by=["sex"], thresholds=[0.2], models=["logit"]).table
     known = table[table["value"].notna()]
     assert (known["low"] < known["high"]).all()
     apart = table[table["attribute"] == "sex"]
     assert (apart["difference_low"] < apart["difference_high"]).all()
 
 
-def test_a_group_inside_one_school_is_resampled_by_student(fair):
+def test_a_group_inside_one_school_varies_by_its_students(fair):
     data, found = fair
     inside = data.table["school_id"] == "S1"
-    table = audit(found, data.table.assign(course=np.where(inside, "pilot", "usual")), by=["course"], draws=50).table
-    by_school = audit(found, data, by=["school_id"], draws=50).table
+    table = audit(found, data.table.assign(course=np.where(inside, "pilot", "usual")), by=["course"]).table
+    by_school = audit(found, data, by=["school_id"]).table
     assert tuple(rows_of(table, "pilot", "brier")[["low", "high"]]) == tuple(
         rows_of(by_school, "S1", "brier")[["low", "high"]]
     )
@@ -242,14 +258,7 @@ def test_a_group_inside_one_school_is_resampled_by_student(fair):
 
 def test_false_alarms_have_the_interval_of_the_precision(fair):
     data, found = fair
-    table = audit(found, data, by=["school_id"], thresholds=[0.2], models=["logit"], draws=20).table
+    table = audit(found, data, by=["school_id"], thresholds=[0.2], models=["logit"]).table
     low, high = rows_of(table, "S1", "ppv", 0.2)[["low", "high"]]
     alarms = rows_of(table, "S1", "false_alarms_per_100", 0.2)
     assert (alarms["low"], alarms["high"]) == pytest.approx((100 * (1 - high), 100 * (1 - low)))
-
-
-def test_the_weakest_prediction_point_warns():
-    few, many = made_data(schools=3), made_data(schools=12, at="9HT", gap_years=1)
-    found = validate([few, many], {"points": logit("points")})
-    with pytest.warns(EstimationWarning, match="Only 3 schools are resampled"):
-        audit(found, few, by=["sex"], draws=5)

@@ -22,13 +22,13 @@ def found(data):
 
 @pytest.fixture(scope="module")
 def checked(found, data):
-    return audit(found, data, by=["sex", "newly_arrived"], crossed=False, thresholds=[0.2], draws=50)
+    return audit(found, data, by=["sex", "newly_arrived"], crossed=False, thresholds=[0.2])
 
 
 def test_the_measures_are_those_of_the_comparison(found, data):
-    card = model_card(found, data, "logit", draws=50)
+    card = model_card(found, data, "logit")
     words = card.table[card.table["section"] == "measures"].set_index("item")["words"]
-    compared = found.compare(draws=50).set_index("measure")
+    compared = found.compare().set_index("measure")
     for measure in ("auc", "brier", "calibration_slope"):
         row = compared.loc[measure]
         assert words[measure] == f"{row['value']:.3g} ({row['low']:.3g} to {row['high']:.3g})"
@@ -36,7 +36,7 @@ def test_the_measures_are_those_of_the_comparison(found, data):
 
 
 def test_every_section_is_there_and_what_it_must_not_be_used_for(found, data, checked):
-    card = model_card(found, data, "logit", checked, draws=50)
+    card = model_card(found, data, "logit", checked)
     headings = re.findall(r"^## (.*)$", card.markdown, re.MULTILINE)
     assert headings == ["Model", "Data", "Measures", "Audit", "Intended use", "Must not be used for"]
     assert all(f"- {words}" in card.markdown for words in NOT_FOR)
@@ -46,7 +46,7 @@ def test_every_section_is_there_and_what_it_must_not_be_used_for(found, data, ch
 
 
 def test_refused_groups_are_told_and_have_no_numbers(found, data, checked):
-    card = model_card(found, data, "logit", checked, draws=50)
+    card = model_card(found, data, "logit", checked)
     words = card.table[card.table["section"] == "audit"].set_index("item")["words"]
     refused = checked.refused["group"].tolist()
     for group in refused:
@@ -56,11 +56,11 @@ def test_refused_groups_are_told_and_have_no_numbers(found, data, checked):
 
 
 def test_a_card_without_an_audit_says_so(found, data):
-    assert "not audited" in model_card(found, data, "logit", draws=50).markdown
+    assert "not audited" in model_card(found, data, "logit").markdown
 
 
 def test_a_card_is_written_and_shown(found, data, tmp_path):
-    card = model_card(found, data, "logit", draws=50)
+    card = model_card(found, data, "logit")
     file = card.write(tmp_path / "cards" / "logit.md")
     assert file.read_text(encoding="utf-8") == card.markdown
     assert "<h4>Must not be used for</h4>" in card._repr_html_()

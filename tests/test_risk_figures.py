@@ -66,7 +66,7 @@ def test_the_roc_plane_holds_curves_and_every_flag(found, words):
 
 def test_a_curve_over_folds_has_the_area_of_the_auc_within_folds(found):
     curves = found.each(roc_curve, folds="fold")
-    compared = found.compare(draws=10).query("measure == 'auc'").set_index("model")["value"]
+    compared = found.compare().query("measure == 'auc'").set_index("model")["value"]
     for model in found.models:
         own = curves[curves["model"] == model]
         assert np.trapezoid(own["tpr"], own["fpr"]) == pytest.approx(compared[model], abs=1e-12)
@@ -76,7 +76,7 @@ def test_a_curve_over_folds_has_the_area_of_the_auc_within_folds(found):
 
 @pytest.mark.parametrize("words", LANGUAGES, ids=lambda words: words.lang)
 def test_precision_has_a_line_with_intervals_for_each_model(found, words):
-    table = found.each(at_capacity, capacities=[0.1, 0.2], clusters="school_id", folds="fold", draws=20)
+    table = found.each(at_capacity, capacities=[0.1, 0.2], clusters="school_id", folds="fold")
     chart = precision_at_k(table, "precision", words)
     drawn = chart.figure()
     own = table.query("model == 'logit' and measure == 'precision'")
@@ -102,7 +102,7 @@ def test_calibration_draws_bins_above_all_students(found, words):
 
 @pytest.mark.parametrize("words", LANGUAGES, ids=lambda words: words.lang)
 def test_the_forest_draws_estimates_and_says_which_groups_were_refused(found, data, words):
-    table = audit(found, data, by=["sex", "newly_arrived"], crossed=True, thresholds=[0.2], draws=20).table
+    table = audit(found, data, by=["sex", "newly_arrived"], crossed=True, thresholds=[0.2]).table
     chart = audit_forest(table, "tpr", "logit", 0.2, words=words)
     drawn = chart.figure()
     refused = table.query("model == 'logit' and status != 'ok'")
@@ -118,7 +118,7 @@ def test_the_forest_draws_estimates_and_says_which_groups_were_refused(found, da
 
 @pytest.mark.parametrize("words", LANGUAGES, ids=lambda words: words.lang)
 def test_value_and_lead_time(found, data, words):
-    value = value_of_prediction(found, "logit", ["mine <b>"], [0.1, 0.2], draws=20).table
+    value = value_of_prediction(found, "logit", ["mine <b>"], [0.1, 0.2]).table
     chart = value_plot(value, words)
     own = value[value["strategy"] == "logit"]
     assert chart.drawing["data"][0]["y"] == own["per_100_places"].tolist()
@@ -126,7 +126,7 @@ def test_value_and_lead_time(found, data, words):
     assert chart.alt
 
     lost = data.table.loc[data.table["y"] == 1, ["student_id"]].assign(lost_term="7HT")
-    ahead = lead_time(found, lost, ["6VT", "7HT", "7VT"], ahead=[1], draws=20)
+    ahead = lead_time(found, lost, ["6VT", "7HT", "7VT"], ahead=[1])
     chart = lead_time_plot(ahead, words)
     assert chart.drawing["data"][0]["y"] == ahead.loc[ahead["model"] == "logit", "share"].tolist()
     assert same_shape(chart).rows[0][1] in chart.alt
@@ -134,7 +134,7 @@ def test_value_and_lead_time(found, data, words):
 
 @pytest.mark.parametrize("words", LANGUAGES, ids=lambda words: words.lang)
 def test_own_points_stand_at_their_horizon_among_published_ones(found, words):
-    own = auc_by_point(found, draws=10)
+    own = auc_by_point(found)
     assert own["horizon_years"].unique().tolist() == [3.0]  # from spring of year 6 to spring of year 9
     chart = auc_by_horizon(own, published_aucs(), words)
     assert chart.drawing["data"][-1]["y"] == [0.61, 0.65, 0.965]
@@ -151,7 +151,7 @@ def test_no_two_models_have_the_same_colour_dash_and_symbol():
 
 
 def test_a_measure_without_a_value_is_not_called_too_few_students(found, data):
-    table = audit(found, data, by=["sex"], thresholds=[0.2], draws=5).table
+    table = audit(found, data, by=["sex"], thresholds=[0.2]).table
     kept = table.query("model == 'logit' and measure == 'ppv'").copy()
     kept.loc[kept["group"] == "all", ["value", "low", "high"]] = np.nan
     chart = audit_forest(kept, "ppv", "logit", 0.2)

@@ -10,6 +10,7 @@ import pytest
 from conftest import REFERENCE
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.intervals import wilson
@@ -26,7 +27,7 @@ from nbanalytics.risk import (
 from nbanalytics.risk.evaluation.auc import delong, tied, weighted_auc, weighted_average_precision
 from nbanalytics.risk.evaluation.calibration import calibration_fit
 from nbanalytics.risk.evaluation.capacity import flag_top
-from nbanalytics.risk.evaluation.scores import draw, percentile_interval
+from nbanalytics.schools import share_over_schools
 
 Y = [0, 0, 1, 0, 1, 0, 1, 1, 0, 1]
 P = [0.1, 0.2, 0.3, 0.3, 0.4, 0.4, 0.6, 0.7, 0.7, 0.9]
@@ -58,7 +59,7 @@ def brute_force_auc(y, p):
 
 def test_the_table_has_the_columns_and_measures_in_order():
     table = measures(Y, P, groups=list("bbbbbaaaaa"), threshold=0.5)
-    assert list(table.columns) == ["group", "measure", "value", "low", "high"]
+    assert list(table.columns) == ["group", "measure", "value", "low", "high", "estimand"]
     assert table["group"].unique().tolist() == ["all", "a", "b"]
     scores = ["auc", "average_precision", "brier", "log_loss", "calibration_slope", "calibration_in_the_large"]
     shares = ["base_rate", "flagged_share", "tpr", "fnr", "fpr", "tnr", "ppv", "npv"]
@@ -228,43 +229,45 @@ def test_within_folds_only_students_of_a_fold_are_compared():
     variances = [delong(y[part].astype(float), p[part][None, :])[1][0, 0] for part in parts]
     assert covariance[0, 0] == pytest.approx((pairs / pairs.sum()) ** 2 @ variances, rel=0.03)
     assert covariance[1, 1] == pytest.approx(0, abs=1e-20)
-    compared = compare_models(y, {"model": p, "rate": constant}, folds=folds, draws=20).set_index(["model", "measure"])
+    compared = compare_models(y, {"model": p, "rate": constant}, folds=folds).set_index(["model", "measure"])
     assert compared.loc[("model", "auc"), "value"] == pytest.approx(auc[0])
     assert compared.loc[("rate", "auc"), "value"] == pytest.approx(0.5)
     assert compared.loc[("rate", "lift"), "value"] == pytest.approx(1)
 
 
-def test_whole_schools_widen_the_interval_and_single_students_do_not():
-    y, p = simulated(400)
-    alone = delong(y.astype(float), p[None, :], np.arange(400))[1][0, 0]
-    assert alone == pytest.approx(delong(y.astype(float), p[None, :])[1][0, 0], rel=1e-12)
-    # Every student four times in one school: the schools are the sample, so the variance is that of single students.
-    four = np.repeat(np.arange(400), 4)
-    clustered = delong(y[four].astype(float), p[four][None, :], four)[1][0, 0]
-    pretended = delong(y[four].astype(float), p[four][None, :])[1][0, 0]
-    assert clustered == pytest.approx(alone, rel=0.01)
-    assert pretended == pytest.approx(alone / 4, rel=0.05)
-
-
-def test_a_bootstrap_of_schools_sees_that_students_are_copies():
+def test_leaving_out_schools_sees_that_students_are_copies():
     y, p = simulated(300)
     four = np.repeat(np.arange(300), 4)
-    single, copied = measures(y, p, draws=400), measures(y[four], p[four], clusters=four, draws=400)
+    single, copied = measures(y, p), measures(y[four], p[four], clusters=four)
     assert value(copied, "brier") == pytest.approx(value(single, "brier"))
-    for name in ("average_precision", "brier", "calibration_slope"):
+    # One student as a school is the jackknife of students, near DeLong's and the formulas.
+    for name in ("auc", "average_precision", "brier", "calibration_slope"):
         widths = [value(table, name, column="high") - value(table, name, column="low") for table in (single, copied)]
         assert widths[1] == pytest.approx(widths[0], rel=0.25), name
-    again = measures(y[four], p[four], clusters=four, draws=400)
-    pd.testing.assert_frame_equal(copied, again)
+    pretended = measures(y[four], p[four])
+    assert value(pretended, "brier", column="high") < value(copied, "brier", column="high")
 
 
-def test_draws_are_whole_clusters_as_many_as_there_are():
-    drawn = draw(6, clusters=list("aabbbc"), draws=50, random_state=2)
-    weights = drawn.evaluate(lambda weights: {f"student{i}": weights[:, i] for i in range(6)})
-    assert (weights["student0"] == weights["student1"]).all()
-    assert (weights["student2"] == weights["student4"]).all()
-    assert (weights["student0"] + weights["student2"] + weights["student5"] == 3).all()
-    assert percentile_interval(np.array([nan] * 2 + [1.0] * 8)) == pytest.approx((nan, nan), nan_ok=True)
+def test_measures_leave_out_one_school_at_a_time():
+    """The interval of the Brier score by hand: its value without each school, t with schools - 1 degrees."""
+    y, p = simulated(200)
+    schools = np.arange(200) % 5
+    table = measures(y, p, clusters=schools, threshold=0.3)
+    assert set(table["estimand"]) == {"schools_like_these"}
+    whole = np.log(np.mean((y - p) ** 2))
+    without = [np.mean((y - p)[schools != one] ** 2) for one in range(5)]
+    error = sqrt(4 / 5 * np.sum((np.array(without) - np.exp(whole)) ** 2)) / np.exp(whole)
+    half = stats.t.ppf(0.975, 4) * error
+    assert value(table, "brier", column="low") == pytest.approx(np.exp(whole - half))
+    assert value(table, "brier", column="high") == pytest.approx(np.exp(whole + half))
+    flagged, cases = p >= 0.3, y == 1
+    counts = [np.bincount(schools, rows) for rows in (flagged & cases, cases)]
+    assert (value(table, "tpr", column="low"), value(table, "tpr", column="high")) == pytest.approx(
+        share_over_schools(*counts)
+    )
+    again = measures(y, p, clusters=schools, threshold=0.3, estimand="these_schools")
+    pd.testing.assert_frame_equal(again.iloc[:, :3], measures(y, p, threshold=0.3).iloc[:, :3])
+    assert value(again, "tpr", column="low") == value(measures(y, p, threshold=0.3), "tpr", column="low")
 
 
 def test_the_brier_score_is_the_sum_of_its_parts():
@@ -319,7 +322,7 @@ def test_what_cannot_be_measured_is_refused_in_words(y, p, message):
         ({"groups": ["a"]}, "groups has 1 values and y has 10"),
         ({"clusters": ["a"]}, "clusters has 1 values and y has 10"),
         ({"groups": ["all"] * 10}, "a group is called 'all'"),
-        ({"draws": 1}, "1 bootstrap draws give no interval"),
+        ({"estimand": "schools_like_these"}, "schools like these from 0 schools"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_in_words(options, message):
@@ -380,11 +383,14 @@ def test_a_certain_mistake_costs_an_infinite_log_loss_without_an_interval():
     assert np.isnan(value(table, "log_loss", column="low"))
 
 
-def test_few_schools_warn_and_a_group_inside_a_school_is_resampled_by_student():
+def test_a_group_inside_a_school_is_compared_by_students():
     y, p = simulated(90)
     schools = np.repeat(["A", "B", "C"], 30)
-    with pytest.warns(EstimationWarning, match="fewer than 5 clusters"):
-        table = measures(y, p, groups=schools, clusters=schools)
+    table = measures(y, p, groups=schools, clusters=schools)
+    assert table.groupby("group")["estimand"].first().to_dict() == {
+        "all": "schools_like_these",
+        **dict.fromkeys("ABC", "these_schools"),
+    }
     own = measures(y[:30], p[:30])
     assert value(table, "brier", "A", "low") == pytest.approx(value(own, "brier", column="low"))
 
@@ -411,7 +417,7 @@ def test_intervals_cover_the_truth():
         warnings.simplefilter("ignore", EstimationWarning)
         for _ in range(500):
             place = rng.integers(0, 5, 400)
-            table = measures(rng.random(400) < chances[place], chances[place], draws=2).set_index("measure")
+            table = measures(rng.random(400) < chances[place], chances[place]).set_index("measure")
             for name, true in truth.items():
                 inside[name] += table.loc[name, "low"] <= true <= table.loc[name, "high"]
     for name, number in inside.items():
@@ -481,42 +487,35 @@ def test_differences_between_models_are_paired():
 def test_one_school_has_the_intervals_of_its_students():
     y, p = simulated(200)
     school = ["S1"] * 200
-    with pytest.warns(EstimationWarning, match="All students are of one school"):
+    with pytest.warns(EstimationWarning, match="With 1 school the intervals speak of other pupils"):
         pd.testing.assert_frame_equal(measures(y, p, clusters=school, threshold=0.3), measures(y, p, threshold=0.3))
     models = {"a": p, "b": np.sqrt(p)}
-    with pytest.warns(EstimationWarning, match="All students are of one school"):
-        pd.testing.assert_frame_equal(
-            compare_models(y, models, clusters=school, draws=50), compare_models(y, models, draws=50)
-        )
-    with pytest.warns(EstimationWarning, match="All students are of one school"):
+    with pytest.warns(EstimationWarning, match="With 1 school the intervals speak of other pupils"):
+        pd.testing.assert_frame_equal(compare_models(y, models, clusters=school), compare_models(y, models))
+    with pytest.warns(EstimationWarning, match="With 1 school the intervals speak of other pupils"):
         pd.testing.assert_frame_equal(compare_auc(y, models, school), compare_auc(y, models))
-    with pytest.warns(EstimationWarning, match="All students are of one school"):
+    with pytest.warns(EstimationWarning, match="With 1 school the intervals speak of other pupils"):
         pd.testing.assert_frame_equal(at_capacity(y, p, clusters=school), at_capacity(y, p))
-    with pytest.warns(EstimationWarning, match="All students are of one school"):
-        pd.testing.assert_frame_equal(
-            net_benefit_curve(y, p, clusters=school, draws=50), net_benefit_curve(y, p, draws=50)
-        )
+    with pytest.warns(EstimationWarning, match="With 1 school the intervals speak of other pupils"):
+        pd.testing.assert_frame_equal(net_benefit_curve(y, p, clusters=school), net_benefit_curve(y, p))
 
 
 def test_a_rate_that_no_school_changes_is_no_certainty():
     y, p = simulated(200)
     schools = np.arange(200) % 10
     table = measures(y, p, threshold=0.0, clusters=schools)
-    assert (value(table, "tpr", column="low"), value(table, "tpr", column="high")) == wilson(y.sum(), y.sum())
+    students = measures(y, p, threshold=0.0)
+    assert (value(students, "tpr", column="low"), value(students, "tpr", column="high")) == wilson(y.sum(), y.sum())
+    assert value(table, "tpr", column="low") < value(students, "tpr", column="low") < value(table, "tpr") == 1
     assert value(table, "ppv", column="low") < value(table, "ppv") < value(table, "ppv", column="high")
-
-
-def test_few_students_are_not_called_schools():
-    with pytest.warns(EstimationWarning, match="Only 4 students are resampled"):
-        at_capacity([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4], [0.5])
 
 
 def test_places_that_all_go_to_cases_are_no_certainty():
     y, p = np.repeat([1, 0], [20, 80]), np.linspace(0.9, 0.1, 100)
     p[:30:3] -= 0.3  # so that not all cases stand above all others
-    placed = at_capacity(y, p, [0.05], draws=50).set_index("measure")
+    placed = at_capacity(y, p, [0.05]).set_index("measure")
     assert placed.loc["precision", "value"] == 1
     assert tuple(placed.loc["precision", ["low", "high"]]) == pytest.approx(wilson(5, 5))
     assert placed.loc["false_alarms_per_100", "high"] == pytest.approx(100 * (1 - wilson(5, 5)[0]))
-    compared = compare_models(y, {"a": p, "b": 1 - p}, capacity=0.05, draws=50).set_index(["model", "measure"])
+    compared = compare_models(y, {"a": p, "b": 1 - p}, capacity=0.05).set_index(["model", "measure"])
     assert tuple(compared.loc[("a", "precision"), ["low", "high"]]) == pytest.approx(wilson(5, 5))

@@ -154,8 +154,8 @@ def test_one_name_may_stand_for_a_list_of_one(data, found):
     assert known.features == ("points_MA", "failed_MA", "streck_MA")
     assert list(ladder(data, "logit")) == ["logit"]
     assert data.with_features("points").features == ("points",)
-    assert value_of_prediction(found, "logit", "points", [0.1], draws=5).settings["against"] == ("points",)
-    assert audit(found, data, by="sex", models="points", draws=5).settings["by"] == ("sex",)
+    assert value_of_prediction(found, "logit", "points", [0.1]).settings["against"] == ("points",)
+    assert audit(found, data, by="sex", models="points").settings["by"] == ("sex",)
 
 
 # ------------------------------------------------------------------ models
@@ -275,12 +275,12 @@ def test_what_the_predictions_hold_themselves_is_no_attribute_of_students(data, 
 
 
 def test_a_card_tells_of_an_audit_that_was_another(data, found):
-    other = audit(found, data, by=["sex"], models=["points"], thresholds=[0.2], draws=5)
-    assert "not audited" in model_card(found, data, "logit", other, draws=5).markdown
+    other = audit(found, data, by=["sex"], models=["points"], thresholds=[0.2])
+    assert "not audited" in model_card(found, data, "logit", other).markdown
     with pytest.raises(DataError, match=r"no threshold of 0\.15. Choose among: 0\.2"):
-        model_card(found, data, "points", other, threshold=0.15, draws=5)
-    bare = audit(found, data, by=["sex"], thresholds=[], draws=5)
-    assert "flagged from" not in model_card(found, data, "logit", bare, draws=5).markdown
+        model_card(found, data, "points", other, threshold=0.15)
+    bare = audit(found, data, by=["sex"], thresholds=[])
+    assert "flagged from" not in model_card(found, data, "logit", bare).markdown
 
 
 def test_a_library_that_is_not_installed_is_told_with_the_extra_that_has_it(monkeypatch):

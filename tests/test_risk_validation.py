@@ -113,7 +113,7 @@ def test_several_prediction_points_come_with_their_own_features_and_gaps():
     assert found.settings["at"] == ("6VT", "9HT")
     assert found.table.groupby("at")["cohort"].nunique().to_dict() == {"6VT": 5, "9HT": 7}
     assert len(found.wide("9HT")) == 7 * 120
-    assert found.compare(draws=20)["at"].unique().tolist() == ["6VT", "9HT"]
+    assert found.compare()["at"].unique().tolist() == ["6VT", "9HT"]
     with pytest.raises(DataError, match="7VT was not validated"):
         found.wide("7VT")
 
@@ -129,7 +129,7 @@ def test_models_can_be_built_for_each_prediction_point():
     assert found.models == ("points", "late")
     assert "late" not in found.wide("6VT")
     assert "late" in found.wide("9HT")
-    assert found.compare(draws=20).groupby("at")["model"].unique().map(list).to_dict() == {
+    assert found.compare().groupby("at")["model"].unique().map(list).to_dict() == {
         "6VT": ["points"],
         "9HT": ["points", "late"],
     }
@@ -140,7 +140,7 @@ def test_a_base_rate_ranks_nobody_though_it_differs_between_folds():
 
     found = validate(made_data(), {"base_rate": BaseRate(), "points": logit("points")})
     assert found.table.loc[found.table["model"] == "base_rate", "p"].nunique() > 1
-    table = found.compare(draws=20).set_index(["model", "measure"])["value"]
+    table = found.compare().set_index(["model", "measure"])["value"]
     assert table["base_rate", "auc"] == pytest.approx(0.5)
     assert table["base_rate", "lift"] == pytest.approx(1, abs=0.02)
 
@@ -258,7 +258,7 @@ def with_periods(data):
 
 def test_hazards_are_validated_on_later_cohorts():
     data = with_periods(made_data())
-    found = validate_hazards(data, {"by points": KnowsHazards(data.periods)}, draws=20)
+    found = validate_hazards(data, {"by points": KnowsHazards(data.periods)})
     assert sorted(found.predictions["cohort"].unique()) == [2019, 2020, 2021, 2022, 2023]
     table = found.table.set_index(["measure", "t"])["value"]
     rows = data.table[data.cohorts >= 2019]
@@ -277,10 +277,10 @@ def test_hazards_need_an_outcome_with_a_date():
         validate_hazards(with_periods(made_data(cohorts=[2020])), {"by points": KnowsHazards()})
 
 
-def test_schools_left_out_have_intervals_of_students_resampled():
+def test_schools_left_out_have_intervals_over_schools():
     data = made_data(cohorts=range(2016, 2019))
     found = validate(data, {"logit": logit("points", "absence"), "points": logit("points")}, scheme="schools")
-    table = found.compare(draws=20).query("measure == 'auc'").set_index("model")
+    table = found.compare().query("measure == 'auc'").set_index("model")
     assert (table["high"] - table["low"]).between(0.03, 0.3).all()
     assert table.loc["points", "difference_low"] < table.loc["points", "difference"] < 0
     rows = found.wide()
@@ -296,8 +296,8 @@ def test_a_measure_is_applied_to_each_model_with_columns_by_name():
     data = made_data(cohorts=range(2016, 2022))
     found = validate(data, {"logit": logit("points", "absence"), "points": logit("points")})
     rows = found.wide()
-    table = found.each(at_capacity, capacities=[0.1], clusters="school_id", folds="fold", draws=5)
-    own = at_capacity(rows["y"], rows["points"], [0.1], clusters=rows["school_id"], folds=rows["fold"], draws=5)
+    table = found.each(at_capacity, capacities=[0.1], clusters="school_id", folds="fold")
+    own = at_capacity(rows["y"], rows["points"], [0.1], clusters=rows["school_id"], folds=rows["fold"])
     pd.testing.assert_frame_equal(
         table[table["model"] == "points"].drop(columns="model").reset_index(drop=True), own, check_exact=True
     )

@@ -12,7 +12,8 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import mean_interval, placements
-from nbanalytics.risk.evaluation.scores import Floats, labels_of, ratio, schools_to_draw, scored, scored_by
+from nbanalytics.risk.evaluation.scores import Floats, labels_of, ratio, scored, scored_by, units_to_leave_out
+from nbanalytics.schools import LIKE, jackknife_test
 
 #: What rounding leaves of a variance of 0.
 _NO_VARIANCE = 1e-15
@@ -79,28 +80,24 @@ def weighted_average_precision(y: Floats, weights: Floats, ties: Tied) -> Floats
     return ratio((cases * np.nan_to_num(precision)).sum(axis=1), cases.sum(axis=1))
 
 
-def delong(y: Floats, scores: Floats, clusters: Any = None, strata: Any = None) -> tuple[Floats, Floats]:
-    """AUC of several scores of the same students, with their covariance matrix.
+def delong(y: Floats, scores: Floats, strata: Any = None) -> tuple[Floats, Floats]:
+    """AUC of several scores of the same independent students, with their covariance matrix.
 
     Parameters
     ----------
     y : array of 0 and 1, shape (students,)
     scores : array, shape (models, students)
-    clusters : sequence, optional
-        The school of each student. Students of a school may then resemble each other.
     strata : sequence, optional
         Only pairs within a stratum are compared, such as the fold whose model gave the scores.
 
     Returns
     -------
     tuple of array
-        AUC, shape (models,), and covariance, shape (models, models); missing with fewer than two schools (or students)
-        that have a case, or two that have another.
+        AUC, shape (models,), and covariance, shape (models, models); missing with fewer than two cases, or two others.
 
     Notes
     -----
-    DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44: 837-845; with clusters Obuchowski (1997), Biometrics 53:
-    567-578, which is the former when every cluster is one student. With strata the AUC is the share of all pairs
+    DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44: 837-845. With strata the AUC is the share of all pairs
     within strata, and the shares of pairs count as given.
 
     Examples
@@ -109,7 +106,6 @@ def delong(y: Floats, scores: Floats, clusters: Any = None, strata: Any = None) 
     >>> auc.tolist(), covariance.round(5).tolist()
     ([0.875], [[0.03125]])
     """
-    place = np.arange(len(y)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     strata = np.zeros(len(y)) if strata is None else strata
     parts = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
     parts = [rows for rows in parts if 0 < y[rows].sum() < len(rows)]
@@ -127,24 +123,15 @@ def delong(y: Floats, scores: Floats, clusters: Any = None, strata: Any = None) 
             auc[model] += share * own
             deviations[0, model, case] = (of_cases - own) * share * m / len(case)
             deviations[1, model, other] = (of_others - own) * share * n / len(other)
-    everybody = len(np.unique(place[used]))
-    with_cases, with_others = len(np.unique(place[used][y[used] == 1])), len(np.unique(place[used][y[used] == 0]))
-    if min(with_cases, with_others) < 2:
+    if min(m, n) < 2:
         return auc, np.full((len(auc), len(auc)), nan)
-    cases, others = (np.array([np.bincount(place, weights=row) for row in kind]) for kind in deviations)
-    covariance = (
-        with_cases / (with_cases - 1) * (cases @ cases.T) / m**2
-        + with_others / (with_others - 1) * (others @ others.T) / n**2
-    )
-    crossed = everybody / (everybody - 1) * (cases @ others.T) / (m * n)
-    return auc, covariance + crossed + crossed.T
+    cases, others = deviations
+    return auc, cases @ cases.T / (m * (m - 1)) + others @ others.T / (n * (n - 1))
 
 
-def delong_interval(
-    y: Floats, p: Floats, clusters: Any = None, level: float = 0.95, strata: Any = None
-) -> tuple[float, float, float]:
+def delong_interval(y: Floats, p: Floats, level: float = 0.95, strata: Any = None) -> tuple[float, float, float]:
     """AUC with DeLong's interval, cut at 0 and 1; no interval where the variance is 0 or not known."""
-    auc, covariance = delong(y, p[None, :], clusters, strata)
+    auc, covariance = delong(y, p[None, :], strata)
     value, variance = float(auc[0]), float(covariance[0, 0])
     if not variance > _NO_VARIANCE:
         return value, nan, nan
@@ -162,7 +149,9 @@ def auc_difference(
     return difference, *mean_interval(difference, error, level=level), difference / error
 
 
-def compare_auc(y: Any, scores: Mapping[str, Any], clusters: Any = None, level: float = 0.95) -> pd.DataFrame:
+def compare_auc(
+    y: Any, scores: Mapping[str, Any], clusters: Any = None, level: float = 0.95, *, estimand: str | None = None
+) -> pd.DataFrame:
     """Test whether models that scored the same students differ in AUC, pair by pair.
 
     Parameters
@@ -175,12 +164,15 @@ def compare_auc(y: Any, scores: Mapping[str, Any], clusters: Any = None, level: 
         The school of each student.
     level : float
         Confidence level.
+    estimand : str, optional
+        As for :func:`nbanalytics.risk.measures`.
 
     Returns
     -------
     pandas.DataFrame
         One row per pair: ``first, second``; ``auc_first, auc_second``; ``difference, low, high``: the first minus the
-        second; ``z, p_value``: missing if the two rank the students alike.
+        second; ``z`` (the difference by its standard error) and ``p_value``: missing if the two rank the students
+        alike; ``estimand``.
 
     Raises
     ------
@@ -189,7 +181,8 @@ def compare_auc(y: Any, scores: Mapping[str, Any], clusters: Any = None, level: 
 
     Notes
     -----
-    The paired test of DeLong, DeLong and Clarke-Pearson (1988).
+    *These schools*: the paired test of DeLong, DeLong and Clarke-Pearson (1988). *Schools like these*: the difference
+    without each school in turn, *t* with schools - 1 degrees.
 
     Examples
     --------
@@ -201,16 +194,22 @@ def compare_auc(y: Any, scores: Mapping[str, Any], clusters: Any = None, level: 
 
     outcome, arrays = scored_by(y, scores)
     names = list(arrays)
-    groups = schools_to_draw(clusters, len(outcome))
-    auc, covariance = delong(outcome, np.array(list(arrays.values())), groups)
+    _, units = units_to_leave_out(clusters, len(outcome), estimand)
+    auc, covariance = delong(outcome, np.array(list(arrays.values())))
+    ties = {name: tied_within(array) for name, array in arrays.items()}
+    deleted = units.evaluate(lambda weights: {name: weighted_auc(outcome, weights, ties[name]) for name in names})
     rows = []
     for first in range(len(names)):
         for second in range(first + 1, len(names)):
             difference, low, high, z = auc_difference(auc, covariance, first, second, level)
             p_value = 2 * NormalDist().cdf(-abs(z)) if z == z else nan
+            if units.estimand == LIKE:
+                apart = deleted[names[first]] - deleted[names[second]]
+                low, high = units.interval(apart, level=level)
+                z, p_value = jackknife_test(apart, units.present)
             pair = (names[first], names[second], float(auc[first]), float(auc[second]))
-            rows.append((*pair, difference, low, high, z, p_value))
-    columns = ["first", "second", "auc_first", "auc_second", "difference", "low", "high", "z", "p_value"]
+            rows.append((*pair, difference, low, high, z, p_value, units.estimand))
+    columns = ["first", "second", "auc_first", "auc_second", "difference", "low", "high", "z", "p_value", "estimand"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf, nan
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError
-from nbanalytics.intervals import wilson
+from nbanalytics.intervals import score_interval
 from nbanalytics.risk.evaluation.auc import Tied, tied
 from nbanalytics.risk.evaluation.scores import (
+    SCALES,
     Floats,
-    Statistic,
-    draw,
     labels_or_none,
-    percentile_interval,
     ratio,
-    schools_to_draw,
     scored,
-    warn_weak,
+    units_to_leave_out,
 )
+from nbanalytics.schools import LIKE, Statistic, Units
 
 COUNTS = ("n", "tp", "fp", "fn", "tn")
 #: Shares as the count above and the counts below, so that each has Wilson's interval.
@@ -127,20 +126,28 @@ def net_benefit(counts: dict[str, Floats], threshold: float) -> Floats:
     return ratio(counts["tp"] - counts["fp"] * threshold / (1 - threshold), counts["n"])
 
 
-def share_interval(counts: dict[str, Any], name: str, level: float = 0.95) -> tuple[float, float]:
+def share_interval(counts: dict[str, Any], name: str, level: float = 0.95, freedom: float = inf) -> tuple[float, float]:
     """Wilson's interval of one of the shares, or of false alarms; missing if nobody is in its denominator."""
     if name == "false_alarms_per_100":
-        low, high = share_interval(counts, "ppv", level)
+        low, high = share_interval(counts, "ppv", level, freedom)
         return 100 * (1 - high), 100 * (1 - low)
-    above, below = SHARES[name]
-    return wilson(round(float(_sum(counts, above))), round(float(_sum(counts, below))), level)
+    above, below = (
+        float(_sum(counts, names)) for names in SHARES[{"precision": "ppv", "recall": "tpr"}.get(name, name)]
+    )
+    return score_interval(above / below, below, level, freedom) if below else (nan, nan)
 
 
-def rate_interval(name: str, resampled: Floats, counts: dict[str, Any], level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of resampled values; Wilson's of a rate that no resample changes, which is no certainty."""
-    low, high = percentile_interval(resampled, level)
-    known = {"precision": "ppv", "recall": "tpr"}.get(name, name)
-    return share_interval(counts, known, level) if low == high and known in COUNTED and counts else (low, high)
+def rate_interval(
+    name: str, values: Floats, units: Units, counts: dict[str, Any], level: float = 0.95
+) -> tuple[float, float]:
+    """Delete-one interval; Wilson's of a share that nobody left out changes, which is no certainty.
+
+    Over schools Wilson's has Student's *t*.
+    """
+    low, high = units.interval(values, SCALES.get(name, "plain"), level)
+    if low == low or not counts or not np.isfinite(values[0]) or name not in (*COUNTED, "precision", "recall"):
+        return low, high
+    return share_interval(counts, name, level, units.present - 1 if units.estimand == LIKE else inf)
 
 
 def counts_once(y: Floats, flags: Floats) -> dict[str, float]:
@@ -163,8 +170,7 @@ def at_capacity(
     *,
     clusters: Any = None,
     folds: Any = None,
-    draws: int = 200,
-    random_state: int = 0,
+    estimand: str | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Say what the students with the highest scores hold, when there are places for so many.
@@ -179,16 +185,16 @@ def at_capacity(
         Places as shares of the students, above 0 and up to 1.
     folds : sequence, optional
         The fold, or cohort, of each student: each has places of its own.
-    clusters, draws, random_state, level
+    clusters, estimand, level
         As for :func:`nbanalytics.risk.measures`.
 
     Returns
     -------
     pandas.DataFrame
-        ``capacity, measure, value, low, high``: ``flagged`` (students), ``precision`` (share of the flagged that are
-        cases), ``recall`` (share of the cases that are flagged), ``lift`` (precision against the share of cases among
-        all) and ``false_alarms_per_100`` flagged; percentile bootstrap, of whole clusters where they are given, and
-        Wilson's interval of a share that no resample changes.
+        ``capacity, measure, value, low, high, estimand``: ``flagged`` (students), ``precision`` (share of the flagged
+        that are cases), ``recall`` (share of the cases that are flagged), ``lift`` (precision against the share of
+        cases among all) and ``false_alarms_per_100`` flagged. The interval leaves out one school at a time, or parts of
+        the students; a share that this does not change has Wilson's.
 
     Raises
     ------
@@ -198,7 +204,7 @@ def at_capacity(
     Warns
     -----
     EstimationWarning
-        If fewer than five schools are resampled.
+        If there are fewer than three schools.
 
     Examples
     --------
@@ -211,17 +217,15 @@ def at_capacity(
     """
     outcome, scores = scored(y, p)
     strata = labels_or_none(folds, len(outcome), "folds")
-    drawn = draw(len(outcome), schools_to_draw(clusters, len(outcome)), draws, random_state)
-    warn_weak(drawn)
+    _, units = units_to_leave_out(clusters, len(outcome), estimand)
     rows: list[tuple[float, str, float, float, float]] = []
     for capacity in capacities:
-        compute = capacity_statistic(outcome, scores, capacity, strata)
         counts = counts_at_capacity(outcome, scores, capacity, strata)
-        resampled = drawn.evaluate(compute)
         rows.append((capacity, "flagged", capacity * len(outcome), np.nan, np.nan))
-        for name, value in compute(np.ones((1, len(outcome)))).items():
-            rows.append((capacity, name, float(value[0]), *rate_interval(name, resampled[name], counts, level)))
-    return pd.DataFrame(rows, columns=["capacity", "measure", "value", "low", "high"])
+        for name, values in units.evaluate(capacity_statistic(outcome, scores, capacity, strata)).items():
+            rows.append((capacity, name, float(values[0]), *rate_interval(name, values, units, counts, level)))
+    table = pd.DataFrame(rows, columns=["capacity", "measure", "value", "low", "high"])
+    return table.assign(estimand=units.estimand)
 
 
 def counts_at_capacity(y: Floats, scores: Floats, capacity: float, strata: Any = None) -> dict[str, float]:
@@ -255,15 +259,14 @@ def net_benefit_curve(
     thresholds: Sequence[float] = THRESHOLDS,
     *,
     clusters: Any = None,
-    draws: int = 200,
-    random_state: int = 0,
+    estimand: str | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Weigh hits against false alarms over thresholds, beside flagging everybody and nobody.
 
     Parameters
     ----------
-    y, p, clusters, draws, random_state, level
+    y, p, clusters, estimand, level
         As for :func:`nbanalytics.risk.measures`.
     thresholds : sequence of float
         From this probability on a student is flagged; 0 to below 1.
@@ -271,7 +274,7 @@ def net_benefit_curve(
     Returns
     -------
     pandas.DataFrame
-        ``threshold, strategy, value, low, high``: the net benefit per student of the ``model``, of flagging
+        ``threshold, strategy, value, low, high, estimand``: the net benefit per student of the ``model``, of flagging
         ``everybody`` and of flagging ``nobody`` (0).
 
     Raises
@@ -282,7 +285,7 @@ def net_benefit_curve(
     Warns
     -----
     EstimationWarning
-        If fewer than five schools are resampled.
+        If there are fewer than three schools.
 
     Notes
     -----
@@ -299,17 +302,15 @@ def net_benefit_curve(
     outcome, scores = scored(y, p)
     if any(threshold == 1 for threshold in thresholds):
         raise DataError("At a threshold of 1 false alarms weigh infinitely. Choose thresholds below 1.")
-    drawn = draw(len(outcome), schools_to_draw(clusters, len(outcome)), draws, random_state)
-    warn_weak(drawn)
+    _, units = units_to_leave_out(clusters, len(outcome), estimand)
     rows: list[tuple[float, str, float, float, float]] = []
     for threshold in thresholds:
         for strategy, flags in (("model", flag_at(scores, threshold)), ("everybody", np.ones_like(scores))):
-            compute = _benefit(outcome, flags, threshold)
-            value = float(compute(np.ones((1, len(outcome))))["net_benefit"][0])
-            interval = percentile_interval(drawn.evaluate(compute)["net_benefit"], level)
-            rows.append((threshold, strategy, value, *interval))
+            values = units.evaluate(_benefit(outcome, flags, threshold))["net_benefit"]
+            rows.append((threshold, strategy, float(values[0]), *units.interval(values, level=level)))
         rows.append((threshold, "nobody", 0.0, 0.0, 0.0))
-    return pd.DataFrame(rows, columns=["threshold", "strategy", "value", "low", "high"])
+    table = pd.DataFrame(rows, columns=["threshold", "strategy", "value", "low", "high"])
+    return table.assign(estimand=units.estimand)
 
 
 def _benefit(y: Floats, flags: Floats, threshold: float) -> Statistic:

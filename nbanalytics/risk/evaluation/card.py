@@ -19,6 +19,7 @@ from nbanalytics.risk.data.riskdata import RiskData
 from nbanalytics.risk.evaluation.measuring import compare_models
 from nbanalytics.risk.evaluation.validation import Validation
 from nbanalytics.risk.fairness.auditing import CROSS, Audit
+from nbanalytics.schools import LIKE, THESE
 
 INTENDED_USE = (
     "Research: how well, how early and for whom an outcome can be foreseen from what a municipality knows.",
@@ -46,7 +47,7 @@ class ModelCard(Shown):
         ``section`` (``model``, ``data``, ``measures``, ``audit``, ``intended use``, ``must not be used for``), ``item``
         and ``words``.
     settings : mapping
-        ``model, at, outcome, observed_at, draws, random_state``.
+        ``model, at, outcome, observed_at, estimand``.
     """
 
     table: pd.DataFrame
@@ -93,8 +94,8 @@ def model_card(
     capacity: float = 0.1,
     intended_use: Sequence[str] = INTENDED_USE,
     not_for: Sequence[str] = NOT_FOR,
-    draws: int = 200,
-    random_state: int = 0,
+    *,
+    estimand: str | None = None,
 ) -> ModelCard:
     """Make the card of a model from its validation.
 
@@ -113,8 +114,8 @@ def model_card(
         Places as a share of the students, for precision and recall.
     intended_use, not_for : sequence of str
         Sentences; write your own where they say more.
-    draws, random_state
-        Of the bootstrap, which resamples schools.
+    estimand
+        What the intervals are about, as for :func:`nbanalytics.risk.measures`.
 
     Returns
     -------
@@ -143,7 +144,7 @@ def model_card(
     sections = {
         "model": _about_model(validation, data, model),
         "data": _about_data(data),
-        "measures": _measures(rows, model, capacity, validation.settings["scheme"], draws, random_state),
+        "measures": _measures(rows, model, capacity, estimand),
         "audit": _about_audit(audited, data.at, model, threshold),
         "intended use": [("", words) for words in intended_use],
         "must not be used for": [("", words) for words in not_for],
@@ -152,7 +153,7 @@ def model_card(
     settings = {"model": model, "at": data.at, "outcome": data.outcome, "observed_at": data.observed_at}
     return ModelCard(
         pd.DataFrame(listed, columns=["section", "item", "words"]),
-        {**settings, "draws": draws, "random_state": random_state},
+        {**settings, "estimand": estimand},
     )
 
 
@@ -188,23 +189,25 @@ def _about_data(data: RiskData) -> list[tuple[str, str]]:
     ]
 
 
-def _measures(
-    rows: pd.DataFrame, model: str, capacity: float, scheme: str, draws: int, random_state: int
-) -> list[tuple[str, str]]:
+def _measures(rows: pd.DataFrame, model: str, capacity: float, estimand: str | None) -> list[tuple[str, str]]:
     found = compare_models(
         rows["y"],
         {model: rows[model]},
         capacity=capacity,
-        clusters=None if scheme == "schools" else rows["school_id"],
+        clusters=rows["school_id"],
         folds=rows["fold"],
-        draws=draws,
-        random_state=random_state,
+        estimand=estimand,
     )
+    about = {
+        LIKE: "schools like these: one school is left out at a time",
+        THESE: "other pupils of these schools",
+    }
     placed = ("precision", "recall", "lift", "false_alarms_per_100")
-    return [
+    lines = [
         (f"{row['measure']} at {capacity:.0%} places" if row["measure"] in placed else row["measure"], _interval(row))
         for row in found.to_dict("records")
     ]
+    return [*lines, ("intervals", f"95 %, of {about[found['estimand'].iloc[0]]}")]
 
 
 def _about_audit(audited: Audit | None, at: str, model: str, threshold: float | None) -> list[tuple[str, str]]:

@@ -15,15 +15,7 @@ from nbanalytics.results import Shown
 from nbanalytics.risk.data.leakage import SUSPICIOUS_AUC, refuse_leakage
 from nbanalytics.risk.data.riskdata import RiskData
 from nbanalytics.risk.evaluation.auc import tied_within, won_pairs
-from nbanalytics.risk.evaluation.scores import (
-    Floats,
-    draw,
-    labels_or_none,
-    percentile_interval,
-    ratio,
-    schools_to_draw,
-    warn_weak,
-)
+from nbanalytics.risk.evaluation.scores import SCALES, Floats, labels_or_none, ratio, units_to_leave_out
 from nbanalytics.risk.evaluation.validation import fold_status, plan_folds, refuse_scheme
 
 
@@ -34,8 +26,7 @@ def hazard_measures(
     *,
     clusters: Any = None,
     folds: Any = None,
-    draws: int = 200,
-    random_state: int = 0,
+    estimand: str | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Measure predicted risks period by period, when some students leave before it is known what came of them.
@@ -50,15 +41,16 @@ def hazard_measures(
         Predicted probability that the event has happened by the end of period 1, 2, ...; a dataframe is taken, too.
     folds : sequence, optional
         The fold whose model gave the risks: only students of a fold are compared in the AUC.
-    clusters, draws, random_state, level
+    clusters, estimand, level
         As for :func:`nbanalytics.risk.measures`.
 
     Returns
     -------
     pandas.DataFrame
-        ``t, measure, value, low, high``: for each period ``auc`` (cases by *t* against those without the event through
-        *t*) and ``brier``; in the last row, without ``t``, ``integrated_brier``, their mean over the periods. Missing
-        where a period has no case or nobody left. Percentile bootstrap, of whole clusters where they are given.
+        ``t, measure, value, low, high, estimand``: for each period ``auc`` (cases by *t* against those without the
+        event through *t*) and ``brier``; in the last row, without ``t``, ``integrated_brier``, their mean over the
+        periods. Missing where a period has no case or nobody left. The interval leaves out one school at a time, or
+        parts of the students.
 
     Raises
     ------
@@ -69,7 +61,7 @@ def hazard_measures(
     Warns
     -----
     EstimationWarning
-        If fewer than five schools are resampled.
+        If there are fewer than three schools.
 
     Notes
     -----
@@ -93,17 +85,13 @@ def hazard_measures(
     periods, happened, risks = _checked(duration, event, risk)
     strata = labels_or_none(folds, len(periods), "folds")
     course = _Course(periods, happened, risks, strata)
-    values = {name: float(value[0]) for name, value in course.measure(np.ones((1, len(periods)))).items()}
-    drawn = draw(len(periods), schools_to_draw(clusters, len(periods)), draws, random_state)
-    if clusters is not None:
-        warn_weak(drawn)
-    intervals = {name: percentile_interval(found, level) for name, found in drawn.evaluate(course.measure).items()}
+    _, units = units_to_leave_out(clusters, len(periods), estimand)
     rows = []
-    for key, value in values.items():
+    for key, values in units.evaluate(course.measure).items():
         measure, _, t = key.partition(" ")
-        low, high = intervals[key] if np.isfinite(value) else (nan, nan)
-        rows.append((float(t) if t else nan, measure, value, low, high))
-    return pd.DataFrame(rows, columns=["t", "measure", "value", "low", "high"])
+        bounds = units.interval(values, SCALES[measure], level)
+        rows.append((float(t) if t else nan, measure, float(values[0]), *bounds, units.estimand))
+    return pd.DataFrame(rows, columns=["t", "measure", "value", "low", "high", "estimand"])
 
 
 class _Course:
@@ -175,12 +163,13 @@ class HazardValidation(Shown):
     Attributes
     ----------
     table : pandas.DataFrame
-        ``model``, then the columns of :func:`nbanalytics.risk.hazard_measures`: ``t, measure, value, low, high``.
+        ``model``, then the columns of :func:`nbanalytics.risk.hazard_measures`: ``t, measure, value, low, high,
+        estimand``.
     predictions : pandas.DataFrame
         One row per student, model and step: ``student_id, cohort, school_id, model, fold, duration, event, t, risk``
         (of a loss by the end of step ``t``).
     settings : mapping
-        ``scheme, models, at, outcome, draws, random_state``.
+        ``scheme, models, at, outcome, estimand``.
     """
 
     table: pd.DataFrame
@@ -199,8 +188,7 @@ def validate_hazards(
     min_cases: int = 10,
     terms: Sequence[str] | None = None,
     suspicious_auc: float = SUSPICIOUS_AUC,
-    draws: int = 200,
-    random_state: int = 0,
+    estimand: str | None = None,
 ) -> HazardValidation:
     """Measure hazard models by step, on students that they have not learnt from.
 
@@ -212,8 +200,8 @@ def validate_hazards(
         By name, with ``fit(X, y)`` and ``predict_survival(X)``, such as :class:`nbanalytics.risk.HazardClassifier`.
     scheme, min_cases, terms, suspicious_auc
         As for :func:`nbanalytics.risk.validate`.
-    draws, random_state
-        Of the bootstrap, which resamples whole schools.
+    estimand
+        As for :func:`nbanalytics.risk.measures`.
 
     Returns
     -------
@@ -242,7 +230,7 @@ def validate_hazards(
     >>> periods = pd.DataFrame({"student_id": table["student_id"], "t": 1,
     ...                         "exit": np.where(table["y"] == 1, "lost", "none")})
     >>> data = RiskData(table, ("points",), "6VT", "lost", "9VT", known={"points": "6VT"}, gap_years=3, periods=periods)
-    >>> found = validate_hazards(data, {"logit": HazardClassifier(periods)}, draws=20)
+    >>> found = validate_hazards(data, {"logit": HazardClassifier(periods)})
     >>> found.table[["t", "measure"]].to_numpy().tolist()
     [[1.0, 'auc'], [1.0, 'brier'], [nan, 'integrated_brier']]
     """
@@ -266,8 +254,7 @@ def validate_hazards(
             risk,
             clusters=rows["school_id"],
             folds=rows["fold"],
-            draws=draws,
-            random_state=random_state,
+            estimand=estimand,
         )
         table.insert(0, "model", name)
         tables.append(table)
@@ -277,8 +264,7 @@ def validate_hazards(
         "models": tuple(models),
         "at": data.at,
         "outcome": data.outcome,
-        "draws": draws,
-        "random_state": random_state,
+        "estimand": str(tables[0]["estimand"].iloc[0]),
     }
     return HazardValidation(pd.concat(tables, ignore_index=True), pd.concat(predictions, ignore_index=True), settings)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from math import nan, sqrt
 from typing import Any
 
@@ -36,19 +36,16 @@ from nbanalytics.risk.evaluation.capacity import (
     share_interval,
 )
 from nbanalytics.risk.evaluation.scores import (
-    MIN_CLUSTERS,
-    Draws,
     Floats,
-    Statistic,
-    draw,
     labels_of,
     labels_or_none,
-    percentile_interval,
-    schools_to_draw,
     scored,
     scored_by,
-    warn_weak,
+    units_of_group,
+    units_to_leave_out,
+    warn_of_missing,
 )
+from nbanalytics.schools import LIKE, THESE, Statistic, Units, units_of
 
 SCORE_MEASURES = (
     "auc",
@@ -58,7 +55,7 @@ SCORE_MEASURES = (
     "calibration_slope",
     "calibration_in_the_large",
 )
-COLUMNS = ("group", "measure", "value", "low", "high")
+COLUMNS = ("group", "measure", "value", "low", "high", "estimand")
 #: Below this nothing is estimated.
 MIN_STUDENTS = 5
 _WEAK = {
@@ -71,8 +68,6 @@ _WEAK = {
     "base rate",
     "separated": "scores that tell the classes apart without a mistake, so that there is no interval of the AUC and no "
     "calibration slope; look for a feature that knows the outcome",
-    "few_clusters": f"fewer than {MIN_CLUSTERS} clusters (schools) to resample, so that the intervals are rough; add "
-    "schools or cohorts",
 }
 Row = tuple[str, float, float, float]
 
@@ -84,8 +79,7 @@ def measures(
     threshold: float | None = None,
     *,
     clusters: Any = None,
-    draws: int = 200,
-    random_state: int = 0,
+    estimand: str | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Measure how good probabilities are, for all students and for each group.
@@ -101,49 +95,50 @@ def measures(
     threshold : float, optional
         Students with at least this probability are flagged; counts and error rates are added.
     clusters : sequence, optional
-        The school of each student. Intervals then allow for likeness within schools. A group inside one school is
-        resampled by student.
-    draws : int
-        Bootstrap resamples.
-    random_state : int
-        Seed of the bootstrap.
+        The school of each student.
+    estimand : str, optional
+        What the intervals are about: ``"schools_like_these"`` (the default from three schools on), or
+        ``"these_schools"`` with other pupils (the default without ``clusters``). A group in fewer than three schools
+        has the latter.
     level : float
         Confidence level.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``group, measure, value, low, high``; ``all`` first, then the groups in sorted order. Measures: ``auc``,
-        ``average_precision``, ``brier``, ``log_loss``, ``calibration_slope`` (1 is best; below it the scores are too
-        extreme), ``calibration_in_the_large`` (0 is best; below it the scores are too high). With a threshold also
-        the counts ``n, tp, fp, fn, tn``, the shares ``base_rate, flagged_share, tpr, fnr, fpr, tnr, ppv, npv``,
-        ``false_alarms_per_100`` flagged, ``lift`` (precision against the base rate) and ``net_benefit`` per student.
+        Columns ``group, measure, value, low, high, estimand``; ``all`` first, then the groups in sorted order.
+        Measures: ``auc``, ``average_precision``, ``brier``, ``log_loss``, ``calibration_slope`` (1 is best; below it
+        the scores are too extreme), ``calibration_in_the_large`` (0 is best; below it the scores are too high). With a
+        threshold also the counts ``n, tp, fp, fn, tn``, the shares ``base_rate, flagged_share, tpr, fnr, fpr, tnr, ppv,
+        npv``, ``false_alarms_per_100`` flagged, ``lift`` (precision against the base rate) and ``net_benefit`` per
+        student.
 
     Raises
     ------
     DataError
         If values are missing, no outcomes or no probabilities, lengths differ, there is one class only, or the
-        threshold is no probability.
+        threshold is no probability, or schools like these are asked about with fewer than three.
 
     Warns
     -----
     EstimationWarning
         If something has no estimate: a group has one class or fewer than five students, scores are certain, equal or
-        separate the classes; or if fewer than five schools are resampled, or students since there is one school only.
+        separate the classes; or if there are fewer than three schools.
 
     Notes
     -----
-    Intervals: AUC by DeLong et al. (1988), with clusters by Obuchowski (1997). Without clusters shares have Wilson's,
-    Brier score and log loss that of a mean, calibration that of its regression, and the others a percentile bootstrap
-    of students; with clusters all but the AUC have a percentile bootstrap of whole clusters, and shares that no
-    resample changes Wilson's.
+    *Schools like these*: the measure without each school in turn, *t* with schools - 1 degrees, shares and areas on the
+    logit scale (:func:`nbanalytics.schools.over_schools`); a share that no school changes has Wilson's interval with
+    that *t*. *These schools*: the AUC has the interval of DeLong et al. (1988), shares Wilson's, Brier score and log
+    loss that of a mean, calibration that of its regression, and the others the delete-one interval over parts of the
+    students.
 
     Examples
     --------
     >>> y = [0, 0, 1, 0, 1, 0, 1, 1, 0, 1]
     >>> p = [0.1, 0.2, 0.3, 0.3, 0.4, 0.4, 0.6, 0.7, 0.7, 0.9]
     >>> table = measures(y, p, threshold=0.5)
-    >>> table[table["measure"].isin(["auc", "brier", "tp", "ppv"])].round(3)
+    >>> table[table["measure"].isin(["auc", "brier", "tp", "ppv"])].round(3).drop(columns="estimand")
        group measure  value    low   high
     0    all     auc   0.78  0.471  1.000
     2    all   brier   0.19  0.056  0.324
@@ -152,63 +147,51 @@ def measures(
     """
     outcome, scores = scored(y, p)
     n = len(outcome)
-    schools = schools_to_draw(clusters, n)
-    drawn = draw(n, schools, draws, random_state)
+    schools, whole = units_to_leave_out(clusters, n, estimand)
+    parts_of_students = units_of(schools, n, THESE)
     rows, weak = [], Counter[str]()
     parts = _parts(groups, n)
     for name, inside in parts:
-        own_schools = None if schools is None else schools[inside]
-        found, reasons = part_measures(
-            outcome[inside], scores[inside], threshold, drawn.of(inside), own_schools, level, random_state
-        )
-        rows += [(name, *row) for row in found]
+        units = units_of_group(whole, parts_of_students, inside)
+        found, reasons = part_measures(outcome[inside], scores[inside], threshold, units, level)
+        rows += [(name, *row, units.estimand) for row in found]
         weak.update(reasons)
     warn_of(weak, len(parts))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def part_measures(
-    y: Floats,
-    p: Floats,
-    threshold: float | None,
-    drawn: Draws,
-    clusters: Any = None,
-    level: float = 0.95,
-    random_state: int = 0,
+    y: Floats, p: Floats, threshold: float | None, units: Units, level: float = 0.95
 ) -> tuple[list[Row], set[str]]:
     """Measure one group of students.
 
     Parameters
     ----------
-    y, p, threshold, clusters, level, random_state
+    y, p, threshold, level
         As for :func:`measures`, already checked.
-    drawn : Draws
-        Resamples of these students.
+    units : Units
+        What is left out in turn of these students.
 
     Returns
     -------
     tuple
-        Rows of measure, value, low and high; and keys that say why some of them are missing or rough.
+        Rows of measure, value, low and high; and keys that say why some of them are missing.
     """
-    n = len(y)
-    reasons = _reasons(y, p, drawn if clusters is not None else None)
-    everybody = np.ones((1, n))
-    values = {name: float(found[0]) for name, found in statistic(y, p, threshold)(everybody).items()}
+    reasons = _reasons(y, p)
+    deleted = units.evaluate(statistic(y, p, threshold, with_formula=units.estimand == LIKE))
     counts: dict[str, float] = {}
     if threshold is not None:
         counts = counts_once(y, flag_at(p, threshold))
+    values = {name: float(found[0]) for name, found in deleted.items()}
+    if units.estimand == THESE:
+        values |= {name: float(found[0]) for name, found in statistic(y, p)(np.ones((1, len(y)))).items()}
     if "too_few" in reasons:
         values = dict.fromkeys(values, nan)
         intervals: dict[str, tuple[float, float]] = {}
-    elif clusters is not None and drawn.clusters > 1:
-        resampled = drawn.evaluate(statistic(y, p, threshold))
-        intervals = {name: rate_interval(name, found, counts, level) for name, found in resampled.items()}
-        intervals["auc"] = delong_interval(y, p, clusters, level)[1:]
     else:
-        own = drawn if clusters is None else draw(n, None, len(drawn.counts), random_state)
-        resampled = own.evaluate(statistic(y, p, threshold, with_formula=False))
-        intervals = {name: percentile_interval(found, level) for name, found in resampled.items()}
-        intervals |= _by_formula(y, p, counts, level)
+        intervals = {name: rate_interval(name, found, units, counts, level) for name, found in deleted.items()}
+        if units.estimand == THESE:
+            intervals |= _by_formula(y, p, counts, level)
     rows: list[Row] = [(name, *_estimate(values[name], intervals.get(name))) for name in SCORE_MEASURES]
     rows += [(name, counts[name], nan, nan) for name in COUNTS if counts]
     rows += [(name, *_estimate(values[name], intervals.get(name))) for name in values if name not in SCORE_MEASURES]
@@ -220,8 +203,8 @@ def statistic(
 ) -> Statistic:
     """Make the function that computes every measure for rows of weights.
 
-    Without ``with_formula`` those are left out that have an interval by formula where students are independent. With
-    strata the AUC compares students within a stratum only.
+    Without ``with_formula`` those are left out that have an interval by formula in these schools.
+    With strata the AUC compares students within a stratum only.
     """
     ties, parts = tied(p), tied_within(p, strata)
     squares, logs = squared_errors(y, p), log_losses(y, p)
@@ -264,7 +247,7 @@ def _parts(groups: Any, n: int) -> list[tuple[str, Any]]:
     return everybody + [(name, np.flatnonzero(labels == name)) for name in names]
 
 
-def _reasons(y: Floats, p: Floats, resampled: Draws | None) -> set[str]:
+def _reasons(y: Floats, p: Floats) -> set[str]:
     if len(y) < MIN_STUDENTS:
         return {"too_few"}
     found = set()
@@ -277,8 +260,6 @@ def _reasons(y: Floats, p: Floats, resampled: Draws | None) -> set[str]:
         found.add("separated")
     if (p <= 0).any() or (p >= 1).any():
         found.add("certain")
-    if resampled is not None and 1 < resampled.clusters < MIN_CLUSTERS:
-        found.add("few_clusters")
     return found
 
 
@@ -287,7 +268,7 @@ def _by_formula(y: Floats, p: Floats, counts: dict[str, float], level: float) ->
         float(found[0]) for found in calibration_fit(y, p, np.ones((1, len(y))))
     )
     found = {
-        "auc": delong_interval(y, p, None, level)[1:] if 0 < y.sum() < len(y) else (nan, nan),
+        "auc": delong_interval(y, p, level)[1:] if 0 < y.sum() < len(y) else (nan, nan),
         "brier": _of_mean(squared_errors(y, p), level),
         "log_loss": _of_mean(log_losses(y, p), level),
         "calibration_slope": mean_interval(slope, slope_error, level=level),
@@ -313,7 +294,9 @@ def _estimate(value: float, interval: tuple[float, float] | None) -> tuple[float
     return value, low, high
 
 
-COMPARED_COLUMNS = ("model", "measure", "value", "low", "high", "difference", "difference_low", "difference_high")
+COMPARED_COLUMNS = (
+    *("model", "measure", "value", "low", "high", "difference", "difference_low", "difference_high", "estimand"),
+)
 
 
 def compare_models(
@@ -324,14 +307,13 @@ def compare_models(
     *,
     clusters: Any = None,
     folds: Any = None,
-    draws: int = 200,
-    random_state: int = 0,
+    estimand: str | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Measure several models on the same students, and the paired difference of each from one of them.
 
-    Every bootstrap draw resamples the same students or schools for all models, so that what the models share cancels
-    in a difference.
+    The same schools, or students, are left out in turn for all models, so that what the models share cancels in a
+    difference.
 
     Parameters
     ----------
@@ -346,16 +328,16 @@ def compare_models(
     folds : sequence, optional
         The fold, or cohort, of each student: the AUC then compares students of a fold only, and each fold has its own
         places. Without, a base rate that differs between folds would seem to rank students.
-    clusters, draws, random_state, level
+    clusters, estimand, level
         As for :func:`nbanalytics.risk.measures`.
 
     Returns
     -------
     pandas.DataFrame
         One row per model and measure: ``model, measure, value, low, high`` and ``difference, difference_low,
-        difference_high``, the model minus the reference; missing for the reference itself. Measures are those of
-        :func:`nbanalytics.risk.measures` and ``precision, recall, lift, false_alarms_per_100`` at the capacity.
-        What cannot be computed for a model (calibration of equal scores) is missing.
+        difference_high``, the model minus the reference; missing for the reference itself; ``estimand``. Measures are
+        those of :func:`nbanalytics.risk.measures` and ``precision, recall, lift, false_alarms_per_100`` at the
+        capacity. What cannot be computed for a model (calibration of equal scores) is missing.
 
     Raises
     ------
@@ -365,18 +347,18 @@ def compare_models(
     Warns
     -----
     EstimationWarning
-        If a measure of a model has no value, or fewer than five schools are resampled.
+        If a measure of a model has no value, or there are fewer than three schools.
 
     Notes
     -----
-    AUC: DeLong et al. (1988), with clusters Obuchowski (1997), paired; the others a percentile bootstrap, and Wilson's
-    interval of a share that no resample changes.
+    Delete-one intervals as for :func:`nbanalytics.risk.measures`; in *these schools* the AUC and its paired difference
+    have those of DeLong et al. (1988).
 
     Examples
     --------
     >>> y = [0, 0, 1, 1, 0, 1, 0, 1]
     >>> scores = {"flag": [.2, .2, .2, .6, .2, .6, .6, .6], "model": [.1, .2, .5, .7, .3, .8, .6, .9]}
-    >>> table = compare_models(y, scores, draws=50)
+    >>> table = compare_models(y, scores)
     >>> table[table["measure"] == "auc"][["model", "value", "difference"]].round(3)
        model  value  difference
     0   flag  0.750         NaN
@@ -388,51 +370,42 @@ def compare_models(
         raise DataError(
             f"There is no model {base} to compare with. Choose among: {', '.join(arrays) or 'none at all'}."
         )
-    schools = schools_to_draw(clusters, len(outcome))
+    _, units = units_to_leave_out(clusters, len(outcome), estimand)
     strata = labels_or_none(folds, len(outcome), "folds")
-    drawn = draw(len(outcome), schools, draws, random_state)
-    values, resampled = {}, {}
-    for name, array in arrays.items():
-        values[name], resampled[name] = _evaluate(outcome, array, capacity, drawn, strata)
-    auc = _auc_rows(outcome, arrays, base, schools, strata, level)
+    deleted = {name: units.evaluate(_both(outcome, array, capacity, strata)) for name, array in arrays.items()}
+    by_delong = _auc_bounds(outcome, arrays, base, strata, level) if units.estimand == THESE else {}
     rows: list[tuple[Any, ...]] = []
     for name in arrays:
         counts = counts_at_capacity(outcome, arrays[name], capacity, strata)
-        for measure, value in values[name].items():
-            if measure == "auc":
-                rows.append((name, measure, *auc[name]))
-                continue
-            apart = [np.nan] * 3
+        for measure, values in deleted[name].items():
+            interval, apart = rate_interval(measure, values, units, counts, level), [np.nan] * 3
             if name != base:
                 # Two infinite log losses have no difference.
                 with np.errstate(invalid="ignore"):
-                    difference = resampled[name][measure] - resampled[base][measure]
-                    apart = [np.subtract(value, values[base][measure]), *percentile_interval(difference, level)]
-            interval = rate_interval(measure, resampled[name][measure], counts, level)
-            rows.append((name, measure, value, *interval, *apart))
-    warn_weak(drawn, (value for found in values.values() for value in found.values()))
+                    difference = values - deleted[base][measure]
+                apart = [float(difference[0]), *units.interval(difference, level=level)]
+            if measure == "auc" and by_delong:
+                interval, apart[1:] = by_delong[name]
+            interval = interval if np.isfinite(values[0]) else (nan, nan)
+            rows.append((name, measure, float(values[0]), *interval, *apart, units.estimand))
+    warn_of_missing(values[0] for found in deleted.values() for values in found.values())
     return pd.DataFrame(rows, columns=list(COMPARED_COLUMNS))
 
 
-def _evaluate(
-    y: Floats, p: Floats, capacity: float, drawn: Draws, strata: Any
-) -> tuple[dict[str, float], dict[str, Floats]]:
-    """Compute every measure of one model for the sample and for each draw."""
+def _both(y: Floats, p: Floats, capacity: float, strata: Any) -> Statistic:
+    """Make the function that computes every measure of one model, with those at a capacity."""
     score, placed = statistic(y, p, strata=strata), capacity_statistic(y, p, capacity, strata)
-    everybody = np.ones((1, len(y)))
-    value = {name: float(found[0]) for name, found in {**score(everybody), **placed(everybody)}.items()}
-    return value, drawn.evaluate(lambda weights: {**score(weights), **placed(weights)})
+    return lambda weights: {**score(weights), **placed(weights)}
 
 
-def _auc_rows(
-    y: Floats, arrays: Mapping[str, Floats], base: str, schools: Any, strata: Any, level: float
-) -> dict[str, Sequence[float]]:
+def _auc_bounds(
+    y: Floats, arrays: Mapping[str, Floats], base: str, strata: Any, level: float
+) -> dict[str, tuple[tuple[float, float], tuple[float, float]]]:
+    """DeLong's bounds of the AUC of each model, and of its difference from the base."""
     names = list(arrays)
-    auc, covariance = delong(y, np.array(list(arrays.values())), schools, strata)
-    rows: dict[str, Sequence[float]] = {}
+    auc, covariance = delong(y, np.array(list(arrays.values())), strata)
+    found = {}
     for place, name in enumerate(names):
-        apart = (np.nan,) * 3
-        if name != base:
-            apart = auc_difference(auc, covariance, place, names.index(base), level)[:3]
-        rows[name] = (*delong_interval(y, arrays[name], schools, level, strata), *apart)
-    return rows
+        _, low, high, _ = auc_difference(auc, covariance, place, names.index(base), level)
+        found[name] = (delong_interval(y, arrays[name], level, strata)[1:], (low, high) if name != base else (nan, nan))
+    return found

@@ -126,11 +126,9 @@ class Validation(Shown):
         return spread[[*keys, *(name for name in self.models if name in spread)]].rename_axis(columns=None)
 
     def compare(
-        self, reference: str | None = None, capacity: float = 0.1, draws: int = 200, random_state: int = 0
+        self, reference: str | None = None, capacity: float = 0.1, *, estimand: str | None = None
     ) -> pd.DataFrame:
-        """Measure the models with paired differences, resampling schools, or students where schools were left out.
-
-        A school that is a fold of its own cannot be resampled as well: the AUC compares students of a fold only.
+        """Measure the models with paired differences; intervals leave out one school at a time.
 
         Returns
         -------
@@ -146,10 +144,9 @@ class Validation(Shown):
                 scores,
                 reference,
                 capacity,
-                clusters=None if self.settings["scheme"] == "schools" else rows["school_id"],
+                clusters=rows["school_id"],
                 folds=rows["fold"],
-                draws=draws,
-                random_state=random_state,
+                estimand=estimand,
             )
             table.insert(0, "at", at)
             parts.append(table)

@@ -61,7 +61,7 @@ def published_aucs() -> pd.DataFrame:
 
 
 def auc_by_point(
-    validation: Validation, terms: Sequence[str] | None = None, draws: int = 200, random_state: int = 0
+    validation: Validation, terms: Sequence[str] | None = None, *, estimand: str | None = None
 ) -> pd.DataFrame:
     """Give the AUC of each model by how long before the outcome it was foreseen, to put beside published ones.
 
@@ -71,7 +71,7 @@ def auc_by_point(
         Of one or several prediction points.
     terms : sequence of str, optional
         All terms in order; by default those of the records that the data were made from.
-    draws, random_state
+    estimand
         Of the comparison, see :meth:`nbanalytics.risk.Validation.compare`.
 
     Returns
@@ -85,12 +85,12 @@ def auc_by_point(
     >>> rows = pd.DataFrame({"student_id": range(80), "cohort": 2021, "school_id": list("ABCDE") * 16, "model": "m",
     ...                      "fold": "2021", "y": [1, 0, 0, 0] * 20, "p": [0.4, 0.3, 0.2, 0.5] * 20, "at": "6VT"})
     >>> settings = {"models": ("m",), "at": ("6VT",), "observed_at": "9VT", "scheme": "cohorts"}
-    >>> auc_by_point(Validation(rows, pd.DataFrame(), settings), draws=20)[["model", "at", "horizon_years", "auc"]]
+    >>> auc_by_point(Validation(rows, pd.DataFrame(), settings))[["model", "at", "horizon_years", "auc"]]
       model   at  horizon_years       auc
     0     m  6VT            3.0  0.666667
     """
     order = tuple(terms or validation.settings.get("terms") or Declaration().terms)
-    found = validation.compare(draws=draws, random_state=random_state)
+    found = validation.compare(estimand=estimand)
     found = found[found["measure"] == "auc"].rename(columns={"value": "auc"})
     years = {at: horizon_years(order, at, validation.settings["observed_at"]) for at in validation.settings["at"]}
     found = found.assign(horizon_years=found["at"].map(years))

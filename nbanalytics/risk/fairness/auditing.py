@@ -26,17 +26,9 @@ from nbanalytics.risk.evaluation.capacity import (
     share_interval,
 )
 from nbanalytics.risk.evaluation.measuring import statistic
-from nbanalytics.risk.evaluation.scores import (
-    Draws,
-    Floats,
-    Statistic,
-    draw,
-    labels_of,
-    percentile_interval,
-    schools_to_draw,
-    warn_weak,
-)
+from nbanalytics.risk.evaluation.scores import Floats, labels_of, units_of_group, units_to_leave_out, warn_of_missing
 from nbanalytics.risk.evaluation.validation import Validation
+from nbanalytics.schools import THESE, Statistic, Units, adjusted_p_values, jackknife_test, units_of
 
 #: What a threshold adds for each group.
 ERROR_RATES = ("flagged_share", "tpr", "fnr", "fpr", "ppv", "false_alarms_per_100")
@@ -99,7 +91,7 @@ def with_attributes(part: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 
 COLUMNS = (
     *("at", "model", "attribute", "group", "n", "cases", "threshold", "measure", "value", "low", "high"),
-    *("difference", "difference_low", "difference_high", "status"),
+    *("difference", "difference_low", "difference_high", "p_value", "adjusted_p", "estimand", "status"),
 )
 
 
@@ -118,10 +110,13 @@ class Audit(Shown):
         - ``measure``: ``auc, average_precision, brier, log_loss, calibration_slope, calibration_in_the_large``, and at
           each threshold ``flagged_share, tpr, fnr, fpr, ppv, false_alarms_per_100``;
         - ``value, low, high``;
-        - ``difference, difference_low, difference_high``: the group minus all students, paired;
+        - ``difference, difference_low, difference_high``: the group minus all students, paired, with its ``p_value``;
+        - ``adjusted_p``: the p-value adjusted for the number of tests in its family (Benjamini and Hochberg 1995): all
+          differences of a model at a prediction point. Of those below .05 one in twenty is expected to be chance;
+        - ``estimand``: ``schools_like_these``, or ``these_schools`` for groups in fewer than three schools;
         - ``status``: ``ok``, or in words why the group is refused, in its single row.
     settings : mapping
-        ``by, thresholds, min_students, min_cases, draws, random_state``.
+        ``by, thresholds, min_students, min_cases, family, estimand``.
     """
 
     table: pd.DataFrame
@@ -150,8 +145,7 @@ def audit(
     models: Sequence[str] | None = None,
     min_students: int = 30,
     min_cases: int = 5,
-    draws: int = 200,
-    random_state: int = 0,
+    estimand: str | None = None,
     level: float = 0.95,
 ) -> Audit:
     """Measure models by group on the predictions of a validation.
@@ -172,8 +166,8 @@ def audit(
         Models to audit, all by default.
     min_students, min_cases : int
         A group with fewer students, or fewer with or without the outcome, is refused.
-    draws, random_state, level
-        Of the bootstrap, as for :func:`nbanalytics.risk.measures`.
+    estimand, level
+        As for :func:`nbanalytics.risk.measures`.
 
     Returns
     -------
@@ -187,14 +181,15 @@ def audit(
     Warns
     -----
     EstimationWarning
-        If fewer than five schools are resampled, or a measure of a group has no value.
+        If there are fewer than three schools, or a measure of a group has no value.
 
     Notes
     -----
-    Whole schools are resampled; of a group inside one school students are, and the comparison is between these very
-    schools. There, and where no resample varies, shares have Wilson's interval; AUC has DeLong's (Obuchowski's for
-    schools). Error rates by group: Hardt, Price and Srebro (2016); with different base
-    rates, precision, false positives and misses cannot all be equal (Chouldechova 2017, Big Data 5: 153-163).
+    One school is left out at a time, with *t* of schools - 1 degrees. A group inside one or two schools is compared
+    with all by leaving out parts of the students, and the comparison is between these very schools; there, and where no
+    school changes it, a share has Wilson's interval, and the AUC DeLong's. With dozens of differences some leave out 0
+    by chance: read ``adjusted_p``. Error rates by group: Hardt, Price and Srebro (2016); with different base rates,
+    precision, false positives and misses cannot all be equal (Chouldechova 2017, Big Data 5: 153-163).
 
     Examples
     --------
@@ -230,24 +225,23 @@ def audit(
             f"None of {', '.join(models)} was fitted at any prediction point. Choose among: "
             f"{', '.join(sorted({model for _, model in fitted}))}."
         )
-    drawn = []
     for at, model in tqdm(plans, desc="auditing", unit="model", delay=2, leave=False, disable=None):
         part = validation.table.query("at == @at and model == @model").reset_index(drop=True)
         part = with_attributes(part, table[["student_id", *names]])
-        schools = schools_to_draw(part["school_id"], len(part))
-        one = _ModelAudit(part, schools, thresholds, (min_students, min_cases), draws, random_state, level)
-        rows += [{"at": at, "model": model, **row} for row in one.rows(attributes)]
-        drawn.append(one.by_school)
+        one = _ModelAudit(part, thresholds, (min_students, min_cases), estimand, level)
+        of_model = one.rows(attributes)
+        adjusted = adjusted_p_values([row.get("p_value", np.nan) for row in of_model])
+        rows += [{"at": at, "model": model, **row, "adjusted_p": p} for row, p in zip(of_model, adjusted, strict=True)]
     settings = {
         "by": tuple(by),
         "thresholds": tuple(thresholds),
         "min_students": min_students,
         "min_cases": min_cases,
-        "draws": draws,
-        "random_state": random_state,
+        "family": "all differences of a model at a prediction point",
+        "estimand": estimand,
     }
     found = pd.DataFrame(rows, columns=list(COLUMNS))
-    warn_weak(min(drawn, key=lambda draws: draws.clusters), found.loc[found["status"] == "ok", "value"])
+    warn_of_missing(found.loc[found["status"] == "ok", "value"])
     return Audit(found, settings)
 
 
@@ -256,22 +250,16 @@ class _ModelAudit:
     """The audit of one model at one prediction point."""
 
     part: pd.DataFrame
-    schools: Any
     thresholds: Sequence[float]
     limits: tuple[int, int]
-    draws: int
-    random_state: int
+    estimand: str | None
     level: float
 
-    @property
-    def by_school(self) -> Draws:
-        return draw(len(self.part), self.schools, self.draws, self.random_state)
-
     def rows(self, attributes: Sequence[tuple[str, ...]]) -> list[dict[str, Any]]:
-        by_school, by_student = self.by_school, draw(len(self.part), None, self.draws, self.random_state)
-        everybody = np.arange(len(self.part))
-        all_by_school, all_by_student = self._resample(everybody, by_school), self._resample(everybody, by_student)
-        found = self._group({"attribute": "all", "group": "all"}, everybody, all_by_school, None, self.schools)
+        schools, whole = units_to_leave_out(self.part["school_id"], len(self.part), self.estimand)
+        parts, everybody = units_of(schools, len(self.part), THESE), np.arange(len(self.part))
+        every = {units.estimand: units.evaluate(self._compute(everybody)) for units in (whole, parts)}
+        found = self._group({"attribute": "all", "group": "all"}, everybody, whole, every[whole.estimand], None)
         for names in attributes:
             labels = self.part[names[0]].to_numpy(dtype=object)
             for name in names[1:]:
@@ -284,10 +272,9 @@ class _ModelAudit:
                 if status != "ok":
                     found.append({**head, "n": len(inside), "status": status})
                     continue
-                nested = self.part["school_id"].iloc[inside].nunique() == 1
-                drawn, every = (by_student, all_by_student) if nested else (by_school, all_by_school)
-                resampled = self._resample(inside, drawn.of(inside))
-                found += self._group(head, inside, resampled, every, None if nested else self.schools)
+                units = units_of_group(whole, parts, inside)
+                own = units.evaluate(self._compute(inside))
+                found += self._group(head, inside, units, own, every[units.estimand])
         return found
 
     def _compute(self, inside: Any) -> Statistic:
@@ -295,24 +282,19 @@ class _ModelAudit:
         y, p = part["y"].to_numpy(dtype=float), part["p"].to_numpy(dtype=float)
         return grouped_statistic(y, p, self.thresholds, part["fold"].to_numpy(dtype=object))
 
-    def _resample(self, inside: Any, drawn: Draws) -> tuple[dict[str, float], dict[str, Floats]]:
-        compute = self._compute(inside)
-        value = {name: float(found[0]) for name, found in compute(np.ones((1, len(inside)))).items()}
-        return value, drawn.evaluate(compute)
-
-    def _group(self, head: dict[str, Any], inside: Any, own: Any, every: Any, clusters: Any) -> list[dict[str, Any]]:
-        values, resampled = own
+    def _group(
+        self, head: dict[str, Any], inside: Any, units: Units, own: Mapping[str, Floats], every: Any
+    ) -> list[dict[str, Any]]:
         part = self.part.iloc[inside]
         y, p = part["y"].to_numpy(dtype=float), part["p"].to_numpy(dtype=float)
         rows = []
-        for key, value in values.items():
+        for key, values in own.items():
             threshold, _, measure = key.rpartition(" ")
             counts = counts_once(y, flag_at(p, float(threshold))) if threshold else {}
-            low, high = rate_interval(measure, resampled[key], counts, self.level)
-            if measure == "auc":
-                schools, folds = None if clusters is None else clusters[inside], part["fold"].to_numpy(dtype=object)
-                _, low, high = delong_interval(y, p, schools, self.level, folds)
-            elif measure in COUNTED and clusters is None:
+            low, high = rate_interval(measure, values, units, counts, self.level)
+            if units.estimand == THESE and measure == "auc":
+                _, low, high = delong_interval(y, p, self.level, part["fold"].to_numpy(dtype=object))
+            elif units.estimand == THESE and measure in COUNTED:
                 low, high = share_interval(counts, measure, self.level)
             row = {
                 **head,
@@ -320,15 +302,24 @@ class _ModelAudit:
                 "cases": int(y.sum()),
                 "threshold": float(threshold) if threshold else np.nan,
                 "measure": measure,
-                "value": value,
+                "value": float(values[0]),
                 "low": low,
                 "high": high,
+                "estimand": units.estimand,
                 "status": "ok",
             }
-            if every is not None:
-                with np.errstate(invalid="ignore"):  # two infinite log losses have no difference
-                    apart = resampled[key] - every[1][key]
-                    row["difference"] = np.subtract(value, every[0][key])
-                row["difference_low"], row["difference_high"] = percentile_interval(apart, self.level)
-            rows.append(row)
+            rows.append(row | (_difference(values, every[key], units, self.level) if every is not None else {}))
         return rows
+
+
+def _difference(own: Floats, every: Floats, units: Units, level: float) -> dict[str, float]:
+    """The group minus all students, with its interval and p-value."""
+    with np.errstate(invalid="ignore"):  # two infinite log losses have no difference
+        apart = own - every
+    low, high = units.interval(apart, level=level)
+    return {
+        "difference": float(apart[0]),
+        "difference_low": low,
+        "difference_high": high,
+        "p_value": jackknife_test(apart, units.present)[1],
+    }

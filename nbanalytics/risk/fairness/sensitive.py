@@ -14,13 +14,14 @@ from nbanalytics.frames import as_names
 from nbanalytics.results import Shown
 from nbanalytics.risk.data.riskdata import RiskData
 from nbanalytics.risk.evaluation.auc import auc_difference, delong
-from nbanalytics.risk.evaluation.scores import draw, percentile_interval, schools_to_draw, warn_weak
+from nbanalytics.risk.evaluation.scores import units_of_group, units_to_leave_out
 from nbanalytics.risk.evaluation.validation import validate
 from nbanalytics.risk.fairness.auditing import grouped_statistic, refusal, with_attributes
+from nbanalytics.schools import THESE, Units, units_of
 
 COLUMNS = (
     *("at", "model", "attribute", "group", "n", "threshold", "measure", "without", "with"),
-    *("difference", "low", "high", "status"),
+    *("difference", "low", "high", "estimand", "status"),
 )
 
 
@@ -33,10 +34,10 @@ class SensitiveComparison(Shown):
     table : pandas.DataFrame
         One row per prediction point, model, group, threshold and measure: ``at, model, attribute, group, n, threshold,
         measure``; ``without`` and ``with`` the attributes; ``difference, low, high``: with minus without, paired;
-        ``status``: ``ok``, or in words why a group is refused. Groups and measures are those of
+        ``estimand``; ``status``: ``ok``, or in words why a group is refused. Groups and measures are those of
         :func:`nbanalytics.risk.audit`, not crossed.
     settings : mapping
-        ``attributes, scheme, thresholds, min_students, min_cases, draws, random_state``.
+        ``attributes, scheme, thresholds, min_students, min_cases, estimand``.
     """
 
     table: pd.DataFrame
@@ -54,8 +55,7 @@ def with_and_without(
     thresholds: Sequence[float] = (0.1, 0.2, 0.3),
     min_students: int = 30,
     min_cases: int = 5,
-    draws: int = 200,
-    random_state: int = 0,
+    estimand: str | None = None,
     level: float = 0.95,
 ) -> SensitiveComparison:
     """Fit models with and without sensitive attributes and compare them for all students and by group.
@@ -69,7 +69,7 @@ def with_and_without(
         Sensitive columns of the data; all of them by default.
     scheme : str
         Of :func:`nbanalytics.risk.validate`.
-    thresholds, min_students, min_cases, draws, random_state, level
+    thresholds, min_students, min_cases, estimand, level
         As for :func:`nbanalytics.risk.audit`.
 
     Returns
@@ -84,13 +84,13 @@ def with_and_without(
     Warns
     -----
     EstimationWarning
-        If fewer than five schools are resampled.
+        If there are fewer than three schools.
 
     Notes
     -----
     Leaving an attribute out does not make a model blind to it: other features can stand for it. Both differences are
     worth reading: in how well the model ranks, and in whom it errs about (Kleinberg et al. 2018, AEA Papers and
-    Proceedings 108: 22-27). AUC: paired DeLong test for schools; others a paired bootstrap of schools.
+    Proceedings 108: 22-27). Intervals leave out one school at a time, as those of :func:`nbanalytics.risk.audit`.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def with_and_without(
     ...                       "points": rng.normal(13, 2, 240)})
     >>> table["y"] = (rng.random(240) < 1 / (1 + np.exp(table["points"] - 12))).astype(int)
     >>> data = RiskData(table, ("points",), "6VT", "not_eligible", "9VT", ("sex",), {"points": "6VT"}, gap_years=3)
-    >>> found = with_and_without(data, lambda data: {"logit": make_pipeline(Design(), Logit())}, draws=20).table
+    >>> found = with_and_without(data, lambda data: {"logit": make_pipeline(Design(), Logit())}).table
     >>> found.loc[found["measure"] == "auc", ["attribute", "group", "n"]].to_numpy().tolist()
     [['all', 'all', 120], ['sex', 'boy', 80], ['sex', 'girl', 40]]
     """
@@ -113,13 +113,13 @@ def with_and_without(
         )
     more = data.with_sensitive(names)
     without, including = validate(data, build(data), scheme), validate(more, build(more), scheme)
-    labels = schools_to_draw(without.table["school_id"], len(without.table))
-    warn_weak(draw(len(without.table), labels, 2))
     rows: list[dict[str, Any]] = []
     for model in without.models:
         part = without.table[without.table["model"] == model].reset_index(drop=True)
         twin = including.table[including.table["model"] == model].reset_index(drop=True)
         part = with_attributes(part.assign(p_with=twin["p"]), data.table[["student_id", *names]])
+        schools, whole = units_to_leave_out(part["school_id"], len(part), estimand)
+        parts = units_of(schools, len(part), THESE)
         groups = [("all", "all", np.arange(len(part)))]
         groups += [
             (name, label, np.flatnonzero(part[name] == label)) for name in names for label in sorted(set(part[name]))
@@ -130,50 +130,41 @@ def with_and_without(
             if status != "ok":
                 rows.append({**head, "status": status})
                 continue
-            found = _differences(part, labels is not None, inside, thresholds, draws, random_state, level)
-            rows += [{**head, **row, "status": "ok"} for row in found]
+            units = units_of_group(whole, parts, inside)
+            found = _differences(part, units, inside, thresholds, level)
+            rows += [{**head, **row, "estimand": units.estimand, "status": "ok"} for row in found]
     settings = {
         "attributes": names,
         "scheme": scheme,
         "thresholds": tuple(thresholds),
         "min_students": min_students,
         "min_cases": min_cases,
-        "draws": draws,
-        "random_state": random_state,
+        "estimand": estimand,
     }
     return SensitiveComparison(pd.DataFrame(rows, columns=list(COLUMNS)), settings)
 
 
 def _differences(
-    part: pd.DataFrame,
-    by_school: bool,
-    inside: Any,
-    thresholds: Sequence[float],
-    draws: int,
-    random_state: int,
-    level: float,
+    part: pd.DataFrame, units: Units, inside: Any, thresholds: Sequence[float], level: float
 ) -> list[dict[str, Any]]:
-    """Measure both fits on the same students and the same draws of schools, or of students."""
-    drawn = draw(len(part), part["school_id"] if by_school else None, draws, random_state).of(inside)
-    y, schools = part["y"].to_numpy(dtype=float)[inside], part["school_id"].to_numpy()[inside] if by_school else None
+    """Measure both fits on the same students, with the same schools, or students, left out in turn."""
+    y, folds = part["y"].to_numpy(dtype=float)[inside], part["fold"].to_numpy(dtype=object)[inside]
     both = [part[name].to_numpy(dtype=float)[inside] for name in ("p", "p_with")]
-    folds, once = part["fold"].to_numpy(dtype=object)[inside], np.ones((1, len(inside)))
-    compute = [grouped_statistic(y, p, thresholds, folds) for p in both]
-    values = [{name: float(value[0]) for name, value in statistic(once).items()} for statistic in compute]
-    resampled = [drawn.evaluate(statistic) for statistic in compute]
+    without, including = (units.evaluate(grouped_statistic(y, p, thresholds, folds)) for p in both)
     rows = []
-    for key in values[0]:
+    for key in without:
         threshold, _, measure = key.rpartition(" ")
-        low, high = percentile_interval(resampled[1][key] - resampled[0][key], level)
-        if measure == "auc":
-            _, low, high, _ = auc_difference(*delong(y, np.array(both), schools, folds), 1, 0, level)
+        apart = including[key] - without[key]
+        low, high = units.interval(apart, level=level)
+        if measure == "auc" and units.estimand == THESE:
+            _, low, high, _ = auc_difference(*delong(y, np.array(both), folds), 1, 0, level)
         rows.append(
             {
                 "threshold": float(threshold) if threshold else np.nan,
                 "measure": measure,
-                "without": values[0][key],
-                "with": values[1][key],
-                "difference": values[1][key] - values[0][key],
+                "without": float(without[key][0]),
+                "with": float(including[key][0]),
+                "difference": float(apart[0]),
                 "low": low,
                 "high": high,
             }
