@@ -39,6 +39,7 @@ _HOMES = {
     ),
     "nbanalytics.analysis.droppoints": (
         "absence_around_loss",
+        "confirmed_start",
         "life_table",
         "life_table_by",
         "losses",
@@ -46,6 +47,7 @@ _HOMES = {
         "person_periods",
         "recovery",
         "transition_contrast",
+        "transition_probabilities",
     ),
     "nbanalytics.analysis.flows": ("eligibility_flow", "flows", "share_eligible", "student_states"),
     "nbanalytics.analysis.indicators": ("indicators", "read_indicators", "trend"),

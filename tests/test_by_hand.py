@@ -13,7 +13,13 @@ from town import COHORTS, CORE, TERMS, Z, passed, town_of_the_sample, wilson
 
 from nbanalytics.analysis.baseline import follow_up
 from nbanalytics.analysis.cohorts import GroupRule, classify
-from nbanalytics.analysis.droppoints import losses, lost_subjects, recovery, transition_contrast
+from nbanalytics.analysis.droppoints import (
+    losses,
+    lost_subjects,
+    recovery,
+    transition_contrast,
+    transition_probabilities,
+)
 from nbanalytics.analysis.flows import flows
 from nbanalytics.municipality import eligibility_view, own_values, salsa
 
@@ -108,15 +114,18 @@ def test_the_life_table_by_sex_has_kaplan_and_meiers_survival(town, followed, co
             assert (row.survival, row.se_survival) == pytest.approx((survival, survival * sqrt(greenwood)))
 
 
-def test_the_first_step_against_the_others(followed, courses):
-    first = [lost is not None and step == 1 for step, lost, *_ in courses.values() if step >= 1]
-    other = [lost is not None and step == at for step, lost, *_ in courses.values() for at in range(2, step + 1)]
+def test_the_step_to_year_7_against_the_others(few, town):
+    first, other = [], []
+    for who in town.students:
+        for before, after in pairwise(TERMS):
+            if town.eligible.get((who, before)) and (who, after) in town.eligible:
+                (first if after == "7HT" else other).append(not town.eligible[who, after])
     p, q = mean(first), mean(other)
-    row = transition_contrast(followed).table.iloc[0]
+    row = transition_contrast(few, estimand="these_schools").table.iloc[0]
+    assert (row["at_risk_step"], row["at_risk_other"]) == (len(first), len(other))
     assert (row["difference"], row["ratio"]) == pytest.approx((p - q, p / q))
-    (l1, u1), (l2, u2) = wilson(sum(first), len(first)), wilson(sum(other), len(other))
-    bounds = (p - q - sqrt((p - l1) ** 2 + (u2 - q) ** 2), p - q + sqrt((u1 - p) ** 2 + (q - l2) ** 2))
-    assert (row["difference_low"], row["difference_high"]) == pytest.approx(bounds)
+    table = transition_probabilities(few, estimand="these_schools").table.query("way == 'lost' and to == '7HT'").iloc[0]
+    assert (table["low"], table["high"]) == pytest.approx(wilson(sum(first), len(first)))
 
 
 def test_subjects_of_the_first_loss_by_term(few, town, followed, courses):

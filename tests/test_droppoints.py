@@ -13,10 +13,7 @@ from nbanalytics.analysis.droppoints import (
     lost_subjects,
     person_periods,
     recovery,
-    transition_contrast,
 )
-from nbanalytics.errors import DataError, EstimationWarning
-from nbanalytics.intervals import katz, newcombe
 from nbanalytics.simulation import simulate
 
 PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"
@@ -151,50 +148,6 @@ def test_recovery_by_the_term_of_the_loss():
     assert set(nothing.dtypes) == {np.dtype(float)}
     assert rows.loc[["7HT", "8HT", "9VT"], "status"].tolist() == ["ok", "too_few", "not_applicable"]
     assert result.students == 4
-
-
-def test_the_contrast_has_the_intervals_of_newcombe_and_katz():
-    found = losses(municipality(students=120))
-    table = found.life_table()
-    row = transition_contrast(found).table.iloc[0]
-    first, other = table[table["t"] == 1], table[table["t"] > 1]
-    counts = [int(part[name].sum()) for part in (first, other) for name in ("events", "at_risk")]
-    assert row["difference"] == pytest.approx(counts[0] / counts[1] - counts[2] / counts[3])
-    assert (row["difference_low"], row["difference_high"]) == pytest.approx(newcombe(*counts))
-    assert (row["ratio"], row["ratio_low"], row["ratio_high"]) == pytest.approx(katz(*counts))
-    assert row["status"] == "ok"
-
-
-def test_the_contrast_by_group_adds_up():
-    found = losses(municipality(students=120))
-    whole, parts = transition_contrast(found), transition_contrast(found, by=["school_id"])
-    assert parts.table["school_id"].tolist() == ["S0", "S1", "S2"]
-    for name in ("at_risk_step", "lost_step", "at_risk_other", "lost_other"):
-        assert parts.table[name].sum() == whole.table[name].iloc[0]
-    assert whole.settings["from"] == "6VT"
-    assert whole.settings["to"] == "7HT"
-
-
-def test_too_small_a_group_is_not_compared():
-    records = records_of({"P": {"6VT": PASSED, "7HT": FAILED}, "Q": {"6VT": PASSED, "7HT": PASSED, "7VT": PASSED}})
-    with pytest.warns(EstimationWarning, match="1 of 1 groups"):
-        row = transition_contrast(losses(records)).table.iloc[0]
-    assert row["status"] == "too_few"
-    assert row[["difference", "ratio"]].isna().all()
-    assert (row["at_risk_step"], row["lost_step"]) == (2, 1)
-
-
-def test_without_a_loss_elsewhere_there_is_no_ratio():
-    courses = {f"P{n}": {"6VT": PASSED, "7HT": PASSED if n else FAILED, "7VT": PASSED} for n in range(8)}
-    row = transition_contrast(losses(records_of(courses))).table.iloc[0]
-    assert row["status"] == "no_loss"
-    assert pd.isna(row["ratio"])
-    assert row["difference"] == pytest.approx(1 / 8)
-
-
-def test_a_step_that_does_not_exist_is_refused():
-    with pytest.raises(DataError, match="no step 9"):
-        transition_contrast(losses(municipality(20)), step=9)
 
 
 # ------------------------------------------------------------------ the known truth

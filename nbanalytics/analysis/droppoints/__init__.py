@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from nbanalytics.analysis.droppoints.absence import AbsenceAroundLoss, absence_around_loss
 from nbanalytics.analysis.droppoints.attribution import LostSubjects, lost_subjects
-from nbanalytics.analysis.droppoints.contrast import TransitionContrast, transition_contrast
 from nbanalytics.analysis.droppoints.first_loss import Losses, Recovery, losses, person_periods, recovery
 from nbanalytics.analysis.droppoints.lifetable import LIFE_TABLE_COLUMNS, life_table, life_table_by
+from nbanalytics.analysis.droppoints.transitions import (
+    TransitionContrast,
+    TransitionProbabilities,
+    confirmed_start,
+    transition_contrast,
+    transition_probabilities,
+)
 
 __all__ = [
     "LIFE_TABLE_COLUMNS",
@@ -15,7 +21,9 @@ __all__ = [
     "LostSubjects",
     "Recovery",
     "TransitionContrast",
+    "TransitionProbabilities",
     "absence_around_loss",
+    "confirmed_start",
     "life_table",
     "life_table_by",
     "losses",
@@ -23,4 +31,5 @@ __all__ = [
     "person_periods",
     "recovery",
     "transition_contrast",
+    "transition_probabilities",
 ]
