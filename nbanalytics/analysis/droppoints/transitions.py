@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError, EstimationWarning
-from nbanalytics.frames import as_names, collect, open_frame
+from nbanalytics.frames import By, collect, column_names, open_frame, to_native
 from nbanalytics.intervals import mean_interval, score_interval
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
@@ -26,10 +26,14 @@ from nbanalytics.schools import (
     ratio_over_schools,
     share_over_schools,
 )
+from nbanalytics.students import student_table
 
 #: A way from one term to the next, and the state that it starts in: eligible (1) or not (0).
 WAYS = {"lost": 1, "regained": 0}
 _SCHOOL = "_school"
+_PROBABILITIES = (
+    *("t", "from", "to", "way", "at_risk", "changed", "unseen", "probability", "low", "high", "estimand", "status"),
+)
 #: Products that the variance of a difference is made of: at risk and changed at the step (n, x), at the others (m, y).
 _PAIRS = ("yy", "ym", "mm", "xy", "xm", "ny", "nm")
 
@@ -111,37 +115,23 @@ def transition_probabilities(
     >>> found.table.query("way == 'lost'")[["from", "to", "at_risk", "changed"]].head(3).to_numpy().tolist()
     [['6HT', '6VT', 248, 3], ['6VT', '7HT', 259, 21], ['7HT', '7VT', 249, 10]]
     """
-    names, terms = list(as_names(by)), records.declaration.terms
-    frame = _steps(records, names, terms)
+    divided, terms = By.of(by, _PROBABILITIES, open_frame(records.students)), records.declaration.terms
+    frame = _steps(records, divided, terms)
     columns = [f"_{what}_{way}_{step}" for way in WAYS for step in range(1, len(terms)) for what in ("n", "x", "gone")]
-    counts = _summed(frame, names, columns)
+    counts = _summed(frame, divided, columns)
     kind = _estimand_of(counts, estimand)
     rows = []
-    for group, part in _groups(counts, names):
+    for group, part in divided.split(counts):
         for way in WAYS:
             for step in range(1, len(terms)):
                 n, x, gone = (part[f"_{what}_{way}_{step}"].to_numpy(dtype=float) for what in ("n", "x", "gone"))
                 head = {**group, "t": step, "from": terms[step - 1], "to": terms[step], "way": way}
                 rows.append({**head, "unseen": int(gone.sum()), **_probability(x, n, kind, min_at_risk)})
-    order = [
-        "t",
-        "from",
-        "to",
-        "way",
-        "at_risk",
-        "changed",
-        "unseen",
-        "probability",
-        "low",
-        "high",
-        "estimand",
-        "status",
-    ]
-    table = pd.DataFrame(rows, columns=[*names, *order])
+    table = pd.DataFrame(rows, columns=[*divided.names, *_PROBABILITIES])
     seen = frame.filter(
         nw.any_horizontal(*(nw.col(f"_n_{way}_{step}") == 1 for way, step in _all(terms)), ignore_nulls=True)
     )
-    settings = {"terms": terms, "by": tuple(names), "estimand": kind, "min_at_risk": min_at_risk}
+    settings = {"terms": terms, "by": divided.names, "estimand": kind, "min_at_risk": min_at_risk}
     students = collect(seen.select(nw.len().alias("n")))
     return TransitionProbabilities(table, settings, int(students["n"].iloc[0]))
 
@@ -188,10 +178,7 @@ def confirmed_start(records: StudentRecords) -> StudentRecords:
     passed = results.filter(nw.col("eligible")).group_by("student_id").agg(nw.len().alias("_terms"))
     both = passed.filter(nw.col("_terms") == 2).select("student_id")
     students = open_frame(records.students).join(both, on="student_id", how="semi")
-    return replace(
-        records,
-        students=nw.to_native(nw.maybe_reset_index(students) if isinstance(students, nw.DataFrame) else students),
-    )
+    return replace(records, students=to_native(students))
 
 
 @dataclass(frozen=True, repr=False)
@@ -294,18 +281,21 @@ def transition_contrast(
         raise DataError(
             "transition_contrast needs student records, since a loss is counted at every step. Give records."
         )
-    names, terms = list(as_names(by)), records.declaration.terms
+    divided, terms = (
+        By.of(by, (*_COUNTED, *_ESTIMATES, "status"), open_frame(records.students)),
+        records.declaration.terms,
+    )
     step = terms.index(records.declaration.start) + 1 if step is None else step
     if way not in WAYS or len(terms) < 3 or not 1 <= step <= len(terms) - 1:
         raise DataError(
             f"There is no step {step} ({way}) with others to compare: {', '.join(WAYS)} are counted from {terms[0]} to "
             f"{terms[-1]}. Choose a step from 1 to {len(terms) - 1}, of at least two."
         )
-    frame, moments = _moments(_steps(records, names, terms), way, step, len(terms))
-    counts = _summed(frame, names, moments)
+    frame, moments = _moments(_steps(records, divided, terms), way, step, len(terms))
+    counts = _summed(frame, divided, moments)
     kind = _estimand_of(counts, estimand)
-    rows = [{**group, **_compare(part, kind, min_at_risk)} for group, part in _groups(counts, names)]
-    table = pd.DataFrame(rows, columns=[*names, *_COUNTED, *_ESTIMATES, "estimand", "status"])
+    rows = [{**group, **_compare(part, kind, min_at_risk)} for group, part in divided.split(counts)]
+    table = pd.DataFrame(rows, columns=[*divided.names, *_COUNTED, *_ESTIMATES, "estimand", "status"])
     small = int((table["status"] == "too_few").sum())
     if small:
         warnings.warn(
@@ -319,7 +309,7 @@ def transition_contrast(
         "from": terms[step - 1],
         "to": terms[step],
         "way": way,
-        "by": tuple(names),
+        "by": divided.names,
         "estimand": kind,
         "min_at_risk": min_at_risk,
     }
@@ -376,29 +366,15 @@ def _all(terms: Sequence[str]) -> list[tuple[str, int]]:
     return [(way, step) for way in WAYS for step in range(1, len(terms))]
 
 
-def _steps(records: StudentRecords, by: Sequence[str], terms: Sequence[str]) -> Any:
+def _steps(records: StudentRecords, by: By, terms: Sequence[str]) -> Any:
     """One row per student: the groups, the school, and for each step at risk (n), changed (x) and unseen (gone)."""
-    columns = {f"_at{number}": term for number, term in enumerate(terms)}
-    results = open_frame(records.results(list(terms))).with_columns(_eligible=nw.col("eligible").cast(nw.Int64))
-    spread = (
-        results.with_columns(
-            **{name: nw.when(nw.col("term") == term).then("_eligible") for name, term in columns.items()}
-        )
-        .group_by("student_id")
-        .agg(*(nw.col(name).max().alias(name) for name in columns))
-    )
-    students = open_frame(records.students)
-    there = list(students.collect_schema().names())
-    absent = [name for name in by if name not in there]
-    if absent:
-        raise DataError(
-            f"The table students has no column {', '.join(absent)}. Choose among: {', '.join(sorted(there))}."
-        )
-    school = nw.col("school_id") if "school_id" in there else nw.lit("")
-    wide = students.select("student_id", *by, school.alias(_SCHOOL)).join(spread, on="student_id", how="left")
+    school = ["school_id"] if "school_id" in column_names(open_frame(records.students)) else []
+    wide = student_table(records, [*(f"eligible_{term}" for term in terms), *school], by)
+    wide = wide.with_columns((nw.col("school_id") if school else nw.lit("")).alias(_SCHOOL))
     flags = {}
     for way, step in _all(terms):
-        before, after, state = nw.col(f"_at{step - 1}"), nw.col(f"_at{step}"), WAYS[way]
+        before, after = (nw.col(f"eligible_{terms[place]}") for place in (step - 1, step))
+        state = WAYS[way]
         for what, test in (
             ("n", (before == state) & ~after.is_null()),
             ("x", (before == state) & (after == 1 - state)),
@@ -421,9 +397,9 @@ def _moments(frame: Any, way: str, step: int, terms: int) -> tuple[Any, list[str
     return own.with_columns(**products), ["_n", "_x", "_m", "_y", *products]
 
 
-def _summed(frame: Any, by: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+def _summed(frame: Any, by: By, columns: Sequence[str]) -> pd.DataFrame:
     """Sum columns by group and school; only these sums leave the engine."""
-    keys = [*by, _SCHOOL]
+    keys = [*by.keys, _SCHOOL]
     return collect(frame.group_by(*keys).agg(*(nw.col(name).sum() for name in columns))).sort_values(
         keys, ignore_index=True
     )
@@ -433,10 +409,3 @@ def _estimand_of(counts: pd.DataFrame, estimand: str | None) -> str:
     schools = counts[_SCHOOL].astype(object).fillna("missing").astype(str)
     known = schools.nunique() > 1 or (schools != "").any()
     return estimand_of(schools.to_numpy() if known else None, estimand, stacklevel=4)
-
-
-def _groups(counts: pd.DataFrame, by: Sequence[str]) -> list[tuple[dict[str, Any], pd.DataFrame]]:
-    if not by:
-        return [({}, counts)]
-    parts = counts.groupby(list(by), dropna=False, sort=True)
-    return [(dict(zip(by, values, strict=True)), part) for values, part in parts]
