@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+import duckdb
 import narwhals as nw
 
 from nbanalytics.frames import any_of, open_frame
@@ -142,9 +143,12 @@ def merit_value(grades: FrameT, grading: Grading, best: int = 16, language: bool
     >>> float(merit_value(grades, grading, language=False)["merit_value"][0])
     240.0
     """
-    frame = open_frame(grades).with_columns(
-        points=points_expr(grading.scale), passed=passed_expr(grading.scale).cast(nw.Int64)
-    )
+    frame = open_frame(grades)
+    if frame.implementation.is_pyarrow():
+        # Arrow's own engine has no window functions.
+        found: Any = merit_value(duckdb.from_arrow(grades), grading, best, language)
+        return found.to_arrow_table()  # type: ignore[no-any-return]
+    frame = frame.with_columns(points=points_expr(grading.scale), passed=passed_expr(grading.scale).cast(nw.Int64))
     beside = nw.col("subject") == grading.language if language and grading.language else nw.lit(False)
     # One window for both: the language ranks in a partition of its own, so it never takes a place among the best.
     ranked = frame.with_columns(beside=beside, sort_points=nw.col("points").fill_null(-1.0)).with_columns(
@@ -196,10 +200,11 @@ def _missing(way: Way | None) -> nw.Expr:
 def _missing_further(way: Way | None) -> nw.Expr:
     """Passes still wanting when every required subject had been passed."""
     if way is None:
-        return nw.lit(0)
+        return nw.lit(0, nw.Int64)
     lacking = [1 - nw.col(_met(demand)) for demand in way.required]
     short = nw.lit(way.passes) - nw.sum_horizontal("n_passed", *lacking)
-    return nw.when(short > 0).then(short).otherwise(nw.lit(0))
+    # Engines sum into whole numbers of several widths.
+    return nw.when(short > 0).then(short).otherwise(nw.lit(0)).cast(nw.Int64)
 
 
 def points_expr(scale: Scale, grade: str = "grade") -> nw.Expr:

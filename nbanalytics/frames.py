@@ -9,6 +9,7 @@ from operator import or_
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError
@@ -20,11 +21,50 @@ def open_frame(native: Any) -> Any:
 
 
 def collect(frame: Any) -> pd.DataFrame:
-    """Bring a small result, of whatever engine, to pandas."""
+    """Bring a small result, of whatever engine, to pandas, with the types that :func:`plain_types` gives."""
     wrapped = frame if isinstance(frame, nw.DataFrame | nw.LazyFrame) else open_frame(frame)
     if isinstance(wrapped, nw.LazyFrame):
         wrapped = wrapped.collect(backend="pyarrow")
-    return pd.DataFrame(wrapped.to_pandas())
+    return plain_types(pd.DataFrame(wrapped.to_pandas()))
+
+
+#: How pandas names its own kind of text: "str" from version 3, "object" before.
+_TEXT = pd.DataFrame({"word": ["a"]}).dtypes["word"]
+
+
+def plain_types(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a pandas table with one type for each kind of value, whatever types its columns came in.
+
+    Text, also categorical and of Arrow, becomes pandas' default text; Arrow's and nullable numbers become float64, and
+    int64 or Int64 where they are whole; flags become bool, or boolean where some are missing. A comparison with a
+    missing value is then False in all of them.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"term": ["6VT", None], "n": [1, None]}).convert_dtypes()
+    >>> plain_types(table)["term"].eq("9VT").tolist(), str(plain_types(table)["n"].dtype)
+    ([False, False], 'Int64')
+    """
+    kinds = {name: _plain_type(table[name]) for name in table.columns if not _is_plain(table[name].dtype)}
+    return table.astype({name: kind for name, kind in kinds.items() if kind is not None}) if kinds else table
+
+
+def _is_plain(kind: Any) -> bool:
+    return isinstance(kind, np.dtype) or kind == _TEXT
+
+
+def _plain_type(column: pd.Series[Any]) -> Any | None:
+    kind = column.dtype
+    if isinstance(kind, pd.CategoricalDtype):
+        return kind.categories.dtype if _is_plain(kind.categories.dtype) else _TEXT
+    if pd.api.types.is_string_dtype(kind):
+        return _TEXT
+    missing = column.isna().any()
+    if pd.api.types.is_bool_dtype(kind):
+        return "boolean" if missing else "bool"
+    if pd.api.types.is_integer_dtype(kind):
+        return "Int64" if missing else "int64"
+    return "float64" if pd.api.types.is_float_dtype(kind) else None
 
 
 def any_of(column: nw.Expr, values: Iterable[Any]) -> nw.Expr:

@@ -176,6 +176,16 @@ def test_the_first_analysis_in_the_readme_runs_and_gives_what_it_says(sample, ka
     assert said.removeprefix("group 6: ") in str(nbanalytics.subgroups(karlskoga, made["groups"]))
 
 
+def test_the_readmes_records_from_dataframes_are_those_it_says():
+    block = next(text for text in blocks_of(ROOT / "README.md", "python") if "records_from_frames(" in text)
+    made = {}
+    exec(block, made)
+    records = made["records"]
+    points = nbanalytics.merit_value(records.grades, records.declaration.grading(2018)).set_index("student_id")
+    assert points["merit_value"].to_dict() == {"1": 25, "2": 0}
+    assert "# 25 points, and 0" in block
+
+
 def test_swedish_words_of_the_glossary_are_those_of_the_pages():
     texts = [path.read_text("utf-8") for path in (ROOT / "nbanalytics" / "text").glob("*.toml")]
     pages = "".join(texts + [path.read_text("utf-8") for path in (ROOT / "dashboards").glob("*.ipynb")]).casefold()

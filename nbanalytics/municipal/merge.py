@@ -71,7 +71,7 @@ def merge_with_findings(reads: Sequence[FileRead]) -> tuple[StudentRecords, tupl
         )
     if "grades" not in tables:
         raise DataError("The files hold no grade at all", "Export them again with grades.")
-    return StudentRecords(**tables), tuple(findings)  # type: ignore[arg-type]
+    return StudentRecords.trusted(**tables), tuple(findings)
 
 
 def report_on(name: str, reads: Sequence[FileRead]) -> CheckReport:

@@ -101,7 +101,7 @@ def leavers(
     if table.empty:
         raise DataError(f"Nobody has a grade in {term}. Add the grades of that term, or choose another.")
     for rule in rules:
-        other = replace(records, declaration=replace(records.declaration, rule=rule))
+        other = records.under(replace(records.declaration, rule=rule))
         met = collect(student_table(other, [f"eligible_{term}"])).set_index("student_id")[f"eligible_{term}"]
         table[rule] = table["student_id"].map(met)
     table = table.merge(_subjects(records, term), on="student_id", how="left")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nbanalytics.readers.check import check_records, open_records
-from nbanalytics.readers.read import read_records, read_with_report
+from nbanalytics.readers.read import read_records, read_with_report, records_from_frames
 from nbanalytics.readers.report import CheckReport, FileReport
 from nbanalytics.readers.scan import scan_records
 from nbanalytics.readers.write import write_records
@@ -15,6 +15,7 @@ __all__ = [
     "open_records",
     "read_records",
     "read_with_report",
+    "records_from_frames",
     "scan_records",
     "write_records",
 ]

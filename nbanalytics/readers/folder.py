@@ -45,7 +45,7 @@ def read_parquet(path: Path) -> RawTable:
         with parquet_file(path) as file:
             refuse_too_many_columns(len(file.schema_arrow.names))
             table = file.read()
-        columns = [_plain(column) for column in table.columns]
+        columns = [plain_column(column) for column in table.columns]
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, PermissionError):
             raise
@@ -56,11 +56,11 @@ def read_parquet(path: Path) -> RawTable:
     return RawTable(path.name, "parquet", header, kept, rows)
 
 
-def _plain(column: Any) -> Any:
+def plain_column(column: Any) -> Any:
     """Bring text of any Arrow kind to plain strings, and refuse cells that are no single value."""
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return _plain(column.cast(kind.value_type))
+        return plain_column(column.cast(kind.value_type))
     if pa.types.is_nested(kind):
         raise UnreadableError("a column holds lists or structures", "Give every column one value for each row.")
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
@@ -137,6 +137,11 @@ class Source:
     def label(self) -> str:
         """The name by which reports call it."""
         return self.path.name if self.sheet is None else f"{self.path.name}#{self.sheet}"
+
+    @property
+    def format(self) -> str:
+        """The ending of the file's name."""
+        return self.path.suffix.lower().lstrip(".")
 
     def read(self, declaration: Declaration) -> RawTable:
         """Read its cells; raises UnreadableError, never anything else."""

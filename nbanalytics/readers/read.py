@@ -1,25 +1,38 @@
-"""Reading and checking a folder of records that fits in memory."""
+"""Reading and checking records that fit in memory: a folder of files, or dataframes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from uuid import uuid4
 
 import duckdb
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm import tqdm
 
+from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
 from nbanalytics.files import spill_folder
-from nbanalytics.readers.findings import Finding, RawTable, UnreadableError, about_rows, fatal, no_rows
-from nbanalytics.readers.folder import Folder, open_folder
+from nbanalytics.frames import open_frame
+from nbanalytics.readers.findings import (
+    Finding,
+    RawTable,
+    UnreadableError,
+    about_rows,
+    cell_text,
+    fatal,
+    no_rows,
+    refuse_too_many_columns,
+    without_empty_rows,
+)
+from nbanalytics.readers.folder import open_folder, plain_column
 from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table, reasons_by_row, rejected_rows
 from nbanalytics.readers.rules import check_tables
 from nbanalytics.readers.tables import Tables
@@ -28,11 +41,26 @@ from nbanalytics.records import StudentRecords
 from nbanalytics.schema import TABLES
 
 
+class Readable(Protocol):
+    """A table that can be read: a file, a sheet or a dataframe."""
+
+    @property
+    def label(self) -> str:
+        """The name by which messages call it."""
+
+    @property
+    def format(self) -> str:
+        """What it is: ``csv``, ``xlsx``, ``pandas`` ..."""
+
+    def read(self, declaration: Declaration) -> RawTable:
+        """Return its cells; raises UnreadableError, never anything else."""
+
+
 @dataclass(frozen=True)
 class Read:
-    """The tables of a folder, tidy but with their faulty rows still in, and what was found."""
+    """The tables, tidy but with their faulty rows still in, and what was found."""
 
-    folder: Folder
+    declaration: Declaration
     tables: dict[str, TidyTable]
     report: CheckReport
 
@@ -122,14 +150,153 @@ def check_folder(path: str | Path) -> CheckReport:
     return _read(path).report
 
 
+@dataclass(frozen=True)
+class Frame:
+    """A table in memory."""
+
+    table: str
+    data: Any
+
+    @property
+    def label(self) -> str:
+        """The name of the table."""
+        return self.table
+
+    @property
+    def format(self) -> str:
+        """The name of the dataframe's engine."""
+        return str(self.data.implementation.name.lower())
+
+    @property
+    def is_polars(self) -> bool:
+        """Whether it is an eager frame of Polars."""
+        return isinstance(self.data, nw.DataFrame) and bool(self.data.implementation.is_polars())
+
+    def read(self, declaration: Declaration) -> RawTable:
+        """Return its cells; rows are numbered from 0, as dataframes count them."""
+        names = [str(name).strip() for name in self.data.collect_schema().names()]
+        refuse_too_many_columns(len(names))
+        eager = self.data.collect(backend="pyarrow") if isinstance(self.data, nw.LazyFrame) else self.data
+        columns = [plain_column(_arrow_column(eager[:, position])) for position in range(len(names))]
+        kept, rows, _ = without_empty_rows(columns, np.arange(len(eager), dtype=np.int64))
+        return RawTable(self.label, self.format, tuple(names), kept, rows)
+
+
+def _arrow_column(column: Any) -> Any:
+    """Return a column for Arrow; cells of several kinds, such as numbers beside text, become text as in a workbook."""
+    try:
+        cells = column.to_arrow()
+    except (pa.ArrowException, TypeError, ValueError):
+        cells = pa.array([cell_text(None if pd.isna(cell) else cell) for cell in column.to_list()], pa.string())
+    return cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([cells])
+
+
+def records_from_frames(
+    students: Any,
+    grades: Any,
+    *,
+    absence: Any = None,
+    tests: Any = None,
+    outcomes: Any = None,
+    support: Any = None,
+    schools: Any = None,
+    followups: Any = None,
+    screening: Any = None,
+    declaration: Declaration | None = None,
+    on_fault: Literal["raise", "reject"] = "raise",
+) -> StudentRecords:
+    """Build student records from dataframes, checked by the same rules as files.
+
+    Words are understood as in files: ``"VT 6"`` is the term 6VT, ``"Matematik"`` the subject MA and ``"flicka"`` a
+    girl. Grades may be long or wide (one column for each subject). Columns that the schema does not know are left out.
+
+    Parameters
+    ----------
+    students, grades : dataframe
+        pandas (any dtypes), Polars, DuckDB, pyarrow, PySpark: whatever narwhals takes. The columns are in
+        ``docs/records.md``. Lazy frames are collected; for a register use :func:`nbanalytics.scan_records`.
+    absence, tests, outcomes, support, schools, followups, screening : dataframe, optional
+        What else is known. The tables may be of different kinds.
+    declaration : Declaration, optional
+        Scale, rule, terms and stages.
+    on_fault : {"raise", "reject"}
+        Whether faulty rows stop the building, or are left out.
+
+    Returns
+    -------
+    StudentRecords
+        Of Polars if ``students`` is an eager Polars frame, else of pandas. Identifiers are text.
+
+    Raises
+    ------
+    DataError
+        Listing every fault with table, column, rows (counted from 0) and remedy.
+
+    Examples
+    --------
+    >>> students = pd.DataFrame({"student_id": [101, 102], "cohort": 2018})
+    >>> grades = pd.DataFrame({"student_id": [101, 102], "term": "6VT", "Svenska": ["C", "E"], "MA": ["B", None]})
+    >>> records_from_frames(students, grades).grades
+      student_id term subject grade
+    0        101  6VT      SV     C
+    1        101  6VT      MA     B
+    2        102  6VT      SV     E
+    >>> records_from_frames(pd.concat([students, students]), grades)
+    Traceback (most recent call last):
+    nbanalytics.errors.DataError: The records in the dataframes cannot be used as they are: 1 fault.
+    students
+      - repeats an earlier row (same student) (2 rows: 2, 3). Take the repeated rows out.
+    To go on without the faulty rows: records_from_frames(..., on_fault='reject').
+    """
+    given = {
+        "students": students,
+        "grades": grades,
+        "absence": absence,
+        "tests": tests,
+        "outcomes": outcomes,
+        "support": support,
+        "schools": schools,
+        "followups": followups,
+        "screening": screening,
+    }
+    frames = {name: Frame(name, _opened(name, data)) for name, data in given.items() if data is not None}
+    absent = [name for name in TABLES if TABLES[name].required and name not in frames]
+    if absent:
+        raise DataError(f"The table {' and '.join(absent)} is missing. Give a dataframe with its columns.")
+    read = _examined(frames, declaration or Declaration(), [], "the dataframes")
+    if not read.report.usable or (on_fault == "raise" and read.report.faults):
+        raise DataError(read.report.fault_message("records_from_frames(..., on_fault='reject')"))
+    records = _records(read)
+    return _in_polars(records) if frames["students"].is_polars else records
+
+
+def _in_polars(records: StudentRecords) -> StudentRecords:
+    arrow = {name: pa.Table.from_pandas(table, preserve_index=False) for name, table in records.tables().items()}
+    tables = {name: nw.from_arrow(table, backend="polars").to_native() for name, table in arrow.items()}
+    return StudentRecords.trusted(**tables, declaration=records.declaration)
+
+
+def _opened(name: str, data: Any) -> Any:
+    try:
+        return open_frame(data)
+    except TypeError:
+        raise DataError(
+            f"{name} is {type(data).__name__!r}, not a dataframe. "
+            "Give one of pandas, Polars, DuckDB, pyarrow or PySpark."
+        ) from None
+
+
 # ------------------------------------------------------------------ the steps
 
 
 def _read(path: str | Path) -> Read:
     folder = open_folder(path)
-    findings = list(folder.findings)
-    tables = _tidy_tables(folder, findings)
-    scales = _scales(folder, tables, [])
+    return _examined(folder.sources, folder.declaration, list(folder.findings), str(path))
+
+
+def _examined(sources: Mapping[str, Readable], declaration: Declaration, findings: list[Finding], place: str) -> Read:
+    tables = _tidy_tables(sources, declaration, findings)
+    scales = _scales(declaration, tables, [])
     asked = {name: tidy for name, tidy in tables.items() if tidy.data is not None}
     missing: dict[str, tuple[str, ...]] = {}
     if asked:
@@ -141,7 +308,7 @@ def _read(path: str | Path) -> Read:
                 files={name: tidy.file for name, tidy in asked.items()},
                 columns={name: frozenset(tidy.data.column_names) for name, tidy in asked.items()},  # type: ignore[union-attr]
                 rows={name: tidy.n_rows for name, tidy in asked.items()},
-                declaration=folder.declaration,
+                declaration=declaration,
                 scales=scales,
             )
             ruled = check_tables(to_ask)
@@ -151,7 +318,7 @@ def _read(path: str | Path) -> Read:
     _reject_their_rows(tables)
     for tidy in tables.values():
         _refuse_empty(tidy)
-    return Read(folder, tables, _report(path, findings, tables, missing))
+    return Read(declaration, tables, _report(place, findings, tables, missing))
 
 
 @cache
@@ -161,39 +328,41 @@ def _database() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"temp_directory": str(spill_folder() / uuid4().hex)})
 
 
-def _tidy_tables(folder: Folder, findings: list[Finding]) -> dict[str, TidyTable]:
+def _tidy_tables(
+    sources: Mapping[str, Readable], declaration: Declaration, findings: list[Finding]
+) -> dict[str, TidyTable]:
     """Read and tidy every table; students come first, since their cohorts decide what the grades mean."""
     raws: dict[str, RawTable] = {}
     tables: dict[str, TidyTable] = {}
-    order = [name for name in TABLES if name in folder.sources]
+    order = [name for name in TABLES if name in sources]
     for name in tqdm(order, desc="reading", unit="table", delay=2, leave=False, disable=None):
-        source = folder.sources[name]
+        source = sources[name]
         try:
-            raws[name] = source.read(folder.declaration)
+            raws[name] = source.read(declaration)
         except UnreadableError as error:
-            tables[name] = TidyTable(TABLES[name], source.label, source.path.suffix.lower().lstrip("."), 0)
+            tables[name] = TidyTable(TABLES[name], source.label, source.format, 0)
             tables[name].findings.append(fatal("files.unreadable", source.label, error.what, error.remedy))
     nobody = Scales((), {})
     if "students" in raws:
         raw = raws.pop("students")
-        tables["students"] = tidy_table(raw, TABLES["students"], folder.declaration, nobody, None)
-    scales = _scales(folder, tables, findings)
+        tables["students"] = tidy_table(raw, TABLES["students"], declaration, nobody, None)
+    scales = _scales(declaration, tables, findings)
     students = tables["students"].data if "students" in tables else None
     for name, raw in raws.items():
-        tables[name] = tidy_table(raw, TABLES[name], folder.declaration, scales, students)
+        tables[name] = tidy_table(raw, TABLES[name], declaration, scales, students)
     return {name: tables[name] for name in order}
 
 
-def _scales(folder: Folder, tables: dict[str, TidyTable], findings: list[Finding]) -> Scales:
+def _scales(declaration: Declaration, tables: dict[str, TidyTable], findings: list[Finding]) -> Scales:
     students = tables.get("students")
     if students is None or students.data is None:
         # Without cohorts no grade can be judged, but a column of grades can still be told from others.
-        return Scales(folder.declaration.catalogue.scales, {})
+        return Scales(declaration.catalogue.scales, {})
     column = TABLES["students"].column("cohort")
     assert column is not None
     present = sorted(year for year in pc.unique(students.data["cohort"]).to_pylist() if year is not None)
     plausible = [year for year in present if (column.low or year) <= year <= (column.high or year)]
-    scales_found, wrong = scales_of(folder.declaration, plausible, students.file)
+    scales_found, wrong = scales_of(declaration, plausible, students.file)
     findings += wrong
     return scales_found
 
@@ -247,7 +416,7 @@ def _refuse_empty(tidy: TidyTable) -> None:
 
 
 def _report(
-    path: str | Path, findings: list[Finding], tables: dict[str, TidyTable], missing: dict[str, tuple[str, ...]]
+    place: str, findings: list[Finding], tables: dict[str, TidyTable], missing: dict[str, tuple[str, ...]]
 ) -> CheckReport:
     labels = {tidy.file for tidy in tables.values()}
     files = []
@@ -267,12 +436,12 @@ def _report(
             )
         )
     own = tuple(finding for finding in findings if finding.file not in labels)
-    return CheckReport(str(path), tuple(files), (*own, *(finding for file in files for finding in file.findings)))
+    return CheckReport(place, tuple(files), (*own, *(finding for file in files for finding in file.findings)))
 
 
 def _records(read: Read) -> StudentRecords:
     frames = {name: _pandas(tidy) for name, tidy in read.tables.items()}
-    return StudentRecords(**frames, declaration=read.folder.declaration)
+    return StudentRecords.trusted(**frames, declaration=read.declaration)
 
 
 def _pandas(tidy: TidyTable) -> pd.DataFrame:

@@ -163,13 +163,13 @@ class CheckReport:
             lines += [f"  missing: {text}" for text in file.missing]
         return "\n".join(lines)
 
-    def fault_message(self) -> str:
-        """Return the message of the error that lists every fault."""
+    def fault_message(self, without: str = "read_records(path, on_fault='reject')") -> str:
+        """Return the message of the error that lists every fault; ``without`` is the call that leaves rows out."""
         faults = [finding for finding in self.faults if not finding.follows]
         number = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         advice = ""
         if self.usable:
-            advice = "\nTo go on without the faulty rows: read_records(path, on_fault='reject')."
+            advice = f"\nTo go on without the faulty rows: {without}."
         return f"The records in {self.path} cannot be used as they are: {number}.\n{sentences_by_file(faults)}{advice}"
 
     def write_rejected(self, path: str | Path) -> None:

@@ -105,7 +105,7 @@ def scan_records(path: str | Path, memory_limit: str | None = None, *, check: bo
     relations: dict[str, Any] = {
         name: connection.sql(_select(connection, TABLES[name], source)) for name, source in folder.sources.items()
     }
-    return StudentRecords(**relations, declaration=folder.declaration)
+    return StudentRecords.trusted(**relations, declaration=folder.declaration)
 
 
 def check_scanned(path: str | Path, memory_limit: str | None = None) -> CheckReport:

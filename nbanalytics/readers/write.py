@@ -20,6 +20,7 @@ from nbanalytics.frames import open_frame
 from nbanalytics.grading import Rule, Scale, default_catalogue
 from nbanalytics.readers.folder import RECEIPT_FILE, SUFFIXES
 from nbanalytics.readers.scan import check_scanned
+from nbanalytics.readers.tidy import values_of
 from nbanalytics.records import StudentRecords
 from nbanalytics.schema import TABLES
 
@@ -107,6 +108,15 @@ def _arrow(name: str, table: Any, declaration: Declaration, wide: bool) -> Any:
     eager = frame.collect(backend="pyarrow") if isinstance(frame, nw.LazyFrame) else frame
     data = eager.to_arrow()
     data = data.cast(pa.schema([pa.field(f.name, _plain(f.type)) for f in data.schema])).replace_schema_metadata(None)
+    for place, field in enumerate(data.schema):
+        column = schema.column(field.name)
+        if column is not None and not pa.types.is_string(field.type):
+            # Identifiers may be numbers, dates may be dates, whole numbers floats: written as scanning wants them.
+            values = values_of(data.column(place), column, declaration)
+            if not values.bad.any():
+                cells = values.array
+                cells = cells.cast(cells.type.value_type) if pa.types.is_dictionary(cells.type) else cells
+                data = data.set_column(place, field.name, cells)
     return _widened(data, name, declaration) if wide and name in _WIDE_TABLES else data
 
 

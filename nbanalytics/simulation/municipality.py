@@ -260,7 +260,7 @@ def _records(
     known = tables.combine(parts["outcomes"], ["student_id"])
     cohort_of = students.set_index("student_id")["cohort"]
     followups = draw_followups(np.random.default_rng([seed, 5]), known, cohort_of, as_of)
-    return StudentRecords(
+    return StudentRecords.trusted(
         students=students,
         grades=tables.combine(parts["grades"], ["student_id", "term", "subject"]),
         absence=tables.combine(parts["absence"], ["student_id", "term"]),

@@ -17,7 +17,6 @@ from nbanalytics.results import Shown
 STATUSES = ("work", "study", "activity", "unknown")
 #: Work and studies together: gone on.
 GONE_ON = "work_or_study"
-_DAYS_A_MONTH = 30.44
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,8 +67,9 @@ def kaa_outcomes(
 
     Notes
     -----
-    ``followed`` are those for whom the month has come, by the last date in the table. One of them without a follow-up
-    near the month is ``unknown``, just as one whose follow-up says so: an unanswered call is no success.
+    Months are calendar months: 24 months after 1 September 2020 is 1 September 2022. ``followed`` are those for whom
+    that day has come, by the last date in the table. One of them without a follow-up near the
+    month is ``unknown``, just as one whose follow-up says so: an unanswered call is no success.
 
     Examples
     --------
@@ -82,18 +82,18 @@ def kaa_outcomes(
     """
     if records.followups is None:
         raise DataError("The records have no follow-up of those in the activity. Add the table followups.")
+    records.refuse_uncountable()
     table = collect(records.followups)
     if table.empty:
         raise DataError("The table followups holds nobody. Add a row for each participant and follow-up.")
     table = table.assign(date=pd.to_datetime(table["date"].astype("str")))
     until = table["date"].max()
-    days = (table["date"] - table.groupby("student_id")["date"].transform("min")).dt.days
     entry = table.groupby("student_id")["date"].min()
     rows = []
     for month in months:
-        due = round(month * _DAYS_A_MONTH)
-        followed = entry[(until - entry).dt.days >= due].index
-        near = table.assign(off=(days - due).abs())
+        due = entry + pd.DateOffset(months=month)
+        followed = entry[due <= until].index
+        near = table.assign(off=(table["date"] - table["student_id"].map(due)).dt.days.abs())
         near = near[near["student_id"].isin(followed) & (near["off"] <= within)]
         status = near.sort_values(["off", "date"]).groupby("student_id")["status"].first()
         counts = status.reindex(followed).fillna("unknown").value_counts()

@@ -43,6 +43,7 @@ def open_register(records: StudentRecords) -> pd.DataFrame:
     """
     if records.support is None:
         raise DataError("The records have no support register. Add the table support (docs/records.md).")
+    records.refuse_uncountable()
     table = collect(records.support)
     for name in ("actor", "end", "intensity"):
         if name not in table:
@@ -352,8 +353,9 @@ def time_to_support(records: StudentRecords, found: Indicators, at_least: int = 
     begun = chosen(open_register(records))[["student_id", "start"]]
     later = followed[["student_id", "origin"]].merge(begun, on="student_id")
     starts = later[later["start"] > later["origin"]].groupby("student_id")["start"].min()
-    start = followed["student_id"].map(starts)
-    event = (start <= followed["leaves"]) & start.notna()
+    # Nobody may have got support: then the column is empty and has no text to compare.
+    start = followed["student_id"].map(starts).astype(object).fillna("9999-12-31").astype(str)
+    event = start <= followed["leaves"]
     until = pd.to_datetime(start.where(event, followed["leaves"]))
     days = (until - pd.to_datetime(followed["origin"])).dt.days.to_numpy()
     curve = product_limit(days, event.to_numpy(dtype=bool))

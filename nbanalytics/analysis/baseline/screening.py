@@ -92,6 +92,7 @@ def signs(records: StudentRecords, term: str) -> pd.DataFrame:
     """
     if records.screening is None:
         raise DataError("The records hold no screening. Add the table screening (student_id, term, question, answer).")
+    records.refuse_uncountable()
     table = collect(open_frame(records.screening))
     table["row"] = range(2, len(table) + 2)  # as in a file whose header is row 1
     chosen = table[table["term"] == term]

@@ -179,9 +179,9 @@ def under(records: StudentRecords, rule: GroupRule) -> StudentRecords:
     if rule.eligibility is not None:
         declaration = replace(declaration, rule=rule.eligibility)
     if rule.passes is None and rule.required is None:
-        return replace(records, declaration=declaration)
+        return records.under(declaration)
     catalogue = declaration.catalogue.varied(declaration.rule, rule.passes, rule.required)
-    varied = replace(records, declaration=replace(declaration, catalogue=catalogue))
+    varied = records.under(replace(declaration, catalogue=catalogue))
     means = [cohort for grading, cohorts in varied.gradings() if not grading.rule.ways for cohort in cohorts]
     if means:
         listed = ", ".join(map(str, means))
@@ -249,8 +249,6 @@ def _reason(records: StudentRecords, start: str, end: str) -> nw.Expr:
 
 def _count(table: Any, cohorts: list[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
     counted = collect(table.group_by("cohort", "group", "reason").agg(nw.col("student_id").count().alias("students")))
-    if lacking := int(counted.loc[counted["cohort"].isna(), "students"].sum()):
-        raise DataError(f"{lacking} students have no cohort. Fill in the column cohort of students, or leave them out.")
     grouped = counted.dropna(subset=["group"])
     index = pd.MultiIndex.from_product([cohorts, GROUPS], names=["cohort", "group"])
     keys = [grouped["cohort"].astype(int), grouped["group"].astype(int)]

@@ -122,6 +122,7 @@ def absence_around_loss(
 
 def _placed(records: StudentRecords, losses: Losses, window: int) -> Any:
     """Return absence rows with ``_relative``: within the window of a loss, or of students who never lost."""
+    records.refuse_uncountable()
     terms = records.declaration.terms
     people = open_frame(losses.table).filter(nw.col("duration") > 0).select("student_id", "cohort", "lost_term")
     placed = (

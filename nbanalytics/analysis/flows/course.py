@@ -179,6 +179,7 @@ def flows(records: StudentRecords, by: str | Sequence[str] = ()) -> Flows:
     14   9VT         moved         0
     15   9VT       unknown         0
     """
+    records.refuse_uncountable("students", "grades")
     stages = stages_of(records)
     divided = By.of(by, (*_STATES, *_WAYS, "student_id"), open_frame(records.students))
     # One pass over the data, whatever the engine: how many students share each course through the stages.

@@ -113,6 +113,7 @@ def indicators(
     >>> sorted(found.table["signal"].unique())
     ['none', 'protective', 'risk', 'unknown']
     """
+    records.refuse_uncountable("students")
     order = records.declaration.terms
     asked = list(order) if terms is None else [terms] if isinstance(terms, str) else list(terms)
     strange = [term for term in asked if term not in order]

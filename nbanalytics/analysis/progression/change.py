@@ -278,6 +278,7 @@ def progression(records: StudentRecords, by: str | Sequence[str] = (), min_stude
 
 def refuse_by(records: StudentRecords, by: Sequence[str]) -> None:
     """Raise a DataError if pairs cannot be divided by a column."""
+    records.refuse_uncountable("students", "grades")
     columns = set(column_names(open_frame(records.students)))
     known = {"subject", COURSE} | columns - {"student_id"}
     unknown = [name for name in by if name not in known]

@@ -233,7 +233,7 @@ _FINDERS: dict[str, Callable[[_Question], _Found]] = {
 
 def followed(records: StudentRecords, at: str, by: str) -> StudentRecords:
     """Return the records with ``at`` as the start term and ``by`` as the end term, which is all that losses need."""
-    return replace(records, declaration=replace(records.declaration, start=at, end=by))
+    return records.under(replace(records.declaration, start=at, end=by))
 
 
 def _horizon(records: StudentRecords, at: str, by: str | None) -> str:
