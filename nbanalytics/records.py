@@ -261,11 +261,8 @@ def _key_faults(name: str, frame: Any) -> list[str]:
     table: Table = TABLES[name]
     key = list(table.key)
     filled = [*key, *(["cohort"] if name == "students" else [])]
-    counted = collect(
-        frame.select(
-            nw.len().alias("rows"), *(nw.col(c).is_null().cast(nw.Int64).sum().alias(f"no_{c}") for c in filled)
-        )
-    )
+    empty = [nw.col(column).is_null().cast(nw.Int64).sum().alias(f"no_{column}") for column in filled]
+    counted = collect(frame.select(nw.len().alias("rows"), *empty))
     rows = int(counted["rows"].iloc[0])
     if not rows:
         return [f"{name}: the table has no rows. Add one row for each record."] if name == "students" else []
