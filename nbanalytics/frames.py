@@ -14,6 +14,10 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 
+#: Two numbers that differ by less are equal where one is a limit: a mean of grades, or a difference of two shares, is
+#: stored as a binary fraction, which may lie a little beside the number that it stands for.
+NOISE = 1e-9
+
 
 def open_frame(native: Any) -> Any:
     """Wrap a native frame; typed ``Any`` since eager and lazy frames share what is used of them."""

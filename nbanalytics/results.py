@@ -1,42 +1,103 @@
-"""How a result shows itself in a notebook: a sentence and a table."""
+"""How a result shows itself: a sentence, what it was counted by, and a table of at most ten rows."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from html import escape
+from typing import Any
 
+import narwhals as nw
 import pandas as pd
 
+from nbanalytics.frames import collect, open_frame
 
-def as_html(sentence: object, table: pd.DataFrame, index: bool = False) -> str:
-    """Put a sentence above a table, with four significant digits; long tables are cut as pandas cuts them.
-
-    Examples
-    --------
-    >>> as_html("Two < three", pd.DataFrame({"share": [0.123456]})).splitlines()[0]
-    '<p>Two &lt; three</p><table border="1" class="dataframe">'
-    >>> "NA" in as_html("One is missing", pd.DataFrame({"n": pd.array([1, None], dtype="Int64")}))
-    False
-    """
-    # Pandas writes a missing whole number as <NA>, whatever it is told of missing ones.
-    whole = table.columns[[isinstance(kind, pd.Int64Dtype) for kind in table.dtypes]]
-    shown = table.astype(dict.fromkeys(whole, object))
-    shown[whole] = shown[whole].where(shown[whole].notna(), "")
-    body = shown.to_html(index=index, float_format=lambda number: f"{number:.4g}", max_rows=60, na_rep="")
-    return f"<p>{escape(str(sentence))}</p>{body}"
+#: How many rows of a table are shown.
+MOST_ROWS = 10
 
 
 class Shown(ABC):
-    """A result with a ``table``, shown as a sentence and that table; dataclasses of it take ``repr=False``."""
+    """A result that shows itself; dataclasses of it take ``repr=False``.
 
-    table: pd.DataFrame
+    ``_words`` says what was counted. The line below it names the settings: those of the attribute ``settings``, or what
+    ``_settings`` returns. The table is ``table``, or what ``_shown`` returns, rounded to four significant digits.
+    """
+
+    table: Any
 
     @abstractmethod
     def _words(self) -> str:
         """Return the sentence above the table."""
 
+    def _settings(self) -> Mapping[str, Any]:
+        return getattr(self, "settings", None) or {}
+
+    def _shown(self) -> Any:
+        return self.table
+
     def __repr__(self) -> str:
-        return f"{self._words()}\n{self.table.to_string(index=False, max_rows=20)}"
+        rows, more = first_rows(self._shown())
+        lines = [self._words(), settings_line(self._settings()), rows.to_string(index=False, na_rep=""), more]
+        return "\n".join(line for line in lines if line)
 
     def _repr_html_(self) -> str:
-        return as_html(self._words(), self.table)
+        rows, more = first_rows(self._shown())
+        above = [self._words(), settings_line(self._settings())]
+        paragraphs = "".join(f"<p>{escape(line)}</p>" for line in above if line)
+        below = f"<p>{escape(more)}</p>" if more else ""
+        return f"{paragraphs}{rows.to_html(index=False, na_rep='')}{below}"
+
+
+def first_rows(table: Any) -> tuple[pd.DataFrame, str]:
+    """Return the first rows of a dataframe as rounded text, and how many more there are, in words.
+
+    Examples
+    --------
+    >>> rows, more = first_rows(pd.DataFrame({"term": range(12), "share": 1 / 3}))
+    >>> rows["share"].iloc[0], more
+    ('0.3333', '10 of 12 rows')
+    >>> first_rows(pd.DataFrame({"n": pd.array([1, None], dtype="Int64")}))[0]["n"].tolist()
+    ['1', '']
+    """
+    frame = collect(open_frame(table).head(MOST_ROWS))
+    total = int(collect(open_frame(table).select(nw.len().alias("rows")))["rows"].iloc[0])
+    shown = pd.DataFrame({name: [cell_words(cell) for cell in frame[name]] for name in frame})
+    more = f"{MOST_ROWS} of {total:,} rows" if total > MOST_ROWS else ""
+    return shown, more or ("" if total else "no rows")
+
+
+def cell_words(cell: Any) -> str:
+    """Return a cell as text: numbers with four significant digits or as whole numbers, a missing one as nothing.
+
+    Examples
+    --------
+    >>> cell_words(0.123456), cell_words(12345.6), cell_words(251.0), cell_words(None), cell_words(("a", "b"))
+    ('0.1235', '12346', '251', '', 'a, b')
+    """
+    if isinstance(cell, (list, tuple, set, frozenset)):
+        return ", ".join(cell_words(one) for one in cell)
+    if cell is None or (pd.api.types.is_scalar(cell) and pd.isna(cell)):
+        return ""
+    if isinstance(cell, float):
+        return f"{cell:.0f}" if abs(cell) >= 1000 else f"{cell:.4g}"
+    return str(cell)
+
+
+#: A setting whose value takes more room than this is left to the attribute.
+_MOST_LETTERS = 80
+
+
+def settings_line(settings: Mapping[str, Any]) -> str:
+    """Name the settings that a result was counted by, on one line.
+
+    Examples
+    --------
+    >>> settings_line({"rule": "upper_secondary", "terms": ("6VT", "7HT", "7VT"), "by": (), "min_students": 5})
+    'rule: upper_secondary; terms: 6VT, 7HT, 7VT; min students: 5'
+    """
+    told = {name.replace("_", " "): cell_words(value) for name, value in settings.items() if not _large(value)}
+    return "; ".join(f"{name}: {value}" for name, value in told.items() if value and len(value) <= _MOST_LETTERS)
+
+
+def _large(value: Any) -> bool:
+    return isinstance(value, Mapping) or hasattr(value, "columns")

@@ -88,6 +88,7 @@ def student_table(records: StudentRecords, columns: Sequence[str] = (), by: By |
     0         P1    2018           0.0  not_eligible
     1         P2    2018           NaN       unknown
     """
+    records.refuse_uncountable("students", "grades")
     wanted = list(dict.fromkeys(columns))
     asked: dict[str, list[str]] = {kind: [] for kind in _OF_TERMS}
     plain = []
@@ -240,8 +241,9 @@ def _carried(records: StudentRecords, plain: Sequence[str], by: By | None, moves
 
 
 def _as_text(frame: Any, column: str) -> nw.Expr:
-    # A column without any value may come as numbers, and some engines will not compare those with text.
-    return nw.col(column).cast(nw.String) if frame.collect_schema()[column].is_numeric() else nw.col(column)
+    # A column without any value may come as numbers, which some engines will not compare with text; and a categorical
+    # column takes no other word than its own.
+    return nw.col(column) if frame.collect_schema()[column] == nw.String else nw.col(column).cast(nw.String)
 
 
 def _spread(rows: Any, columns: dict[str, tuple[str, nw.Expr]]) -> Any:
@@ -259,7 +261,7 @@ def _results_by_term(records: StudentRecords, asked: dict[str, list[str]]) -> An
 
 
 def _core_by_term(records: StudentRecords, terms: list[str]) -> Any:
-    core = replace(records, declaration=replace(records.declaration, rule=CORE_RULE))
+    core = records.under(replace(records.declaration, rule=CORE_RULE))
     met = _results_by_term(core, {"eligible": terms})
     return met.select("student_id", **{f"core_{term}": nw.col(f"eligible_{term}") for term in terms})
 

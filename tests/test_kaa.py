@@ -98,3 +98,23 @@ def test_the_table_is_checked(tmp_path):
     assert "unknown value (1 row: 2). Did you mean work? Use one of work, study, activity, unknown." in told
     assert "the student is not in students (1 row: 3)" in told
     assert "not a date (1 row: 4)" in told
+
+
+@pytest.mark.parametrize(
+    ("entry", "last", "months"),
+    [
+        ("2020-09-01", "2022-09-01", 24),
+        ("2021-02-01", "2021-05-01", 3),
+        ("2021-02-01", "2021-08-01", 6),
+        ("2021-09-01", "2022-09-01", 12),
+        ("2020-02-01", "2020-11-01", 9),
+        ("2023-11-30", "2024-02-29", 3),
+    ],
+)
+def test_months_are_those_of_the_calendar(entry, last, months):
+    def followed(until):
+        rows = {"student_id": ["P1", "P1"], "date": [entry, until], "status": ["activity", "work"]}
+        return kaa_outcomes(of(pd.DataFrame(rows)), months=[months]).table["followed"].iloc[0]
+
+    assert followed(last) == 1
+    assert followed((pd.Timestamp(last) - pd.Timedelta(days=1)).date().isoformat()) == 0

@@ -11,15 +11,15 @@ import pandas as pd
 from nbanalytics.analysis.cohorts.classify import Classification
 from nbanalytics.eligibility import points_expr
 from nbanalytics.errors import DataError
-from nbanalytics.frames import any_of, collect, open_frame
+from nbanalytics.frames import NOISE, any_of, collect, open_frame
 from nbanalytics.records import StudentRecords
-from nbanalytics.results import as_html
+from nbanalytics.results import Shown
 
 _BANDS = ("lowest third", "middle third", "highest third")
 
 
-@dataclass(frozen=True)
-class ChanceCheck:
+@dataclass(frozen=True, repr=False)
+class ChanceCheck(Shown):
     """Observed changes beside those expected if no student's level changed but for the cohort's common shift.
 
     Attributes
@@ -40,16 +40,13 @@ class ChanceCheck:
     threshold: float
     students: int
 
-    def __repr__(self) -> str:
+    def _words(self) -> str:
         total = self.table.iloc[-1]
         return (
             f"Of {self.students} students {int(total['raised'])} raised and {int(total['lowered'])} lowered their mean "
             f"grade points; had all shared the mean change of {total['mean_change']:+.2f}, chance alone would give "
             f"{total['expected_raised']:.0f} and {total['expected_lowered']:.0f} (reliability {self.reliability:.2f})"
         )
-
-    def _repr_html_(self) -> str:
-        return as_html(self, self.table)
 
 
 def expected_by_chance(records: StudentRecords, classification: Classification) -> ChanceCheck:
@@ -159,9 +156,9 @@ def _by_band(
             "students": 1,
             "mean_change": change,
             "expected_change": expected,
-            "raised": change > threshold,
+            "raised": change > threshold + NOISE,
             "expected_raised": ndtr((expected - threshold) / scale),
-            "lowered": change < -threshold,
+            "lowered": change < -threshold - NOISE,
             "expected_lowered": ndtr((-threshold - expected) / scale),
         }
     )

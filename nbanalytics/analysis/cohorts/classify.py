@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, Literal
@@ -11,10 +11,11 @@ import narwhals as nw
 import pandas as pd
 
 from nbanalytics.errors import DataError
-from nbanalytics.frames import any_of, collect, column_names, open_frame
+from nbanalytics.frames import NOISE, any_of, collect, column_names, open_frame
 from nbanalytics.records import StudentRecords
-from nbanalytics.results import as_html
+from nbanalytics.results import Shown
 from nbanalytics.students import student_table
+from nbanalytics.text import label
 
 GROUPS = (1, 2, 3, 4, 5, 6)
 TABLE_COLUMNS = (
@@ -66,8 +67,8 @@ class GroupRule:
             raise DataError(f"no_change is {self.no_change!r}; choose 'positive' or 'negative'.")
 
 
-@dataclass(frozen=True)
-class Classification:
+@dataclass(frozen=True, repr=False)
+class Classification(Shown):
     """Every student of the records with a group or the reason for having none.
 
     Attributes
@@ -95,18 +96,31 @@ class Classification:
     end: str
     students: int = field(default=0)
 
-    def __repr__(self) -> str:
-        groups = self.counts.groupby("group")["students"].sum()
-        listed = ", ".join(f"{group}: {count}" for group, count in groups.items())
-        without = int(self.unclassified["students"].sum())
+    def _words(self) -> str:
+        grouped = int(self.counts["students"].sum())
         return (
-            f"Classification of {self.students} students, {self.start} to {self.end}: {listed}; "
-            f"without a group: {without}"
+            f"{grouped} of {self.students} students have a group by eligibility in {self.start} and {self.end} and the "
+            f"change of their mean grade points; {self.students - grouped} are without a group"
         )
 
-    def _repr_html_(self) -> str:
-        wide = self.counts.pivot(index="cohort", columns="group", values="students")
-        return as_html(self, wide, index=True)
+    def _settings(self) -> Mapping[str, Any]:
+        required = None if self.rule.required is None else tuple(self.rule.required)
+        return {
+            "terms": (self.start, self.end),
+            "eligibility": self.rule.eligibility or "the rule of the records",
+            "passes": self.rule.passes,
+            "required": required,
+            "no change": f"up to {self.rule.threshold:g} points, counted as {self.rule.no_change}",
+        }
+
+    def _shown(self) -> pd.DataFrame:
+        wide = self.counts.pivot(index="group", columns="cohort", values="students").reset_index()
+        named = pd.DataFrame({"group": wide["group"], "name": [label("group", group, "en") for group in wide["group"]]})
+        without = self.unclassified.groupby("cohort")["students"].sum()
+        cohorts = [name for name in wide if name != "group"]
+        shown = pd.concat([named, wide[cohorts]], axis=1).astype(object)
+        last = {"group": "", "name": "without a group", **{name: int(without.get(name, 0)) for name in cohorts}}
+        return pd.concat([shown, pd.DataFrame([last])], ignore_index=True).rename(columns=str)
 
 
 def classify(records: StudentRecords, rule: GroupRule | None = None) -> Classification:
@@ -209,8 +223,9 @@ def _flag(name: str) -> nw.Expr:
 
 def _direction(threshold: float) -> nw.Expr:
     change = nw.col("change")
-    chain: Any = nw.when(change > threshold).then(nw.lit("raised"))
-    return chain.when(change < -threshold).then(nw.lit("lowered")).when(~change.is_null()).then(nw.lit("unchanged"))  # type: ignore[no-any-return]
+    beyond = threshold + NOISE
+    chain: Any = nw.when(change > beyond).then(nw.lit("raised"))
+    return chain.when(change < -beyond).then(nw.lit("lowered")).when(~change.is_null()).then(nw.lit("unchanged"))  # type: ignore[no-any-return]
 
 
 def _group(rule: GroupRule) -> nw.Expr:
@@ -258,8 +273,8 @@ def _count(table: Any, cohorts: list[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
     return counts.astype(int), without.sort_values(["cohort", "reason"], ignore_index=True)
 
 
-@dataclass(frozen=True)
-class Sensitivity:
+@dataclass(frozen=True, repr=False)
+class Sensitivity(Shown):
     """Counts of the six groups under every combination of settings.
 
     Attributes
@@ -274,13 +289,17 @@ class Sensitivity:
     table: pd.DataFrame
     students: int
 
-    def __repr__(self) -> str:
+    def _words(self) -> str:
         settings = self.table[["eligibility", "threshold", "no_change"]].drop_duplicates()
-        return f"Sensitivity of six groups, {self.students} students, {len(settings)} settings"
+        return f"Six groups of {self.students} students, counted under {len(settings)} combinations of settings"
 
-    def _repr_html_(self) -> str:
-        summed = self.table.groupby(["eligibility", "threshold", "no_change", "group"], sort=False)["students"].sum()
-        return as_html(self, summed.unstack("group"), index=True)
+    def _shown(self) -> pd.DataFrame:
+        keys = ["eligibility", "threshold", "no_change"]
+        summed = self.table.groupby([*keys, "group"], sort=False)["students"].sum().unstack("group")
+        return summed.rename(columns=lambda group: f"group {group}").rename_axis(columns=None).reset_index()
+
+    def _settings(self) -> Mapping[str, Any]:
+        return {f"group {group}": label("group", group, "en") for group in GROUPS}
 
 
 def sensitivity(

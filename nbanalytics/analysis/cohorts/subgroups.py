@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import narwhals as nw
 import pandas as pd
@@ -14,7 +15,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.frames import any_of, collect, open_frame
 from nbanalytics.grading import STRECK
 from nbanalytics.records import StudentRecords
-from nbanalytics.results import as_html
+from nbanalytics.results import Shown
 
 SUBGROUPS = ("green", "yellow", "pink")
 
@@ -33,8 +34,8 @@ class SubgroupRule:
     other_failed: int = 1
 
 
-@dataclass(frozen=True)
-class Subgroups:
+@dataclass(frozen=True, repr=False)
+class Subgroups(Shown):
     """Group 6 divided.
 
     Attributes
@@ -54,17 +55,20 @@ class Subgroups:
     rule: SubgroupRule
     groups: GroupRule = field(default_factory=GroupRule)
 
-    def __repr__(self) -> str:
+    def _words(self) -> str:
         totals = self.counts.groupby("subgroup", sort=False)["students"].sum()
         return f"Group 6, {len(self.table)} students: " + ", ".join(f"{name} {n}" for name, n in totals.items())
 
-    def _repr_html_(self) -> str:
+    def _settings(self) -> Mapping[str, Any]:
+        return {"yellow": f"only {self.rule.missing} is missing, at most {self.rule.other_failed} other failed"}
+
+    def _shown(self) -> pd.DataFrame:
         wide = self.counts.pivot(index="cohort", columns="subgroup", values="students")[list(SUBGROUPS)]
-        return as_html(self, wide, index=True)
+        return wide.reset_index()
 
 
-@dataclass(frozen=True)
-class SelectionList:
+@dataclass(frozen=True, repr=False)
+class SelectionList(Shown):
     """Students of one subgroup with their history, for choosing whom to interview. Researcher's door only.
 
     Attributes
@@ -79,11 +83,8 @@ class SelectionList:
     table: pd.DataFrame
     history: pd.DataFrame
 
-    def __repr__(self) -> str:
+    def _words(self) -> str:
         return f"Selection list of {len(self.table)} students (pseudonyms; not for publication)"
-
-    def _repr_html_(self) -> str:
-        return as_html(self, self.table)
 
 
 def subgroups(records: StudentRecords, classification: Classification, rule: SubgroupRule | None = None) -> Subgroups:
@@ -162,8 +163,8 @@ def selection_list(records: StudentRecords, divided: Subgroups, subgroup: str = 
     >>> from nbanalytics.analysis.cohorts import classify
     >>> from nbanalytics.simulation import simulate
     >>> records = simulate(seed=1, cohorts=[2018]).records
-    >>> selection_list(records, subgroups(records, classify(records)))
-    Selection list of 11 students (pseudonyms; not for publication)
+    >>> len(selection_list(records, subgroups(records, classify(records))).table)
+    11
     """
     if subgroup not in SUBGROUPS:
         raise DataError(f"There is no subgroup {subgroup!r}. Choose among: {', '.join(SUBGROUPS)}.")

@@ -14,11 +14,12 @@ from nbanalytics.eligibility import passed_expr, points_expr
 from nbanalytics.frames import any_of, collect, open_frame, to_native
 from nbanalytics.grading import Grading, Way
 from nbanalytics.records import StudentRecords
+from nbanalytics.results import Shown
 from nbanalytics.students import only_cohorts
 
 
 @dataclass(frozen=True, repr=False)
-class LostSubjects:
+class LostSubjects(Shown):
     """The subjects that cost students their eligibility.
 
     Attributes
@@ -41,20 +42,14 @@ class LostSubjects:
     settings: Mapping[str, Any]
     students: int
 
-    def __repr__(self) -> str:
-        """Show subject by term."""
-        return f"{self._words()}\n{self._matrix().to_string()}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self._words()}</p>{self._matrix().to_html()}"
-
     def _words(self) -> str:
         return f"Subjects that cost {self.students} students their eligibility, by term of the loss"
 
-    def _matrix(self) -> pd.DataFrame:
+    def _shown(self) -> pd.DataFrame:
         matrix = self.counts.pivot_table(index="subject", columns="term", values="students", aggfunc="sum")
         terms = [term for term in (*self.settings["terms"], "*") if term in matrix]
-        return matrix[terms].fillna(0).astype(int)
+        counted = matrix[terms].fillna(0).astype(int).sort_values(terms[-1], ascending=False, kind="stable")
+        return counted.rename_axis(columns=None).reset_index()
 
 
 def lost_subjects(records: StudentRecords, losses: Losses) -> LostSubjects:

@@ -21,7 +21,7 @@ GROUPINGS = ("school_id", "sex", "newly_arrived")
 
 
 @dataclass(frozen=True, repr=False)
-class Losses:
+class Losses(Shown):
     """When each student who was eligible at the start term was first seen not eligible.
 
     Attributes
@@ -65,12 +65,8 @@ class Losses:
         table.insert(len(divided.names) + 1, "term", terms)
         return table
 
-    def __repr__(self) -> str:
-        """Say who is followed, then show the life table."""
-        return f"{self._words()}\n{self.life_table().to_string(index=False)}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self._words()}</p>{self.life_table().to_html(index=False)}"
+    def _shown(self) -> pd.DataFrame:
+        return self.life_table().drop(columns=["t", "se_hazard", "se_survival"])
 
     def _words(self) -> str:
         return (

@@ -14,7 +14,7 @@ from nbanalytics.declaration import AFTER
 from nbanalytics.frames import By, collect, open_frame, to_native
 from nbanalytics.intervals import with_share
 from nbanalytics.records import StudentRecords
-from nbanalytics.results import as_html
+from nbanalytics.results import Shown
 from nbanalytics.students import AFTER_STATES, ELIGIBLE, NOT_ELIGIBLE, TERM_STATES, UNKNOWN, counted, student_table
 
 _STATES = ("stage", "state", "students")
@@ -23,7 +23,7 @@ _ENDS = (ELIGIBLE, NOT_ELIGIBLE)
 
 
 @dataclass(frozen=True, repr=False)
-class Flows:
+class Flows(Shown):
     """Students by stage and state, and from state to state.
 
     Attributes
@@ -51,19 +51,17 @@ class Flows:
         """The transitions."""
         return self.transitions
 
-    def __repr__(self) -> str:
-        """Say what is counted, then show stage by state."""
-        stages = self.settings["stages"]
-        return f"Flows of {self.students} students through {' → '.join(stages)}\n{self._matrix().to_string()}"
+    def _words(self) -> str:
+        return f"Flows of {self.students} students through {' → '.join(self.settings['stages'])}"
 
-    def _repr_html_(self) -> str:
-        return as_html(f"Flows of {self.students} students", self._matrix(), index=True)
+    def _settings(self) -> Mapping[str, Any]:
+        return {name: self.settings[name] for name in ("rule", "by")}
 
-    def _matrix(self) -> pd.DataFrame:
+    def _shown(self) -> pd.DataFrame:
         states = list(dict.fromkeys((*TERM_STATES, *AFTER_STATES)))
         matrix = self.states.pivot_table(index="state", columns="stage", values="students", aggfunc="sum")
         ordered = matrix.reindex(index=states, columns=list(self.settings["stages"]))
-        return ordered.dropna(how="all").astype("Int64")
+        return ordered.dropna(how="all").astype("Int64").rename_axis(columns=None).reset_index()
 
 
 def stages_of(records: StudentRecords) -> tuple[str, ...]:

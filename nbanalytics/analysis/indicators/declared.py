@@ -12,6 +12,7 @@ import pandas as pd
 
 from nbanalytics.analysis.indicators.measures import MEASURES
 from nbanalytics.errors import DataError
+from nbanalytics.frames import NOISE
 from nbanalytics.toml_files import Toml, packaged_toml, read_table, read_toml
 
 KINDS = ("risk", "protective")
@@ -63,7 +64,7 @@ class Indicator:
         >>> absence.signal(pd.Series([10.0, 9.9, None])).tolist()
         ['risk', 'none', 'unknown']
         """
-        beyond = values >= self.limit if self.direction == "at_least" else values <= self.limit
+        beyond = values >= self.limit - NOISE if self.direction == "at_least" else values <= self.limit + NOISE
         said = pd.Series(NO_SIGNAL, index=values.index, dtype="str").mask(beyond.fillna(False), self.kind)
         return said.mask(values.isna(), UNKNOWN)
 
