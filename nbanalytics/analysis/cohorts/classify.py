@@ -157,7 +157,7 @@ def classify(records: StudentRecords, rule: GroupRule | None = None) -> Classifi
     [15, 23]
     """
     rule = rule or GroupRule()
-    records = under(records, rule)
+    records = under(records.refuse_uncountable("students", "grades"), rule)
     start, end = records.declaration.start, records.declaration.end
     ends = _both_ends(records, start, end)
     directed = ends.with_columns(change=nw.col("end_points") - nw.col("start_points")).with_columns(
