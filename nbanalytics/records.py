@@ -105,7 +105,7 @@ class StudentRecords:
         """
         absent = [name for name in needed if getattr(self, name) is None]
         if absent:
-            raise DataError(f"The records have no table {', '.join(absent)}. Add it to the records.")
+            raise DataError(f"The records have no table {', '.join(absent)}", "Add it to the records.")
         if "_countable" not in self.__dict__:
             self._refuse_faults()
         return self._trust()

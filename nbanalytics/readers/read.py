@@ -262,7 +262,7 @@ def records_from_frames(
     frames = {name: Frame(name, _opened(name, data)) for name, data in given.items() if data is not None}
     absent = [name for name in TABLES if TABLES[name].required and name not in frames]
     if absent:
-        raise DataError(f"The table {' and '.join(absent)} is missing. Give a dataframe with its columns.")
+        raise DataError(f"The table {' and '.join(absent)} is missing", "Give a dataframe with its columns.")
     read = _examined(frames, declaration or Declaration(), [], "the dataframes")
     if not read.report.usable or (on_fault == "raise" and read.report.faults):
         raise DataError(read.report.fault_message("records_from_frames(..., on_fault='reject')"))
@@ -281,8 +281,8 @@ def _opened(name: str, data: Any) -> Any:
         return open_frame(data)
     except TypeError:
         raise DataError(
-            f"{name} is {type(data).__name__!r}, not a dataframe. "
-            "Give one of pandas, Polars, DuckDB, pyarrow or PySpark."
+            f"{name} is {type(data).__name__!r}, not a dataframe",
+            "Give one of pandas, Polars, DuckDB, pyarrow or PySpark.",
         ) from None
 
 

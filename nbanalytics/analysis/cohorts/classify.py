@@ -15,7 +15,7 @@ from nbanalytics.frames import NOISE, any_of, collect, column_names, open_frame
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 from nbanalytics.students import student_table
-from nbanalytics.text import label
+from nbanalytics.text import ENGLISH
 
 GROUPS = (1, 2, 3, 4, 5, 6)
 TABLE_COLUMNS = (
@@ -115,7 +115,9 @@ class Classification(Shown):
 
     def _shown(self) -> pd.DataFrame:
         wide = self.counts.pivot(index="group", columns="cohort", values="students").reset_index()
-        named = pd.DataFrame({"group": wide["group"], "name": [label("group", group, "en") for group in wide["group"]]})
+        named = pd.DataFrame(
+            {"group": wide["group"], "name": [ENGLISH.label("group", group) for group in wide["group"]]}
+        )
         without = self.unclassified.groupby("cohort")["students"].sum()
         cohorts = [name for name in wide if name != "group"]
         shown = pd.concat([named, wide[cohorts]], axis=1).astype(object)
@@ -299,7 +301,7 @@ class Sensitivity(Shown):
         return summed.rename(columns=lambda group: f"group {group}").rename_axis(columns=None).reset_index()
 
     def _settings(self) -> Mapping[str, Any]:
-        return {f"group {group}": label("group", group, "en") for group in GROUPS}
+        return {f"group {group}": ENGLISH.label("group", group) for group in GROUPS}
 
 
 def sensitivity(

@@ -106,7 +106,7 @@ def _from_counts(
         if faulty.any():
             number = int(persons[faulty].sum())
             first = "" if places is None else f" (first at position {', '.join(map(str, places[faulty][:5]))})"
-            raise DataError(f"{name}: {number:,} values are {what}{first}. {remedy}.")
+            raise DataError(f"{name}: {number:,} values are {what}{first}", f"{remedy}.")
 
     for numbers, name in ((durations, "duration"), (events, "event")):
         refuse(~np.isfinite(numbers), name, "missing or infinite", "Leave out those persons, or give their last period")
