@@ -261,8 +261,8 @@ def _key_faults(name: str, frame: Any) -> list[str]:
     table: Table = TABLES[name]
     key = list(table.key)
     filled = [*key, *(["cohort"] if name == "students" else [])]
-    empty = [nw.col(column).is_null().cast(nw.Int64).sum().alias(f"no_{column}") for column in filled]
-    counted = collect(frame.select(nw.len().alias("rows"), *empty))
+    gaps = [nw.col(column).is_null().cast(nw.Int64).sum().alias(f"no_{column}") for column in filled]
+    counted = collect(frame.select(nw.len().alias("rows"), *gaps))
     rows = int(counted["rows"].iloc[0])
     if not rows:
         return [f"{name}: the table has no rows. Add one row for each record."] if name == "students" else []
