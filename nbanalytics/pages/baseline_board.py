@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from math import nan
@@ -14,7 +14,7 @@ from nbanalytics.errors import DisclosureError
 from nbanalytics.figures import Chart, absence_bars, followup_dots, share_course
 from nbanalytics.figures.baseline import shares_of
 from nbanalytics.intervals import Change, other_students_change, same_students_change
-from nbanalytics.pages.board import Board, Draw, Tile, mean_tile, share_tile, tile
+from nbanalytics.pages.board import Board, Tile, mean_tile, share_tile, tile
 from nbanalytics.pages.explained import about
 from nbanalytics.text import SUPPRESSED, Cells, Words, hidden_words
 
@@ -25,25 +25,21 @@ _UNKNOWN = dict.fromkeys(("zero", "later", "change", "low", "high", "chance_low"
 _YEAR, _GROUP = "year ", "group "
 
 
-def _followup(cells: Mapping[str, Cells], words: Words) -> tuple[Chart, list[Cells]]:
-    found = {"all": cells["eligibility"]}
-    found |= {name.removeprefix(_GROUP): table for name, table in cells.items() if name.startswith(_GROUP)}
+def _beside(cells: Mapping[str, Cells], start: str) -> dict[str, Cells]:
+    """Return the tables of what is compared, by its name."""
+    return {name.removeprefix(start): table for name, table in cells.items() if name.startswith(start)}
+
+
+def _followup(cells: Mapping[str, Cells]) -> tuple[list[dict[str, Any]], list[Cells]]:
+    found = {"all": cells["eligibility"], **_beside(cells, _GROUP)}
     rows = [{"group": group, **_of_same_students(table)} for group, table in found.items() if len(table)]
-    return _dots(rows, words, list(found.values()))
+    return rows, list(found.values())
 
 
-def _years(cells: Mapping[str, Cells], words: Words) -> tuple[Chart, list[Cells]]:
-    found = {name.removeprefix(_YEAR): table for name, table in cells.items() if name.startswith(_YEAR)}
-    years = iter(found.items())
-    _, zero = next(years, ("", Cells.none()))
-    rows = [{"group": year, **_of_other_students(zero, table)} for year, table in years]
-    return _dots(rows, words, list(found.values()))
-
-
-def _dots(rows: list[dict[str, Any]], words: Words, used: list[Cells]) -> tuple[Chart, list[Cells]]:
-    if not rows:
-        return replace(share_course(Cells.none(), words), alt=""), []
-    return followup_dots(pd.DataFrame([{"measure": "eligible", **row} for row in rows]), words=words), used
+def _years(cells: Mapping[str, Cells]) -> tuple[list[dict[str, Any]], list[Cells]]:
+    found = _beside(cells, _YEAR)
+    zero, *later = found.items() or [("", Cells.none())]
+    return [{"group": year, **_of_other_students(zero[1], table)} for year, table in later], list(found.values())
 
 
 def _of_same_students(flow: Cells) -> dict[str, Any]:
@@ -87,12 +83,15 @@ class BaselineBoard(Board):
         "years": ("baseline",),
     }
     TABLES: ClassVar[tuple[str, ...]] = ("eligibility", "baseline", "absence")
-    DRAW: ClassVar[Mapping[str, Draw]] = {
-        "followup": _followup,
-        "course": lambda cells, words: (share_course(cells["baseline"], words), [cells["baseline"]]),
-        "absences": lambda cells, words: (absence_bars(cells["absence"], words), [cells["absence"]]),
-        "years": _years,
-    }
+    CHARTS: ClassVar[Mapping[str, Callable[[Any, Words], Chart]]] = {"course": share_course, "absences": absence_bars}
+
+    def _draw(self, name: str, cells: Mapping[str, Cells]) -> tuple[Chart, list[Cells]]:
+        if name in self.CHARTS:
+            return super()._draw(name, cells)
+        rows, used = _followup(cells) if name == "followup" else _years(cells)
+        if not rows:
+            return replace(share_course(Cells.none(), self.words), alt=""), []
+        return followup_dots(pd.DataFrame([{"measure": "eligible", **row} for row in rows]), words=self.words), used
 
     def _look_up(self, picked: Mapping[str, str]) -> dict[str, Cells]:
         found = super()._look_up(picked)

@@ -40,16 +40,12 @@ WORDS = (
     "page.lost",
     "page.stray",
 )
-#: How each section is drawn from the cells of a selection: the chart, and the cells that it shows.
-Draw = Callable[[Mapping[str, Cells], Words], tuple[Chart, list[Cells]]]
-DRAW: Mapping[str, Draw] = {
-    "groups": lambda cells, words: (groups_bar(cells["groups"], words), [cells["groups"]]),
-    "flows": lambda cells, words: (
-        flow_sankey((cells["states"], cells["transitions"]), words),
-        [cells["states"], cells["transitions"]],
-    ),
-    "terms": lambda cells, words: (drop_terms(cells["droppoints"], words), [cells["droppoints"]]),
-    "subjects": lambda cells, words: (subjects_heatmap(cells["lost_subjects"], words), [cells["lost_subjects"]]),
+#: How each section is drawn: from the cells of its tables, and the words.
+CHARTS: Mapping[str, Callable[[Any, Words], Chart]] = {
+    "groups": groups_bar,
+    "flows": flow_sankey,
+    "terms": drop_terms,
+    "subjects": subjects_heatmap,
 }
 TABLES = ("eligibility", "points", *(table for tables in SECTIONS.values() for table in tables))
 
@@ -90,7 +86,7 @@ class Board:
     #: The tables that each chart needs, and all that the page looks up.
     SECTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = SECTIONS
     TABLES: ClassVar[tuple[str, ...]] = TABLES
-    DRAW: ClassVar[Mapping[str, Draw]] = DRAW
+    CHARTS: ClassVar[Mapping[str, Callable[[Any, Words], Chart]]] = CHARTS
 
     def __init__(self, release: ReleaseLike, lang: str = "sv", sections: Iterable[str] | None = None) -> None:
         wanted = tuple(self.SECTIONS if sections is None else sections)
@@ -264,8 +260,13 @@ class Board:
         hidden = sum(table.hidden for table in cells.values())
         return reading(cells, where, self.words, hidden=hidden)
 
+    def _draw(self, name: str, cells: Mapping[str, Cells]) -> tuple[Chart, list[Cells]]:
+        """Return a section's chart, and the cells that it shows."""
+        used = [cells[table] for table in self.SECTIONS[name]]
+        return self.CHARTS[name](used[0] if len(used) == 1 else tuple(used), self.words), used
+
     def _section(self, name: str, cells: Mapping[str, Cells], declared: bool) -> dict[str, Any]:
-        chart, used = self.DRAW[name](cells, self.words)
+        chart, used = self._draw(name, cells)
         figure, title = chart.plain(), self.words.say(f"{name}.title")
         hidden = hidden_note(self.release.manifest, used, self.words) if declared else ""
         empty = self._empty(name, used, declared)
