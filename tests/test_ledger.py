@@ -13,13 +13,12 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-from made_release import made_release
+from made_release import made_release, verify
 from test_verify import COUNTS, SAFE
 
 from nbanalytics.errors import DisclosureError, ReleaseError
 from nbanalytics.release import files, ledger, read_release, write_release
 from nbanalytics.release.ledger import Ledger, publish_release, refuse_in_public, rounding_secret
-from nbanalytics.release.verify import verify
 
 OTHER = {(cohort, school, group) for cohort, school, group in product(["2018", "2019"], ["S1", "S2"], ("3", "1"))}
 

@@ -12,6 +12,7 @@ from examples import examples
 from hypothesis import HealthCheck, Phase, assume, example, given, settings
 from hypothesis import strategies as st
 from made import municipality
+from made_release import verify
 
 from nbanalytics.analysis.flows import student_states
 from nbanalytics.disclosure import Policy
@@ -25,7 +26,6 @@ from nbanalytics.release.files import signed
 from nbanalytics.release.ledger import publish_release, rounding_secret
 from nbanalytics.release.persons import persons_of
 from nbanalytics.release.rounded import round_persons, usual, worth_publishing
-from nbanalytics.release.verify import verify
 
 FILTERS = ["cohort", "school", "sex", "newly_arrived"]
 NOT_COUNTS = {"mean_points", "mean_merit", "mean_absence", "hazard", "survival"}

@@ -8,7 +8,7 @@ import pytest
 from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_release import GROUPS, made_release
+from made_release import GROUPS, made_release, verify
 from typer.testing import CliRunner
 
 from nbanalytics.cli import app
@@ -16,7 +16,6 @@ from nbanalytics.disclosure import bounds
 from nbanalytics.errors import ReleaseError
 from nbanalytics.release import write_release
 from nbanalytics.release.knowledge import CELL, knowledge_of
-from nbanalytics.release.verify import verify
 
 #: Two cohorts in two schools; the 3 and the 4 are what nobody may learn.
 COUNTS = {

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from made_release import made_release
+from made_release import made_release, verify
 from test_verify import COUNTS, SAFE, SMALL
 from typer.testing import CliRunner
 
@@ -17,7 +17,6 @@ from nbanalytics.errors import DisclosureError, ReleaseError
 from nbanalytics.release import read_release, write_release
 from nbanalytics.release.files import WITNESSES, signed
 from nbanalytics.release.ledger import publish_release
-from nbanalytics.release.verify import verify
 from nbanalytics.release.witnesses import replay, with_witnesses
 from nbanalytics.serve import default_release
 
