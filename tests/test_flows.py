@@ -222,6 +222,15 @@ def test_the_share_eligible_counts_those_without_grades_and_not_those_who_moved(
     assert table.loc["6VT", "low"] < 1 / 3 < table.loc["6VT", "high"]
 
 
+def test_students_of_an_unknown_group_are_a_row_of_their_own_in_the_shares():
+    courses = {"a": {"6VT": PASSED}, "b": {"6VT": FAILED}, "c": {"6VT": PASSED}}
+    table = share_eligible(flows(records_of(courses, sex=["girl", None, None]), by=["sex"]))
+    first = table[table["stage"] == "6VT"]
+    counts = {("girl" if row.sex == "girl" else "unknown"): (row.eligible, row.students) for row in first.itertuples()}
+    assert counts == {"girl": (1, 1), "unknown": (1, 2)}
+    assert len(first) == 2
+
+
 def test_the_share_eligible_adds_up_over_groups(sample):
     every = share_eligible(flows(sample)).set_index("stage")[["eligible", "students"]]
     by_sex = share_eligible(flows(sample, by=["sex"])).groupby("stage")[["eligible", "students"]].sum()
