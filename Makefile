@@ -10,7 +10,7 @@ EXTRAS := $(if $(shell command -v java),test$(comma)spark,test)
 WORKERS ?= 3
 PIP_FLAGS ?= --disable-pip-version-check --quiet
 
-.PHONY: help serve test test-slow mutation lint notebooks sample release screenshot plotly benchmark clean
+.PHONY: help serve test test-slow mutation lint style types notebooks sample release screenshot plotly benchmark clean
 
 help:
 	@echo "make serve       install, build the sample release if it is missing, serve the dashboards on 127.0.0.1"
@@ -45,9 +45,10 @@ dashboards/release/manifest.json: | $(VENV)/.serve
 test test-slow notebooks mutation: export OPENBLAS_NUM_THREADS = 1
 test test-slow notebooks mutation: export OMP_NUM_THREADS = 1
 
-test: $(VENV)/.test lint
+# What is quick to say comes first; mypy needs one core, so the notebooks run beside it.
+test: $(VENV)/.test style
 	$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
-	$(MAKE) notebooks
+	$(MAKE) --jobs 2 --output-sync types notebooks
 
 notebooks: $(VENV)/.test
 	$(BIN)/python -m pytest --nbval-lax --nbval-kernel-startup-timeout 300 --numprocesses 2 --dist loadfile notebooks dashboards
@@ -59,9 +60,13 @@ test-slow: $(VENV)/.test
 mutation: $(VENV)/.test
 	$(BIN)/python tests/mutation.py $(MUTATION)
 
-lint: $(VENV)/.test
+lint: style types
+
+style: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
 	$(BIN)/mypy
 
 sample: $(VENV)/.serve

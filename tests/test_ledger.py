@@ -14,6 +14,7 @@ from threading import Event, Thread
 
 import pytest
 from made_release import made_release, verify
+from patience import PATIENCE
 from test_verify import COUNTS, SAFE
 
 from nbanalytics.errors import DisclosureError, ReleaseError
@@ -165,7 +166,7 @@ def test_two_publications_at_once_are_one_after_the_other_and_the_second_knows_t
 
     def slow(releases, *how):
         attacking.set()
-        assert go_on.wait(60)
+        assert go_on.wait(PATIENCE)
         return attack(releases, *how)
 
     first = made_release(COUNTS | {("2020", "S1"): (50, 20, 30), ("2020", "S2"): (50, 22, 30)}, SAFE, "2027-01-02")
@@ -181,7 +182,7 @@ def test_two_publications_at_once_are_one_after_the_other_and_the_second_knows_t
 
     threads = [Thread(target=publish, args=both) for both in ((first, "board"), (second, "other"))]
     threads[0].start()
-    assert attacking.wait(60)
+    assert attacking.wait(PATIENCE)
     threads[1].start()
     while "waiting for another publication with releases.ledger" not in said:
         assert threads[1].is_alive()
@@ -205,7 +206,7 @@ def test_another_process_cannot_hold_a_ledger_that_is_held_by_whatever_name(book
         other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert other.stdout.readline() == "waiting for another publication with releases.ledger\n"
         assert other.poll() is None
-    assert other.communicate(timeout=60)[0] == "held\n"
+    assert other.communicate(timeout=PATIENCE)[0] == "held\n"
     assert other.returncode == 0
 
 
