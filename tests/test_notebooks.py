@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import nbanalytics
-from nbanalytics import figures
 
 ROOT = Path(__file__).resolve().parents[1]
 RESEARCH = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -98,10 +97,9 @@ def test_what_strips_notebooks_before_a_commit_leaves_those_that_are_committed_a
 def test_the_heat_map_of_drop_points_is_drawn(karlskoga):
     """A figure of a notebook is not compared; this one once had no marks, since a count was taken for a place."""
     cells = [source(cell) for cell in cells_of(next(path for path in RESEARCH if path.name.startswith("03")))]
-    made = {"cohort": karlskoga, "lost": nbanalytics.losses(karlskoga), "subjects_heatmap": figures.subjects_heatmap}
-    made["lost_subjects"] = nbanalytics.lost_subjects
+    made = {"cohort": karlskoga, "lost": nbanalytics.losses(karlskoga), "nb": nbanalytics}
     exec(next(cell for cell in cells if cell.startswith("causes = ")), made)
-    drawn = eval(next(cell for cell in cells if cell.startswith("subjects_heatmap(")), made)
+    drawn = eval(next(cell for cell in cells if cell.startswith("nb.figures.subjects_heatmap(")), made)
     assert max(number or 0 for line in drawn.drawing["data"][0]["z"] for number in line) == 14
 
 
