@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from importlib.metadata import version
 from typing import Annotated
 
@@ -21,7 +22,7 @@ from nbanalytics.commands.serve import serve
 from nbanalytics.commands.simulate import simulate
 from nbanalytics.commands.staff import staff
 from nbanalytics.commands.template import template
-from nbanalytics.commands.terminal import tell
+from nbanalytics.commands.terminal import show, tell
 from nbanalytics.commands.verify import verify
 from nbanalytics.commands.workbook import workbook
 from nbanalytics.errors import NbanalyticsError
@@ -35,7 +36,7 @@ app = typer.Typer(
 
 def _tell_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"nbanalytics {version('nbanalytics')}")
+        show(f"nbanalytics {version('nbanalytics')}")
         raise typer.Exit
 
 
@@ -87,6 +88,25 @@ def main() -> None:
     except KeyboardInterrupt:
         tell("interrupted")
         sys.exit(130)
+    except Exception as error:
+        # Nobody foresaw it, so its message may hold a cell of a file.
+        if os.environ.get("NBANALYTICS_TRACEBACK"):
+            raise
+        tell(
+            f"Error: this is a fault of nbanalytics ({type(error).__name__} in {_place_of(error)}). Please report that "
+            "line. NBANALYTICS_TRACEBACK=1 shows where it comes from; it may show cells of your files as well."
+        )
+        sys.exit(1)
+
+
+def _place_of(error: BaseException) -> str:
+    """Return module and line of the package's own code where an error arose."""
+    own = [
+        (frame.f_globals.get("__name__", ""), line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__", "")).startswith("nbanalytics")
+    ]
+    return ":".join(map(str, own[-1])) if own else "a library"
 
 
 def _end_in_order() -> None:

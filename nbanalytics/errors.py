@@ -2,8 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+#: Characters that steer a terminal, or turn the order of what stands there: none has a place in a table.
+CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\x{2028}-\x{202e}\x{2066}-\x{2069}]"
+_CONTROL = re.compile(re.sub(r"\\x\{(\w+)\}", lambda code: rf"\u{int(code[1], 16):04x}", CONTROL))
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+
+
+def has_control(text: str) -> bool:
+    r"""Whether a text has a character that steers a terminal; tabs and line ends are none.
+
+    Examples
+    --------
+    >>> has_control("Ek\u202eskolan"), has_control("Ek\tskolan")
+    (True, False)
+    """
+    return _CONTROL.search(text) is not None
+
+
+def visible(text: str) -> str:
+    r"""Return a text that can be shown anywhere: what steers a terminal or is not seen stands there as an escape.
+
+    Examples
+    --------
+    >>> visible("Ek\x1b[2Jskolan\n")
+    'Ek\\u001b[2Jskolan\n'
+    """
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 class NbanalyticsError(Exception):
@@ -35,9 +66,9 @@ class NbanalyticsError(Exception):
         self.where = where
 
     def __str__(self) -> str:
-        """Compose the message of the fields."""
+        """Compose the message of the fields; what could steer a terminal stands there as an escape."""
         said = f"{self.what}. {self.remedy}" if self.remedy else str(self.args[0])
-        return f"{self.where}: {said}" if self.where else said
+        return visible(f"{self.where}: {said}" if self.where else said)
 
 
 class DataError(NbanalyticsError):

@@ -5,6 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+#: Twelve or ten digits with a date, the temporary numbers with TF among them: what may be a personal identity number.
+IDENTITY_NUMBER = (
+    r"^(?:19|20)?[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01]|6[1-9]|[78][0-9]|9[01])\s?[-+]?\s?"
+    r"(?:[0-9]{4}|[Tt][Ff][0-9]{2})$"
+)
+#: Columns of identifiers and codes, which stand in releases as they are.
+CODES = ("student_id", "school_id", "school_id_y6", "programme", "kind", "question")
+#: What a spreadsheet takes for the beginning of a formula.
+FORMULA = r"^[=+@\t\r\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}-]"
+
 Kind = Literal["text", "integer", "number", "flag", "date", "term", "subject", "grade"]
 
 

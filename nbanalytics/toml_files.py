@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import date, datetime
 from functools import cache
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from nbanalytics.errors import DataError, NbanalyticsError, meant
+from nbanalytics.errors import DataError, NbanalyticsError, has_control, meant
 
 _Kind = TypeVar("_Kind")
 
@@ -61,7 +61,7 @@ def read_toml(path: str | Path, error: type[NbanalyticsError] = DataError) -> di
     """
     path = Path(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as fault:
         raise error(f"the file cannot be read ({fault.strerror})", "Check the path.", path.name) from None
     except UnicodeDecodeError:
@@ -71,6 +71,21 @@ def read_toml(path: str | Path, error: type[NbanalyticsError] = DataError) -> di
         line = f"line {place.group(1)} " if place else "the last line "
         remedy = 'Write key = value on a line of its own, with text in quotation marks: name = "…".'
         raise error(f"{line}is not TOML", remedy, path.name) from None
+    if any(map(has_control, _texts(data))):
+        raise error("a text holds a control character", "Take it out: it could steer a terminal.", path.name)
+    return data
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Return every text in what a TOML file says, names included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from (name, *_texts(inner))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
 
 
 # ------------------------------------------------------------------ declarations

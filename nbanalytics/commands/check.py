@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nbanalytics.commands.terminal import waiting
+from nbanalytics.commands.terminal import show, waiting
 
 
 def check(
@@ -42,11 +42,11 @@ def check(
     from nbanalytics.municipal import import_files
 
     if suggest:
-        typer.echo(import_files.suggested(paths))
+        show(import_files.suggested(paths))
         return
     with waiting("reading files"):
         reports = import_files.check_paths(paths, key, mapping)
     if rejected is not None:
         import_files.write_rejected(reports, rejected)
-    typer.echo(import_files.as_json(reports) if as_json else "\n\n".join(report.text() for report in reports))
+    show(import_files.as_json(reports) if as_json else "\n\n".join(report.text() for report in reports))
     raise typer.Exit(max(report.exit_code for report in reports))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbanalytics.commands.terminal import RecordsPath, opened, waiting
+from nbanalytics.commands.terminal import RecordsPath, opened, show, waiting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,9 +36,9 @@ def cohorts(
         classification = classify(records)
         summaries = summarise(records, classification)
     if as_json:
-        typer.echo(json.dumps(summaries[0] if cohort is not None else summaries, ensure_ascii=False))
+        show(json.dumps(summaries[0] if cohort is not None else summaries, ensure_ascii=False))
     else:
-        typer.echo("\n\n".join(_in_words(summary) for summary in summaries))
+        show("\n\n".join(_in_words(summary) for summary in summaries))
 
 
 def summarise(records: StudentRecords, classification: Classification) -> list[dict[str, Any]]:

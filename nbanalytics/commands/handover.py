@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbanalytics.commands.terminal import Language, RecordsPath, tell, waiting
+from nbanalytics.commands.terminal import Language, RecordsPath, show, tell, waiting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ def handover(
         result = hand_over(records, start)
         summary = protected_summary(result, chosen)
     write_list(result, out, lang.value)
-    typer.echo(_text(summary, lang.value))
+    show(_text(summary, lang.value))
     tell(f"{len(result.receiving_list())} of {result.students} students in {out}; keep it among the staff concerned")
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nbanalytics.commands.terminal import tell
 from nbanalytics.errors import DataError
 
 
@@ -26,4 +27,4 @@ def template(
         raise DataError(f"{out.name} exists and may be filled in, so it is left as it is. Give the name of a new file.")
     refuse_other_names(out)
     write_template(out, school, rows)
-    typer.echo(f"{rows} rows to fill in; read it back with 'nbanalytics check {out.name}'", err=True)
+    tell(f"{rows} rows to fill in; read it back with 'nbanalytics check {out.name}'")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nbanalytics.errors import visible
+
 if TYPE_CHECKING:
     from nbanalytics.records import StudentRecords
 
@@ -23,9 +25,14 @@ class Language(StrEnum):
     EN = "en"
 
 
+def show(result: str) -> None:
+    """Write a result to the output; what could steer a terminal stands there as an escape."""
+    typer.echo(visible(result))
+
+
 def tell(words: str) -> None:
     """Say something to the person at the terminal, apart from the result."""
-    typer.echo(words, err=True)
+    typer.echo(visible(words), err=True)
 
 
 @contextmanager
@@ -44,7 +51,7 @@ def waiting(doing: str) -> Iterator[Any]:
         clock = Thread(target=tick, daemon=True)
         clock.start()
         try:
-            yield lambda words: line.set_description_str(f"{doing}: {words}")
+            yield lambda words: line.set_description_str(visible(f"{doing}: {words}"))
         finally:
             done.set()
             clock.join()

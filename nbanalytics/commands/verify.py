@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nbanalytics.commands.terminal import waiting
+from nbanalytics.commands.terminal import show, waiting
 
 
 def verify(
@@ -44,9 +44,9 @@ def verify(
     if as_json:
         weaknesses = found.table.to_dict("records")
         said = {"holds": found.holds, "weaknesses": weaknesses, **found.settings, "counts": dict(found.counts)}
-        typer.echo(json.dumps(said, ensure_ascii=False))
+        show(json.dumps(said, ensure_ascii=False))
     else:
-        typer.echo(found.text())
+        show(found.text())
     raise typer.Exit(0 if found.holds else 1)
 
 
@@ -60,7 +60,7 @@ def _replayed(folders: list[Path], as_json: bool) -> int:
     if as_json:
         said = [{"holds": one.holds, "wrong": one.table.to_dict("records"), **one.settings, "counts": dict(one.counts)}
                 for one in found]  # fmt: skip
-        typer.echo(json.dumps(said, ensure_ascii=False))
+        show(json.dumps(said, ensure_ascii=False))
     else:
-        typer.echo("\n".join(one.text() for one in found))
+        show("\n".join(one.text() for one in found))
     return 0 if all(one.holds for one in found) else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from nbanalytics.errors import ReleaseError
 from nbanalytics.export.dashboards import Dashboard, dashboards_folder, find_dashboards
 from nbanalytics.export.site import Site, write_site
+from nbanalytics.schema import IDENTITY_NUMBER
 
 if TYPE_CHECKING:
     from nbanalytics.release import Release
@@ -44,6 +46,21 @@ def open_verified(folder: Path) -> Release:
         ) from fault
 
 
+def _refuse_identity_numbers(release: Release) -> None:
+    """Stop where a value of a published table may be a personal identity number."""
+    words = {
+        word
+        for table in release.tables.values()
+        for name in table.columns.difference(["value", "status"])
+        for word in table[name].astype(str).unique()
+    }
+    if any(re.search(IDENTITY_NUMBER, word) for word in words):
+        raise ReleaseError(
+            "the release holds what looks like a personal identity number, and nothing was written. Replace it by a "
+            "pseudonym in the records, and make the release anew."
+        )
+
+
 def export(
     release: str | Path, out: str | Path, lang: str = "sv", progress: Callable[[str], None] | None = None
 ) -> Path:
@@ -74,5 +91,7 @@ def export(
     """
     from nbanalytics.export.frame import FILE_POLICY
 
-    site = Site(open_verified(Path(release)), find_dashboards(), lang, policy=FILE_POLICY)
+    opened = open_verified(Path(release))
+    _refuse_identity_numbers(opened)
+    site = Site(opened, find_dashboards(), lang, policy=FILE_POLICY)
     return write_site(site, out, progress)

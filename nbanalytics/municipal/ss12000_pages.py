@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nbanalytics.errors import visible
 from nbanalytics.readers.findings import Finding, UnreadableError, Weight, about_rows
 
 #: JSON takes many times its size in memory; a service gives pages far below this.
@@ -79,7 +80,7 @@ def _text(value: Any) -> str:
     """Return trimmed text; half a surrogate pair is valid in JSON and in no table."""
     if not isinstance(value, str):
         return ""
-    text = value.strip()
+    text = visible(value.strip())
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 

@@ -23,7 +23,7 @@ from nbanalytics.municipality.views import (
     points_view,
     words,
 )
-from nbanalytics.records import StudentRecords
+from nbanalytics.records import StudentRecords, refuse_identity_numbers
 
 #: Number formats of Excel by column; whole numbers otherwise.
 _SHARES = ("share", "share_above", "share_below")
@@ -56,6 +56,7 @@ def workbook_views(records: StudentRecords, term: str | None = None, min_student
     >>> [view.name for view in workbook_views(simulate(seed=1, cohorts=[2018]).records)]
     ['control', 'merit', 'points', 'grades', 'all_passed', 'eligibility', 'tests']
     """
+    refuse_identity_numbers(records)
     tables = TermTables(records, term)
     made = [control_view(tables)]
     for make in (merit_view, points_view, grades_view, all_passed_view):

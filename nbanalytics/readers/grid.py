@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from nbanalytics.errors import has_control
 from nbanalytics.readers.csv_file import DELIMITERS, as_utf8, refuse_open_quote, said_delimiter
 from nbanalytics.readers.findings import UnreadableError, cell_text
 from nbanalytics.readers.workbook import MOST_CELLS, UNVALUED, is_old, opened
@@ -93,13 +94,22 @@ def read_grids(path: Path, score: Callable[[Sequence[str]], int]) -> list[Grid]:
             raise UnreadableError(
                 f"the file is larger than {MOST_BYTES // 1_000_000} MB", "Check that it is the right file, or split it."
             )
-        if is_old(path) or zipfile.is_zipfile(path):
-            return _sheets(path)
-        return [_csv_grid(path, path.read_bytes(), score)]
+        excel = is_old(path) or zipfile.is_zipfile(path)
+        grids = _sheets(path) if excel else [_csv_grid(path, path.read_bytes(), score)]
+        for grid in grids:
+            _refuse_control(grid)
+        return grids
     except UnreadableError:
         raise
     except OSError as error:
         raise UnreadableError(f"the file cannot be read ({error.strerror})", "Check the path and its rights.") from None
+
+
+def _refuse_control(grid: Grid) -> None:
+    found = [grid.number(place) for place, row in enumerate(grid.rows) if has_control("\n".join(row))]
+    if found or has_control(grid.sheet):
+        where = f" in row {found[0]:,}" if found else ""
+        raise UnreadableError(f"a cell holds a control character{where}", "Take it out: it could steer a screen.")
 
 
 def tidy_cell(cell: Any) -> str:

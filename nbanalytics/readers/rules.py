@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from nbanalytics.errors import DataError
+from nbanalytics.errors import CONTROL, DataError
 from nbanalytics.readers.findings import Finding, fatal, may_be_shown, remark, suggestion
 from nbanalytics.readers.tables import Tables, quoted
 from nbanalytics.readers.words import grade_words
-from nbanalytics.schema import TABLES, Column
+from nbanalytics.schema import CODES, FORMULA, IDENTITY_NUMBER, TABLES, Column
 from nbanalytics.terms import term_dates
 
 
@@ -207,10 +207,14 @@ def _unknown_schools(tables: Tables) -> Iterator[Finding]:
 
 def _identity_numbers(tables: Tables) -> Iterator[Finding]:
     if tables.has("students", "student_id"):
-        sql = """
+        sql = (
+            """
             SELECT row, NULL AS value FROM students
-            WHERE regexp_full_match(student_id, '(19|20)?[0-9]{2}(0[1-9]|1[0-2])[0-9]{2}[-+]?([0-9]{4}|TF[0-9]{2})')"""
-        remedy = "Replace them by pseudonyms in every table; nothing here needs the numbers."
+            WHERE regexp_matches(student_id::VARCHAR, """
+            + quoted(IDENTITY_NUMBER)
+            + ")"
+        )
+        remedy = "Replace them by pseudonyms in every table; release, handover, workbook and export refuse them."
         yield from tables.findings(
             "students",
             "student_id",
@@ -260,7 +264,7 @@ ACROSS = (
 
 
 #: Raise this when a rule changes, so that folders checked before are checked anew.
-RULES_VERSION = 2
+RULES_VERSION = 3
 
 
 def check_tables(tables: Tables, progress: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> list[Finding]:
@@ -335,6 +339,9 @@ def _check_column(tables: Tables, name: str, column: Column) -> Iterator[Finding
         yield from tables.findings(
             name, column.name, empty, ("values.empty", "empty", "Fill it in, or take the row out.")
         )
+    # Identifiers of other tables are those of students, or of nobody.
+    if column.kind == "text" and not column.values and (name == "students" or column.name != "student_id"):
+        yield from _plain_text(tables, name, column)
     if column.low is not None and column.high is not None:
         beyond = f"SELECT row, NULL AS value FROM {name} WHERE NOT {cell} BETWEEN {column.low} AND {column.high}"
         told = ("values.out_of_range", "out of range", f"Write a number from {column.low:g} to {column.high:g}.")
@@ -349,6 +356,32 @@ def _check_column(tables: Tables, name: str, column: Column) -> Iterator[Finding
         yield from _closed(tables, name, column, "(SELECT subject AS word FROM known_subjects) AS known")
     elif column.kind == "grade":
         yield from _grades(tables, name)
+
+
+def _plain_text(tables: Tables, name: str, column: Column) -> Iterator[Finding]:
+    """Text that is more than text to a terminal or a spreadsheet."""
+    unwanted = [
+        (
+            "values.line_break",
+            "[\\n\\r]",
+            "a line break in the cell",
+            "Take it out; perhaps a quotation mark is not closed.",
+        ),
+        (
+            "values.control_character",
+            CONTROL,
+            "a control character in the cell",
+            "Take it out: it could steer the screen of who reads it.",
+        ),
+    ]
+    if column.name in CODES:
+        remedy = "Begin it with a letter or digit: a spreadsheet that opens a published table would compute it."
+        unwanted.append(("values.formula", FORMULA, "begins like a formula", remedy))
+    for code, pattern, what, remedy in unwanted:
+        sql = f"""
+            SELECT row, NULL AS value FROM {name}
+            WHERE regexp_matches("{column.name}"::VARCHAR, {quoted(pattern)})"""
+        yield from tables.findings(name, column.name, sql, (code, what, remedy))
 
 
 def _closed(tables: Tables, name: str, column: Column, known: str) -> Iterator[Finding]:

@@ -385,15 +385,6 @@ def _column(raw: RawTable, position: int, column: Column, declaration: Declarati
                 f"values.not_{column.kind}", raw.file, column.name, values.what, values.remedy, raw.rows[values.bad]
             )
         )
-    if column.kind == "text" and pa.types.is_string(values.array.type):
-        broken = pc.fill_null(pc.match_substring(values.array, "\n"), False).to_numpy(zero_copy_only=False)
-        if broken.any():
-            remedy = "Take it out; perhaps a quotation mark is not closed."
-            tidy.findings.append(
-                about_rows(
-                    "values.line_break", raw.file, column.name, "a line break in the cell", remedy, raw.rows[broken]
-                )
-            )
     return values.array
 
 

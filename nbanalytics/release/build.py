@@ -13,7 +13,7 @@ import pandas as pd
 from nbanalytics.disclosure import CellSystem, Policy, SystemBuilder, check_protection, protect
 from nbanalytics.disclosure.cells import Mask
 from nbanalytics.errors import DisclosureError
-from nbanalytics.records import StudentRecords
+from nbanalytics.records import StudentRecords, refuse_identity_numbers
 from nbanalytics.release.cube import Cube, crossings, to_rows
 from nbanalytics.release.declared import Declared, standard
 from nbanalytics.release.guards import guard_complements, guard_others, loose_unions, mean_rows
@@ -95,6 +95,7 @@ def build_release(
     if max_crossed is not None:
         contents = (contents or standard()).crossed(max_crossed)
     date = _date(created)
+    refuse_identity_numbers(records)
     tell("counting students")
     persons = persons_of(records).by((contents or standard()).filters)
     _refuse_few(persons, policy)

@@ -13,7 +13,7 @@ from nbanalytics.analysis.indicators import Indicator, Indicators, indicators
 from nbanalytics.analysis.indicators.measures import Source
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import with_share
-from nbanalytics.records import StudentRecords
+from nbanalytics.records import StudentRecords, refuse_identity_numbers
 from nbanalytics.results import Shown
 from nbanalytics.support.register import chosen, open_register
 from nbanalytics.terms import term_dates
@@ -130,6 +130,7 @@ def handover(
     >>> found.settings["to"], found.students
     ('7HT', 313)
     """
+    refuse_identity_numbers(records)
     records = records.to_pandas()
     register = chosen(open_register(records))
     found = indicators(records, start) if found is None else found
