@@ -228,7 +228,7 @@ BAD = {
 
 @pytest.mark.parametrize("what", sorted(BAD))
 def test_what_is_too_large_is_refused_within_bounds(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbook, "MOST_UNPACKED", 50_000_000)
+    monkeypatch.setattr(workbook, "MOST_MEMORY", 500_000_000)
     survive({"file": BAD[what]()})
 
 

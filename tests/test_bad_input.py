@@ -19,7 +19,7 @@ from examples import examples
 from hypothesis import given, settings
 
 from nbanalytics.errors import DataError, NbanalyticsError
-from nbanalytics.readers import check_records, open_records, read_records, scan_records, workbook
+from nbanalytics.readers import check_records, open_records, read_records, scan_records
 
 STUDENTS = b"student_id,cohort,sex\nP1,2018,girl\nP2,2018,boy\n"
 GRADES = b"student_id,term,subject,grade\nP1,6VT,SV,C\nP1,9VT,SV,C\nP2,6VT,SV,B\nP2,9VT,SV,A\n"
@@ -184,14 +184,6 @@ def test_a_million_columns_are_refused_at_once(tmp_path: Path) -> None:
             read_records(tmp_path)
 
     assert calls_of(refused) < 10 * 1_000_001  # a few for each cell of the first row
-
-
-def test_a_workbook_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "students.csv").write_bytes(STUDENTS)
-    (tmp_path / "grades.xlsx").write_bytes(as_excel(GRADES))
-    monkeypatch.setattr(workbook, "MOST_UNPACKED", 1000)
-    with pytest.raises(DataError, match="unpacks to more than"):
-        read_records(tmp_path)
 
 
 def test_a_column_of_something_else_is_told_at_once(tmp_path: Path) -> None:

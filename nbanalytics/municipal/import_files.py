@@ -13,7 +13,8 @@ from nbanalytics.municipal.merge import merge_with_findings, report_on
 from nbanalytics.municipal.pseudonyms import create_key, new_key, read_key
 from nbanalytics.municipal.recognise import FileRead, format_of, read_files
 from nbanalytics.readers import CheckReport, check_records, write_records
-from nbanalytics.readers.folder import EXCEL, RECEIPT_FILE, WORKBOOK, open_folder, sheet_names
+from nbanalytics.readers.folder import EXCEL, RECEIPT_FILE, WORKBOOK, open_folder
+from nbanalytics.readers.workbook import sheet_names
 from nbanalytics.schema import TABLES
 
 

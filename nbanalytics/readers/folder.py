@@ -20,7 +20,6 @@ from nbanalytics.readers.findings import (
     Finding,
     RawTable,
     UnreadableError,
-    cell_text,
     fatal,
     refuse_too_many_columns,
     remark,
@@ -28,7 +27,7 @@ from nbanalytics.readers.findings import (
     without_empty_rows,
 )
 from nbanalytics.readers.words import subject_words
-from nbanalytics.readers.workbook import UNVALUED, opened
+from nbanalytics.readers.workbook import UNVALUED, read_sheets, sheet_names
 from nbanalytics.schema import TABLES
 
 
@@ -68,51 +67,32 @@ def plain_column(column: Any) -> Any:
     return column
 
 
-def sheet_names(path: Path) -> list[str]:
-    """Return the names of a workbook's sheets."""
-    with opened(path) as (workbook, _):
-        names = list(workbook.sheet_names)
-    if not names:
-        raise UnreadableError("the workbook has no sheet", "Save it again as .xlsx.")
-    return names
-
-
 def read_sheet(path: Path, sheet: str | None = None) -> RawTable:
     """Read one sheet of a workbook (the first, unless it is named), every cell as text."""
-    with opened(path) as (workbook, shapes):
-        names = list(workbook.sheet_names)
-        number = 0 if sheet is None else names.index(sheet)
-        refuse_too_many_columns(shapes[number].columns)
-        cells = workbook.get_sheet_by_index(number).to_python(skip_empty_area=False)
-    shares = _as_percent(cells, shapes[number].percent)
-    filled = next((number for number, row in enumerate(cells) if any(cell_text(cell) for cell in row)), None)
+    names = sheet_names(path)
+    if not names:
+        raise UnreadableError("the workbook has no sheet", "Save it again as .xlsx.")
+    (found,) = read_sheets(path, names[0] if sheet is None else sheet)
+    cells = found.rows
+    refuse_too_many_columns(max(map(len, cells), default=0))
+    for row, column, share in found.percent:
+        # Shares are written as the person sees them; rounding removes what multiplying adds.
+        cells[row][column] = f"{round(share * 100, 9):.15g}"
+    filled = next((number for number, row in enumerate(cells) if any(row)), None)
     label = path.name if sheet is None else f"{path.name}#{sheet}"
     if filled is None:
         raise UnreadableError("the sheet is empty", "Give it a header and one row for each record.")
-    header = tuple((cell_text(cell) or "").strip() for cell in cells[filled])
+    header = tuple(cell.strip() for cell in cells[filled])
     body = cells[filled + 1 :]
-    columns = [pa.array([cell_text(row[i]) for row in body], pa.string()) for i in range(len(header))]
+    columns = [pa.array([row[i] or None for row in body], pa.string()) for i in range(len(header))]
     rows = np.arange(filled + 2, filled + 2 + len(body), dtype=np.int64)
     kept, rows, _ = without_empty_rows(columns, rows)
     assumed = [] if len(names) == 1 or sheet is not None else ["the first sheet"]
-    if shares:
-        assumed.append(f"{shares:,} cells that Excel shows as per cent: 0.125 is read as 12.5")
-    if shapes[number].unvalued:
-        assumed.append(f"{shapes[number].unvalued:,} {UNVALUED}")
+    if found.percent:
+        assumed.append(f"{len(found.percent):,} cells that Excel shows as per cent: 0.125 is read as 12.5")
+    if found.unvalued:
+        assumed.append(f"{found.unvalued:,} {UNVALUED}")
     return RawTable(label, path.suffix.lower().lstrip("."), header, kept, rows, assumed=tuple(assumed))
-
-
-def _as_percent(cells: list[list[Any]], places: set[tuple[int, int]]) -> int:
-    """Write shares as the person sees them; returns how many there are."""
-    shares = [
-        (row, column)
-        for row, column in places
-        if row < len(cells) and column < len(cells[row]) and isinstance(cells[row][column], float)
-    ]
-    for row, column in shares:
-        # Rounding takes away what multiplying adds.
-        cells[row][column] = round(cells[row][column] * 100, 9)
-    return len(shares)
 
 
 EXCEL = (".xlsx", ".xlsm", ".xls")

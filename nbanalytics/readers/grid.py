@@ -14,12 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from nbanalytics.errors import has_control
 from nbanalytics.readers.csv_file import DELIMITERS, as_utf8, refuse_open_quote, said_delimiter
-from nbanalytics.readers.findings import UnreadableError, cell_text
-from nbanalytics.readers.workbook import MOST_CELLS, UNVALUED, is_old, opened
+from nbanalytics.readers.findings import UnreadableError
+from nbanalytics.readers.workbook import MOST_CELLS, UNVALUED, is_old, read_sheets
 
 #: A list or a table of statistics is a thousand times smaller; each cell of a larger file would become an object.
 MOST_BYTES = 100_000_000
@@ -112,15 +111,15 @@ def _refuse_control(grid: Grid) -> None:
         raise UnreadableError(f"a cell holds a control character{where}", "Take it out: it could steer a screen.")
 
 
-def tidy_cell(cell: Any) -> str:
-    r"""Return a cell as text without invisible signs and the spaces around it.
+def tidy_cell(cell: str) -> str:
+    r"""Return a cell without invisible signs and the spaces around it.
 
     Examples
     --------
-    >>> tidy_cell(12.0), tidy_cell(" 7A\xa0"), tidy_cell(None)
-    ('12', '7A', '')
+    >>> tidy_cell(" 7A\xa0"), tidy_cell("Ek\u200bskolan")
+    ('7A', 'Ekskolan')
     """
-    return (cell_text(cell) or "").translate(_INVISIBLE).replace("\x00", "").strip()
+    return cell.translate(_INVISIBLE).replace("\x00", "").strip()
 
 
 def compared(word: str) -> str:
@@ -191,23 +190,14 @@ def _parsed(body: str, delimiter: str) -> list[Cells]:
 
 def _sheets(path: Path) -> list[Grid]:
     grids = []
-    old = is_old(path)
-    with opened(path) as (workbook, shapes):
-        for number, name in enumerate(workbook.sheet_names):
-            shape = shapes.get(number)
-            if shape is None:
-                continue  # a chart
-            sheet = workbook.get_sheet_by_index(number)
-            rows = [
-                [tidy_cell(cell) if cell != "" else "" for cell in row]
-                for row in sheet.to_python(skip_empty_area=False)
-            ]
-            if rows and len(rows[0]) > MOST_COLUMNS:
-                raise UnreadableError(f"a sheet has more than {MOST_COLUMNS:,} columns", "Clear the empty ones.")
-            merged = tuple(sheet.merged_cell_ranges or ())
-            assumed = (f"{shape.unvalued:,} {UNVALUED}",) if shape.unvalued else ()
-            kind = "xls" if old else "xlsx"
-            grids.append(Grid(path.name, kind, rows, 1, name, assumed, frozenset(shape.percent), merged))
+    kind = "xls" if is_old(path) else "xlsx"
+    for sheet in read_sheets(path):
+        rows = [[tidy_cell(cell) if cell else "" for cell in row] for row in sheet.rows]
+        if rows and len(rows[0]) > MOST_COLUMNS:
+            raise UnreadableError(f"a sheet has more than {MOST_COLUMNS:,} columns", "Clear the empty ones.")
+        assumed = (f"{sheet.unvalued:,} {UNVALUED}",) if sheet.unvalued else ()
+        percent = frozenset((row, column) for row, column, _ in sheet.percent)
+        grids.append(Grid(path.name, kind, rows, 1, sheet.name, assumed, percent, sheet.merged))
     if not any(any(row) for grid in grids for row in grid.rows):
         raise UnreadableError("the workbook is empty", "Export it again.")
     return grids
