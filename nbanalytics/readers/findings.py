@@ -120,6 +120,8 @@ CODES: dict[str, str] = {
     "tables.missing": "a required table is missing",
     "tables.no_usable_row": "no row of a table can be used",
     "tables.repeated": "a table is there twice",
+    "values.begins_like_formula": "an identifier or code that a spreadsheet takes for a formula",
+    "values.control_character": "a character that could steer a terminal",
     "values.empty": "an empty cell in a required column",
     "values.formula": "a formula without a usable value",
     "values.line_break": "a line break in a cell",

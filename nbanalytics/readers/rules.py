@@ -376,7 +376,7 @@ def _plain_text(tables: Tables, name: str, column: Column) -> Iterator[Finding]:
     ]
     if column.name in CODES:
         remedy = "Begin it with a letter or digit: a spreadsheet that opens a published table would compute it."
-        unwanted.append(("values.formula", FORMULA, "begins like a formula", remedy))
+        unwanted.append(("values.begins_like_formula", FORMULA, "begins like a formula", remedy))
     for code, pattern, what, remedy in unwanted:
         sql = f"""
             SELECT row, NULL AS value FROM {name}
