@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -415,3 +416,24 @@ def _filled(column: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
         text = pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)
         filled = pc.fill_null(text, False)
     return np.asarray(filled.to_numpy(zero_copy_only=False) if hasattr(filled, "to_numpy") else filled, dtype=bool)
+
+
+def cell_text(cell: Any) -> str | None:
+    """Return a cell of a workbook as text, None if it is empty.
+
+    Examples
+    --------
+    >>> cell_text(12.0), cell_text(date(2018, 6, 15)), cell_text("")
+    ('12', '2018-06-15', None)
+    """
+    if cell is None or cell == "":
+        return None
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, datetime):
+        return cell.date().isoformat()
+    if isinstance(cell, date):
+        return cell.isoformat()
+    return str(cell)
