@@ -105,6 +105,13 @@ def test_a_move_explains_a_missing_term_only_from_the_term_beside_it():
         assert found[f"out {term}"] == ("moved out before 9VT" if early else "no grades in 9VT")
 
 
+def test_a_subject_without_any_grade_is_missing_and_not_failed():
+    records = records_of({"a": {"6VT": BOTH, "9VT": "EE.EEEEE"}, "b": {"6VT": BOTH, "9VT": "EEFEEEEE"}})
+    found = subgroups(records, classify(records)).table.set_index("student_id")
+    assert found.loc["a", ["missing", "failed"]].tolist() == ["MA", 0]
+    assert found.loc["b", ["missing", "failed"]].tolist() == ["MA", 1]
+
+
 def test_losing_everything_to_streck_is_losing_eligibility():
     assert group_of(BOTH, "--------") == 6
 
