@@ -224,7 +224,7 @@ def share_course(baseline: Any, words: Words = ENGLISH) -> Chart:
     Returns
     -------
     Chart
-        A line for each indicator, told apart by colour, mark and dash; one line where all their shares are the same.
+        A line for each indicator with its own colour, mark and dash; one line where all their shares are the same.
         Terms with a hidden count bear the mark ``..``. The table has those who meet each rule, of how many.
     """
     cells = cells_of(baseline)

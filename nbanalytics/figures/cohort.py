@@ -37,7 +37,7 @@ from nbanalytics.text import ENGLISH, SUPPRESSED, Cell, Cells, Words
 _LOST = "6"  # the group that the question is about
 _TRANSITION = "7HT"  # the first term in the new school
 _LIFE_TABLE = {"at_risk": "count", "lost": "count", "censored": "count", "hazard": "share", "survival": "share"}
-#: Colour and shape of each group: either tells it.
+#: Colour and shape of each group: either shows which it is.
 MARKS = {
     "1": (BLUE, "circle"),
     "2": (SKY, "circle-open"),
@@ -374,7 +374,7 @@ def cohort_scatter(groups: Any, words: Words = ENGLISH) -> Chart:
     Returns
     -------
     Chart
-        A scatter plot with a trace per group, told by colour and by shape. The table counts the students of each
+        A scatter plot with a trace per group, each with its own colour and shape. The table counts the students of each
         group by the direction of their change.
 
     Raises

@@ -23,7 +23,7 @@ from nbanalytics.figures.style import (
 )
 from nbanalytics.text import ENGLISH, NOT_APPLICABLE, Words
 
-#: Line and mark of each place, the municipality's own first: told by colour, dash and mark.
+#: Colour, dash and mark of each place, the municipality's own first.
 _LOOKS = ((ACCENT, "solid", "diamond"), (BLUE, "dash", "circle"), (PURPLE, "dot", "square"), (GREY, "dashdot", "x"))
 #: More names than this would hide each other; the table and the text alternative have them.
 _MOST_NAMES = 4
@@ -161,8 +161,8 @@ def years_beside(
     Returns
     -------
     Chart
-        A line per place, told by colour, dash and mark; the municipality's own values with 95 % intervals. The table
-        has a row for each year and a column for each place.
+        A line per place with its own colour, dash and mark; the municipality's own values with 95 % intervals. The
+        table has a row for each year and a column for each place.
 
     Raises
     ------

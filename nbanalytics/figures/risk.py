@@ -93,7 +93,7 @@ def _models_of(table: pd.DataFrame, column: str = "model") -> list[str]:
 
 
 def _lines(table: pd.DataFrame, x: str, value: str, words: Words, write: Write, column: str = "model") -> list[Drawing]:
-    """Draw a line with intervals for each model, beside each other so that the intervals can be told apart."""
+    """Draw a line with intervals for each model, a little apart so that the intervals do not cover each other."""
     models = _models_of(table, column)
     gap = min((b - a for a, b in pairwise(sorted(table[x].dropna().unique()))), default=1.0)
     traces = []
@@ -330,14 +330,9 @@ def precision_at_k(table: pd.DataFrame, measure: str = "precision", words: Words
         raise ValueError(f"the table has no measure {measure!r}; it has {', '.join(sorted(set(table['measure'])))}")
     name = words.label("risk_measure", measure)
     write: Write = words.percent if measure in _SHARES else partial(words.number, decimals=1)
-    chart = drawing(
-        _lines(own, "capacity", "value", words, write),
-        words,
-        height=430,
-        margin=WIDE,
-        **LEGEND_ABOVE,
-        xaxis=_capacities(own["capacity"], words),
-        yaxis=axis(name, rangemode="tozero", **({"tickformat": ".0%"} if measure in _SHARES else {})),
+    look = {"tickformat": ".0%"} if measure in _SHARES else {}
+    chart = _chart_of(
+        _lines(own, "capacity", "value", words, write), _capacities(own["capacity"], words), name, words, **look
     )
     written = _lines_table(own, "capacity", "value", words, write, lambda share: _places(share, words))
     return Chart(chart, words.say("risk.precision.alt", measure=name, values=_in_a_sentence(written)), written)
@@ -358,17 +353,10 @@ def lead_time_plot(table: pd.DataFrame, words: Words = ENGLISH) -> Chart:
     Chart
         A line with 95 % intervals for each model, the earliest warning to the left.
     """
-    chart = drawing(
-        _lines(table, "ahead", "share", words, words.percent),
-        words,
-        height=430,
-        margin=WIDE,
-        **LEGEND_ABOVE,
-        xaxis=axis(
-            words.say("risk.axis.ahead"), tickvals=sorted(table["ahead"].unique().tolist()), autorange="reversed"
-        ),
-        yaxis=axis(words.say("risk.axis.flagged"), tickformat=".0%", rangemode="tozero"),
-    )
+    ahead = sorted(table["ahead"].unique().tolist())
+    xaxis = axis(words.say("risk.axis.ahead"), tickvals=ahead, autorange="reversed")
+    traces = _lines(table, "ahead", "share", words, words.percent)
+    chart = _chart_of(traces, xaxis, words.say("risk.axis.flagged"), words, tickformat=".0%")
     written = _lines_table(table, "ahead", "share", words, words.percent, lambda terms: _ahead(terms, words))
     return Chart(chart, words.say("risk.lead.alt", values=_in_a_sentence(written)), written)
 
@@ -391,15 +379,8 @@ def value_plot(value: Any, words: Words = ENGLISH) -> Chart:
         more the model reaches.
     """
     table = table_of(value)
-    chart = drawing(
-        _lines(table, "budget", "per_100_places", words, words.number, "strategy"),
-        words,
-        height=430,
-        margin=WIDE,
-        **LEGEND_ABOVE,
-        xaxis=_capacities(table["budget"], words),
-        yaxis=axis(words.say("risk.axis.reached"), rangemode="tozero"),
-    )
+    traces = _lines(table, "budget", "per_100_places", words, words.number, "strategy")
+    chart = _chart_of(traces, _capacities(table["budget"], words), words.say("risk.axis.reached"), words)
     write, rows = partial(words.number, decimals=1), []
     for row in table.to_dict("records"):
         more = {"value": row["more"], "low": row["more_low"], "high": row["more_high"]}
@@ -419,6 +400,12 @@ def value_plot(value: Any, words: Words = ENGLISH) -> Chart:
     columns = heads(words, "places", "model", "places", "reached", "per_100", "more")
     alt = words.say("risk.value.alt", values=_in_a_sentence(in_short))
     return Chart(chart, alt, TextTable(columns, rows, words=2))
+
+
+def _chart_of(traces: list[Drawing], xaxis: Drawing, title: str, words: Words, **look: Any) -> Drawing:
+    """Return lines above an axis of capacities or terms, from zero, with their legend above them."""
+    yaxis = axis(title, rangemode="tozero", **look)
+    return drawing(traces, words, height=430, margin=WIDE, **LEGEND_ABOVE, xaxis=xaxis, yaxis=yaxis)
 
 
 def _capacities(shares: pd.Series, words: Words) -> Drawing:

@@ -38,7 +38,7 @@ def passes_of(chosen: Mapping[str, str]) -> int | None:
 
 
 def required_of(chosen: Mapping[str, str], demands: Sequence[str]) -> tuple[str, ...] | None:
-    """Return which of a rule's demands count, told by a 1 each; None if it is all of them.
+    """Return which of a rule's demands count, marked by a 1 each; None if it is all of them.
 
     Examples
     --------

@@ -280,9 +280,9 @@ class Explorer:
         if rival is not None:
             name, _, code = chosen["other"].partition(":")
             blanks |= {"name": self.words.label(name, code), "others": self.words.students(int(rival.sum()))}
-        told = ["answer", "answer.lost"] if rival is None else ["answer.other", "answer.lost.other"]
+        keys = ["answer", "answer.lost"] if rival is None else ["answer.other", "answer.lost.other"]
         known = final.any() and (rival is None or rival.any())
-        return " ".join(self.words.say(f"explorer.{key}", **blanks) for key in told[: 1 + known])
+        return " ".join(self.words.say(f"explorer.{key}", **blanks) for key in keys[: 1 + known])
 
     def _charts(self, mask: Mask, eligible: Codes) -> list[dict[str, Any]]:
         """Return the charts of some students; the same ones are often asked for again, as when the threshold moves."""

@@ -190,9 +190,9 @@ class StaffBoard:
 
     def _tiles(self, chosen: Mapping[str, str], shares: _Shares) -> list[Tile]:
         found = self._here(chosen)
-        told = len(found.receiving_list(self.lang))
-        note = self.words.say("tile.of", part=self.words.number(told), whole=self.words.students(found.students))
-        tiles = [tile("told", self.words.number(told), note, self.words)]
+        listed = len(found.receiving_list(self.lang))
+        note = self.words.say("tile.of", part=self.words.number(listed), whole=self.words.students(found.students))
+        tiles = [tile("told", self.words.number(listed), note, self.words)]
         for key, row in (("nobody", shares["known_to_nobody"]), ("support_lost", shares["lost"])):
             if row["total"]:
                 low, high = (self.words.percent(row[bound]) for bound in ("low", "high"))
