@@ -29,7 +29,7 @@ CORE_RULE = "core-and-five"
 ELIGIBLE, NOT_ELIGIBLE, MOVED, UNKNOWN = TERM_STATES = ("eligible", "not_eligible", "moved", "unknown")
 #: States after the last term, in the order in which they are shown.
 AFTER_STATES = ("preparatory", "vocational", "introductory", "none", MOVED, UNKNOWN)
-#: Columns that do not belong to a term; missing for students who were not eligible at the start term.
+#: Columns of the first loss, of students who were eligible at the start term.
 LOSS = (
     "duration",
     "event",
@@ -185,6 +185,19 @@ def is_core_rule(records: StudentRecords) -> bool:
     """Whether the declared rule asks for the same as the core rule, so that ``eligible`` and ``core`` are the same."""
     core = replace(records.declaration, rule=CORE_RULE)
     return all(records.declaration.grading(one).rule.ways == core.grading(one).rule.ways for one in records.cohorts())
+
+
+#: Whom a share of a term is of: all who got grades or should have got them, or those with grades.
+SHARES_OF = ("all", "graded")
+
+
+def refuse_other_share(of: str) -> None:
+    """Raise a DataError if a share is to be of others than those of ``SHARES_OF``."""
+    if of not in SHARES_OF:
+        raise DataError(
+            f"of is {of!r}. Choose 'all', of all who got grades or should have got them, or 'graded', of those with "
+            "grades."
+        )
 
 
 def counted(table: pd.DataFrame, term: str) -> pd.Series[bool]:

@@ -110,7 +110,7 @@ def test_the_life_table_by_sex_has_kaplan_and_meiers_survival(town, followed, co
             events = sum(step == row.t and lost is not None for step, lost, *_ in own)
             survival *= 1 - events / at_risk
             greenwood += events / at_risk / (at_risk - events)
-            assert (row.term, row.at_risk, row.events) == (FOLLOWED[row.t], at_risk, events)
+            assert (row.term, row.at_risk, row.lost) == (FOLLOWED[row.t], at_risk, events)
             assert (row.survival, row.se_survival) == pytest.approx((survival, survival * sqrt(greenwood)))
 
 

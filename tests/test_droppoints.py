@@ -99,8 +99,8 @@ def test_person_periods_and_life_table_tell_the_same(records):
     periods, table = pandas(person_periods(found)), found.life_table()
     by_step = periods.groupby("t")["event"].agg(["size", "sum"])
     assert by_step["size"].tolist() == table["at_risk"].tolist()
-    assert by_step["sum"].tolist() == table["events"].tolist()
-    assert table["events"].sum() + table["censored"].sum() == found.students - found.never_observed_again
+    assert by_step["sum"].tolist() == table["lost"].tolist()
+    assert table["lost"].sum() + table["censored"].sum() == found.students - found.never_observed_again
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -100,7 +100,7 @@ def test_flows_and_terms_are_those_of_the_chosen_students(sample, explorer):
     rows = view["sections"][0]["table"]["rows"]
     assert sum(int(row[2]) for row in rows) == moves["students"].sum()
     lost = nb.losses(chosen).life_table()
-    assert [int(row[2]) for row in view["sections"][1]["table"]["rows"]] == lost["events"].tolist()
+    assert [int(row[2]) for row in view["sections"][1]["table"]["rows"]] == lost["lost"].tolist()
 
 
 def test_a_comparison_keeps_the_other_filters(sample, explorer):
@@ -151,7 +151,7 @@ def test_another_rule_of_eligibility_moves_counts_flows_and_terms_as_the_analysi
     assert sum(int(re.sub(r"\D", "", row[2])) for row in rows) == flows(scope["students"]).transitions["students"].sum()
     assert len(rows) == len(flows(scope["students"]).transitions)
     lost = nb.losses(scope["students"]).life_table()
-    assert [int(row[2]) for row in view["sections"][1]["table"]["rows"]] == lost["events"].tolist()
+    assert [int(row[2]) for row in view["sections"][1]["table"]["rows"]] == lost["lost"].tolist()
 
 
 def test_the_default_demands_written_out_are_the_rule(sample):

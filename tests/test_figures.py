@@ -377,5 +377,5 @@ def test_a_life_table_of_the_analysis_is_drawn_as_it_is(karlskoga):
     table = lost.life_table()
     assert figures.drop_terms(table) == figures.drop_terms(lost)
     bars, hazards = figures.drop_terms(table).figure().data
-    assert list(bars.y) == list(table["events"])
+    assert list(bars.y) == list(table["lost"])
     assert list(hazards.y) == list(table["hazard"])

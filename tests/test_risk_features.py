@@ -330,14 +330,14 @@ def test_periods_are_those_of_the_drop_points_with_the_exits_beside(sample):
     table = losses(sample).life_table()
     stays = periods[periods["exit"].isin(["none", "lost"])].groupby("t")["event"].agg(["size", "sum"])
     assert stays["size"].tolist() == table["at_risk"].tolist()
-    assert stays["sum"].tolist() == table["events"].tolist()
+    assert stays["sum"].tolist() == table["lost"].tolist()
     left = periods[periods["exit"].isin(["moved", "unknown"])].groupby("t").size()
     censored = [a - e - b for (a, e), b in pairwise_at_risk(table)]
     assert left.reindex(range(2, 7), fill_value=0).tolist() == censored
 
 
 def pairwise_at_risk(table):
-    pairs = list(zip(table["at_risk"], table["events"], strict=True))
+    pairs = list(zip(table["at_risk"], table["lost"], strict=True))
     return [(now, following[0]) for now, following in pairwise(pairs)]
 
 

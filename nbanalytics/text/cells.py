@@ -22,8 +22,8 @@ MEASURES = (
     "se_hazard",
     "se_survival",
 )
-#: Columns of a life table: the number of a term beside its name, and its events, which are losses here.
-STEP, EVENTS = "t", {"events": "lost"}
+#: Column of a life table: the number of a term, beside its name.
+STEP = "t"
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,6 @@ class Cells:
 
     def __init__(self, table: Any) -> None:
         frame = nw.from_native(table, eager_only=True)
-        if renamed := {name: measure for name, measure in EVENTS.items() if name in frame.columns}:
-            frame = frame.rename(renamed)
         columns = frame.columns
         long = {"measure", "value"} <= set(columns)
         measures = [name for name in columns if name in MEASURES]

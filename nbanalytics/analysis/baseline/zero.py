@@ -15,7 +15,7 @@ from nbanalytics.frames import By, collect, column_names, open_frame
 from nbanalytics.intervals import mean_interval, wilson
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
-from nbanalytics.students import MOVED, counted, has_core, knows_total_absence, student_table
+from nbanalytics.students import MOVED, counted, has_core, knows_total_absence, refuse_other_share, student_table
 from nbanalytics.terms import term_dates
 
 #: Measures, in the order of the form; the last is a mean, the others are shares.
@@ -160,7 +160,9 @@ class Baseline(Shown):
         return f"Zero values of {self.students} students, {self.settings['occasion']}"
 
 
-def baseline(records: StudentRecords, term: str, by: str | Sequence[str] = (), min_students: int = 5) -> Baseline:
+def baseline(
+    records: StudentRecords, term: str, by: str | Sequence[str] = (), min_students: int = 5, of: str = "all"
+) -> Baseline:
     """Zero values from records: the organisation's part of the nulägesanalys.
 
     Parameters
@@ -173,13 +175,16 @@ def baseline(records: StudentRecords, term: str, by: str | Sequence[str] = (), m
         Columns of the students table, such as ``["school_id"]`` or ``["cohort"]``; nothing for the municipality.
     min_students : int
         Nothing is estimated for fewer; the counts stay.
+    of : {"all", "graded"}
+        The denominator of the shares: all who got or should have got grades, or those with grades, which is that of
+        the boards' pages (see ``docs/disclosure.md``).
 
     Returns
     -------
     Baseline
-        Students who should have had grades and have none are in the denominator of the shares (Skolverket's rule) and
-        counted as ``missing``; for absence the missing are left out. A cohort in which nobody has a grade yet is in no
-        share.
+        Of all, students who should have had grades and have none are in the denominator of the shares (Skolverket's
+        rule) and counted as ``missing``; for absence the missing are left out. A cohort in which nobody has a grade
+        yet is in no share.
 
     Raises
     ------
@@ -199,6 +204,7 @@ def baseline(records: StudentRecords, term: str, by: str | Sequence[str] = (), m
     >>> row["group"], row["measure"], int(row["count"]), int(row["n"])
     ('all', 'eligible', 251, 313)
     """
+    refuse_other_share(of)
     divided = By.of(by, COLUMNS, open_frame(records.students))
     table = measured(records, term, divided)
     return zero_values(
@@ -209,7 +215,7 @@ def baseline(records: StudentRecords, term: str, by: str | Sequence[str] = (), m
             "rule": records.declaration.rule,
             "min_students": min_students,
             "newly_arrived": records.declaration.newly_arrived,
-            "missing_counts_as": "not reached",
+            "missing_counts_as": "not reached" if of == "all" else "unknown",
             "cohorts": tuple(sorted(int(cohort) for cohort in table["cohort"].unique())),
         },
     )

@@ -58,9 +58,9 @@ class Losses(Shown):
         return tuple(self.settings["terms"][1:])
 
     def life_table(self, by: str | Sequence[str] = ()) -> pd.DataFrame:
-        """Life table by term: :func:`life_table_by` with the ``term`` of each step beside ``t``."""
-        divided = By.of(by, ("term",))
-        table = life_table_by(self.table, divided.names)
+        """Life table by term: :func:`life_table_by` with the ``term`` of each step, its events called ``lost``."""
+        divided = By.of(by, ("term", "lost"))
+        table = life_table_by(self.table, divided.names).rename(columns={"events": "lost"})
         terms = table["t"].map(dict(enumerate(self.steps, start=1)))
         table.insert(len(divided.names) + 1, "term", terms)
         return table

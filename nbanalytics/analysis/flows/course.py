@@ -15,7 +15,16 @@ from nbanalytics.frames import By, collect, open_frame, to_native
 from nbanalytics.intervals import with_share
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
-from nbanalytics.students import AFTER_STATES, ELIGIBLE, NOT_ELIGIBLE, TERM_STATES, UNKNOWN, counted, student_table
+from nbanalytics.students import (
+    AFTER_STATES,
+    ELIGIBLE,
+    NOT_ELIGIBLE,
+    TERM_STATES,
+    UNKNOWN,
+    counted,
+    refuse_other_share,
+    student_table,
+)
 
 _STATES = ("stage", "state", "students")
 _WAYS = ("stage_from", "state_from", "stage_to", "state_to", "students")
@@ -228,20 +237,24 @@ def _not_reached(courses: pd.DataFrame, by: By, stages: Sequence[str]) -> pd.Dat
     return pd.DataFrame(rows, columns=[*by.names, "stage", "students"])
 
 
-def share_eligible(result: Flows) -> pd.DataFrame:
+def share_eligible(result: Flows, of: str = "all") -> pd.DataFrame:
     """Share of students who are eligible at each stage, of all who got or should have got grades there.
 
     Parameters
     ----------
     result : Flows
         From :func:`flows`, with or without ``by``.
+    of : {"all", "graded"}
+        The denominator: all who got or should have got grades, which is Skolverket's, or those with grades, which is
+        that of the boards' pages (see ``docs/disclosure.md``).
 
     Returns
     -------
     pandas.DataFrame
         The columns of ``by``, then ``stage`` (terms), ``eligible`` and ``students``, ``share`` and its 95 % score
-        interval ``low, high`` (Wilson 1927); missing where there are no students. Students without any grade are in
-        the denominator; those who had moved are not, nor are cohorts in which nobody has a grade at the stage yet.
+        interval ``low, high`` (Wilson 1927); missing where there are no students. Of all, students without any grade
+        are in the denominator; those who had moved are not, nor are cohorts in which nobody has a grade at the stage
+        yet.
 
     Notes
     -----
@@ -256,12 +269,15 @@ def share_eligible(result: Flows) -> pd.DataFrame:
     [('9VT', 251, 313)]
     """
     by = list(By.of(result.settings["by"], ("eligible", "share", "low", "high")).names)
-    here = result.states[(result.states["stage"] != AFTER) & (result.states["state"] != "moved")]
+    refuse_other_share(of)
+    left_out = ["moved"] if of == "all" else ["moved", UNKNOWN]
+    here = result.states[(result.states["stage"] != AFTER) & ~result.states["state"].isin(left_out)]
     here = here.assign(eligible=here["students"].where(here["state"] == "eligible", 0))
     keys = [*by, "stage"]
     table = here.groupby(keys, sort=False, dropna=False)[["eligible", "students"]].sum().reset_index()
-    waiting = table.merge(result.not_reached, on=keys, how="left", suffixes=("", "_waiting"))["students_waiting"]
-    table["students"] -= waiting.fillna(0).astype("int64").to_numpy()
+    if of == "all":
+        waiting = table.merge(result.not_reached, on=keys, how="left", suffixes=("", "_waiting"))["students_waiting"]
+        table["students"] -= waiting.fillna(0).astype("int64").to_numpy()
     return with_share(table, "eligible", "students")
 
 
