@@ -91,7 +91,7 @@ def audited(frame, by):
     ).assign(y=[1, 0, 0, 0] * 20, p=np.linspace(0.1, 0.6, size), at="6VT")
     validation = Validation(rows, pd.DataFrame(), {"models": ("m",), "at": ("6VT",), "outcome": "lost"})
     students = frame(pd.DataFrame({"student_id": range(size)}))
-    return audit(validation, students, by, crossed=False, thresholds=[0.3], min_students=10, n_boot=20).table
+    return audit(validation, students, by, crossed=False, thresholds=[0.3], min_students=10).table
 
 
 def baseline_from_form(frame, by):
