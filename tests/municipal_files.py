@@ -9,7 +9,7 @@ from nbanalytics.municipal.pseudonyms import Key
 from nbanalytics.municipal.scb_layouts import layouts
 
 #: For tests alone: whoever has a key can find the number behind a pseudonym.
-KEY = Key(b"0123456789abcdef0123456789abcdef")
+KEY = Key(b"9c41d7e2b85f03a66e1fd0947ab8352c")
 #: Names that stand in the files and nowhere else, so that a search finds each leak.
 FIRST_NAMES = ("Åsalill", "Örjanne", "Zäta", "Qvintus")
 LAST_NAMES = ("Hemlighetsson", "Sekretzén", "Dolberg", "Tystmark")

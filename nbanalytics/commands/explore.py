@@ -22,6 +22,7 @@ def explore(
 
     Example: nbanalytics explore my-records --open
     """
+    tell(f"Reading the records in {records} …")
     from nbanalytics.serve.explore import explore as run
 
     run(records, port=port, open_browser=open_browser, announce=tell)

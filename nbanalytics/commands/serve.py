@@ -35,6 +35,7 @@ def serve(
 
     Example: nbanalytics serve my-release --open
     """
+    tell(f"Loading the release {folder or 'of the sample'} …")
     from nbanalytics.serve import serve as run
 
     run(

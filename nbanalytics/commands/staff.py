@@ -22,6 +22,7 @@ def staff(
 
     Example: nbanalytics staff my-records --open
     """
+    tell(f"Reading the records in {records} …")
     from nbanalytics.serve.explore import explore
 
     explore(records, port=port, open_browser=open_browser, announce=tell, page="staff")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 
 from markupsafe import Markup
@@ -52,6 +55,7 @@ def gallery(frame: Frame, entries: Sequence[Entry]) -> str:
         notice=words.say("synthetic") if manifest.get("synthetic") else "",
         open=words.say("gallery.open"),
         inline="",
+        onward="",
         entries=entries,
     )
 
@@ -95,29 +99,57 @@ def words_page(
     return _worded(frame, heading, lead, href=href or frame.way("index"), back=frame.words.say(back))
 
 
-def refusal(reason: str, lang: str, titles: Titles) -> bytes:
-    """Write the page for who is not let in: it looks like the others, and asks for no file and leads nowhere.
+@dataclass(frozen=True)
+class Script:
+    """A script of a page that may load none: the page's policy names it by its hash."""
+
+    text: Markup
+
+    @property
+    def source(self) -> str:
+        """What the policy says of it."""
+        digest = hashlib.sha256(self.text.encode()).digest()
+        return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+#: Follows a page's only link, with the selection that the address names after ``#``.
+ONWARD = Script(Markup("location.replace(document.querySelector('main p a').href + location.hash)"))
+
+
+def refusal(reason: str, lang: str, titles: Titles, href: str = "", onward: bool = False) -> bytes:
+    """Write the page for who is not let in: it looks like the others, and asks for no file.
 
     Parameters
     ----------
     reason
-        Key of its words in the catalogue: ``"page.refused"``, ``"page.stranger"`` or ``"page.toobig"``.
+        Key of its words in the catalogue, such as ``"page.refused"``.
     lang
         ``"sv"`` or ``"en"``.
     titles
         As for :func:`words_page`.
+    href
+        Where its only link leads; nowhere when left out.
+    onward
+        Whether the browser follows the link by itself.
 
     Returns
     -------
     bytes
         HTML.
     """
-    look = (PAGES / "nbanalytics.css").read_text(encoding="utf-8")
     frame = Frame(lang, "", statement=False, manifest=titles)
-    return _worded(frame, f"{reason}.title", reason, inline=Markup(look)).encode()
+    way = {"href": href, "back": frame.words.say("page.open"), "onward": ONWARD.text if onward else ""}
+    return _worded(frame, f"{reason}.title", reason, inline=_look(), **way).encode()
 
 
-def _worded(frame: Frame, heading: str, lead: str, href: str = "", back: str = "", inline: str = "") -> str:
+@cache
+def _look() -> Markup:
+    return Markup((PAGES / "nbanalytics.css").read_text(encoding="utf-8"))
+
+
+def _worded(
+    frame: Frame, heading: str, lead: str, href: str = "", back: str = "", inline: str = "", onward: str = ""
+) -> str:
     return frame.fill(
         "page.html.j2",
         home=False,
@@ -128,4 +160,5 @@ def _worded(frame: Frame, heading: str, lead: str, href: str = "", back: str = "
         href=href,
         back=back,
         inline=inline,
+        onward=onward,
     )

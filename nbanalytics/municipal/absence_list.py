@@ -269,7 +269,7 @@ def read_absence_list(
     >>> file = Path(tempfile.mkdtemp()) / "list.csv"
     >>> lines = ["HT 2017", "Klass: 7A", "Personnummer;Giltig;Ogiltig", "20040101-1236;12,5 %;0"]
     >>> _ = file.write_text("\n".join(lines), encoding="utf-8")
-    >>> read = read_absence_list(file, key=Key(b"0123456789abcdef0123456789abcdef"))
+    >>> read = read_absence_list(file, key=Key(b"9c41d7e2b85f03a66e1fd0947ab8352c"))
     >>> read.tables["absence"]
               student_id term  valid  invalid
     0  PHQ4UOMBBJAA4CWRB  7HT   12.5      0.0

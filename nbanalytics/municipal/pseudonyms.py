@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import secrets
@@ -140,8 +141,9 @@ def _understood(numbers: Bytes, short: NDArray[np.bool_]) -> Identities:
     )
 
 
-#: A key that is shorter, or larger than any key is, is refused.
-_LEAST_KEY, _MOST_KEY = 32, 4096
+#: A key that is shorter, or larger than any key is, is refused; and one that can be guessed. A billion guesses a second
+#: are 55 bits in a year.
+_LEAST_KEY, _MOST_KEY, _LEAST_BITS = 32, 4096, 96
 _BLOCK = 64  # bytes in a block of SHA-256
 _HASH_BYTES = 10  # 80 bits make 16 characters of base32; among ten million pupils two are alike once in 10 ** 10
 
@@ -152,6 +154,7 @@ __all__ = [
     "Key",
     "as_text",
     "create_key",
+    "estimated_bits",
     "identities",
     "new_key",
     "read_key",
@@ -160,15 +163,83 @@ __all__ = [
 _BASE32 = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", dtype=np.uint8)
 
 
+#: Kinds of signs, and how many there are of each.
+_SIGNS = (("[0-9]", 10), ("[a-z]", 26), ("[A-Z]", 26), (r"[ -/:-@\[-`{-~]", 33), ("[^ -~]", 128))
+_WORD, _VOWELS = re.compile(r"(?:[A-ZÅÄÖ]?[a-zåäöé]+|[A-ZÅÄÖ]+)[ _.,!?-]*"), "aeiouyåäöé"
+#: Bits of a letter of running text (Shannon 1951 found 0.6 to 1.3 in English), of another sign in it, and of the place
+#: and length of a repetition.
+_TEXT, _DIGIT, _AGAIN = 1.5, 3.3, 10.0
+
+
+def estimated_bits(secret: str | bytes) -> float:
+    """Estimate the entropy of a secret that somebody gives: how many guesses find it, as a power of two.
+
+    Signs count as drawn from the kinds of signs that there are (16 where all are hexadecimal); if more than half of the
+    secret can be spoken as words, as running text. A repetition of four signs or more, or a sequence such as ``1234``,
+    counts 10 bits at most. The estimate is for refusing what a person has thought out, and proves nothing of the rest.
+
+    Parameters
+    ----------
+    secret : str or bytes
+
+    Returns
+    -------
+    float
+        Bits.
+
+    Examples
+    --------
+    >>> [round(estimated_bits(text)) for text in ("a" * 64, "7f3b91c04ed258a6", "correct horse battery staple")]
+    [10, 64, 42]
+    """
+    text = secret.decode("latin-1") if isinstance(secret, bytes) else secret
+    words = [found[0] for found in _WORD.finditer(text) if _can_be_spoken(found[0])]
+    hexadecimal = re.fullmatch("[0-9a-f]+|[0-9A-F]+", text)
+    if sum(map(len, words)) > len(text) / 2 and not hexadecimal:
+        each = [_DIGIT if sign.isdigit() else _TEXT for sign in text]
+    else:
+        kinds = sum(size for signs, size in _SIGNS if re.search(signs, text))
+        each = [math.log2(16 if hexadecimal else max(kinds, 2))] * len(text)
+    bits, place = 0.0, 0
+    while place < len(text):
+        known = max(_repeated(text, place), _counting(text, place))
+        taken = known if known > 3 else 1
+        bits += min(sum(each[place : place + taken]), _AGAIN)
+        place += taken
+    return bits
+
+
+def _can_be_spoken(word: str) -> bool:
+    letters = word.lower().rstrip(" _.,!?-")
+    vowels = sum(sign in _VOWELS for sign in letters)
+    return len(letters) > 2 and 0.2 <= vowels / len(letters) <= 0.75 and not re.search(f"[^{_VOWELS}]{{6}}", letters)
+
+
+def _repeated(text: str, place: int) -> int:
+    """Count the signs from a place on that stood together before it."""
+    length = 0
+    while place + length < len(text) and text.find(text[place : place + length + 1], 0, place + length) >= 0:
+        length += 1
+    return length
+
+
+def _counting(text: str, place: int) -> int:
+    """Count the signs from a place on that go up, down or stay, one by one."""
+    steps = [ord(after) - ord(before) for before, after in zip(text[place:], text[place + 1 :], strict=False)]
+    if not steps or abs(steps[0]) > 1:
+        return 1
+    return 1 + next((rank for rank, step in enumerate(steps) if step != steps[0]), len(steps))
+
+
 @dataclass(frozen=True)
 class Key:
     """The secret that makes pseudonyms; it is never shown.
 
     Examples
     --------
-    >>> key = Key(b"0123456789abcdef0123456789abcdef")
+    >>> key = Key(b"9c41d7e2b85f03a66e1fd0947ab8352c")
     >>> key.pseudonym("200203122384")
-    'PZTBB6F54B6UXQUJK'
+    'PZJV23F3NXKNWRFPS'
     >>> key.pseudonym("020312-2384") == key.pseudonym("20020312-2384 ")
     True
     """
@@ -176,10 +247,10 @@ class Key:
     secret: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
-        if len(self.secret) < _LEAST_KEY or len(set(self.secret)) < 8:
+        if len(self.secret) < _LEAST_KEY or estimated_bits(self.secret) < _LEAST_BITS:
             raise DataError(
-                f"A key has at least {_LEAST_KEY} bytes drawn by chance, and this one is shorter or the same few bytes "
-                "over and over",
+                f"A key has at least {_LEAST_KEY} bytes drawn by chance, and this one is shorter, or made of words, "
+                "repetitions or sequences: whoever guesses it can hash all numbers of a birth year in a second",
                 "Name a file that does not exist yet, and a key is made there.",
             )
 

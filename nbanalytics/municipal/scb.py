@@ -318,9 +318,9 @@ def read_scb(path: str | Path, *, key: Key | None = None) -> FileRead:
     >>> row = "B;20180615;1;200203122384;12345678;9A;Ada;Ek;C;B;E;D;A;;;FR;C;;;B;C;C;D;E;E;C;C;B;C;2;2;C;"
     >>> file = Path(tempfile.mkdtemp()) / "grades.txt"
     >>> _ = file.write_text(row + "\n", encoding="utf-8")
-    >>> read = read_scb(file, key=Key(b"0123456789abcdef0123456789abcdef"))
+    >>> read = read_scb(file, key=Key(b"9c41d7e2b85f03a66e1fd0947ab8352c"))
     >>> print(*read.tables["students"].iloc[0])
-    PZTBB6F54B6UXQUJK 2018 girl 2002 12345678
+    PZJV23F3NXKNWRFPS 2018 girl 2002 12345678
     >>> read.tables["grades"]["grade"].value_counts()["not_graded"].item()
     2
     """

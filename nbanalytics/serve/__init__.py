@@ -56,7 +56,8 @@ def serve(
     announce
         Called with each line for the user, the address among them.
     live_limit
-        How many pages with a kernel may be open at the same time; further visitors are led to the static pages.
+        How many pages with a kernel may be open at the same time, a fifth of them by one visitor; further visitors are
+        led to the static pages.
     dashboards
         Folder of the dashboards; the project's own when left out.
     address
@@ -87,7 +88,8 @@ def serve(
     from nbanalytics.serve.settings import Limits
 
     listed = find_dashboards(Path(dashboards) if dashboards is not None else None)
-    run(opened, folder.resolve(), listed, port, open_browser, announce, entrance, Limits(live_limit, idle))
+    limits = Limits(live_limit, idle, each=max(live_limit // 5, 1))
+    run(opened, folder.resolve(), listed, port, open_browser, announce, entrance, limits)
 
 
 def refuse_weak(release: Release, seconds: float = 10.0) -> None:

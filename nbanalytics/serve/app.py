@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from html import escape
+from ipaddress import ip_address
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_core.paths import jupyter_path
 from jupyter_server._tz import utcnow
 from jupyter_server.services.kernels.handlers import _kernel_id_regex
 from jupyter_server.utils import url_path_join
-from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.netutil import bind_sockets
 from tornado.web import HTTPError, RequestHandler
@@ -24,11 +30,12 @@ from nbanalytics.export import Dashboard
 from nbanalytics.export.assets import PAGES
 from nbanalytics.export.frame import PAGE_WORDS, STATEMENT, around
 from nbanalytics.pages.widgets import RELEASE_VARIABLE
-from nbanalytics.serve.gate import BODY, HEADERS, Access, Gate
+from nbanalytics.serve.gate import BODY, HEADERS, PATIENCE, Access, Door, Gate, lines_and_pages
 from nbanalytics.serve.handlers import (
     ChannelHandler,
     DashboardHandler,
     FarewellHandler,
+    Guests,
     LastingHandler,
     MissingHandler,
     heated,
@@ -196,6 +203,14 @@ class Splitters(KernelProvisionerFactory):
 
 
 FIRST_PORT, TRIES = 8866, 50
+#: Leads a browser to the server; read from a file, so it may load nothing.
+_LAUNCHER = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'">
+<meta http-equiv="refresh" content="0; url={address}"><title>nbanalytics</title></head>
+<body><p><a href="{address}">nbanalytics</a></p></body></html>
+"""
+_LAUNCHED = 60  # seconds that the file is there
 Server = TypeVar("Server", bound="DashboardServer")
 
 
@@ -203,6 +218,7 @@ class DashboardServer(Voila):  # type: ignore[misc]
     """The server. Everything that Voila offers beyond its pages is left out."""
 
     reads = "release"  # what the kernels' process opens
+    _launched = ""  # folder of the file that leads a browser here, while it is there
 
     def prepare_release(
         self,
@@ -230,7 +246,10 @@ class DashboardServer(Voila):  # type: ignore[misc]
     ) -> None:
         """Keep where the pages' files are, and load what their kernels read."""
         self._folder, self._dashboards, self._announce = folder, list(dashboards), announce
-        self._access, self._limits, self._shelf = access, limits, shelf
+        self._title = str(manifest.get("title", ""))
+        self._access, self._shelf = access, shelf
+        self._most, pages = lines_and_pages(limits.pages)
+        self._limits = replace(limits, pages=pages, each=min(limits.each, pages))
         self._splitters = Splitters.instance(parent=self)
         self._describe(manifest)
         self._load_kernels()
@@ -286,6 +305,7 @@ class DashboardServer(Voila):  # type: ignore[misc]
         settings: dict[str, Any] = super().init_settings()
         # A page's own script says nothing else; what would run or inspect code is dropped.
         self.kernel_manager.allowed_message_types = ["comm_msg"]
+        self._guests = Guests(self._limits, self.kernel_manager)
         return settings | {
             "allow_remote_access": True,  # the gate knows the server's names
             "compress_response": True,
@@ -301,7 +321,7 @@ class DashboardServer(Voila):  # type: ignore[misc]
         routes: list[tuple[Any, ...]] = [
             *self._pages(),
             (r"/((?:assets|data)/[a-z0-9./-]+)", LastingHandler, {"shelf": self._shelf}),
-            (rf"/api/kernels/{_kernel_id_regex}/channels", ChannelHandler),
+            (rf"/api/kernels/{_kernel_id_regex}/channels", ChannelHandler, {"guests": self._guests}),
             (rf"/voila/api/shutdown/{_kernel_id_regex}", FarewellHandler),
         ]
         return [(url_path_join(self.server_url, path), *rest) for path, *rest in routes]
@@ -324,7 +344,7 @@ class DashboardServer(Voila):  # type: ignore[misc]
             "config": self.config,
             "voila_configuration": self.voila_configuration,
             "shelf": self._shelf,
-            "limit": self._limits.pages,
+            "guests": self._guests,
         }
 
     def start(self) -> None:
@@ -348,10 +368,20 @@ class DashboardServer(Voila):  # type: ignore[misc]
         """Serve until interrupted, then end every kernel."""
         gate = Gate(self.app, self._access, self.port, SECURE, self._shelf.titles)
         # Headers beyond the gate's limit are answered by it; far beyond, the line is cut.
-        server = HTTPServer(gate, max_header_size=4 * HEADERS, max_body_size=BODY, idle_connection_timeout=120)
+        server = Door(
+            gate,
+            most=self._most,
+            max_header_size=4 * HEADERS,
+            max_body_size=BODY,
+            idle_connection_timeout=PATIENCE,
+            body_timeout=PATIENCE,
+        )
         server.add_sockets(self._sockets)
         self._announce(self._address())
+        self._announce(f"{self._serves()} Press Ctrl+C to stop.")
         PeriodicCallback(self._keep_heated, 1000 * max(self._limits.idle // 3, 1)).start()
+        PeriodicCallback(self._guests.sweep, 1000).start()
+        PeriodicCallback(server.tidy, 10_000).start()
         self._shelf.prepare()
         if self.open_browser:
             self.launch_browser()
@@ -362,6 +392,7 @@ class DashboardServer(Voila):  # type: ignore[misc]
             self._announce("")
         finally:
             server.stop()
+            self._forget_launch()
             with suppress(HTTPError):  # a kernel that was just being started; it ends when its line to us does
                 self.stop()
             if self._splitters.zygote is not None:
@@ -369,8 +400,39 @@ class DashboardServer(Voila):  # type: ignore[misc]
 
     def _address(self) -> str:
         host = self._access.address
+        if ip_address(host).is_unspecified:
+            host = self._access.named or host
         token = f"?token={self._access.token}" if self._access.token else ""
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{self.base_url}{token}"
+
+    def _serves(self) -> str:
+        return f"Serving {self._title!r} from {self._folder}."
+
+    def launch_browser(self) -> None:
+        """Open the address in the browser. A token is in no program's arguments, which everybody on a machine can read.
+
+        The browser is given a file that only its user can read, and that leads to the address.
+        """
+        address, folder = self._address(), ""
+        if self._access.token:
+            folder = tempfile.mkdtemp(prefix="nbanalytics-")  # for its owner alone
+            page = Path(folder, "open.html")
+            page.write_text(_LAUNCHER.format(address=escape(address)), encoding="utf-8")
+            page.chmod(0o600)
+            address = page.as_uri()
+            self._launched = folder
+            IOLoop.current().call_later(_LAUNCHED, self._forget_launch)
+
+        def launch() -> None:
+            if not webbrowser.open(address):
+                self._announce("No browser was found: open the address above in one.")
+
+        Thread(target=launch, daemon=True).start()
+
+    def _forget_launch(self) -> None:
+        if self._launched:
+            shutil.rmtree(self._launched, ignore_errors=True)
+            self._launched = ""
 
     def _keep_heated(self) -> None:
         """Count kernels that wait for a visitor as fresh, or they would be culled, and their page be without one."""

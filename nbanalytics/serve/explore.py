@@ -114,7 +114,7 @@ def explore(
     from nbanalytics.readers import read_records
 
     read_records(folder)  # what is wrong with them is told here, and not by a page that stays empty
-    entry, entrance, limits = closed_page(page), access(closed=True), Limits(_PAGES)
+    entry, entrance, limits = closed_page(page), access(closed=True), Limits(_PAGES, each=_PAGES)
     titles = {"title": Words("sv").say(f"{page}.title"), "title_en": Words("en").say(f"{page}.title")}
     kind, desk = (
         (StaffServer, Desk(titles))

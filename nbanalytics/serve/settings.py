@@ -39,10 +39,13 @@ class Limits:
         Pages with a kernel at the same time; a kernel takes some 40 MB.
     idle
         Seconds without a choice after which a page's kernel ends.
+    each
+        Pages with a kernel that one visitor may have.
     """
 
     pages: int = 60
     idle: int = 900
+    each: int = 12
 
 
 class ThisPython(KernelSpecManager):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -40,6 +41,7 @@ class Shelf:
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._folder, self._dashboards, self._on_change = folder, dashboards, on_change
+        self._stamp: Stamp = ()
         self._stamp = self._look()
         self._looked, self._missed = time.monotonic(), 0.0
         self._busy = Lock()
@@ -84,6 +86,10 @@ class Shelf:
 
     def _look(self) -> Stamp:
         try:
+            os.close(os.open(os.devnull, os.O_RDONLY))
+        except OSError:  # no file can be opened at the moment: that says nothing of the release
+            return self._stamp
+        try:
             files = sorted(path for path in self._folder.rglob("*") if path.is_file())
             stats = [(str(path), path.stat()) for path in files]
         except OSError:
@@ -98,6 +104,8 @@ class Shelf:
                     return  # it changed while it was read; the next look will tell
                 site = Site(release, self._dashboards, suffix="")
             except NbanalyticsError:
+                if self._look() == self._stamp:
+                    return  # it could not be read for a moment, as when no file can be opened
                 self._missed = self._missed or now
                 if now - self._missed >= _GRACE:
                     self._put(None)
