@@ -80,6 +80,13 @@ def test_cells_hold_no_value_that_is_suppressed():
     assert cells.hidden == 1
 
 
+def test_the_bounds_of_an_interval_are_no_place():
+    table = pd.DataFrame({"term": ["7HT"], "lost": [20], "hazard": [0.08], "hazard_low": [0.05], "low": [0.9]})
+    cells = Cells(table)
+    assert cells.dimensions == ["term"]
+    assert (cells.value("lost", term="7HT"), cells.value("hazard_low", term="7HT")) == (20, 0.05)
+
+
 def test_cells_need_a_measure():
     with pytest.raises(ValueError, match="neither 'measure' and 'value'"):
         Cells(pd.DataFrame({"group": ["6"], "n": [3]}))

@@ -77,6 +77,8 @@ class Cells:
                 f"the table has the columns {', '.join(columns)}, but neither 'measure' and 'value' "
                 f"nor one of {', '.join(MEASURES)}"
             )
+        if not long:  # decimals, such as the bounds of an interval, are no place either
+            measures += [name for name in columns if name not in measures and frame.schema[name].is_float()]
         apart = {*FILTERS, STEP, "measure", "value", "status", *(() if long else measures)}
         self.dimensions = [name for name in columns if name not in apart]
         self._cells: dict[tuple[str, ...], Cell] = {}
