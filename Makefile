@@ -10,7 +10,7 @@ EXTRAS := $(if $(shell command -v java),test$(comma)spark,test)
 WORKERS ?= 3
 PIP_FLAGS ?= --disable-pip-version-check --quiet
 
-.PHONY: help serve test test-slow mutation lint style types notebooks sample release screenshot plotly benchmark clean
+.PHONY: help serve test test-slow mutation lint coverage style types notebooks sample release screenshot plotly benchmark clean
 
 help:
 	@echo "make serve       install, build the sample release if it is missing, serve the dashboards on 127.0.0.1"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-slow   the statistical checks over many seeds, and all examples of each property"
 	@echo "make mutation    faults put into the code one at a time: which do the tests not notice?"
 	@echo "make lint        ruff and mypy"
+	@echo "make coverage    how often intervals hold the truth: docs/coverage.md (an hour)"
 	@echo "make sample      simulate data/sample anew"
 	@echo "make release     build dashboards/release from data/sample"
 	@echo "make screenshot  render the picture in the README"
@@ -59,6 +60,10 @@ test-slow: $(VENV)/.test
 # All faults take hours: MUTATION="--sample 20 --only flows" tries some.
 mutation: $(VENV)/.test
 	$(BIN)/python tests/mutation.py $(MUTATION)
+
+coverage: export OPENBLAS_NUM_THREADS = 1
+coverage: $(VENV)/.test
+	$(BIN)/python benchmarks/coverage.py
 
 lint: style types
 

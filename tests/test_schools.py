@@ -1,5 +1,6 @@
 """Uncertainty over schools: R's clubSandwich, hand calculation, brute force, and what is refused."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -190,3 +191,16 @@ def test_intervals_of_a_share_hold_the_truth(number, spread):
         held += low <= truth <= high
     # 95 % within four standard errors of the simulation, and what the logit scale adds with three schools.
     assert 0.93 <= held / 2000 <= 0.975
+
+
+@pytest.mark.parametrize("replications", [40, pytest.param(200, marks=pytest.mark.slow)])
+def test_a_small_part_of_the_table_of_coverage(replications):
+    """Each figure can fail: below what 93 of 100 would give by chance once in 5,000 times."""
+    benchmarks = Path(__file__).resolve().parents[1] / "benchmarks"
+    spec = importlib.util.spec_from_file_location("coverage_table", benchmarks / "coverage.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    table = module.coverage(replications, 7, {3: 60, 6: 50}, {"shocks": module.WORLDS["sd .5, shocks .3"]}, kinds="mt")
+    least = stats.binom.ppf(0.0002, replications, 0.93) / replications
+    assert table.loc[table["held"] < least, ["method", "schools", "held"]].to_numpy().tolist() == []
+    assert len(table) == 20

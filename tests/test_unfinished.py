@@ -52,7 +52,9 @@ def test_zero_values_are_of_cohorts_that_have_come_so_far(records):
         baseline(records.cohort(2020), "9VT")
     with pytest.raises(DataError, match="have not reached it"):
         follow_up_cohorts(records, "9VT", zero=[2018], later=[2020])
-    later = follow_up_cohorts(records, "8HT", zero=2018, later=2020).table.set_index(["group", "measure"])
+    later = follow_up_cohorts(records, "8HT", zero=2018, later=2020, estimand="these_schools").table.set_index(
+        ["group", "measure"]
+    )
     assert later.loc[("all", "eligible"), ["n_zero", "n_later"]].tolist() == [0, 0]
 
 

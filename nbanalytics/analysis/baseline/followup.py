@@ -12,15 +12,16 @@ import pandas as pd
 
 from nbanalytics.analysis.baseline.zero import ABSENCE, GROUPS, MEASURES, in_group, measured
 from nbanalytics.errors import DataError
-from nbanalytics.frames import By, open_frame
+from nbanalytics.frames import By, column_names, open_frame
 from nbanalytics.intervals import Change, mean_interval, other_students_change, same_students_change
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
+from nbanalytics.schools import LIKE, MIN_SCHOOLS, THESE, estimand_of, over_schools
 
 #: Columns of the table after those of ``by``.
 COLUMNS = (
     *("group", "measure", "n_zero", "zero", "n_later", "later", "change", "low", "high"),
-    *("chance_low", "chance_high", "beyond_chance", "status"),
+    *("chance_low", "chance_high", "beyond_chance", "estimand", "status"),
 )
 
 
@@ -37,6 +38,7 @@ class FollowUp(Shown):
         - ``change`` with its 95 % interval ``low, high``;
         - ``chance_low, chance_high``: where 95 of 100 changes would lie if nothing but chance were at work;
         - ``beyond_chance``: whether the change lies outside; missing without an estimate;
+        - ``estimand``: what interval and chance are about, ``these_schools`` or ``schools_like_these``;
         - ``status``: ``ok`` or ``too_few``.
     settings : mapping
         ``design`` (``same_students`` or ``different_students``), ``zero, later, by, min_students``.
@@ -125,6 +127,8 @@ def follow_up_cohorts(
     later: int | Sequence[int],
     by: str | Sequence[str] = (),
     min_students: int = 5,
+    *,
+    estimand: str | None = None,
 ) -> FollowUp:
     """Compare later cohorts in a term with the cohorts that gave the zero value: other students, the same term.
 
@@ -137,6 +141,10 @@ def follow_up_cohorts(
         Cohort or cohorts, none in both.
     by, min_students
         As for :func:`follow_up`.
+    estimand : str, optional
+        ``"schools_like_these"`` (the default from three schools on): teachers and years differ from cohort to cohort,
+        also in the same school. ``"these_schools"``: only the pupils do. A group in fewer than three schools has the
+        latter.
 
     Returns
     -------
@@ -147,13 +155,16 @@ def follow_up_cohorts(
     Raises
     ------
     DataError
-        If a cohort is in both, not in the records, or without grades and absence in the term.
+        If a cohort is in both, not in the records, or without grades and absence in the term, or schools like these are
+        asked about with fewer than three.
 
     Notes
     -----
-    Shares: Newcombe's interval (1998, Statistics in Medicine 17: 873-890, method 10), and by chance the variance of a
-    common share. Means: Welch's t. Cohorts differ for reasons besides any work, so that a change beyond chance
-    tells that something differs and not what.
+    *Schools like these*: the change without each school in turn, *t* with schools - 1 degrees, which is near a paired
+    *t* over schools; chance is as wide as the interval. *These schools*: shares have Newcombe's interval (1998,
+    Statistics in Medicine 17: 873-890, method 10), and by chance the variance of a common share; means Welch's t.
+    Cohorts differ for reasons besides any work, so that a change beyond chance tells that something differs and not
+    what.
 
     Examples
     --------
@@ -167,17 +178,28 @@ def follow_up_cohorts(
     zero, later = ([one] if isinstance(one, int) else list(one) for one in (zero, later))
     if twice := sorted(set(zero) & set(later)):
         raise DataError(f"Cohort {', '.join(map(str, twice))} is in both zero and later. Name it in one of them.")
-    before, after = (measured(records.cohort(cohorts), term, divided) for cohorts in (zero, later))
+    students = column_names(open_frame(records.students))
+    carried = By(tuple(dict.fromkeys([*divided.names, *(["school_id"] if "school_id" in students else [])])))
+    before, after = (measured(records.cohort(cohorts), term, carried) for cohorts in (zero, later))
     values = [name for name in MEASURES if name in before.columns and name in after.columns]
     named = [", ".join(map(str, cohorts)) for cohorts in (zero, later)]
     settings = {"design": "different_students", "zero": named[0], "later": named[1], "by": divided.names, "term": term}
     both = pd.concat([before.assign(_later=False), after.assign(_later=True)], ignore_index=True)
+    both["_school"] = "none"
+    if "school_id" in carried.names:
+        school = both[carried.keys[carried.names.index("school_id")]].astype(object)
+        both["_school"] = school.where(school.notna(), "missing").astype(str)
+    kind = estimand_of(both["_school"] if "school_id" in carried.names else None, estimand)
     rows = []
     for place, part in divided.split(both):
         for group, measure, chosen in _cells(part, values):
             known = chosen[measure] if measure == ABSENCE else chosen[measure].fillna(0.0).where(chosen["counted"])
-            early, late = (known[chosen["_later"] == when].dropna().to_numpy(float) for when in (False, True))
+            sides = [known[chosen["_later"] == when].dropna() for when in (False, True)]
+            schools = [chosen.loc[side.index, "_school"] for side in sides]
+            early, late = (side.to_numpy(float) for side in sides)
             found = _independent(early, late, measure, min_students)
+            if kind == LIKE and found["status"] == "ok":
+                found |= _over_schools(early, late, schools)
             rows.append({**place, "group": group, "measure": measure, **found})
     return FollowUp(_table(rows, divided), {**settings, "min_students": min_students}, len(before))
 
@@ -224,6 +246,29 @@ def _independent(before: np.ndarray, after: np.ndarray, measure: str, min_studen
     return _row(n, m, _change_of_means(before, after, error, freedom))
 
 
+def _over_schools(early: np.ndarray, late: np.ndarray, schools: Sequence[pd.Series[str]]) -> dict[str, Any]:
+    """Interval and chance of a change when the schools are a sample; nothing with fewer than three in both."""
+    in_both = set(schools[0]) & set(schools[1])
+    if len(in_both) < MIN_SCHOOLS:
+        return {}
+    is_late = np.repeat([0.0, 1.0], [len(early), len(late)])
+    values, labels = np.concatenate([early, late]), pd.concat(schools)
+
+    def change(weights: np.ndarray) -> dict[str, np.ndarray]:
+        return {
+            "change": weights @ (values * is_late) / (weights @ is_late)
+            - weights @ (values * (1 - is_late)) / (weights @ (1 - is_late))
+        }
+
+    row = over_schools(change, labels, estimand=LIKE).iloc[0]
+    if not row["low"] < row["high"]:
+        return {}
+    half = (row["high"] - row["low"]) / 2
+    beyond = bool(row["low"] > 0 or row["high"] < 0)
+    bounds = {"low": row["low"], "high": row["high"], "chance_low": -half, "chance_high": half}
+    return {**bounds, "beyond_chance": beyond, "estimand": LIKE}
+
+
 def _change_of_means(before: np.ndarray, after: np.ndarray, error: float, freedom: float) -> Change:
     zero, later = float(before.mean()), float(after.mean())
     low, high = mean_interval(later - zero, error, freedom)
@@ -242,10 +287,11 @@ def _row(n: int, m: int, found: Change) -> dict[str, Any]:
         "chance_low": -found.chance,
         "chance_high": found.chance,
         "beyond_chance": found.beyond_chance,
+        "estimand": THESE,
         "status": "ok",
     }
 
 
 def _too_few(n: int, m: int) -> dict[str, Any]:
-    empty = dict.fromkeys(COLUMNS[2:-2], nan)
-    return {**empty, "n_zero": n, "n_later": m, "beyond_chance": None, "status": "too_few"}
+    empty = dict.fromkeys(COLUMNS[2:-3], nan)
+    return {**empty, "n_zero": n, "n_later": m, "beyond_chance": None, "estimand": THESE, "status": "too_few"}
