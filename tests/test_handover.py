@@ -50,7 +50,7 @@ def by_hand(records, **settings):
     from nbanalytics.analysis.indicators import indicators
 
     declared = [one for one in read_indicators() if one.name in ("core_missing", "support_in_place")]
-    return handover(records, found=indicators(records, "6VT", declared), **settings)
+    return handover(records, indicators=indicators(records, "6VT", declared), **settings)
 
 
 def test_every_status_by_hand(seven):

@@ -312,12 +312,12 @@ def test_a_cohort_without_outcomes_is_left_out_whole():
 
 @pytest.mark.parametrize("by", ["6VT", "6HT", "10VT"])
 def test_a_horizon_before_the_prediction_or_past_the_data_is_refused(by):
-    with pytest.raises(DataError, match=r"cannot be seen in '.*' from 6VT. Choose by= among: 7HT, .*9VT"):
-        outcome(followed_students(), "not_eligible", "6VT", by=by)
+    with pytest.raises(DataError, match=r"cannot be seen in '.*' from 6VT. Choose until= among: 7HT, .*9VT"):
+        outcome(followed_students(), "not_eligible", "6VT", until=by)
 
 
 def test_an_earlier_horizon():
-    found = outcome(followed_students(), "not_eligible", "6VT", by="7HT").table.set_index("student_id")["y"]
+    found = outcome(followed_students(), "not_eligible", "6VT", until="7HT").table.set_index("student_id")["y"]
     assert found["regained"] == 1
     assert found["moved"] == 0
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from nbanalytics.analysis.indicators import Indicator, Indicators, indicators
+from nbanalytics.analysis.indicators import Indicator, Indicators
+from nbanalytics.analysis.indicators import indicators as followed
 from nbanalytics.analysis.indicators.measures import Source
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import with_share
@@ -99,7 +100,7 @@ class Handover(Shown):
 
 
 def handover(
-    records: StudentRecords, start: str = "6VT", found: Indicators | None = None, at_least: int = 1
+    records: StudentRecords, start: str = "6VT", indicators: Indicators | None = None, at_least: int = 1
 ) -> Handover:
     """Set support and signals before a change of stage against support after it.
 
@@ -109,7 +110,7 @@ def handover(
         With a support register; after the last term the receiving programme is that of ``outcomes``.
     start : str
         The last term of the stage: ``"6VT"`` for the step to year 7, ``"9VT"`` for that to upper secondary school.
-    found : Indicators, optional
+    indicators : Indicators, optional
         With that term; by default the declared list.
     at_least : int
         How many risk signals make a student one with a signal.
@@ -121,7 +122,7 @@ def handover(
     Raises
     ------
     DataError
-        If there is no support register, or the term is not declared or not among those of ``found``.
+        If there is no support register, or the term is not declared or not among those of ``indicators``.
 
     Examples
     --------
@@ -133,14 +134,14 @@ def handover(
     refuse_identity_numbers(records)
     records = records.to_pandas()
     register = chosen(open_register(records))
-    found = indicators(records, start) if found is None else found
-    if start not in found.settings["terms"]:
+    indicators = followed(records, start) if indicators is None else indicators
+    if start not in indicators.settings["terms"]:
         raise DataError(
-            f"The indicators were not asked in {start}. Choose among: {', '.join(found.settings['terms'])}."
+            f"The indicators were not asked in {start}. Choose among: {', '.join(indicators.settings['terms'])}."
         )
     order = records.declaration.terms
     following = order[order.index(start) + 1] if start != order[-1] else None
-    table = found.by_student()
+    table = indicators.by_student()
     table = table[table["term"] == start].reset_index(drop=True)
     table = _schools(table, records, start, following)
     spans = {int(cohort): _spans(records, int(cohort), start) for cohort in table["cohort"].unique()}
@@ -152,7 +153,7 @@ def handover(
     table = table[[*columns, "support_after"]]
     settings = {"start": start, "to": following or "upper_secondary", "at_least": at_least}
     counts = table.groupby(["cohort", "status"]).size().rename("students").reset_index()
-    return Handover(table, counts, _shares(table, at_least), found.declared, settings, students=len(table))
+    return Handover(table, counts, _shares(table, at_least), indicators.declared, settings, students=len(table))
 
 
 def _schools(table: pd.DataFrame, records: StudentRecords, start: str, following: str | None) -> pd.DataFrame:

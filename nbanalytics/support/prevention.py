@@ -46,7 +46,7 @@ class Prevention(Shown):
 
 
 def prevention_levels(
-    records: StudentRecords, found: Indicators, term: str, selective: int = 1, indicated: int = 2
+    records: StudentRecords, indicators: Indicators, term: str, selective: int = 1, indicated: int = 2
 ) -> Prevention:
     """Set needs against support at the three levels of prevention.
 
@@ -54,7 +54,7 @@ def prevention_levels(
     ----------
     records : StudentRecords
         With a support register.
-    found : Indicators
+    indicators : Indicators
         Of the same records; the term has to be among its terms.
     term : str
     selective, indicated : int
@@ -67,7 +67,7 @@ def prevention_levels(
     Raises
     ------
     DataError
-        If the term is not among those of ``found``, or the limits are not in order.
+        If the term is not among those of ``indicators``, or the limits are not in order.
 
     Notes
     -----
@@ -82,13 +82,15 @@ def prevention_levels(
     >>> prevention_levels(records, indicators(records, "6VT"), "6VT").met["need"].tolist()
     ['selective', 'indicated']
     """
-    if term not in found.settings["terms"]:
-        raise DataError(f"The indicators were not asked in {term}. Choose among: {', '.join(found.settings['terms'])}.")
+    if term not in indicators.settings["terms"]:
+        raise DataError(
+            f"The indicators were not asked in {term}. Choose among: {', '.join(indicators.settings['terms'])}."
+        )
     if not 1 <= selective < indicated:
         raise DataError(
             f"selective = {selective} and indicated = {indicated} are not 1 or more and in order. Mend them."
         )
-    table = needs(records, found)
+    table = needs(records, indicators)
     table = table[table["term"] == term].reset_index(drop=True)
     need = pd.Series("universal", index=table.index, dtype="str")
     need = need.mask(table["risks"] >= selective, "selective").mask(table["risks"] >= indicated, "indicated")

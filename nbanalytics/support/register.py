@@ -90,14 +90,16 @@ class Coverage(Shown):
         return f"Students with {self.settings['at_least']} or more risk signals and no support, of {self.students}"
 
 
-def coverage(records: StudentRecords, found: Indicators, by: str | Sequence[str] = (), at_least: int = 1) -> Coverage:
+def coverage(
+    records: StudentRecords, indicators: Indicators, by: str | Sequence[str] = (), at_least: int = 1
+) -> Coverage:
     """Count students with a risk signal and no active support.
 
     Parameters
     ----------
     records : StudentRecords
         With a support register.
-    found : Indicators
+    indicators : Indicators
         Of the same records, see :func:`nbanalytics.indicators`.
     by : str or sequence of str
         Columns of students to divide by: ``school_id``, ``sex``, ``cohort``.
@@ -129,7 +131,7 @@ def coverage(records: StudentRecords, found: Indicators, by: str | Sequence[str]
     counted = ["students", "unknown", "with_signal", "without_support"]
     own = open_frame(records.students)
     divided = By.of(by, ("term", *counted, "share", "low", "high"), own)
-    table = needs(records, found, at_least)
+    table = needs(records, indicators, at_least)
     table = table.merge(collect(own.select("student_id", *divided.aliased)), on="student_id", how="left")
     flags = table.assign(
         students=1,
@@ -140,10 +142,10 @@ def coverage(records: StudentRecords, found: Indicators, by: str | Sequence[str]
     sums = flags.groupby([*divided.keys, "place", "term"], dropna=False)[counted].sum().reset_index()
     rows = divided.named(with_share(sums.drop(columns="place"), "without_support", "with_signal"))
     settings = {"at_least": at_least, "levels": CHOSEN_LEVELS, "by": divided.names}
-    return Coverage(rows, settings, students=found.students)
+    return Coverage(rows, settings, students=indicators.students)
 
 
-def needs(records: StudentRecords, found: Indicators, at_least: int = 1) -> pd.DataFrame:
+def needs(records: StudentRecords, indicators: Indicators, at_least: int = 1) -> pd.DataFrame:
     """Put signals and active support side by side.
 
     Returns
@@ -153,8 +155,8 @@ def needs(records: StudentRecords, found: Indicators, at_least: int = 1) -> pd.D
         ``at_least`` risk signals, and ``supported``, whether support of a chosen level is active in the term.
     """
     open_register(records)
-    table = found.by_student()
-    places = {term: place for place, term in enumerate(found.settings["terms"])}
+    table = indicators.by_student()
+    places = {term: place for place, term in enumerate(indicators.settings["terms"])}
     active = active_support(records.to_pandas(), table)
     active = active[active["level"].isin(CHOSEN_LEVELS)][["student_id", "term"]].drop_duplicates()
     supported = table.merge(active.assign(supported=True), on=["student_id", "term"], how="left")["supported"].notna()
@@ -293,14 +295,14 @@ class WaitingTime(Shown):
         return f"{got} of {self.students} students got support after their first signal; median {half}"
 
 
-def time_to_support(records: StudentRecords, found: Indicators, at_least: int = 1) -> WaitingTime:
+def time_to_support(records: StudentRecords, indicators: Indicators, at_least: int = 1) -> WaitingTime:
     """Estimate the time from the first risk signal to the first support.
 
     Parameters
     ----------
     records : StudentRecords
         With a support register.
-    found : Indicators
+    indicators : Indicators
         Of the same records, with all terms that are to be followed.
     at_least : int
         How many risk signals make a student one with a signal.
@@ -330,7 +332,7 @@ def time_to_support(records: StudentRecords, found: Indicators, at_least: int = 
     >>> bool(found.table["waiting"].is_monotonic_decreasing)
     True
     """
-    table = needs(records, found, at_least)
+    table = needs(records, indicators, at_least)
     reached = table["place"].where(table["known"] > 0).groupby(table["cohort"]).transform("max")
     table = table[table["place"] <= reached]
     last_here = table.groupby("student_id")["term"].last()
@@ -359,7 +361,7 @@ def time_to_support(records: StudentRecords, found: Indicators, at_least: int = 
     until = pd.to_datetime(start.where(event, followed["leaves"]))
     days = (until - pd.to_datetime(followed["origin"])).dt.days.to_numpy()
     curve = product_limit(days, event.to_numpy(dtype=bool))
-    settings = {"at_least": at_least, "terms": found.settings["terms"]}
+    settings = {"at_least": at_least, "terms": indicators.settings["terms"]}
     counts = {"already": already, "not_followed": len(first) - len(followed)}
     return WaitingTime(curve, settings, len(followed), *median_of(curve), **counts)
 

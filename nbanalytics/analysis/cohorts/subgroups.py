@@ -139,13 +139,13 @@ def subgroups(records: StudentRecords, classification: Classification, rule: Sub
     )
 
 
-def selection_list(records: StudentRecords, divided: Subgroups, subgroup: str = "pink") -> SelectionList:
+def selection_list(records: StudentRecords, subgroups: Subgroups, subgroup: str = "pink") -> SelectionList:
     """List the students of a subgroup with each one's history, the largest negative development first.
 
     Parameters
     ----------
     records : StudentRecords
-    divided : Subgroups
+    subgroups : Subgroups
         From :func:`subgroups` on the same records.
     subgroup : {"green", "yellow", "pink"}
 
@@ -168,10 +168,10 @@ def selection_list(records: StudentRecords, divided: Subgroups, subgroup: str = 
     """
     if subgroup not in SUBGROUPS:
         raise DataError(f"There is no subgroup {subgroup!r}. Choose among: {', '.join(SUBGROUPS)}.")
-    chosen = divided.table[divided.table["subgroup"] == subgroup]
+    chosen = subgroups.table[subgroups.table["subgroup"] == subgroup]
     # The few chosen are in pandas; the records may be in another engine, so they are asked by name.
     named = open_frame(records.students).filter(nw.col("student_id").is_in(chosen["student_id"].tolist()))
-    kept = under(records, divided.groups).only(nw.to_native(named)).to_pandas()
+    kept = under(records, subgroups.groups).only(nw.to_native(named)).to_pandas()
     students = kept.students
     about = [name for name in ("sex", "school_id") if name in students]
     history = _history(kept)

@@ -178,12 +178,12 @@ class IndicatorTrend(Shown):
         return f"Share with each signal in {', '.join(self.settings['terms'])}, {self.students} students"
 
 
-def trend(found: Indicators, by: str | Sequence[str] = (), students: Any = None) -> IndicatorTrend:
+def trend(indicators: Indicators, by: str | Sequence[str] = (), students: Any = None) -> IndicatorTrend:
     """Count the signals of each indicator term by term.
 
     Parameters
     ----------
-    found : Indicators
+    indicators : Indicators
         From :func:`indicators`.
     by : str or sequence of str
         Columns to divide by: ``cohort``, or columns of ``students``.
@@ -208,7 +208,7 @@ def trend(found: Indicators, by: str | Sequence[str] = (), students: Any = None)
     >>> first["indicator"], first["term"], int(first["known"])
     ('absence', '6VT', 309)
     """
-    table, counted = found.table, ["signals", "known", "unknown"]
+    table, counted = indicators.table, ["signals", "known", "unknown"]
     divided = By.of(by, (*_TREND, *counted, "share", "low", "high"))
     own = table[["student_id", "cohort"]].drop_duplicates() if students is None else collect(open_frame(students))
     if students is not None and "cohort" not in own:
@@ -223,9 +223,9 @@ def trend(found: Indicators, by: str | Sequence[str] = (), students: Any = None)
     keys = [*divided.keys, *_TREND]
     sums = flags.groupby(keys, sort=False, dropna=False)[counted].sum().reset_index()
     rows = with_share(sums, "signals", "known")
-    place = {term: number for number, term in enumerate(found.settings["terms"])}
-    rank = {name: number for number, name in enumerate(found.settings["indicators"])}
+    place = {term: number for number, term in enumerate(indicators.settings["terms"])}
+    rank = {name: number for number, name in enumerate(indicators.settings["indicators"])}
     order = rows.assign(_rank=rows["indicator"].map(rank), _place=rows["term"].map(place))
     ordered = order.sort_values([*divided.keys, "_rank", "_place"]).drop(columns=["_rank", "_place"])
-    settings = {"by": divided.names, "terms": found.settings["terms"]}
-    return IndicatorTrend(divided.named(ordered.reset_index(drop=True)), settings, found.students)
+    settings = {"by": divided.names, "terms": indicators.settings["terms"]}
+    return IndicatorTrend(divided.named(ordered.reset_index(drop=True)), settings, indicators.students)

@@ -20,7 +20,7 @@ def dataset(
     records: StudentRecords,
     name: str = "lost",
     at: str | None = None,
-    by: str | None = None,
+    until: str | None = None,
     families: Sequence[str] | None = None,
     subjects: Sequence[str] | None = None,
     school: str | None = None,
@@ -38,7 +38,7 @@ def dataset(
         The outcome, see :func:`outcome`.
     at : str, optional
         The prediction point; by default the start term.
-    by, limit, streck
+    until, limit, streck
         As in :func:`outcome`.
     families, subjects, school, own
         As in :func:`features`.
@@ -66,7 +66,7 @@ def dataset(
     """
     at = records.declaration.start if at is None else at
     known = features(records, at, families, subjects, school, own)
-    came = outcome(records, name, at, by, limit, streck)
+    came = outcome(records, name, at, until, limit, streck)
     table = known.table.merge(came.table[["student_id", "y", "reason"]], on="student_id", how="left")
     used = table["y"].notna()
     left_out = _left_out(known, table[~used])

@@ -79,7 +79,7 @@ def outcome(
     records: StudentRecords,
     name: str,
     at: str,
-    by: str | None = None,
+    until: str | None = None,
     limit: float = 20.0,
     streck: bool = False,
 ) -> Outcome:
@@ -89,15 +89,15 @@ def outcome(
     ----------
     records : StudentRecords
     name : str
-        - ``lost``: eligible in ``at``, and not eligible in some later term up to ``by``, regained or not;
-        - ``not_eligible``: not eligible in ``by``;
-        - ``failed_core``: a fail and no pass, in ``by``, in a subject that the eligibility rule demands;
-        - ``group_6``: of those eligible in the start term, not eligible in ``by``;
+        - ``lost``: eligible in ``at``, and not eligible in some later term up to ``until``, regained or not;
+        - ``not_eligible``: not eligible in ``until``;
+        - ``failed_core``: a fail and no pass, in ``until``, in a subject that the eligibility rule demands;
+        - ``group_6``: of those eligible in the start term, not eligible in ``until``;
         - ``no_national_programme``: programme kind ``introductory`` or ``none`` after the last term;
-        - ``absence``: valid and invalid absence above ``limit`` in ``by``.
+        - ``absence``: valid and invalid absence above ``limit`` in ``until``.
     at : str
         The prediction point: a followed term but the last.
-    by : str, optional
+    until : str, optional
         The term in which the outcome is seen; by default the end term. It has to come after ``at``.
     limit : float
         Per cent of the term, for ``absence``.
@@ -128,7 +128,7 @@ def outcome(
         raise DataError(f"There is no outcome {name!r}. Choose among: {', '.join(OUTCOMES)}.")
     terms_until(records, at)
     every = records.to_pandas()
-    observed_at = AFTER if name == "no_national_programme" else _horizon(every, at, by)
+    observed_at = AFTER if name == "no_national_programme" else _horizon(every, at, until)
     y, not_at_risk = _FINDERS[name](_Question(every, at, observed_at, limit, streck))
     table = every.students[["student_id", "cohort"]].reset_index(drop=True)
     values = table["student_id"].map(y).astype(float)
@@ -141,7 +141,7 @@ def outcome(
     if values.notna().sum() == 0:
         raise DataError(
             f"The outcome {name!r} in {observed_at} is known of none of {len(table)} students. "
-            "Add the records of that term, or choose an earlier one with by=."
+            "Add the records of that term, or choose an earlier one with until=."
         )
     settings = {"limit": limit} if name == "absence" else {"streck": streck} if name == "failed_core" else {}
     return Outcome(table.assign(y=values, reason=reason), name, at, observed_at, settings)
@@ -151,7 +151,7 @@ def outcome(
 class _Question:
     records: StudentRecords
     at: str
-    by: str
+    until: str
     limit: float
     streck: bool
 
@@ -174,7 +174,7 @@ _NOBODY: pd.Series[Any] = pd.Series(dtype=object)
 
 
 def _lost(question: _Question) -> _Found:
-    found = collect(losses(followed(question.records, question.at, question.by)).table).set_index("student_id")
+    found = collect(losses(followed(question.records, question.at, question.until)).table).set_index("student_id")
     # Where nobody is seen at the end yet, those already lost would be a cohort in which everybody is lost.
     finished = found["end_observed"].groupby(found["cohort"]).transform("any")
     known = ((found["event"] == 1) & finished) | found["end_observed"]
@@ -182,12 +182,12 @@ def _lost(question: _Question) -> _Found:
 
 
 def _not_eligible(question: _Question) -> _Found:
-    return 1 - question.eligible(question.by), _NOBODY
+    return 1 - question.eligible(question.until), _NOBODY
 
 
 def _group_6(question: _Question) -> _Found:
     start = question.records.declaration.start
-    return 1 - question.eligible(question.by), question.unless_eligible(start)
+    return 1 - question.eligible(question.until), question.unless_eligible(start)
 
 
 def _failed_core(question: _Question) -> _Found:
@@ -195,7 +195,7 @@ def _failed_core(question: _Question) -> _Found:
     if not demands:
         raise DataError("The eligibility rule demands no subject, so none is core. Choose the outcome 'not_eligible'.")
     rows = graded(question.records)
-    rows = rows[(rows["term"] == question.by) & (rows["points"].notna() | rows["streck"])]
+    rows = rows[(rows["term"] == question.until) & (rows["points"].notna() | rows["streck"])]
     bad = rows["failed"] | rows["streck"] if question.streck else rows["failed"]
     rows = rows.assign(bad=bad)
     failed = pd.Series(0.0, index=pd.Index(rows["student_id"].unique()))
@@ -217,7 +217,7 @@ def _no_national_programme(question: _Question) -> _Found:
 
 def _absence(question: _Question) -> _Found:
     refuse_without_total(question.records)
-    total = total_absence(question.records)["total"].xs(question.by, level="term").dropna()
+    total = total_absence(question.records)["total"].xs(question.until, level="term").dropna()
     return (total > question.limit).astype(float), _NOBODY
 
 
@@ -231,17 +231,17 @@ _FINDERS: dict[str, Callable[[_Question], _Found]] = {
 }
 
 
-def followed(records: StudentRecords, at: str, by: str) -> StudentRecords:
-    """Return the records with ``at`` as the start term and ``by`` as the end term, which is all that losses need."""
-    return records.under(replace(records.declaration, start=at, end=by))
+def followed(records: StudentRecords, at: str, until: str) -> StudentRecords:
+    """Return the records with ``at`` as the start term and ``until`` as the end term, which is all that losses need."""
+    return records.under(replace(records.declaration, start=at, end=until))
 
 
-def _horizon(records: StudentRecords, at: str, by: str | None) -> str:
+def _horizon(records: StudentRecords, at: str, until: str | None) -> str:
     terms, end = records.declaration.terms, records.declaration.end
-    chosen = by or end
+    chosen = until or end
     later = terms[terms.index(at) + 1 : terms.index(end) + 1]
     if chosen not in later:
-        raise DataError(f"The outcome cannot be seen in {chosen!r} from {at}. Choose by= among: {', '.join(later)}.")
+        raise DataError(f"The outcome cannot be seen in {chosen!r} from {at}. Choose until= among: {', '.join(later)}.")
     return chosen
 
 
