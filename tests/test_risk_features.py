@@ -428,18 +428,20 @@ def test_the_data_show_themselves(sample):
 
 
 def test_the_past_has_no_screening_or_follow_up_from_later():
-    answers = pd.DataFrame({"student_id": ["P1", "P1"], "term": ["6VT", "8VT"], "answer": [1.0, 5.0]})
+    answers = pd.DataFrame({"student_id": ["P1", "P1"], "term": ["6VT", "8VT"]}).assign(
+        question="q", answer=["no", "yes"]
+    )
     records = replace(
         records_of({"P1": {"6VT": PASSED, "7HT": PASSED, "9VT": PASSED}}),
         screening=answers,
-        followups=pd.DataFrame({"student_id": ["P1"], "completed": [True]}),
+        followups=pd.DataFrame({"student_id": ["P1"], "date": ["2018-10-01"], "status": ["work"]}),
     )
     past = as_of(records, "7HT")
     assert past.screening["term"].tolist() == ["6VT"]
     assert past.followups is None
 
     def hardest(known):
-        return known.screening.groupby("student_id")["answer"].max()
+        return (known.screening["answer"] == "yes").groupby(known.screening["student_id"]).max().astype(float)
 
     with pytest.raises(LeakageError, match="'hardest' comes out different for 1 of 1 students"):
         features(records, "7HT", own=[OwnFeature("hardest", hardest, known="7HT")])
