@@ -343,3 +343,28 @@ def test_the_chance_check_wants_enough_students():
 def test_a_sensitivity_without_anything_to_vary_is_refused(karlskoga, nothing):
     with pytest.raises(DataError, match="nothing to vary"):
         sensitivity(karlskoga, **nothing)
+
+
+@pytest.mark.parametrize("strength", [0.0, 1.5])
+def test_where_no_level_changes_as_many_move_as_chance_says(strength):
+    """Lasting strengths in a subject are no error, and means of as many grades tie: 134 of 300 move up by chance."""
+    rng = np.random.default_rng(1)
+    subjects = ["SV", "EN", "MA", "BL", "MU", "SL", "IDH", "HKK", "BI", "FY", "KE", "GE", "HI", "RE", "SH", "TK"]
+    tables = []
+    for _ in range(8):
+        lasting = rng.normal(14, 1.6, (300, 1)) + strength * rng.normal(size=(300, 16))
+        parts = []
+        for term in ("6VT", "9VT"):
+            steps = np.clip(np.round((lasting + 1.5 * rng.normal(size=lasting.shape) - 10) / 2.5), 0, 4).astype(int)
+            letters = pd.DataFrame(np.array(list("EDCBA"))[steps], columns=subjects)
+            letters["student_id"] = [f"P{number}" for number in range(300)]
+            parts.append(letters.melt("student_id", var_name="subject", value_name="grade").assign(term=term))
+        students = pd.DataFrame({"student_id": [f"P{number}" for number in range(300)], "cohort": 2018})
+        records = StudentRecords(students, pd.concat(parts, ignore_index=True))
+        tables.append(expected_by_chance(records, classify(records)).table.set_index("band"))
+    mean = sum(tables) / len(tables)
+    # Binomial: the standard error of a count of 135 of 300 over eight cohorts is 3.
+    for moved in ("raised", "lowered"):
+        assert abs(mean.loc["all", moved] - mean.loc["all", f"expected_{moved}"]) < 10
+    low = mean.loc["lowest third"]
+    assert abs(low["mean_change"] - low["expected_change"]) < 0.06

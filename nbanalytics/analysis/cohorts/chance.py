@@ -74,6 +74,10 @@ def expected_by_chance(records: StudentRecords, classification: Classification) 
 
     Notes
     -----
+    What of a grade differs from the student's mean, and does so in the same subject in both terms, lasts and is no
+    error: the covariance of these residuals is taken from their variance. With as many grades in both terms a mean
+    moves in steps, so that raised and lowered are counted from half a step (continuity).
+
     One-way random-effects variance components (Searle, Casella & McCulloch 1992, ch. 3) and the conditional
     normal distribution of a second measurement (Davis 1976, Am. J. Epidemiol. 104:493-498). Grades are not
     independent samples of a level: the answer is a yardstick, not a test.
@@ -94,7 +98,7 @@ def expected_by_chance(records: StudentRecords, classification: Classification) 
             f"Only {len(both)} students have grade points in both {classification.start} and {classification.end}; "
             "10 are needed to say what chance would give. Take more cohorts together."
         )
-    within = _within_variance(both)
+    within = _error_variance(both, _lasting_variance(records, classification.start, classification.end))
     x, y = both["mean_start"].to_numpy(), both["mean_end"].to_numpy()
     error_start = within["start"] / both["n_start"].to_numpy()
     error_end = within["end"] / both["n_end"].to_numpy()
@@ -104,8 +108,9 @@ def expected_by_chance(records: StudentRecords, classification: Classification) 
     reliability = level / (level + error_start)
     expected = (y.mean() - x.mean()) - (1 - reliability) * (x - x.mean())
     spread = np.sqrt(level * (1 - reliability) + error_end)
+    step = np.where(both["n_start"] == both["n_end"], _smallest_step(records) / both["n_start"], 0.0)
     return ChanceCheck(
-        table=_by_band(x, y - x, expected, spread, classification.rule.threshold),
+        table=_by_band(x, y - x, expected, spread, (classification.rule.threshold, step / 2)),
         reliability=float(reliability.mean()),
         threshold=classification.rule.threshold,
         students=len(both),
@@ -134,6 +139,40 @@ def _spread(records: StudentRecords, term: str) -> pd.DataFrame:
     return pd.concat(parts).set_index("student_id").astype(float).sort_index()
 
 
+def _lasting_variance(records: StudentRecords, start: str, end: str) -> float:
+    """Covariance over the two terms of what a grade differs from the student's mean, in the same subject."""
+    products, freedom = 0.0, 0.0
+    for cohort in records.cohorts():
+        grading = records.declaration.grading(cohort)
+        comparable = ~any_of(nw.col("subject"), grading.not_comparable)
+        grades = open_frame(records.cohort(cohort).grades).filter(comparable)
+        pointed = grades.with_columns(points=points_expr(grading.scale)).filter(~nw.col("points").is_null())
+        keys = ["student_id", "subject"]
+        first, second = (
+            pointed.filter(nw.col("term") == term).select(*keys, nw.col("points").alias(name))
+            for term, name in ((start, "x"), (end, "y"))
+        )
+        pairs = first.join(second, on=keys, how="inner").with_columns(xy=nw.col("x") * nw.col("y"))
+        counted = pairs.group_by("student_id").agg(
+            nw.len().alias("n"), *(nw.col(name).sum() for name in ("x", "y", "xy"))
+        )
+        sums = collect(counted).drop(columns="student_id").astype(float)
+        products += float((sums["xy"] - sums["x"] * sums["y"] / sums["n"]).sum())
+        freedom += float((sums["n"] - 1).sum())
+    return products / freedom if freedom else 0.0
+
+
+def _smallest_step(records: StudentRecords) -> float:
+    """The smallest difference between two grades in points."""
+    points = [sorted({*records.declaration.grading(cohort).scale.points.values()}) for cohort in records.cohorts()]
+    return min(float(min(np.diff(values))) for values in points)
+
+
+def _error_variance(both: pd.DataFrame, lasting: float) -> dict[str, float]:
+    """Variance of a grade that is error: within students, less what lasts in a subject."""
+    return {end: max(value - max(lasting, 0.0), 0.0) for end, value in _within_variance(both).items()}
+
+
 def _within_variance(both: pd.DataFrame) -> dict[str, float]:
     variances = {}
     for end in ("start", "end"):
@@ -144,9 +183,11 @@ def _within_variance(both: pd.DataFrame) -> dict[str, float]:
 
 
 def _by_band(
-    x: np.ndarray, change: np.ndarray, expected: np.ndarray, spread: np.ndarray, threshold: float
+    x: np.ndarray, change: np.ndarray, expected: np.ndarray, spread: np.ndarray, limits: tuple[float, np.ndarray]
 ) -> pd.DataFrame:
     from scipy.special import ndtr
+
+    threshold, half = limits
 
     # Without an error of measurement a change is certain: the normal distribution collapses to a step.
     scale = np.maximum(spread, 1e-12)
@@ -157,9 +198,9 @@ def _by_band(
             "mean_change": change,
             "expected_change": expected,
             "raised": change > threshold + NOISE,
-            "expected_raised": ndtr((expected - threshold) / scale),
+            "expected_raised": ndtr((expected - threshold - half) / scale),
             "lowered": change < -threshold - NOISE,
-            "expected_lowered": ndtr((-threshold - expected) / scale),
+            "expected_lowered": ndtr((-threshold - half - expected) / scale),
         }
     )
     how = {name: "mean" if name.endswith("_change") else "sum" for name in frame.columns[1:]}
