@@ -1,4 +1,4 @@
-"""The command line: registers the commands, and tells in one message what a user can mend."""
+"""The command line: registers the commands and prints each error as one message."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def options(
 ) -> None:
     """Grade progression research: cohorts, flows, drop points, and releases that a board can open.
 
-    Each command tells more with --help. Exit status: 0 if all went well, 1 with one message of what to mend, 2 if the
-    command line itself is wrong.
+    COMMAND --help describes each command. Exit status: 0 if all went well, 1 with one message that says what to fix, 2
+    if the command line itself is wrong.
     """
 
 
@@ -69,7 +69,7 @@ app.command()(simulate)
 
 
 def main() -> None:
-    """Run the command line; what a user can mend is told in one message, without a traceback."""
+    """Run the command line; an error that the user can fix is one message, without a traceback."""
     _end_in_order()
     try:
         app()
@@ -81,7 +81,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        # Whatever a command did not foresee of disks, rights and names: never with the bytes of a file.
+        # Disk, permission and name errors that a command did not expect; never with the content of a file.
         where = error.filename or "a file"
         tell(f"Error: {where} cannot be used ({error.strerror}). Check the path and your rights to it.")
         sys.exit(1)
@@ -89,12 +89,12 @@ def main() -> None:
         tell("interrupted")
         sys.exit(130)
     except Exception as error:
-        # Nobody foresaw it, so its message may hold a cell of a file.
+        # An unexpected error: its message may contain a cell of a file.
         if os.environ.get("NBANALYTICS_TRACEBACK"):
             raise
         tell(
-            f"Error: this is a fault of nbanalytics ({type(error).__name__} in {_place_of(error)}). Please report that "
-            "line. NBANALYTICS_TRACEBACK=1 shows where it comes from; it may show cells of your files as well."
+            f"Error: this is a bug in nbanalytics ({type(error).__name__} in {_place_of(error)}). Please report this "
+            "line. NBANALYTICS_TRACEBACK=1 shows where it comes from; it may also show cells of your files."
         )
         sys.exit(1)
 
@@ -110,7 +110,7 @@ def _place_of(error: BaseException) -> str:
 
 
 def _end_in_order() -> None:
-    """Let a command that is asked to end remove what it has half written, as an error lets it."""
+    """Remove half-written files when a signal ends a command, as after an error."""
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-#: Characters that steer a terminal, or turn the order of what stands there: none has a place in a table.
+#: Characters that control a terminal or reverse the text order: they are invalid in a table.
 CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\x{2028}-\x{202e}\x{2066}-\x{2069}]"
 _CONTROL = re.compile(re.sub(r"\\x\{(\w+)\}", lambda code: rf"\u{int(code[1], 16):04x}", CONTROL))
 _UNSEEN = re.compile(
@@ -16,7 +16,7 @@ _UNSEEN = re.compile(
 
 
 def has_control(text: str) -> bool:
-    r"""Whether a text has a character that steers a terminal; tabs and line ends are none.
+    r"""Whether a text has a character that controls a terminal; tabs and line ends do not count.
 
     Examples
     --------
@@ -27,7 +27,7 @@ def has_control(text: str) -> bool:
 
 
 def visible(text: str) -> str:
-    r"""Return a text that can be shown anywhere: what steers a terminal or is not seen stands there as an escape.
+    r"""Return a text that is safe to show: control characters and invisible characters become escapes.
 
     Examples
     --------
@@ -43,8 +43,8 @@ class NbanalyticsError(Exception):
     Attributes
     ----------
     what : str
-        What is wrong, how much of it, as a clause: ``"the key 'name' is missing"``. An error may also be given as one
-        text of whole sentences, which then stands here.
+        What is wrong and how often, as a clause: ``"the key 'name' is missing"``. If the error has one text of whole
+        sentences, this is the whole text.
     remedy : str
         What to do, as a sentence.
     where : str
@@ -66,7 +66,7 @@ class NbanalyticsError(Exception):
         self.where = where
 
     def __str__(self) -> str:
-        """Compose the message of the fields; what could steer a terminal stands there as an escape."""
+        """Build the message from the fields, with control characters as escapes."""
         said = f"{self.what}. {self.remedy}" if self.remedy else str(self.args[0])
         return visible(f"{self.where}: {said}" if self.where else said)
 
@@ -76,7 +76,7 @@ class DataError(NbanalyticsError):
 
 
 class LeakageError(DataError):
-    """A feature was not known yet at the prediction point."""
+    """A feature was not yet known at the prediction point."""
 
 
 class GradingError(NbanalyticsError):
@@ -84,7 +84,7 @@ class GradingError(NbanalyticsError):
 
 
 class DisclosureError(NbanalyticsError):
-    """Something was asked for that a release does not declare or may not show."""
+    """A release does not declare, or must not show, what was requested."""
 
 
 class ReleaseError(NbanalyticsError):
@@ -92,11 +92,11 @@ class ReleaseError(NbanalyticsError):
 
 
 class EstimationWarning(UserWarning):
-    """An estimate is missing or weak because the data behind it are too few."""
+    """An estimate is missing or imprecise because there are too few data."""
 
 
 def meant(word: str, known: Iterable[str], lead: str = "Known") -> str:
-    """Return the remedy for a name that means nothing: the one that it resembles, or all that there are.
+    """Return the remedy for an unknown name: the known name that it resembles, or all known names.
 
     Parameters
     ----------

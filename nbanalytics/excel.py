@@ -29,7 +29,7 @@ class SheetColumn:
     width : float, optional
         In characters; by default as wide as the content.
     number_format : str
-        Of cells that are no text, in Excel's notation.
+        Of cells that are not text, in Excel's notation.
     wrap : bool
         Whether long text is broken into lines.
     choices : tuple of str

@@ -1,8 +1,8 @@
 """Files and folders that are whole or not there, that only their owner can open, and that are gone when they should be.
 
 What is written stands under a hidden name beside its target until it is complete. A command that is killed leaves that
-name behind; the next one that touches the target removes it, or puts back what the killed one had moved away. A lock
-on each such file tells a killed command from one that still writes.
+name behind; the next one that touches the target removes it, or puts back what the killed one had moved away. A lock on
+each such file distinguishes a killed command from one that is still writing.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from nbanalytics.errors import GradingError, meant
 from nbanalytics.toml_files import OWN_NAME, Toml, packaged_toml, read_table
 
-#: The rule that decides "eligible" unless another is asked for.
+#: The rule that decides "eligible" by default.
 DEFAULT_RULE = "vocational"
 #: No basis for a grade because of absence: not a grade and not a fail.
 STRECK = "-"
@@ -20,7 +20,7 @@ _Versioned = TypeVar("_Versioned", "Scale", "Rule")
 
 @dataclass(frozen=True)
 class Scale:
-    """A grade scale: points by grade (lowest first), the passing grades, and marks that are no grades."""
+    """A grade scale: points by grade (lowest first), the passing grades, and marks that are not grades."""
 
     name: str
     points: Annotated[Mapping[str, float], Toml(filled=True)]

@@ -37,7 +37,7 @@ def wilson(successes: int, total: int, level: float = 0.95) -> tuple[float, floa
     [0.2553, 0.3662]
     """
     if not 0 <= successes <= total:
-        raise DataError(f"{successes} of {total} is no share. Give successes from 0 to the total.")
+        raise DataError(f"{successes} of {total} is not a share. Give successes from 0 to the total.")
     if total == 0:
         return nan, nan
     return score_interval(successes / total, total, level)
@@ -291,7 +291,9 @@ def mean_interval(mean: float, standard_error: float, freedom: float = inf, leve
 def checked_level(level: float) -> float:
     """Return a confidence level, refused unless it lies between 0 and 1."""
     if not 0 < level < 1:
-        raise DataError(f"A confidence level of {level:g} is no share. Give one between 0 and 1, such as 0.95.")
+        raise DataError(
+            f"A confidence level of {level:g} is not between 0 and 1. Give one between 0 and 1, such as 0.95."
+        )
     return level
 
 

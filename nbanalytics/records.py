@@ -93,7 +93,7 @@ class StudentRecords:
     declaration: Declaration = field(default_factory=Declaration)
 
     def __repr__(self) -> str:
-        """Tell whose records they are and which tables there are, and nothing of what stands in them."""
+        """Show the name of the records and the tables, but none of their content."""
         tables = ", ".join(
             f"{name} ({len(table):,})" if isinstance(nw.from_native(table), nw.DataFrame) else name
             for name, table in self.tables().items()
@@ -247,7 +247,7 @@ class StudentRecords:
 
 
 def _shape_faults(tables: dict[str, Any]) -> list[str]:
-    """Tell of columns that are missing, and of tables that cannot be joined, by what their schemas say."""
+    """Report missing columns, and tables that cannot be joined according to their schemas."""
     faults = []
     for name, frame in tables.items():
         present = frame.collect_schema().names()
@@ -266,7 +266,7 @@ def _shape_faults(tables: dict[str, Any]) -> list[str]:
 
 
 def _kinds_of_ids(tables: dict[str, Any]) -> list[str]:
-    """Tell of identifiers that are text in one table, or row, and numbers in another."""
+    """Report identifiers that are text in one table or row and numbers in another."""
     kinds: dict[str, list[str]] = {}
     for name, frame in tables.items():
         if "student_id" not in frame.collect_schema().names():
@@ -287,7 +287,7 @@ def _kinds_of_ids(tables: dict[str, Any]) -> list[str]:
 
 
 def _key_faults(name: str, frame: Any) -> list[str]:
-    """Tell of cells without a value, of rows with the same key, and of a required table without rows."""
+    """Report empty cells, rows with the same key, and a required table without rows."""
     table: Table = TABLES[name]
     key = list(table.key)
     filled = [*key, *(["cohort"] if name == "students" else [])]

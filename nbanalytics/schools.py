@@ -29,7 +29,7 @@ LIKE = "schools_like_these"
 ESTIMANDS = (THESE, LIKE)
 #: With fewer schools nothing is said of schools like these.
 MIN_SCHOOLS = 3
-#: Into so many parts students are divided where there is no formula and schools are taken as they are.
+#: Number of parts into which students are divided where there is no formula and schools are fixed.
 _PARTS = 50
 #: What rounding leaves of a variance of 0.
 _NO_VARIANCE = 1e-20
@@ -53,7 +53,7 @@ def estimand_of(schools: Any, estimand: str | None = None, stacklevel: int = 3) 
     Raises
     ------
     DataError
-        If there is no such estimand, or ``"schools_like_these"`` is asked for with fewer than three schools.
+        If there is no such estimand, or ``"schools_like_these"`` is used with fewer than three schools.
 
     Examples
     --------
@@ -70,11 +70,12 @@ def estimand_of(schools: Any, estimand: str | None = None, stacklevel: int = 3) 
     held = f"{number} {'school' if number == 1 else 'schools'}"
     if estimand == LIKE:
         raise DataError(
-            f"Nothing can be said of schools like these from {held}: {MIN_SCHOOLS} are needed. Add schools, or ask for "
+            f"Inference to schools like these is impossible from {held}: {MIN_SCHOOLS} are needed. Add schools, or "
+            "ask for "
             f"estimand={THESE!r}."
         )
     warnings.warn(
-        f"With {held} the intervals speak of other pupils of these schools, and not of schools like these. "
+        f"With {held} the intervals describe other pupils of these schools, and not schools like these. "
         f"For that add schools: {MIN_SCHOOLS} are needed.",
         EstimationWarning,
         stacklevel=stacklevel,

@@ -173,7 +173,7 @@ def test_rejected_rows_of_files_go_to_one_list_without_content(run, tmp_path):
     assert status == 1
     assert (tmp_path / "rejected.csv").read_text().splitlines() == [
         "file,row,column,reason",
-        "grades.txt,3,Mu,a cell that is no grade",
+        "grades.txt,3,Mu,a cell that is not a grade",
     ]
 
 

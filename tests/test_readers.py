@@ -151,7 +151,7 @@ def test_empty_lines_count_for_row_numbers_but_are_no_records(tmp_path: Path) ->
     report = check_records(folder(tmp_path, {"students.csv": STUDENTS, "grades.csv": grades}))
     file = report.files[1]
     assert (file.rows, file.read, file.rejected) == (2, 1, ((6, "grade: unknown grade 'Q'"),))
-    assert "3 empty rows are no records" in file.assumed
+    assert "3 empty rows were left out" in file.assumed
 
 
 def test_excel_tells_its_delimiter_and_quotes_hold_line_ends(tmp_path: Path) -> None:
@@ -479,7 +479,7 @@ def test_what_cannot_be_scanned_says_how_to_mend_it(tmp_path: Path) -> None:
     assert len(open_records(tmp_path / "p").grades) == 5
     with pytest.raises(DataError, match="only Parquet files can be scanned"):
         scan_records(tmp_path)
-    with pytest.raises(DataError, match="is no size"):
+    with pytest.raises(DataError, match="is not a size"):
         scan_records(tmp_path / "p", memory_limit="lots", check=False)
 
 

@@ -120,10 +120,10 @@ def test_schools_are_compared_by_their_students(fair):
 def test_two_schools_are_these_schools():
     data = made_data(schools=2)
     found = validate(data, {"points": logit("points")})
-    with pytest.warns(EstimationWarning, match="With 2 schools the intervals speak of other pupils of these schools"):
+    with pytest.warns(EstimationWarning, match="With 2 schools the intervals describe other pupils of these schools"):
         table = audit(found, data, by=["sex"]).table
     assert set(table["estimand"].dropna()) == {"these_schools"}
-    with pytest.raises(DataError, match="Nothing can be said of schools like these from 2 schools"):
+    with pytest.raises(DataError, match="Inference to schools like these is impossible from 2 schools"):
         audit(found, data, by=["sex"], estimand="schools_like_these")
 
 
@@ -238,7 +238,7 @@ def test_attributes_come_from_any_dataframe_and_numbers_meet_texts(fair):
 def test_one_school_only_is_said_and_its_students_vary(fair):
     data, found = fair
     alone = replace(found, table=found.table.assign(school_id="S1"))
-    with pytest.warns(EstimationWarning, match="With 1 school the intervals speak of other pupils"):
+    with pytest.warns(EstimationWarning, match="With 1 school the intervals describe other pupils"):
         table = audit(alone, data, by=["sex"], thresholds=[0.2], models=["logit"]).table
     known = table[table["value"].notna()]
     assert (known["low"] < known["high"]).all()

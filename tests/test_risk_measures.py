@@ -487,16 +487,16 @@ def test_differences_between_models_are_paired():
 def test_one_school_has_the_intervals_of_its_students():
     y, p = simulated(200)
     school = ["S1"] * 200
-    with pytest.warns(EstimationWarning, match="With 1 school the intervals speak of other pupils"):
+    with pytest.warns(EstimationWarning, match="With 1 school the intervals describe other pupils"):
         pd.testing.assert_frame_equal(measures(y, p, clusters=school, threshold=0.3), measures(y, p, threshold=0.3))
     models = {"a": p, "b": np.sqrt(p)}
-    with pytest.warns(EstimationWarning, match="With 1 school the intervals speak of other pupils"):
+    with pytest.warns(EstimationWarning, match="With 1 school the intervals describe other pupils"):
         pd.testing.assert_frame_equal(compare_models(y, models, clusters=school), compare_models(y, models))
-    with pytest.warns(EstimationWarning, match="With 1 school the intervals speak of other pupils"):
+    with pytest.warns(EstimationWarning, match="With 1 school the intervals describe other pupils"):
         pd.testing.assert_frame_equal(compare_auc(y, models, school), compare_auc(y, models))
-    with pytest.warns(EstimationWarning, match="With 1 school the intervals speak of other pupils"):
+    with pytest.warns(EstimationWarning, match="With 1 school the intervals describe other pupils"):
         pd.testing.assert_frame_equal(at_capacity(y, p, clusters=school), at_capacity(y, p))
-    with pytest.warns(EstimationWarning, match="With 1 school the intervals speak of other pupils"):
+    with pytest.warns(EstimationWarning, match="With 1 school the intervals describe other pupils"):
         pd.testing.assert_frame_equal(net_benefit_curve(y, p, clusters=school), net_benefit_curve(y, p))
 
 

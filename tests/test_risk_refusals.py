@@ -74,7 +74,7 @@ def table_for_models(n=60):
     ],
 )
 def test_a_level_is_a_share(measure, level):
-    with pytest.raises(DataError, match=rf"A confidence level of {level:g} is no share.*such as 0\.95"):
+    with pytest.raises(DataError, match=rf"A confidence level of {level:g} is not between 0 and 1.*such as 0\.95"):
         measure(level)
 
 

@@ -136,7 +136,7 @@ def test_faulty_rows_are_rejected_with_row_number_and_reason(tmp_path):
     assert "date in the identity number" in reasons[3]
     assert reasons[4] == "Datum: no date"
     assert "no layout is known" in reasons[5]
-    assert reasons[6] == "Mu: a cell that is no grade"
+    assert reasons[6] == "Mu: a cell that is not a grade"
     assert "cells than the layout" in reasons[7]
     assert found.report.read == 3
 

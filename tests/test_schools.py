@@ -131,7 +131,7 @@ def test_of_two_schools_nothing_is_said_of_schools_like_them():
         estimand_of(["a", "b", "a"], "schools_like_these")
     with pytest.raises(DataError, match="from 0 schools"):
         estimand_of(None, "schools_like_these")
-    with pytest.warns(EstimationWarning, match="With 1 school the intervals speak of other pupils of these schools"):
+    with pytest.warns(EstimationWarning, match="With 1 school the intervals describe other pupils of these schools"):
         assert estimand_of(["a", "a"]) == "these_schools"
     with pytest.raises(DataError, match="no estimand 'all'"):
         estimand_of(["a"], "all")

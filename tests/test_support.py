@@ -52,7 +52,7 @@ def test_faults_of_the_register_are_listed_with_row_and_remedy(tmp_path):
     )
     text = "\n".join(told)
     assert "begins before an earlier period of the same kind has ended (1 row: 3). End the earlier one" in text
-    assert "support ends before it starts (1 row: 4). Mend one of the dates." in text
+    assert "support ends before it starts (1 row: 4). Correct one of the dates." in text
     assert "unknown value (1 row: 5). Use one of universal, selective, indicated." in text
     assert "unknown value (1 row: 5). Use one of weekly, several_a_month, monthly." in text
     assert "begins before the student moved in (1 row: 6). Check start, and moved_in in students" in text

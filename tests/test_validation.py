@@ -60,8 +60,8 @@ CASES: dict[str, tuple[Mapping[str, str], list[str]]] = {
     "grade of another scale": (
         {"grades": GRADES + "P1,6VT,MA,MVG\n"},
         [
-            "grades.csv: column grade: grade 'MVG' is not of scale A-F (1 row: 6). It is of scale IG-MVG, which holds "
-            "for cohorts up to 2012: mend the cohort or the grade."
+            "grades.csv: column grade: grade 'MVG' is not of scale A-F (1 row: 6). It is of scale IG-MVG, which is valid "
+            "for cohorts up to 2012: correct the cohort or the grade."
         ],
     ),
     "unknown term": (
@@ -120,7 +120,7 @@ CASES: dict[str, tuple[Mapping[str, str], list[str]]] = {
             "students.csv: column cohort: out of range (1 row: 4). Write a number from 1990 to 2100.",
             "students.csv: column sex: unknown value 'X' (1 row: 3). Use one of girl, boy.",
             "students.csv: column birth_year: out of range (1 row: 4). Write a number from 1950 to 2100.",
-            "grades.csv: column student_id: the student's row in students is faulty (2 rows: 4, 5). Mend it there.",
+            "grades.csv: column student_id: the student's row in students is faulty (2 rows: 4, 5). Correct it there.",
         ],
     ),
     "absence": (
@@ -140,19 +140,19 @@ CASES: dict[str, tuple[Mapping[str, str], list[str]]] = {
         [
             "support.csv: column start: not a date (1 row: 2). Write it as yyyy-mm-dd.",
             "support.csv: column level: unknown value (1 row: 2). Use one of universal, selective, indicated.",
-            "support.csv: column end: support ends before it starts (1 row: 3). Mend one of the dates.",
+            "support.csv: column end: support ends before it starts (1 row: 3). Correct one of the dates.",
         ],
     ),
     "moved out before moved in": (
         {"students": "student_id,cohort,moved_in,moved_out\nP1,2018,7HT,6VT\nP2,2018,,\n"},
         [
             "students.csv: column moved_out: moved out before moved in (1 row: 2). "
-            "moved_in is the first term here, moved_out the last: mend one of them.",
+            "moved_in is the first term here, moved_out the last: correct one of them.",
             "grades.csv: column term: grades from before the student moved in (1 row: 2). "
             "Check moved_in in students; the grades are kept.",
             "grades.csv: column term: grades from after the student moved out (1 row: 3). "
             "Check moved_out in students; the grades are kept.",
-            "grades.csv: column student_id: the student's row in students is faulty (2 rows: 2, 3). Mend it there.",
+            "grades.csv: column student_id: the student's row in students is faulty (2 rows: 2, 3). Correct it there.",
         ],
     ),
     "ragged rows": (
@@ -216,7 +216,7 @@ CASES: dict[str, tuple[Mapping[str, str], list[str]]] = {
     "unknown subject column": (
         {"grades": "student_id,term,SV,Matematk,Klass\nP1,6VT,C,f,9A\n"},
         [
-            "grades.csv: the column 'Matematk' is no known subject, but holds grades. "
+            "grades.csv: the column 'Matematk' is not a known subject, but has grades. "
             "Rename the column, or declare the subject as [subject.CODE] in records.toml.",
             "grades.csv: the column 'Klass' is not known and was left out.",
         ],

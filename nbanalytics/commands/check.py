@@ -1,4 +1,4 @@
-"""``nbanalytics check``: what files hold, and every fault in them."""
+"""``nbanalytics check``: what files contain, and every fault in them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from nbanalytics.commands.terminal import show, waiting
 def check(
     paths: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="PATH", help="Folders of records, or files as a municipality has them; or a folder of these."
-        ),
+        typer.Argument(metavar="PATH", help="Folders of records, municipal files, or a folder of such files."),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
     rejected: Annotated[
@@ -24,18 +22,20 @@ def check(
     ] = None,
     key: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Key file of pseudonyms; without one a key is drawn and thrown away."),
+        typer.Option(
+            metavar="FILE", help="Key file of pseudonyms; without it a random key is used once and discarded."
+        ),
     ] = None,
     mapping: Annotated[
-        Path | None, typer.Option(metavar="FILE.toml", help="Which columns of an absence list mean what.")
+        Path | None, typer.Option(metavar="FILE.toml", help="Meaning of the columns of an absence list.")
     ] = None,
     suggest: Annotated[
-        bool, typer.Option("--suggest", help="Print a draft of that mapping, made of the list itself.")
+        bool, typer.Option("--suggest", help="Print a draft of that mapping, made from the list.")
     ] = False,
 ) -> None:
-    """Tell what the files hold: every fault with its rows and remedy, what was assumed, what is missing.
+    """Report what the files contain: every fault with its rows and remedy, what was assumed, what is missing.
 
-    Exit status: 0 clean, 1 usable with remarks, 2 cannot be used. A path that does not exist gives 1 and a message.
+    Exit status: 0 clean, 1 usable with remarks, 2 unusable. A path that does not exist gives 1 and a message.
 
     Example: nbanalytics check my-records --rejected rejected.csv
     """

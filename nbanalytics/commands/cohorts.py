@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 def cohorts(
     path: RecordsPath,
     cohort: Annotated[
-        int | None, typer.Option(metavar="YEAR", help="Year in which the cohort leaves; by default all.")
+        int | None, typer.Option(metavar="YEAR", help="Leaving year of the cohort; by default all.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One object, or a list of one for each cohort.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="JSON: one object with --cohort, else a list with one object per cohort.")
+    ] = False,
 ) -> None:
     """Count the six groups of a cohort, the subgroups of group 6, and who has no group and why.
 

@@ -18,7 +18,7 @@ def explore(
 ) -> None:
     """Explore records: year 6 against year 9, student by student. On this machine only, behind a token.
 
-    It runs until it is interrupted (Ctrl+C).
+    Runs until interrupted (Ctrl+C).
 
     Example: nbanalytics explore my-records --open
     """

@@ -12,9 +12,7 @@ from nbanalytics.commands.terminal import Language, tell, waiting
 
 def export(
     release: Annotated[Path, typer.Argument(metavar="RELEASE", help="Folder of a release.")],
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Folder to write; an older site there is replaced whole.")
-    ],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write; an older site there is replaced.")],
     lang: Annotated[Language, typer.Option(help="Language of the pages.")] = Language.SV,
 ) -> None:
     """Write the dashboards as plain files, for any web server, a folder or an e-mail: no kernel, the same filters.

@@ -23,16 +23,16 @@ def handover(
     out: Annotated[Path, typer.Option(metavar="FILE.xlsx", help="Excel file to write; only its owner may read it.")],
     start: Annotated[str, typer.Option("--from", metavar="TERM", help="Last term of the stage: 6VT, or 9VT.")] = "6VT",
     cohort: Annotated[
-        int | None, typer.Option(metavar="YEAR", help="Year in which the cohort leaves; by default the latest.")
+        int | None, typer.Option(metavar="YEAR", help="Leaving year of the cohort; by default the latest.")
     ] = None,
     policy: Annotated[
-        Path | None, typer.Option(metavar="FILE.toml", help="A policy that is stricter than the default.")
+        Path | None, typer.Option(metavar="FILE.toml", help="Disclosure policy, stricter than the default.")
     ] = None,
     lang: Annotated[Language, typer.Option(help="Language of the list.")] = Language.SV,
 ) -> None:
-    """List who carries support over a change of school, who loses it, and who is known to nobody.
+    """List students whose support continues, ends or is missing at a change of school.
 
-    The list names students by their identifiers and is for the staff concerned. The summary printed here is protected.
+    The list identifies students and is for the staff concerned. The printed summary is protected.
 
     Example: nbanalytics handover my-records --from 6VT --out list.xlsx
     """
@@ -51,11 +51,11 @@ def handover(
         summary = protected_summary(result, chosen)
     write_list(result, out, lang.value)
     show(_text(summary, lang.value))
-    tell(f"{len(result.receiving_list())} of {result.students} students in {out}; keep it among the staff concerned")
+    tell(f"{len(result.receiving_list())} of {result.students} students in {out}; only for the staff concerned")
 
 
 def protected_summary(result: Handover, policy: Policy) -> pd.DataFrame:
-    """Count students by school and status, with what must not be known hidden.
+    """Count students by school and status, with unsafe counts hidden.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def _secret(counts: Any, statuses: list[str], policy: Policy) -> Any:
     unfavourable = np.isin(statuses, ("known_to_nobody", "lost")).reshape(1, 1, 1, 1, -1)
     total = counts[..., :1]
     hidden, guarded = primary(counts, [total], [Line(total, axis=4, unfavourable=unfavourable)], policy)
-    # The total of a line is no outcome of it.
+    # The total of a line is not one of its outcomes.
     few = (counts > 0) & (counts < policy.min_group)
     hidden[..., 0], guarded[..., 0] = few[..., 0], few[..., 0]
     builder = SystemBuilder()

@@ -1,4 +1,4 @@
-"""``nbanalytics import``: records made of a municipality's files."""
+"""``nbanalytics import``: records from a municipality's files."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ def import_files(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH", help="Grade files and absence lists, or their folder.")
     ],
-    key: Annotated[Path, typer.Option(metavar="FILE", help="Key file of pseudonyms; made if it is missing. Keep it.")],
+    key: Annotated[Path, typer.Option(metavar="FILE", help="Key file of pseudonyms; created if missing. Keep it.")],
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Folder of records to write; older records there are replaced whole.")
+        Path, typer.Option(metavar="FOLDER", help="Folder of records to write; older records there are replaced.")
     ],
     mapping: Annotated[
-        Path | None, typer.Option(metavar="FILE.toml", help="Which columns of an absence list mean what.")
+        Path | None, typer.Option(metavar="FILE.toml", help="Meaning of the columns of an absence list.")
     ] = None,
 ) -> None:
-    """Make a folder of records from a municipality's files; identity numbers become pseudonyms on the way in.
+    """Convert a municipality's files to a folder of records; identity numbers become pseudonyms.
 
-    What each file is, is found by its content; 'nbanalytics check' tells beforehand what would be read of it.
+    The format of each file is recognised by its content; 'nbanalytics check' shows beforehand what would be read.
 
     Example: nbanalytics import year6-2015.txt year9-2018.txt absence.xlsx --key our.key --out my-records
     """

@@ -14,28 +14,29 @@ from nbanalytics.errors import ReleaseError
 def release(
     path: RecordsPath,
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Folder of the release; an older release there is replaced whole.")
+        Path, typer.Option(metavar="FOLDER", help="Folder of the release; an older release there is replaced.")
     ],
-    title: Annotated[str | None, typer.Option(help="Title; by default made of the records' name.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title; by default made from the records' name.")] = None,
     created: Annotated[str | None, typer.Option(metavar="DATE", help="Date as YYYY-MM-DD; by default today.")] = None,
     policy: Annotated[
-        Path | None, typer.Option(metavar="FILE.toml", help="A policy that is stricter than the default.")
+        Path | None, typer.Option(metavar="FILE.toml", help="Disclosure policy, stricter than the default.")
     ] = None,
     declare: Annotated[
         Path | None, typer.Option(metavar="FILE.toml", help="Filters, tables and measures; by default all.")
     ] = None,
-    known: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Counts that are public already.")] = None,
+    known: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Counts that are already public.")] = None,
     ledger: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What was published before; made if missing.")
+        Path | None, typer.Option(metavar="FILE", help="What was published before; created if missing.")
     ] = None,
     round_: Annotated[bool, typer.Option("--round", help="Round small counts instead of hiding them.")] = False,
     key: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Key file of --round; by default beside the ledger.")
     ] = None,
 ) -> None:
-    """Make the closed set of protected tables that the board's dashboards read; written only if an attack fails.
+    """Build the protected tables that the board's dashboards read; written only if an attack on them fails.
 
-    docs/disclosure.md tells what is hidden and why, and the form of the files; docs/rounding.md tells of --round.
+    docs/disclosure.md describes what is hidden and why, and the format of the files; docs/rounding.md describes
+    --round.
 
     Example: nbanalytics release my-records --out my-release --ledger releases.ledger
     """
@@ -48,7 +49,7 @@ def release(
     from nbanalytics.release.report import ReleaseReport
 
     if key is not None and not round_:
-        raise ReleaseError("--key is the key of the rounding. Give --round with it, or leave it out.")
+        raise ReleaseError("--key is the key of the rounding and needs --round. Add --round, or leave --key out.")
     refuse_other_folder(out)
     refuse_in_public(out, ledger, key)
     chosen = read_policy(policy) if policy is not None else Policy()

@@ -21,17 +21,18 @@ def serve(
     ] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the gallery in the browser.")] = False,
     address: Annotated[
-        str, typer.Option(metavar="IP", help="IP address to listen on; with others a token is asked for.")
+        str, typer.Option(metavar="IP", help="IP address to listen on; other addresses than 127.0.0.1 need a token.")
     ] = LOOPBACK,
     name: Annotated[
-        list[str] | None, typer.Option(metavar="HOST", help="Host that a proxy answers to, such as skola.example.")
+        list[str] | None,
+        typer.Option(metavar="HOST", help="Host name that the proxy answers to, such as skola.example."),
     ] = None,
     base_url: Annotated[str, typer.Option(metavar="PATH", help="Path under which a proxy passes requests on.")] = "/",
     public: Annotated[bool, typer.Option("--public", help="No token; only if an attack on the release fails.")] = False,
 ) -> None:
-    """Serve the dashboards of a release, to this machine or behind a proxy; others need the token that is told.
+    """Serve the dashboards of a release on this machine or behind a proxy; other machines need a token.
 
-    It runs until it is interrupted (Ctrl+C); docs/serving.md tells how to put it behind a proxy.
+    Runs until interrupted (Ctrl+C). docs/serving.md describes how to put it behind a proxy.
 
     Example: nbanalytics serve my-release --open
     """

@@ -1,4 +1,4 @@
-"""``nbanalytics simulate``: a synthetic municipality to try things on."""
+"""``nbanalytics simulate``: a synthetic municipality to try things out on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def simulate(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="New, empty, or an older synthetic municipality.")],
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same bytes.")] = None,
 ) -> None:
-    """Write a synthetic municipality whose truth is known.
+    """Write the records of a synthetic municipality whose true parameters are known.
 
     Example: nbanalytics simulate --out my-sample --seed 1
     """
@@ -25,7 +25,7 @@ def simulate(
     held = sum(1 for _ in out.iterdir()) if out.is_dir() else 0
     if held and not read_declaration(out / DECLARATION_FILE).synthetic:
         raise DataError(
-            f"The folder {out} holds {held} files and no synthetic municipality, so nothing was written. "
+            f"The folder {out} has {held} files and is not a synthetic municipality, so nothing was written. "
             "Give a new or empty folder."
         )
     with waiting("simulating a municipality"):

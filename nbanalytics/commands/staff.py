@@ -18,7 +18,7 @@ def staff(
 ) -> None:
     """Show hand-over and support of records to the staff concerned. On this machine only, behind a token.
 
-    It runs until it is interrupted (Ctrl+C).
+    Runs until interrupted (Ctrl+C).
 
     Example: nbanalytics staff my-records --open
     """

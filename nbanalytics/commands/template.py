@@ -24,7 +24,9 @@ def template(
     from nbanalytics.municipal.baseline_form import write_template
 
     if out.exists():
-        raise DataError(f"{out.name} exists and may be filled in, so it is left as it is. Give the name of a new file.")
+        raise DataError(
+            f"{out.name} exists and may be filled in, so it was not overwritten. Give the name of a new file."
+        )
     refuse_other_names(out)
     write_template(out, school, rows)
     tell(f"{rows} rows to fill in; read it back with 'nbanalytics check {out.name}'")

@@ -1,4 +1,4 @@
-"""What commands say to the person at the terminal, apart from their result."""
+"""Messages of commands at the terminal, apart from their result."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Language(StrEnum):
 
 
 def show(result: str) -> None:
-    """Write a result to the output; what could steer a terminal stands there as an escape."""
+    """Write a result to the output, with control characters as escapes."""
     typer.echo(visible(result))
 
 
 def tell(words: str) -> None:
-    """Say something to the person at the terminal, apart from the result."""
+    """Print a message to the error output, with control characters as escapes."""
     typer.echo(visible(words), err=True)
 
 
 @contextmanager
 def waiting(doing: str) -> Iterator[Any]:
-    """Show what is being done and for how long, on a terminal only; yields a function that names the next step."""
+    """Show the current step and its duration, on a terminal only; yields a function that names the next step."""
     from tqdm import tqdm
 
     done = Event()
@@ -57,7 +57,7 @@ def waiting(doing: str) -> Iterator[Any]:
             clock.join()
 
 
-#: What DuckDB may take of a national register at once; the rest waits on disk, and a laptop stays usable.
+#: Memory limit of DuckDB for a national register; the rest stays on disk.
 MEMORY = "600MB"
 RecordsPath = Annotated[
     Path, typer.Argument(metavar="RECORDS", help="Folder of records (CSV, Parquet or Excel); see docs/records.md.")
@@ -65,7 +65,7 @@ RecordsPath = Annotated[
 
 
 def opened(path: Path) -> StudentRecords:
-    """Open a folder of records, of any size, saying so at the terminal."""
+    """Open a folder of records of any size and show progress at the terminal."""
     from nbanalytics.readers import open_records
 
     with waiting("reading records"):

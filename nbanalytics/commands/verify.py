@@ -1,4 +1,4 @@
-"""``nbanalytics verify``: attack published releases with nothing but what is in their folders."""
+"""``nbanalytics verify``: attack published releases with only what is in their folders."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ def verify(
     seconds: Annotated[
         float,
         typer.Option(
-            min=0.0, metavar="SECONDS", help="How long to look for tables that show hidden counts to be open."
+            min=0.0, metavar="SECONDS", help="How long to search for tables that show that hidden counts are open."
         ),
     ] = 60.0,
     replay: Annotated[
-        bool, typer.Option("--replay", help="Only add up the witnesses that each was published with; no solver.")
+        bool,
+        typer.Option("--replay", help="Only add up the witnesses that each release was published with; no solver."),
     ] = False,
 ) -> None:
-    """Tell what an outsider can compute of the hidden cells of one or more releases, taken together.
+    """Report what an outsider can compute about the hidden cells of one or more releases, taken together.
 
-    Exit status: 0 if nothing was found, 1 if there are weaknesses or a folder is no release as it was published.
+    Exit status: 0 if nothing was found, 1 if there are weaknesses or a folder is not a release as it was published.
 
-    With --replay it is 1 if a witness is no possible table, or a hidden count has none.
+    With --replay: 1 if a witness is not a possible table, or a hidden count has none.
 
     Example: nbanalytics verify my-release
     """

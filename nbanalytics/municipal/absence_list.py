@@ -52,7 +52,7 @@ _IDENTITY_FAULTS = (
 )
 #: What to do about a row that the list itself has wrong.
 _CORRECT = "Correct the row in the school system, or in the list."
-#: With fewer numbers than this, all of them at most 1, nobody can tell 0.5 from 0.5 %.
+#: With fewer numbers than this, all of them at most 1, 0.5 and 0.5 % cannot be distinguished.
 _TELLING = 10
 #: How far a total may be from its parts, which are rounded.
 _ROUNDING = 0.11
@@ -141,7 +141,7 @@ def set_values(
                 fatal(
                     "absence.unit_unclear",
                     file,
-                    "all numbers are at most 1, and too few to tell what they mean",
+                    "all numbers are at most 1, and too few to decide whether they are fractions or per cent",
                     remedy,
                 )
             )
@@ -157,7 +157,7 @@ def set_values(
 
 
 def _complete(readings: list[Reading]) -> list[str]:
-    """Find the part that a total tells; a pupil who was absent for more than the whole term is a fault."""
+    """Find the part that follows from a total; a pupil who was absent for more than the whole term is a fault."""
     derived = 0
     for values, reading in ((reading.values, reading) for reading in readings if not reading.fault):
         valid, invalid, total = (values.get(role) for role in MEASURES)
@@ -204,7 +204,7 @@ __all__ = ["FORMAT", "matches", "read_absence_list", "suggest_mapping"]
 FORMAT = "absence-list"
 _NO_CLASS = RowFault(
     "absence.no_class",
-    "no class that tells the year",
+    "no class that gives the year",
     "Say in the mapping which column has the class, or the term of the whole list.",
 )
 _NO_TERM = RowFault("absence.no_term", "no term", _CORRECT)
@@ -221,7 +221,7 @@ def matches(path: Path, head: bytes) -> bool:
     try:
         said, _ = _mapping(path, None)
     except DataError:
-        # Whoever has laid a mapping beside the file takes it for a list, and wants to know what is wrong with it.
+        # A mapping beside the file shows that the user takes it for a list and wants to know what is wrong.
         return True
     sheets = [sort_rows(grid, said) for grid in grids]
     return any(sheet.columns and (sheet.pupils or not said.by_number) for sheet in sheets)
@@ -254,9 +254,9 @@ def read_absence_list(
     Returns
     -------
     FileRead
-        ``tables["absence"]`` has ``student_id, term, valid, invalid`` in per cent (and ``total`` where the list tells
-        no more than that). There is no table where the list cannot be used; then the report has a fault that says why.
-        Rows are all rows with content; those that are no pupils are rejected as "not data" with their kind.
+        ``tables["absence"]`` has ``student_id, term, valid, invalid`` in per cent (and ``total`` where the list has
+        only that). There is no table where the list cannot be used; then the report has a fault that says why. Rows are
+        all rows with content; those that are not pupils are rejected as "not data" with their kind.
 
     Raises
     ------
@@ -280,7 +280,7 @@ def read_absence_list(
     said, assumed = _mapping(path, mapping)
     grids = [grid for grid in read_grids(path, known_cells) if not said.sheet or grid.sheet == said.sheet]
     if not grids:
-        raise DataError(f"{path.name} has no sheet of the name that the mapping says", "Mend sheet in [file].")
+        raise DataError(f"{path.name} has no sheet with the name in the mapping", "Correct sheet in [file].")
     sheets = [sort_rows(grid, said) for grid in grids]
     readings = [
         Reading(pupil, number) for number, sheet in enumerate(sheets) if sheet.columns for pupil in sheet.pupils
@@ -372,8 +372,8 @@ def _set_terms(readings: list[Reading], term: str, declared: tuple[str, ...]) ->
 def _term_faults(file: str, readings: list[Reading]) -> Iterator[Finding]:
     faults = Counter(reading.fault for reading in readings)
     if faults[_NO_TERM]:
-        remedy = 'Say term = "7HT" in the mapping, under [file] (or term_column = the column that tells it).'
-        yield fatal("absence.no_term", file, "the list does not say which term it is of", remedy, "term")
+        remedy = 'Set term = "7HT" in the mapping, under [file] (or term_column = the column with the term).'
+        yield fatal("absence.no_term", file, "the list does not give its term", remedy, "term")
     elif faults[_NO_CLASS] == len(readings) > 0:
         remedy = 'Say term = "7HT" in the mapping, under [file], or which column has the class.'
         yield fatal("absence.no_class", file, "the list tells the season but no class, and so no year", remedy, "term")
@@ -443,7 +443,7 @@ def _told(sheets: list[Sorted], kinds: Counter[str]) -> list[str]:
         # Names are those of the mapping or of the list of known names: no cell of a pupil can be among them.
         told += [f"column {name!r} is {role}" for role, name in columns.names.items() if not re.search(r"\d{6}", name)]
     if kinds:
-        told.append("rows that are no data: " + ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common()))
+        told.append("rows that are not data: " + ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common()))
     carried, moved = sum(sheet.carried for sheet in sheets), sum(sheet.moved for sheet in sheets)
     told += [f"{carried:,} empty cells of the class mean the class above"] if carried else []
     return told + ([f"the columns change places {moved:,} times"] if moved else [])

@@ -47,7 +47,7 @@ class ListMapping:
 
     @property
     def by_number(self) -> bool:
-        """Whether no column is told by its name, so that no header is needed."""
+        """Whether no column is identified by its name, so that no header is needed."""
         return bool(self.columns) and all(isinstance(column, int) for column in self.columns.values())
 
 
@@ -293,7 +293,7 @@ def year_of(school_class: str) -> int | None:
 
 
 def period_of(text: str) -> str:
-    """Return the season (HT or VT), or the whole term, that a text tells; empty if it tells none or several.
+    """Return the season (HT or VT), or the whole term, in a text; empty if it has none or several.
 
     Examples
     --------
@@ -327,7 +327,7 @@ def _season(start: date, end: date) -> str:
 
 
 def _kind(texts: Cells, told: str, has_measure: bool) -> tuple[str, str]:
-    """Return what a row without a pupil is, and the class or period that it tells; empty if it may be a pupil."""
+    """Return the kind of a row without a pupil, and its class or period; empty if it may be a pupil."""
     named = re.match(r"([^\W\d_]+)\s*[:.]?\s*(.*)", texts[0])
     if named and named.group(1).casefold() in row_words("section") and not has_measure:
         return "section row", named.group(2) or (texts[1] if len(texts) > 1 else "")
@@ -367,7 +367,7 @@ def _headers(
             continue
         columns, below = find_columns(row, mapping), rows[place + 1] if place + 1 < len(rows) else []
         if any(below) and not any(is_identity(cell) for cell in below) and not find_columns(below, mapping):
-            # "Frånvaro" above "Giltig" and "Ogiltig" is no total.
+            # "Frånvaro" above "Giltig" and "Ogiltig" is not a total.
             both = find_columns(joined(grid.rows[place], below), mapping)
             if both is not None and len(both.places) > (len(columns.places) if columns else 0):
                 taken = place + 1
@@ -386,7 +386,7 @@ def _filled_merges(grid: Grid) -> list[Cells]:
     for (top, left), (bottom, _) in grid.merged:
         if top < len(rows) and left < len(rows[top]) and rows[top][left]:
             for place in range(top + 1, min(bottom + 1, len(rows))):
-                # Rows that are otherwise empty are no pupils, however far the merge goes.
+                # Rows that are otherwise empty are not pupils, however far the merge goes.
                 if any(rows[place]) and not rows[place][left]:
                     rows[place][left] = rows[top][left]
     return rows

@@ -25,7 +25,7 @@ from nbanalytics.readers.words import read_number
 
 _MEANS = {
     "student": "identity number",
-    "class": "class, which tells the year",
+    "class": "class, which gives the year",
     "valid": "valid absence",
     "invalid": "invalid absence",
     "total": "valid and invalid together",
@@ -38,7 +38,7 @@ _TELLING = ("frånv", "närv", "giltig", "pers", "procent", "%", "klass", "termi
 def suggest_mapping(path: str | Path) -> str:
     r"""Draft the TOML mapping of an absence list, with comments that say what was found and what was not.
 
-    A column whose name might be a pupil's is told by its number.
+    A column whose name might be a pupil's is given by its number.
 
     Parameters
     ----------
@@ -61,13 +61,13 @@ def suggest_mapping(path: str | Path) -> str:
     >>> file = Path(tempfile.mkdtemp()) / "list.csv"
     >>> _ = file.write_text("Personnummer;Klass;Giltig\n20040101-1236;7A;12\n", encoding="utf-8")
     >>> print(suggest_mapping(file))  # doctest: +ELLIPSIS
-    # The columns of the absence list list.csv, as far as they could be told. Look it through.
+    # The columns of the absence list list.csv, as far as they could be recognised. Look it through.
     ...
     """
     path = Path(path)
     grids = [grid for grid in read_grids(path, known_cells) if grid.filled_rows()]
     grid, rows = _best(grids)
-    lines = [f"# The columns of the absence list {path.name}, as far as they could be told. Look it through."]
+    lines = [f"# The columns of the absence list {path.name}, as far as they could be recognised. Look it through."]
     lines += [f"# Save it as {path.stem}.toml beside the list.", "", "[columns]"]
     header, places = _places(grid, rows)
     for role in ROLES[:-1]:
@@ -159,9 +159,9 @@ def _file_lines(grid: Grid, rows: Sorted, header: Cells, places: dict[str, int],
     if "term" in places:
         lines.append(f"term_column = {_column(header, places['term'])}")
     elif periods and "" not in periods and None not in years:
-        lines.append(f"# the period in the list says {', '.join(sorted(periods))}, and the classes tell the year")
+        lines.append(f"# the period in the list says {', '.join(sorted(periods))}, and the classes give the year")
         lines.append('# term = "7HT"  # needed only if that is wrong')
     else:
-        lines.append('# term = "7HT"  # NEEDED, without the first #: the list does not tell its term')
+        lines.append('# term = "7HT"  # NEEDED, without the first #: the list does not give its term')
     lines.append('# percent = "0-100"  # or "0-1" if 0.125 means 12.5 %; needed only where it cannot be told')
     return lines

@@ -128,7 +128,7 @@ def read_baseline_form(path: str | Path, *, key: Key | None = None) -> FileRead:
     Raises
     ------
     DataError
-        If the file is no workbook, a damaged or a far too large one, or has no such form.
+        If the file is not a workbook, is damaged or far too large, or does not have the form.
 
     Examples
     --------

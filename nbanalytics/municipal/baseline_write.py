@@ -91,7 +91,7 @@ FIELDS: tuple[Field, ...] = (
 )
 #: Columns of the table, in order.
 COLUMNS = (*(field.name for field in FIELDS if field.kind != "comment"), DECLARED)
-#: Columns without which the sheet is no such form.
+#: Columns that the form must have.
 NEEDED = ("school", "list_number", "year")
 
 _WRONG: dict[FormKind, tuple[str, str]] = {
@@ -125,7 +125,7 @@ def field_of(heading: str) -> Field | None:
 
 
 def understood(cell: Any, kind: FormKind) -> Any | None:
-    """Return what a cell that is neither empty nor ``x`` means, or None if it means nothing there.
+    """Return the meaning of a cell that is neither empty nor ``x``, or None if it is invalid there.
 
     Examples
     --------
@@ -216,7 +216,7 @@ def write_template(path: str | Path, school: str | None = None, rows: int = 40) 
     if not 1 <= rows <= MOST_ROWS:
         raise DataError(f"A form has 1 to {MOST_ROWS:,} rows, not {rows:,}", "Choose another number.")
     if school is not None and (understood(school, "text") != school or not school or school.casefold() == MISSING):
-        raise DataError("The school's name is empty, too long or has characters that no name has", "Mend it.")
+        raise DataError("The school's name is empty, too long or has invalid characters", "Correct it.")
     _write(path, [{"school": school, "list_number": str(number)} for number in range(1, rows + 1)], private=False)
 
 
@@ -238,7 +238,7 @@ def write_form(table: pd.DataFrame, path: str | Path) -> None:
     absent = [name for name in COLUMNS if name not in table.columns]
     if absent or len(table) > MOST_ROWS:
         what = f"has no column {', '.join(absent)}" if absent else f"has more than {MOST_ROWS:,} rows"
-        raise DataError(f"The baseline table {what}", "Mend the table.")
+        raise DataError(f"The baseline table {what}", "Correct the table.")
     rows = [_answers(place, row) for place, row in enumerate(table[list(COLUMNS)].to_dict("records"), start=1)]
     _write(path, rows, private=True)
 
@@ -258,8 +258,8 @@ def _answers(place: int, row: dict[Any, Any]) -> dict[str, Any]:
         same = (not given) if means is None else (means == value and cell != MISSING)
         if not same:
             raise DataError(
-                f"Column {field.name}: a value would not read back as it is (row {place} of the table)",
-                "Mend it, or leave it missing.",
+                f"Column {field.name}: a value would be read back differently (row {place} of the table)",
+                "Correct it, or leave it missing.",
             )
     if not set(answers) - {"school", "list_number"} or answers.get("list_number", MISSING) == MISSING:
         raise DataError(
@@ -282,7 +282,7 @@ def _cell(value: Any, field: Field) -> Any:
             return int(value) if value == int(value) else value
         return float(value) if field.kind == "percent" else str(value)
     except (TypeError, ValueError, OverflowError):
-        return str(value)  # it will not read back as it is, which is then told
+        return str(value)  # it would be read back differently, which is then reported
 
 
 def _empty(value: Any) -> bool:

@@ -56,7 +56,7 @@ def import_files(paths: Sequence[Path], key: Path, out: Path, mapping: Path | No
     Returns
     -------
     list of str
-        What a person wants to be told.
+        Lines to show to the user.
 
     Raises
     ------

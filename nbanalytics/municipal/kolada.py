@@ -30,7 +30,7 @@ _CHUNK = 65_536
 
 
 class _FaultOfTheMoment(Exception):
-    """A try failed in a way that another try may mend, perhaps after the seconds that the service asks for."""
+    """An attempt failed, but another may succeed, perhaps after the seconds that the service requests."""
 
     def __init__(self, what: str, wait: float = 0.0) -> None:
         super().__init__(what)
@@ -77,7 +77,7 @@ class Pages:
     timeout : float
         Seconds for one try, the reading of the page included.
     tries : int
-        How often a page is asked for before it is given up.
+        How often a page is requested before giving up.
     sleep, clock
         How to wait and what time it is: tests bring their own.
     remarks : list of str
@@ -136,9 +136,9 @@ class Pages:
         while following is not None:
             if following in seen or len(seen) >= MOST_PAGES:
                 raise DataError(
-                    f"The pages of {_host(url)} do not end: after {len(seen)} of them the next is one that was there "
-                    "already, or there are too many",
-                    "Nothing of it is used; ask for less, or tell the service.",
+                    f"The pages of {_host(url)} do not end: after {len(seen)} pages the next is a repeated one, or "
+                    "there are too many",
+                    "Nothing was used; request less, or report it to the service.",
                 )
             seen.add(following)
             page = self._page(following)
@@ -153,7 +153,7 @@ class Pages:
         if link is None or link == "":
             return None
         if not isinstance(link, str):
-            raise DataError(f"{_host(current)} names a next page that is no text", "Tell the service.")
+            raise DataError(f"{_host(current)} gives a next page that is not text", "Report it to the service.")
         try:
             absolute = urljoin(current, link)
             same = _host(absolute) == _host(self.base_url)
@@ -226,7 +226,7 @@ class Pages:
             found = content["url"] == url and isinstance(content["values"], list)
             return (float(content["fetched"]), content["values"]) if found else None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return None  # nothing stored, or nothing that can be trusted: it is asked for again
+            return None  # nothing stored, or nothing that can be trusted: it is requested again
 
     def _store(self, url: str, values: list[Any]) -> None:
         if self.cache is None:
@@ -295,7 +295,7 @@ class Kolada:
     timeout : float
         Seconds for one try of one page.
     tries : int
-        How often a page is asked for. Between the tries the client waits about 0.5, 1, 2, … seconds, at most 30.
+        How often a page is requested. Between the tries the client waits about 0.5, 1, 2, … seconds, at most 30.
     sleep, clock
         How to wait, and what time it is.
 
@@ -431,7 +431,7 @@ class Kolada:
     def _values(self, path: str) -> list[dict[str, Any]]:
         values = self._pages.values(f"{quote(path, safe='/,')}?per_page={_PER_PAGE}")
         if not all(isinstance(entry, dict) for entry in values):
-            raise _strange("an entry that is no object")
+            raise _strange("an entry that is not an object")
         return values
 
 
@@ -441,7 +441,7 @@ def _rows(entry: dict[str, Any]) -> list[tuple[Any, ...]]:
     if isinstance(period, str) and period.isdecimal() and len(period) == 4:
         period = int(period)
     if not isinstance(period, int) or isinstance(period, bool) or not 1900 <= period <= 2200:
-        raise _strange("a period that is no year")
+        raise _strange("a period that is not a year")
     if not isinstance(cells, list):
         raise _strange("an entry without a list of values")
     rows: list[tuple[Any, ...]] = []
@@ -461,7 +461,7 @@ def _number(value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
-        raise _strange("a value that is no number")
+        raise _strange("a value that is not a number")
     return float(value)
 
 
@@ -483,7 +483,7 @@ def _identifiers(given: Iterable[str], form: str, what: str) -> list[str]:
     wrong = [identifier for identifier in asked if not re.fullmatch(form, identifier, re.ASCII)]
     if wrong or not asked:
         shown = f"{wrong[0][:20]!r} is not {what}" if wrong else f"The list is empty; it needs {what}"
-        raise DataError(shown, "Correct the list of what is asked for.")
+        raise DataError(shown, "Correct the requested list.")
     return asked
 
 

@@ -40,20 +40,20 @@ def merge_reads(reads: Sequence[FileRead]) -> StudentRecords:
 
     See Also
     --------
-    merge_with_findings : also tells what the files contradict each other in.
+    merge_with_findings : also reports where the files contradict each other.
     """
     return merge_with_findings(reads)[0]
 
 
 def merge_with_findings(reads: Sequence[FileRead]) -> tuple[StudentRecords, tuple[Finding, ...]]:
-    """Join files as :func:`merge_reads` does, and tell remarks about what does not fit together."""
+    """Join files as :func:`merge_reads` does, and return remarks about what does not fit together."""
     ordered = sorted(reads, key=_precedence)
     findings: list[Finding] = []
     parts = {name: [read.tables[name] for read in ordered if name in read.tables] for name in TABLES}
     if not parts["students"] or not parts["grades"]:
         raise DataError(
             "None of the files holds students with grades that can be used",
-            "Add a grade file of year 6 or 9 (SCB or SS12000); `nbanalytics check` tells what each file is.",
+            "Add a grade file of year 6 or 9 (SCB or SS12000); `nbanalytics check` shows what each file is.",
         )
     students = _students(parts["students"], findings)
     known = pd.Index(students["student_id"])
@@ -65,9 +65,9 @@ def merge_with_findings(reads: Sequence[FileRead]) -> tuple[StudentRecords, tupl
                 tables[name] = table
     others = sorted({name for read in reads for name in read.tables} - set(TABLES))
     if others:
-        what = f"the tables {', '.join(others)} are no student records"
+        what = f"the tables {', '.join(others)} are not student records"
         findings.append(
-            remark("merge.other_tables", "", what, "They are read by themselves and stay out of the folder.")
+            remark("merge.other_tables", "", what, "They are read separately and are not part of the folder.")
         )
     if "grades" not in tables:
         raise DataError("The files hold no grade at all", "Export them again with grades.")
@@ -135,7 +135,7 @@ def _students(frames: list[pd.DataFrame], findings: list[Finding]) -> pd.DataFra
     students = by_student.first().reset_index()
     for column in ("moved_in", "moved_out"):
         if column not in students:
-            # Empty says that it is not known; the files do not tell it.
+            # Empty means not known; the files do not have it.
             students[column] = pd.Series([None] * len(students), dtype="str")
     order = [column.name for column in TABLES["students"].columns if column.name in students]
     return students[order]

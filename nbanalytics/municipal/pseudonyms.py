@@ -36,7 +36,7 @@ SEXES = (None, "girl", "boy")
 
 @dataclass(frozen=True)
 class Identities:
-    """What identity numbers tell, before they are hashed.
+    """What identity numbers contain, before they are hashed.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Identities:
     sex : array of int
         Place in :data:`SEXES`; unknown for TF-numbers.
     birth_year : array of int
-        0 where the cell is no identity number.
+        0 where the cell is not an identity number.
     temporary : array of bool
         TF-numbers.
     short : array of bool
@@ -260,17 +260,17 @@ class Key:
         Raises
         ------
         DataError
-            If it is no identity number; the message does not show it.
+            If it is not an identity number; the message does not show it.
         """
         found = identities(pa.array([str(identity_number)]))
         if found.fault[0]:
             raise DataError(
-                f"A cell cannot become a pseudonym: {FAULTS[found.fault[0]]}", "Mend the number in the file."
+                f"A cell cannot become a pseudonym: {FAULTS[found.fault[0]]}", "Correct the number in the file."
             )
         return str(as_text(self.digests(found.numbers))[0].as_py())
 
     def pseudonyms(self, numbers: pd.Series[Any]) -> pd.Series[Any]:
-        """Return the pseudonyms of many pupils, missing where a cell is no identity number; quick for a million."""
+        """Return the pseudonyms of many pupils, missing where a cell is not an identity number; fast for a million."""
         cells = pa.array(numbers.fillna("").astype("str"), pa.string())
         found = identities(cells)
         made = as_text(self.digests(found.numbers)).to_pandas().astype("str")
@@ -385,18 +385,18 @@ def read_key(path: str | Path) -> Key:
         with target.open("rb") as stream:
             about = os.fstat(stream.fileno())
             if not stat.S_ISREG(about.st_mode):
-                raise DataError(f"The key file {target} is no ordinary file", "Name the file that holds the key.")
+                raise DataError(f"The key file {target} is not an ordinary file", "Name the file with the key.")
             if os.name == "posix" and about.st_mode & 0o077:
                 raise DataError(
                     f"The key file {target} can be read or changed by others than its owner (mode "
-                    f"{stat.S_IMODE(about.st_mode):04o}), and whoever has the key can find a pupil's pseudonym",
+                    f"{stat.S_IMODE(about.st_mode):04o}), and anyone with the key can find a pupil's pseudonym",
                     f"Run: chmod 600 {target}",
                 )
             data = stream.read(_MOST_KEY + 1)
     except OSError as error:
         raise DataError(f"The key file {target} cannot be read ({error.strerror})", "Check the path.") from None
     if len(data) > _MOST_KEY:
-        raise DataError(f"{target} is larger than any key", "Name the file that holds the key.")
+        raise DataError(f"{target} is larger than any key", "Name the file with the key.")
     try:
         return Key(data.strip())
     except DataError as error:

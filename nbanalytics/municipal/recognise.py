@@ -121,7 +121,7 @@ def _read_one(path: Path, key: Key, mapping: Any) -> FileRead:
         if path.stat().st_size > MOST_BYTES:
             what = f"the file is larger than {MOST_BYTES // 1_000_000_000} GB"
             return unreadable(path, "unknown", what, "Divide it into one file for each school year.")
-        # Whoever names a mapping takes what no format knows for a list, and wants to know what is wrong with it.
+        # With a mapping, a file of no known format is taken for a list, and the user wants to know what is wrong.
         name = format_of(path) or ("absence_list" if mapping is not None else "")
     except OSError as error:
         what = f"the file cannot be opened ({error.strerror})"

@@ -45,7 +45,7 @@ _JUDGED = ("-", "adapted")
 
 
 def check_block(layout: Layout, grades: Any, languages: dict[str, Any], rows: Rows, notes: Notes) -> None:
-    """Check a block of pupils; what is wrong is remarked, and the grades stay as they stand."""
+    """Check a block of pupils; faults are reported as remarks, and the grades stay unchanged."""
     values = layout.values
     judging = np.array([value in layout.grades or value in _JUDGED for value in values])
     subjects = [subject for column, subject in layout.grade_column.items() if column in notes.shape.names]
@@ -242,7 +242,7 @@ class Pupils:
     digests : array of bytes
         What pseudonyms are made of.
     fault, sex, birth_year : array of int
-        What the identity numbers told, as in :class:`nbanalytics.municipal.pseudonyms.Identities`.
+        What the identity numbers contain, as in :class:`nbanalytics.municipal.pseudonyms.Identities`.
     cohort : array of int
         0 where the date is none.
     school : array of int
@@ -394,7 +394,7 @@ def _add(pupils: Pupils, table: Any, rows: Rows, shape: Shape, key: Key, codes: 
     keep = ~empty
     for fault in (1, 2):
         notes.fault(
-            IDENTITY_CODES[fault], PERSON, FAULTS[fault], "Mend the number.", rows[keep & (found.fault == fault)]
+            IDENTITY_CODES[fault], PERSON, FAULTS[fault], "Correct the number.", rows[keep & (found.fault == fault)]
         )
     notes.misfit(PERSON, int((found.fault[keep] == 1).sum()), int(keep.sum()))
     cohort = dates(columns[DATE], shape, rows, keep, notes)
@@ -421,7 +421,7 @@ def _add(pupils: Pupils, table: Any, rows: Rows, shape: Shape, key: Key, codes: 
 
 
 def _empty(found: Identities, grades: Any, columns: dict[str, Cells]) -> Any:
-    """Rows of delimiters only, as a spreadsheet leaves them, are no pupils."""
+    """Rows with only delimiters, as a spreadsheet leaves them, are not pupils."""
     empty = (found.fault == 1) & (grades == 0).all(axis=1)
     for name in (DATE, SCHOOL, PERSON):
         if name in columns and empty.any():

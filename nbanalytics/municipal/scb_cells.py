@@ -22,7 +22,7 @@ _SAMPLE = 500
 
 @dataclass
 class Notes:
-    """What is found block by block, told once for the whole file."""
+    """What is found block by block, reported once for the whole file."""
 
     file: str
     shape: Shape
@@ -59,7 +59,7 @@ class Notes:
             fatal(
                 "columns.other_content",
                 self.file,
-                f"{bad:,} of {filled:,} cells are no such thing",
+                f"{bad:,} of {filled:,} cells do not fit the column",
                 remedy,
                 self.shape.label(column),
             )
@@ -86,7 +86,7 @@ class Notes:
         if self.loose:
             lines.append(f"spaces around cells and lower case do not count ({', '.join(sorted(self.loose))})")
         if self.empty:
-            lines.append(f"{self.empty:,} empty rows are no pupils")
+            lines.append(f"{self.empty:,} empty rows are not pupils")
         if self.short:
             lines.append(f"{self.short:,} identity numbers of ten digits: the century is taken to be the pupil's")
         if self.temporary:
@@ -161,11 +161,11 @@ def _unknown_grades(name: str, cells: Cells, unknown: Any, layout: Layout, rows:
     remedy = f"This layout has {', '.join(known)}."
     for place in np.unique(cells.places[unknown]).tolist()[:200]:
         word = cells.words[place]
-        what = f"unknown grade {word!r}" if may_be_shown(word, known) else "a cell that is no grade"
+        what = f"unknown grade {word!r}" if may_be_shown(word, known) else "a cell that is not a grade"
         notes.fault("grades.unknown_grade", name, what, remedy, rows[unknown & (cells.places == place)])
     # A column of a thousand different texts is not listed text by text.
     listed = np.isin(cells.places, np.unique(cells.places[unknown])[200:])
-    notes.fault("grades.unknown_grade", name, "a cell that is no grade", remedy, rows[unknown & listed])
+    notes.fault("grades.unknown_grade", name, "a cell that is not a grade", remedy, rows[unknown & listed])
 
 
 def language_given(columns: dict[str, Cells], shape: Shape) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def dates(cells: Cells, shape: Shape, rows: Rows, keep: Any, notes: Notes) -> An
     notes.fault("values.not_date", DATE, "no date", "Write it as yyyymmdd or yyyy-mm-dd.", rows[keep & (cohort == 0)])
     outside = keep & (cohort != 0) & ((cohort < layout.first_cohort) | (cohort > layout.last_cohort))
     span = f"{layout.first_cohort}-{layout.last_cohort}"
-    remedy = f"The layout of {layout.name} holds for pupils who leave year 9 in {span}; mend the date."
+    remedy = f"The layout of {layout.name} is valid for pupils who leave year 9 in {span}; correct the date."
     notes.fault("cohorts.no_scale", DATE, "a date for which no layout is known", remedy, rows[outside])
     return cohort
 
@@ -219,7 +219,7 @@ def names_given(table: Any, keep: Any, notes: Notes) -> None:
     for column in columns:
         hidden &= _as_bool(pc.equal(pc.binary_length(pc.ascii_trim_whitespace(column)), 0))
         marked |= _as_bool(pc.match_substring_regex(column, "(?i)skydd|sekretess"))
-        # A few of each block tell what a column holds.
+        # A few cells of each block show what a column contains.
         digits = _as_bool(pc.match_substring_regex(column.slice(0, _SAMPLE), "[0-9]{4}"))
         name = FIRST if column is columns[0] and FIRST in table.column_names else LAST
         notes.misfit(name, int((digits & keep[:_SAMPLE]).sum()), int(keep[:_SAMPLE].sum()))

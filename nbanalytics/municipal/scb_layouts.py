@@ -23,13 +23,13 @@ from nbanalytics.toml_files import Toml, read_table
 
 #: Bytes taken from the file at once; small, so that memory hardly grows with the file.
 BLOCK = 1_000_000
-#: A line that is longer is no row of any file here.
+#: No row of any file here is longer.
 _LONGEST_LINE = 1_000_000
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text file: its codec, how that is told to a person, and how many lines it has at most."""
+    """A text file: its codec, its name in messages, and how many lines it has at most."""
 
     path: Path
     codec: str
@@ -98,7 +98,7 @@ def _decodes(decoder: codecs.IncrementalDecoder, data: bytes, final: bool = Fals
 
 
 def lines_of(head: bytes, most: int = 20) -> list[str]:
-    """Return the first whole lines of a file, for telling what it is; none if it is no text."""
+    """Return the first whole lines of a file, to recognise its format; none if it is not text."""
     codec = next((codec for bom, (codec, _) in BOMS.items() if head.startswith(bom)), "")
     if codec == "utf-16":
         head = head[: len(head) // 2 * 2]
@@ -272,7 +272,7 @@ def _grade_like(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def shape_of(lines: Sequence[str]) -> Shape:
-    """Tell the layout, the delimiter and whether there is a header.
+    """Detect the layout, the delimiter and whether there is a header.
 
     Raises
     ------
@@ -314,7 +314,7 @@ def _by_names(named: set[str], known: Sequence[Layout]) -> Layout:
             column for column in (*best.columns, *second.columns) if column not in {*best.columns} & {*second.columns}
         )
         raise UnreadableError(
-            "the header does not tell whether the grades are of year 6 or of year 9",
+            "the header does not show whether the grades are from year 6 or year 9",
             f"Keep one of the columns that only one of them has: {apart}.",
         )
     lacking = [column for column in (PERSON, DATE) if column not in named]

@@ -67,7 +67,7 @@ def known_names(row: Sequence[str]) -> int:
 
 
 def understand(names: Cells) -> Header | None:
-    """Understand names of columns; None if they are no header: that has a place and a measure, or two places.
+    """Understand names of columns; None if they are not a header: a header has a place and a measure, or two places.
 
     A name that no column is known by is a measure as long as a place and at least one more name are known.
 
@@ -113,7 +113,7 @@ def find_header(rows: list[Cells], position: int) -> tuple[Header, int] | None:
 
 
 def year_of(text: str) -> str:
-    """Return the school year or calendar year that a text tells.
+    """Return the school year or calendar year in a text.
 
     Examples
     --------
@@ -304,7 +304,7 @@ def read_skolverket(path: str | Path, *, key: Key | None = None, year: str = "")
     key : Key, optional
         Not needed, since the statistics are about nobody; taken as all formats take it.
     year : str, optional
-        The school year where the file does not tell it, such as ``"2017/18"``.
+        The school year if the file does not give it, such as ``"2017/18"``.
 
     Returns
     -------
@@ -312,8 +312,8 @@ def read_skolverket(path: str | Path, *, key: Key | None = None, year: str = "")
         ``tables["statistics"]`` has one row for each school or municipality, group and measure:
         ``school_id, school, municipality_id, municipality, owner, subject, year, group`` (all, girls or boys),
         ``measure``, ``value`` and ``status`` (ok, suppressed, not_applicable or approx_100). The value is missing
-        unless the status is ok. Empty cells are no statistics and are left out. Rows are all rows with content;
-        those that are no data are rejected as "not data" with their kind.
+        unless the status is ok. Empty cells are left out. Rows are all rows with content;
+        those that are not data are rejected as "not data" with their kind.
 
     Raises
     ------
@@ -351,7 +351,7 @@ def read_skolverket(path: str | Path, *, key: Key | None = None, year: str = "")
             )
         )
     elif not any(not row.fault for row in rows):
-        remedy = "Mend the rows listed, or download the file again."
+        remedy = "Correct the rows listed, or download the file again."
         findings.append(fatal("tables.no_usable_row", path.name, "no row can be used", remedy))
     return _read(path.name, grids, sheets, rows, findings, dropped, remarks, notes)
 
@@ -454,7 +454,7 @@ def _told(
     own = dict.fromkeys(measure.unknown for row in rows[:1_000] for measure, _ in row.cells if measure.unknown)
     told += [f"column {name!r} is no known measure: kept under its own name" for name in own if may_name(name)]
     if kinds:
-        told.append("rows that are no data: " + ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common()))
+        told.append("rows that are not data: " + ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common()))
     told += [f"{count:,} {text}" if text.startswith("empty") else text for text, count in notes.items()]
     return told + [f"year {sheet.year} of the rows above the header" for sheet in sheets if sheet.year and sheet.header]
 

@@ -44,7 +44,7 @@ def read_ss12000(path: str | Path | Sequence[str | Path], *, key: Key | None = N
     Returns
     -------
     FileRead
-        With the tables that there are entities for: ``students`` (student_id, cohort, sex, birth_year, school_id,
+        With a table for each kind of entity in the pages: ``students`` (student_id, cohort, sex, birth_year, school_id,
         school_id_y6), ``grades`` (student_id, term, subject, grade), ``absence`` (student_id, term, valid and invalid
         in per cent of the planned minutes) and ``schools`` (school_id, name). A row of the report is an entity.
 
@@ -208,7 +208,7 @@ def _minutes(entity: Entity, entities: Entities) -> tuple[float, float, float] |
             "attendance.no_planned_minutes",
             planned_name,
             "no planned minutes",
-            "Without them there is no per cent.",
+            "Without them the share cannot be computed.",
         )
         return None
     told = (present or 0.0) + (valid or 0.0) + (invalid or 0.0) + (other or 0.0)
@@ -232,13 +232,13 @@ def _tell(students: Students, tables: dict[str, pd.DataFrame]) -> None:
     told, missing = entities.told, entities.missing
     others = [one for one in students.by_pseudonym.values() if not one.seen and not one.enrolled]
     if others:
-        told.append(f"{len(others)} persons without grades and enrolments are no students")
+        told.append(f"{len(others)} persons without grades and enrolments are not students")
     unplaced = [one for one in students.by_pseudonym.values() if one.cohort is None and one.enrolled]
     if unplaced:
         missing.append(f"{len(unplaced)} students have neither grades nor an enrolment with schoolYear: no cohort")
     several = [one for one in students.by_pseudonym.values() if len({seen[1] for seen in one.seen}) > 1]
     if several:
-        told.append(f"{len(several)} students have grades that tell different cohorts: the latest grade decides")
+        told.append(f"{len(several)} students have grades of different cohorts: the latest grade decides")
     if any(not one.seen and one.cohort is not None for one in students.by_pseudonym.values()):
         told.append("the cohort of students without grades follows from the start of their latest enrolment")
     if students.strangers:

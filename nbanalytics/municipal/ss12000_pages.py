@@ -33,7 +33,7 @@ KEPT: dict[str, tuple[str, ...]] = {
     "Syllabus": ("id", "subjectCode", "subjectName"),
     "CalendarEvent": ("id", "startTime"),
 }  # fmt: skip
-#: Fields by which an entity is told, the surest first: a page does not say what it holds.
+#: Fields that identify the kind of an entity, the surest first: a page does not name it.
 _TOLD_BY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Grade", ("gradeValue",)),
     ("AggregatedAttendance", ("attendanceSum", "offeredSum", "validAbsenceSum", "invalidAbsenceSum")),
@@ -101,7 +101,7 @@ class Entities:
         self.faults.setdefault((code, column, what, remedy, "row"), []).append(row)
 
     def remark(self, rows: Iterable[int], code: str, column: str, what: str, remedy: str) -> None:
-        """Tell something of entities that are used all the same."""
+        """Add a remark about entities that are used all the same."""
         numbers = list(rows)
         if numbers:
             self.faults.setdefault((code, column, what, remedy, "remark"), []).extend(numbers)
@@ -216,7 +216,7 @@ def _load(file: Path) -> Any:
 
 
 def _pages(content: Any) -> list[tuple[list[Any], bool | None]]:
-    """Return pages, each with whether it names a next one (None if it is no page but a list)."""
+    """Return pages, each with whether it names a next one (None if it is a list and not a page)."""
     if isinstance(content, list):
         inner = [_pages(entry) for entry in content if _is_page(entry)]
         plain = [entry for entry in content if not _is_page(entry)]

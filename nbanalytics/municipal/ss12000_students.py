@@ -66,7 +66,7 @@ class Student:
     birth_year: int | None = None
     enrolments: list[tuple[int, int | None, str]] = field(default_factory=list)  # spring, year in school, school
     enrolled: bool = False
-    #: Spring and semester of a grade, the cohort that it tells, the school, and the year in school.
+    #: Spring and semester of a grade, its cohort, the school, and the year in school.
     seen: list[tuple[tuple[int, str], int, str, int]] = field(default_factory=list)
 
     def year_in(self, spring: int) -> int | None:

@@ -13,12 +13,12 @@ from nbanalytics.readers.report import CheckReport
 from nbanalytics.readers.scan import check_scanned, is_parquet, scan_records
 from nbanalytics.records import StudentRecords
 
-#: A Parquet folder with more rows than this is not read into memory to tell of its faults.
+#: A Parquet folder with more rows than this is not read into memory to report its faults.
 _MOST_ROWS = 20_000_000
 
 
 def check_records(path: str | Path, memory_limit: str | None = None) -> CheckReport:
-    r"""Check a folder of records and tell all that is wrong, remarkable, assumed or missing.
+    r"""Check a folder of records and report everything that is wrong, remarkable, assumed or missing.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""CSV files: encoding and delimiter are found by content and told, and no row is lost on the way."""
+"""CSV files: encoding and delimiter are detected and reported, and every row is read or reported."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def as_utf8(data: bytes) -> tuple[bytes, str]:
     Raises
     ------
     UnreadableError
-        If it is no text.
+        If it is not text.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def plain_ends(data: bytes) -> bytes:
 
 
 def not_text() -> UnreadableError:
-    """Return the error of a file that is no text."""
+    """Return the error for a file that is not text."""
     return UnreadableError(
         "this is not a text file, or a damaged one (it holds bytes that no text has)",
         "Save it again as CSV, or as .xlsx or .parquet.",
@@ -80,7 +80,7 @@ def not_text() -> UnreadableError:
 
 
 def said_delimiter(text: bytes) -> tuple[str, int]:
-    r"""Return the delimiter that a first line ``sep=;`` tells, as Excel writes it, and the bytes of that line.
+    r"""Return the delimiter of a first line ``sep=;``, as Excel writes it, and the bytes of that line.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def read_csv(path: Path, known: Iterable[str]) -> RawTable:
     path : Path
         The file.
     known : iterable of str
-        Column names to look for in its first row, by which the delimiter is told.
+        Column names to look for in its first row, to detect the delimiter.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def read_csv(path: Path, known: Iterable[str]) -> RawTable:
     columns, rows, empty = without_empty_rows(cells, rows + above)
     assumed = [f"encoding {encoding}", f"delimiter {DELIMITERS.get(delimiter, delimiter)}"]
     if empty:
-        assumed.append(f"{empty:,} empty rows are no records")
+        assumed.append(f"{empty:,} empty rows were left out")
     broken: tuple[Finding, ...] = ()
     if len(ragged):
         remedy = f"Give it as many cells as the header has ({len(header)}); quote a cell that holds the delimiter."
@@ -199,7 +199,7 @@ def _parse(body: bytes, delimiter: str) -> tuple[tuple[str, ...], list[Any], Any
         table, ragged, blank = divided(body, names, delimiter, text, newlines_in_values=True)
     except pa.ArrowInvalid:
         raise UnreadableError(
-            "the rows cannot be told apart", "Check its quotation marks and delimiters, or save it again as CSV."
+            "the rows cannot be separated", "Check its quotation marks and delimiters, or save it again as CSV."
         ) from None
     skipped = np.array(ragged + blank, dtype=np.int64)
     numbers = np.setdiff1d(np.arange(1, table.num_rows + len(skipped) + 1), skipped)

@@ -1,4 +1,4 @@
-"""What reading records found wrong, remarkable or assumed, and how it is told without showing anybody's data."""
+"""What reading records found wrong, remarkable or assumed, and how it is reported without showing personal data."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ class Finding:
         return self.weight != "remark"
 
     def sentence(self) -> str:
-        """Tell the finding on one line, without the file."""
+        """Return the finding on one line, without the file."""
         place = f"column {self.column}: " if self.column else ""
         return f"{place}{self.what}{self._rows_in_words()}. {self.remedy}".rstrip()
 
@@ -211,7 +211,7 @@ class Finding:
         return f" ({self.count:,} {noun}: {first}{more})"
 
     def without(self, rows: Rows) -> Finding:
-        """Leave out rows that another finding has already told of."""
+        """Leave out rows that another finding has already reported."""
         kept = self.rows[~np.isin(self.rows, rows)]
         return replace(self, rows=kept, count=len(kept))
 
@@ -334,7 +334,7 @@ def divided(
     Raises
     ------
     pyarrow.ArrowInvalid
-        If the rows cannot be told apart.
+        If the rows cannot be separated.
     """
     ragged: list[int] = []
     blank: list[int] = []

@@ -56,7 +56,7 @@ def read_parquet(path: Path) -> RawTable:
 
 
 def plain_column(column: Any) -> Any:
-    """Bring text of any Arrow kind to plain strings, and refuse cells that are no single value."""
+    """Convert text of any Arrow type to plain strings, and refuse cells that are not a single value."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return plain_column(column.cast(kind.value_type))
@@ -99,9 +99,9 @@ EXCEL = (".xlsx", ".xlsm", ".xls")
 SUFFIXES = (".csv", ".txt", ".parquet", *EXCEL)
 #: Stem of a workbook that holds all tables, one sheet each.
 WORKBOOK = "records"
-#: By this file a release is told, which is sometimes named where records are wanted.
+#: This file marks a release, which users sometimes name instead of records.
 _MANIFEST = "manifest.json"
-#: What a checked folder holds beside its tables.
+#: What a checked folder contains besides its tables.
 RECEIPT_FILE = ".checked.json"
 
 
@@ -162,12 +162,12 @@ def open_folder(path: str | Path) -> Folder:
     Returns
     -------
     Folder
-        With findings for files that are no table, tables that are there twice and tables that are missing.
+        With findings for files that are not tables, duplicate tables and missing tables.
 
     Raises
     ------
     DataError
-        If there is nothing of that name, or a file that is no workbook.
+        If there is nothing of that name, or a file that is not a workbook.
     """
     root = Path(path)
     left = remove_leftovers(root)
@@ -188,7 +188,7 @@ def open_folder(path: str | Path) -> Folder:
             sources[source.table] = source
     if not sources and any(path.name == _MANIFEST for path in files):
         raise DataError(
-            f"{root} holds a release, in which there are no students", "Name the folder of records that it was made of."
+            f"{root} is a release, which has no students", "Name the folder of records that it was made from."
         )
     wanting = [table.name for table in TABLES.values() if table.required and table.name not in sources]
     if not files:
@@ -205,7 +205,7 @@ def _files(root: Path) -> list[Path]:
     if root.is_dir():
         return sorted(entry for entry in root.iterdir() if entry.is_file() and not entry.name.startswith((".", "~$")))
     if not root.exists():
-        raise DataError(f"There is no folder {root}", "Check the path; it has to hold students and grades.")
+        raise DataError(f"There is no folder {root}", "Check the path; the folder must have students and grades.")
     if root.suffix.lower() not in EXCEL:
         raise DataError(
             f"{root} is a file", "Name the folder that holds students and grades, or a workbook with a sheet for each."
@@ -237,7 +237,7 @@ def _sheets(path: Path, findings: list[Finding]) -> list[Source]:
     sources = [Source(name.strip().lower(), path, name) for name in names if name.strip().lower() in TABLES]
     others = len(names) - len(sources)
     if others:
-        what = f"{others} of {len(names)} sheets are no table and were left out"
+        what = f"{others} of {len(names)} sheets are not tables and were left out"
         remedy = f"The tables are {', '.join(TABLES)}."
         findings.append(remark("files.other_sheets", path.name, what, remedy))
     return sources

@@ -180,7 +180,7 @@ def _parsed(body: str, delimiter: str) -> list[Cells]:
     try:
         return list(csv.reader(io.StringIO(body, newline=""), delimiter=delimiter))
     except (csv.Error, TypeError):
-        raise UnreadableError("the rows cannot be told apart", "Save it again as CSV.") from None
+        raise UnreadableError("the rows cannot be separated", "Save it again as CSV.") from None
     finally:
         csv.field_size_limit(limit)
 

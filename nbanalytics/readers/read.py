@@ -96,7 +96,7 @@ def read_records(
 
     See Also
     --------
-    read_with_report : also tells what was assumed, remarked and rejected.
+    read_with_report : also reports what was assumed, remarkable and rejected.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def read_records(
 
 
 def read_with_report(path: str | Path) -> tuple[StudentRecords, CheckReport]:
-    """Read records without their faulty rows, and report what was assumed, remarked and rejected.
+    """Read records without their faulty rows, and report what was assumed, remarkable and rejected.
 
     Parameters
     ----------
@@ -356,7 +356,7 @@ def _tidy_tables(
 def _scales(declaration: Declaration, tables: dict[str, TidyTable], findings: list[Finding]) -> Scales:
     students = tables.get("students")
     if students is None or students.data is None:
-        # Without cohorts no grade can be judged, but a column of grades can still be told from others.
+        # Without cohorts no grade can be checked, but a column of grades can still be recognised.
         return Scales(declaration.catalogue.scales, {})
     column = TABLES["students"].column("cohort")
     assert column is not None
@@ -368,7 +368,7 @@ def _scales(declaration: Declaration, tables: dict[str, TidyTable], findings: li
 
 
 def _add_findings(tidy: TidyTable, ruled: Sequence[Finding]) -> None:
-    """Add what the rules found; a cell that could not be read is not also told to be empty."""
+    """Add what the rules found; a cell that could not be read is not also reported as empty."""
     told: dict[str, Any] = {}
     for finding in tidy.findings:
         told[finding.column] = np.union1d(told.get(finding.column, no_rows()), finding.rows)
@@ -398,7 +398,7 @@ def _reject_their_rows(tables: dict[str, TidyTable]) -> None:
             continue
         rows = tidy.data["row"].filter(pc.is_in(tidy.data["student_id"], value_set=out)).to_numpy()
         if len(rows):
-            what, remedy = "the student's row in students is faulty", "Mend it there."
+            what, remedy = "the student's row in students is faulty", "Correct it there."
             taken_along = about_rows("rows.student_rejected", tidy.file, "student_id", what, remedy, rows)
             tidy.findings.append(replace(taken_along, follows=True))
 
@@ -410,7 +410,7 @@ def _refuse_empty(tidy: TidyTable) -> None:
         tidy.findings.append(fatal("tables.empty", tidy.file, "the table has no rows", "Add one row for each record."))
     elif len(rejected_rows(tidy.findings)) == tidy.n_rows:
         none_left = fatal(
-            "tables.no_usable_row", tidy.file, "no row of the table can be used", "Mend the faults listed."
+            "tables.no_usable_row", tidy.file, "no row of the table can be used", "Correct the faults listed."
         )
         tidy.findings.append(replace(none_left, follows=True))
 

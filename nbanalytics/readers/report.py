@@ -70,12 +70,12 @@ class FileReport:
         return self.rows - self.n_rejected
 
     def rejected_lines(self) -> list[tuple[str, int, str, str]]:
-        """Return place, row, column and reason of every fault of every rejected row, and of rows that are no data."""
+        """Return place, row, column and reason of every fault of every rejected row, and of rows that are not data."""
         faults = [finding for finding in self.findings if finding.weight == "row"]
         lines = [(f.file, row, f.column, f.what) for f in faults for row in f.rows.tolist()]
         places = dict.fromkeys(finding.file for finding in faults)
         told = {told for place in places for told in reasons_by_row([f for f in faults if f.file == place])}
-        # Sheets number their rows alike, so the reason tells of which sheet a row is.
+        # Row numbers repeat across sheets, so the reason names the sheet.
         others = [(row, why) for row, why in self.rejected if (row, re.sub(r"^sheet \d+: ", "", why)) not in told]
         return sorted([*lines, *((self.file, row, "", why) for row, why in others)])
 
@@ -146,7 +146,7 @@ class CheckReport:
         return json.dumps(self.as_dicts(), ensure_ascii=False, indent=2)
 
     def text(self) -> str:
-        """Tell it to a person."""
+        """Return the report as text."""
         rejected = sum(file.n_rejected for file in self.files)
         rows = sum(file.rows for file in self.files)
         verdict = {0: "clean", 1: "usable, with remarks", 2: "cannot be used"}[self.exit_code]

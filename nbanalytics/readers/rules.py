@@ -23,7 +23,7 @@ def support_periods(tables: Tables) -> Iterator[Finding]:
             "support",
             "end",
             sql,
-            ("support.ends_before_start", "support ends before it starts", "Mend one of the dates."),
+            ("support.ends_before_start", "support ends before it starts", "Correct one of the dates."),
         )
     if tables.has("support", "student_id", "kind", "start", "end"):
         yield from _overlapping(tables)
@@ -55,7 +55,7 @@ def _before_enrolment(tables: Tables) -> Iterator[Finding]:
         try:
             first_days.append((cohort, term, term_dates(tables.declaration, int(cohort), term)[0].isoformat()))
         except (DataError, TypeError, ValueError):
-            continue  # a cohort that is missing is told elsewhere, and terms without dates cannot be compared
+            continue  # a missing cohort is reported elsewhere, and terms without dates cannot be compared
     if not first_days:
         return
     cohorts, terms, days = zip(*first_days, strict=True)
@@ -155,7 +155,7 @@ def _moves(tables: Tables) -> Iterator[Finding]:
         told = (
             "students.moved_out_before_in",
             "moved out before moved in",
-            "moved_in is the first term here, moved_out the last: mend one of them.",
+            "moved_in is the first term here, moved_out the last: correct one of them.",
         )
         yield from tables.findings("students", "moved_out", sql, told)
     for column, order in (("moved_in", "<"), ("moved_out", ">")):
@@ -420,7 +420,7 @@ def _grades(tables: Tables, name: str) -> Iterator[Finding]:
             listed = ", ".join(dict.fromkeys(grade for scale in scales for grade in scale.order))
             return (
                 "grades.unknown_grade",
-                "many cells that are no grade",
+                "many cells that are not grades",
                 f"Is it another column? The grades are {listed}.",
             )
         number, _, grade = value.partition(":")
@@ -428,7 +428,9 @@ def _grades(tables: Tables, name: str) -> Iterator[Finding]:
         for other in tables.declaration.catalogue.scales:
             if other != scale and grade.casefold() in grade_words(other):
                 span = _span(other.first_cohort, other.last_cohort)
-                remedy = f"It is of scale {other.name}, which holds for cohorts {span}: mend the cohort or the grade."
+                remedy = (
+                    f"It is of scale {other.name}, which is valid for cohorts {span}: correct the cohort or the grade."
+                )
                 return "grades.other_scale", f"grade {grade!r} is not of scale {scale.name}", remedy
         shown = f" {grade!r}" if may_be_shown(grade, scale.order) else ""
         marks = ", ".join(repr(mark) for mark in scale.marks)

@@ -154,7 +154,7 @@ def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(config=settings)
     except duckdb.Error:
-        raise DataError(f"memory_limit {memory_limit!r} is no size", "Write for example '700MB' or '4GB'.") from None
+        raise DataError(f"memory_limit {memory_limit!r} is not a size", "Write for example '700MB' or '4GB'.") from None
 
 
 def _progress(rules: Iterable[Any]) -> Iterable[Any]:
@@ -282,7 +282,7 @@ def _views(folder: Folder, connection: duckdb.DuckDBPyConnection, findings: list
 
 
 def _uncanonical(tables: Tables) -> list[Finding]:
-    """Text that reading would have mended: spaces around it, empty text, dates written otherwise."""
+    """Text that reading would have cleaned: spaces around it, empty text, dates written otherwise."""
     findings: list[Finding] = []
     for name in tables.files:
         for column in TABLES[name].columns:

@@ -17,7 +17,7 @@ from nbanalytics.declaration import Declaration
 from nbanalytics.readers.findings import SHOWN_ROWS, Finding, Rows, Weight
 from nbanalytics.readers.tidy import Scales
 
-#: How many different cells that are not understood are told one by one.
+#: How many different unrecognised cells are listed one by one.
 MOST_VALUES = 50
 
 
@@ -57,7 +57,7 @@ class Tables:
         Where there are very many values the column holds something else altogether, and they are taken together
         as None.
         """
-        # Mostly there is nothing to tell, and this is the cheapest way to know.
+        # Usually nothing is found, and this is the cheapest way to know.
         if not self.numbers(f"SELECT 1 FROM ({sql}) LIMIT 1"):
             return
         for query in (f"({sql})", f"(SELECT row, NULL AS value FROM ({sql}))"):

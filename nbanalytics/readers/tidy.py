@@ -116,7 +116,7 @@ def _claim(header: Header, taken: dict[str, int], name: str, position: int, writ
 def _stranger(
     raw: RawTable, position: int, header: Header, names: set[str], wide: bool, grades: frozenset[str]
 ) -> Finding | None:
-    """Tell of a column that is not understood; one that is empty and has no name does not matter."""
+    """Report a column that is not recognised; an empty one without a name is ignored."""
     name = raw.header[position]
     filled = _words_of(raw, position)
     if not name and not filled:
@@ -127,7 +127,7 @@ def _stranger(
         meant = f"Did you mean {near}? " if near else ""
         declare = "Rename the column, or declare the subject as [subject.CODE] in records.toml."
         return fatal(
-            "columns.unknown_subject", raw.file, f"{shown} is no known subject, but holds grades", meant + declare
+            "columns.unknown_subject", raw.file, f"{shown} is not a known subject, but has grades", meant + declare
         )
     near = suggestion(name, names - set(header.columns), SHOWN) if name else ""
     if near:
@@ -191,8 +191,8 @@ def text_of(cells: Any) -> tuple[Any, bool]:
 def values_of(cells: Any, column: Column, declaration: Declaration) -> Values:
     """Understand the cells of a column as its schema wants them.
 
-    Cells of kinds with a closed vocabulary (terms, subjects, fixed values) that are not understood stay as they
-    are, for the rules to tell of; numbers, flags and dates that are none are marked as bad and made missing.
+    Cells of kinds with a closed vocabulary (terms, subjects, fixed values) that are not recognised stay as they are,
+    for the rules to report; invalid numbers, flags and dates are marked as bad and set to missing.
     """
     none_bad = np.zeros(len(cells), dtype=bool)
     typed = _typed(cells, column)
@@ -236,7 +236,7 @@ def coded(codes: NDArray[np.int64], words: list[str]) -> Any:
 
 
 def spellings(column: str, pairs: list[tuple[str, str]]) -> tuple[str, ...]:
-    """Tell which words were taken for which; ``pairs`` are words of the schema's vocabulary only."""
+    """Report which words were replaced by which; ``pairs`` are words of the schema's vocabulary only."""
     other = [(word, meaning) for word, meaning in pairs if word != meaning]
     if not other:
         return ()

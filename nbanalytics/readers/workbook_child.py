@@ -98,7 +98,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _opened(path: str, size: int, changed: int) -> Xlsx | Xls:
-    """Open a workbook once, though its sheets are asked for one by one; size and time tell a changed file."""
+    """Open a workbook once, although its sheets are read one by one; size and time show a changed file."""
     del size, changed
     with open(path, "rb") as stream:
         data = stream.read()
