@@ -60,8 +60,8 @@ CASES: dict[str, tuple[Mapping[str, str], list[str]]] = {
     "grade of another scale": (
         {"grades": GRADES + "P1,6VT,MA,MVG\n"},
         [
-            "grades.csv: column grade: grade 'MVG' is not of scale A-F (1 row: 6). It is of scale IG-MVG, which is valid "
-            "for cohorts up to 2012: correct the cohort or the grade."
+            "grades.csv: column grade: grade 'MVG' is not of scale A-F (1 row: 6). It is of scale IG-MVG, which is "
+            "valid for cohorts up to 2012: correct the cohort or the grade."
         ],
     ),
     "unknown term": (
