@@ -229,11 +229,11 @@ def test_a_mapping_that_means_nothing_is_refused(tmp_path: Path, toml: str, mess
 def test_a_missing_term_is_asked_for_in_words_and_can_be_said(tmp_path: Path) -> None:
     path = write(tmp_path, LIST.replace(PERIOD, ""))
     read = read_absence_list(path, key=KEY)
-    assert 'Say term = "7HT" in the mapping' in fault(read)
+    assert 'Set term = "7HT" in the mapping' in fault(read)
     counted(read)
     assert values(read_absence_list(path, key=KEY, term="9VT"))[0] == ("9VT", 12.5, 1.5)
     whole_year = write(tmp_path, LIST.replace("2017-12-20", "2018-06-12"))
-    assert 'Say term = "7HT"' in fault(read_absence_list(whole_year, key=KEY))
+    assert 'Set term = "7HT"' in fault(read_absence_list(whole_year, key=KEY))
     no_class = write(tmp_path, LIST.replace("Klass: 7A", "").replace("Klass: 7B", ""))
     assert "no class, and so no year" in fault(read_absence_list(no_class, key=KEY))
 
@@ -241,7 +241,7 @@ def test_a_missing_term_is_asked_for_in_words_and_can_be_said(tmp_path: Path) ->
 def test_plain_numbers_of_at_most_one_are_fractions_only_where_many_say_so(tmp_path: Path) -> None:
     head = "HT 2017\nPersonnummer;Klass;Giltig;Ogiltig\n"
     few = write(tmp_path, head + "".join(f"{number};7A;0.5;0\n" for number in NUMBERS[:4]))
-    assert 'Say percent = "0-100"' in fault(read_absence_list(few, key=KEY))
+    assert 'Set percent = "0-100"' in fault(read_absence_list(few, key=KEY))
     many = write(tmp_path, head + "".join(f"{number};7A;0.5;0\n" for number in NUMBERS))
     read = read_absence_list(many, key=KEY)
     assert set(values(read)) == {("7HT", 50.0, 0.0)}
@@ -306,7 +306,7 @@ def test_numbers_written_otherwise_give_the_same_pseudonym(tmp_path: Path) -> No
     assert list(read.tables["absence"]["student_id"]) == [KEY.pseudonym(ways[0])]
     assert "pseudonyms already" in told(read)
     no_key = read_absence_list(write(tmp_path, "Pnr;Giltig\n20040101TF01;3\n"), term="7HT")
-    assert "no key was given: the pseudonyms are of this run only" in no_key.report.assumed
+    assert "no key was given: the pseudonyms are valid for this run only" in no_key.report.assumed
 
 
 # ------------------------------------------------------------------ the draft of a mapping

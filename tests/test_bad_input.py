@@ -86,7 +86,7 @@ def test_every_fault_of_every_file_is_in_one_message(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         read_records(tmp_path)
     message = str(error.value)
-    assert "cannot be used as they are: 6 faults." in message
+    assert "cannot be used: 6 faults." in message
     for file in ("students.csv", "grades.csv", "absence.csv", "tests.xlsx", "support.parquet"):
         assert f"\n{file}\n" in message
     assert "this is not a text file" in message

@@ -19,7 +19,7 @@ RELEASE = default_release()
 #: Arguments with NOWHERE, FILE and FOLDER for what is not there, a text file and an empty folder; and what is said.
 MISTAKES = [
     ("cohorts NOWHERE", "There is no folder"),
-    ("cohorts FILE", "is a file. Name the folder that holds students and grades"),
+    ("cohorts FILE", "is a file. Name the folder with students and grades"),
     ("cohorts FOLDER", "is empty. Put at least students.csv and grades.csv there"),
     ("cohorts RELEASE", "is a release, which has no students"),
     ("check RELEASE/tables/../../release", "is a release, which has no students"),
@@ -37,7 +37,7 @@ MISTAKES = [
     ("export RELEASE --out FILE", "nothing was written"),
     ("serve NOWHERE", "does not exist. Give the folder of a release"),
     ("import NOWHERE --key KEY --out NOWHERE", "There is no file or folder"),
-    ("import FILE --key KEY --out NOWHERE", "of no format that is known here"),
+    ("import FILE --key KEY --out NOWHERE", "not of a known format"),
     ("import SAMPLE --key KEY --out NOWHERE", "is a folder of records already"),
     ("import RELEASE --key KEY --out NOWHERE", "is a release, which has no students"),
     ("handover SAMPLE --out NOWHERE.csv", "End its name in .xlsx"),
@@ -147,4 +147,4 @@ def test_the_version_stands_in_the_help_of_all(run):
 def test_check_says_the_same_as_json_of_a_file_of_no_format(said):
     status, out, _ = said("check FILE --json")
     assert status == 2
-    assert "of no format that is known" in json.loads(out)[0]["faults"][0]
+    assert "not of a known format" in json.loads(out)[0]["faults"][0]

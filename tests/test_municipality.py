@@ -282,7 +282,7 @@ def test_schools_are_placed_in_the_funnel(sample):
     assert len(small.limits) == 0
     assert funnel(sample, by=["school_id"], min_students=0).limits["n"].min() == 1
     for settings, words in (
-        ({"measure": "merit"}, "no funnel of 'merit'"),
+        ({"measure": "merit"}, "No funnel is defined for 'merit'"),
         ({"by": ["klass"]}, "no column klass"),
         ({"target": 1.0}, "needs one between 0 and 1"),
     ):

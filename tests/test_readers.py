@@ -467,7 +467,7 @@ def test_what_cannot_be_scanned_says_how_to_mend_it(tmp_path: Path) -> None:
     )
     students = pd.read_parquet(tmp_path / "p" / "students.parquet")
     students.astype({"cohort": "str"}).to_parquet(tmp_path / "p" / "students.parquet", index=False)
-    with pytest.raises(DataError, match=r"column cohort: its type is .*string. Write the folder anew"):
+    with pytest.raises(DataError, match=r"column cohort: its type is .*string. Rewrite the folder"):
         scan_records(tmp_path / "p")
     students.assign(student_id=students["student_id"] + " ").to_parquet(
         tmp_path / "p" / "students.parquet", index=False

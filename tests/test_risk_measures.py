@@ -322,7 +322,7 @@ def test_what_cannot_be_measured_is_refused_in_words(y, p, message):
         ({"groups": ["a"]}, "groups has 1 values and y has 10"),
         ({"clusters": ["a"]}, "clusters has 1 values and y has 10"),
         ({"groups": ["all"] * 10}, "a group is called 'all'"),
-        ({"estimand": "schools_like_these"}, "schools like these from 0 schools"),
+        ({"estimand": "schools_like_these"}, "schools like these is impossible from 0 schools"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_in_words(options, message):

@@ -127,7 +127,7 @@ def test_counts_by_school_are_the_students_themselves():
 
 
 def test_of_two_schools_nothing_is_said_of_schools_like_them():
-    with pytest.raises(DataError, match="schools like these from 2 schools: 3 are needed"):
+    with pytest.raises(DataError, match="schools like these is impossible from 2 schools: 3 are needed"):
         estimand_of(["a", "b", "a"], "schools_like_these")
     with pytest.raises(DataError, match="from 0 schools"):
         estimand_of(None, "schools_like_these")

@@ -191,9 +191,9 @@ def test_columns_that_are_not_known_and_columns_that_stand_twice(tmp_path: Path)
     ]
     remarks = [finding.what for finding in read.report.findings]
     assert "two columns for grade_points differ, and both were left out" in remarks
-    assert "column 'Kommentar' holds text and was left out" in remarks
-    assert "municipality_id: the zeros that Excel takes away are put back" in read.report.assumed
-    assert "column 'Nytt mått' is no known measure: kept under its own name" in read.report.assumed
+    assert "column 'Kommentar' has text and was left out" in remarks
+    assert "municipality_id: zeros that Excel removed are restored" in read.report.assumed
+    assert "column 'Nytt mått' is not a known measure: kept under its own name" in read.report.assumed
 
 
 def test_a_workbook_with_merged_headers(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_workbook_with_merged_headers(tmp_path: Path) -> None:
 
 def test_a_file_without_a_year_or_a_header_says_so(tmp_path: Path) -> None:
     read = read_skolverket(write(tmp_path, "Kommun;Antal elever\nBergstad;12\n"))
-    assert read.report.missing == ("no year: say it with year=",)
+    assert read.report.missing == ("no year: give it with year=",)
     read = read_skolverket(write(tmp_path, "Namn;Tal\nAnna;12\n"))
     assert not read.tables
     assert [finding.weight for finding in read.report.findings] == ["fatal"]

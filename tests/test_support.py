@@ -213,7 +213,7 @@ def test_waiting_time_by_hand():
 
 
 def test_waiting_needs_somebody_who_is_followed(four):
-    with pytest.raises(DataError, match="Ask for more terms"):
+    with pytest.raises(DataError, match="Use more terms"):
         time_to_support(four, indicators(four, "6VT", only("core_missing")))
 
 

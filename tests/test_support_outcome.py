@@ -261,7 +261,7 @@ def test_unknown_outcomes_are_counted_not_guessed():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"before": "8VT", "after": "7VT"}, "Turn them around"),
+        ({"before": "8VT", "after": "7VT"}, "Swap them"),
         ({"before": "7VT", "after": "10VT"}, "not both terms"),
         ({"before": "7VT", "after": "8HT"}, "8HT follows upon 7VT: no support can begin"),
         ({"before": "7VT", "after": "8VT", "kinds": ["cooch"]}, "no support of kind cooch"),

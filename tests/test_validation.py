@@ -80,7 +80,7 @@ CASES: dict[str, tuple[Mapping[str, str], list[str]]] = {
     ),
     "repeated row": (
         {"grades": GRADES + "P1,6VT,Svenska,c\n"},
-        ["grades.csv: repeats an earlier row (same student, term, subject) (1 row: 6). Take the repeated rows out."],
+        ["grades.csv: repeats an earlier row (same student, term, subject) (1 row: 6). Remove the repeated rows."],
     ),
     "contradictory rows": (
         {"grades": GRADES + "P1,6VT,SV,D\n"},
@@ -91,21 +91,21 @@ CASES: dict[str, tuple[Mapping[str, str], list[str]]] = {
     ),
     "the same student twice": (
         {"students": STUDENTS + "P1,2018\n"},
-        ["students.csv: repeats an earlier row (same student) (1 row: 4). Take the repeated rows out."],
+        ["students.csv: repeats an earlier row (same student) (1 row: 4). Remove the repeated rows."],
     ),
     "unknown student": (
         {"grades": GRADES + "P3,6VT,SV,D\nP3,9VT,SV,D\n"},
         [
             "grades.csv: column student_id: the student is not in students (2 rows: 6, 7). "
-            "Add the student there, or take the rows out."
+            "Add the student there, or remove the rows."
         ],
     ),
     "empty cells": (
         {"students": STUDENTS + "P3,\n", "grades": GRADES + "P1,,MA,E\nP1,6VT,EN,\n"},
         [
-            "students.csv: column cohort: empty (1 row: 4). Fill it in, or take the row out.",
-            "grades.csv: column term: empty (1 row: 6). Fill it in, or take the row out.",
-            "grades.csv: column grade: empty (1 row: 7). Fill it in, or take the row out.",
+            "students.csv: column cohort: empty (1 row: 4). Fill it in, or remove the row.",
+            "grades.csv: column term: empty (1 row: 6). Fill it in, or remove the row.",
+            "grades.csv: column grade: empty (1 row: 7). Fill it in, or remove the row.",
         ],
     ),
     "wrong values": (
@@ -158,8 +158,8 @@ CASES: dict[str, tuple[Mapping[str, str], list[str]]] = {
     "ragged rows": (
         {"grades": GRADES + "P1,6VT,MA\nP1,6VT,EN,A,B\n"},
         [
-            "grades.csv: more or fewer cells than the header (2 rows: 6, 7). Give it as many cells as the header has "
-            "(4); quote a cell that holds the delimiter."
+            "grades.csv: more or fewer cells than the header (2 rows: 6, 7). Give the row as many cells as the header "
+            "(4); quote a cell that contains the delimiter."
         ],
     ),
     "year 9 without year 6": (
@@ -205,7 +205,7 @@ CASES: dict[str, tuple[Mapping[str, str], list[str]]] = {
         {"students": "student_id,cohort,moved_inn,klass\nP1,2018,,9A\nP2,2018,,9A\n"},
         [
             "students.csv: the column 'moved_inn' is not known. Did you mean moved_in? "
-            "Rename the column, or take it out.",
+            "Rename the column, or remove it.",
             "students.csv: the column 'klass' is not known and was left out.",
         ],
     ),
@@ -224,7 +224,7 @@ CASES: dict[str, tuple[Mapping[str, str], list[str]]] = {
     "no header": (
         {"students": "Anna Andersson,200201011234\n"},
         [
-            "students.csv: the first row holds none of the column names. "
+            "students.csv: the first row has none of the column names. "
             "Put a first row of column names above the data; needed: student_id, cohort."
         ],
     ),
@@ -255,7 +255,7 @@ CASES: dict[str, tuple[Mapping[str, str], list[str]]] = {
             "students.csv: column student_id: looks like a personal identity number (1 row: 2). "
             "Replace them by pseudonyms in every table; nothing here needs the numbers.",
             "grades.csv: column student_id: the student is not in students (1 row: 3). "
-            "Add the student there, or take the rows out.",
+            "Add the student there, or remove the rows.",
             "grades.csv: column term: cohort 2018 has grades in 9VT but none in 6VT, so that no student can be "
             "followed. Add the grades of 6VT, take the cohort out of students, or declare other terms in [terms] of "
             "records.toml (start, end).",

@@ -94,7 +94,7 @@ def test_rows_that_are_not_those_of_the_file_stop_the_reading(tmp_path, monkeypa
     write_records(records_of(2019), tmp_path / "A?", format="parquet")
     write_records(records_of(2018), tmp_path / "A1", format="parquet")
     monkeypatch.setattr("nbanalytics.readers.scan._plain_name", str)
-    with pytest.raises(DataError, match="not read row for row"):
+    with pytest.raises(DataError, match="cannot be read from its folder"):
         scan_records(tmp_path / "A?")
 
 
@@ -343,7 +343,7 @@ def test_what_cannot_be_removed_is_reported_with_what_to_do(tmp_path, monkeypatc
     (tmp_path / f".records.new-{'b' * 32}").mkdir()
     monkeypatch.setattr(shutil, "rmtree", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
     said = check_records(tmp_path / "records").text()
-    assert "left of a command that was ended while it wrote" in said
+    assert "a command was stopped while writing it" in said
     assert "Remove it" in said
 
 

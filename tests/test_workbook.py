@@ -178,7 +178,7 @@ def test_a_view_says_what_it_means_and_refuses_what_it_cannot(karlskoga):
     assert "Merit value" in repr(view)
     with pytest.raises(DataError, match="cannot be divided by klass"):
         merit_view(karlskoga, [["klass"]])
-    with pytest.raises(DataError, match="hold no national tests"):
+    with pytest.raises(DataError, match="have no national tests"):
         national_tests_view(replace(karlskoga, tests=None))
 
 

@@ -1,1 +1,1 @@
-"""The files that municipalities have: one module for each format, and what makes records of them."""
+"""Municipal files: one module for each format, and the conversion to records."""

@@ -43,14 +43,14 @@ from nbanalytics.readers.words import read_number, read_term, term_words
 CUT_OFF = RowFault(
     "identity.cut_off",
     "the identity number is cut off",
-    "Excel has made it a number: format the column as text and export again.",
+    "Excel converted it to a number: format the column as text and export again.",
 )
 _IDENTITY_FAULTS = (
     None,
     RowFault(IDENTITY_CODES[1], FAULTS[1], "Write it with 12 digits."),
     RowFault(IDENTITY_CODES[2], FAULTS[2], "Correct it."),
 )
-#: What to do about a row that the list itself has wrong.
+#: Remedy for a row that is wrong in the list itself.
 _CORRECT = "Correct the row in the school system, or in the list."
 #: With fewer numbers than this, all of them at most 1, 0.5 and 0.5 % cannot be distinguished.
 _TELLING = 10
@@ -60,7 +60,7 @@ _ROUNDING = 0.11
 
 @dataclass
 class Reading:
-    """A pupil's row while it is understood; ``fault`` says why it cannot be, ``unchecked`` that the digit is off."""
+    """A pupil's row while it is read; ``fault`` says why it is unusable, ``unchecked`` that a digit is wrong."""
 
     pupil: Pupil
     sheet: int
@@ -72,7 +72,7 @@ class Reading:
 
 
 def set_students(readings: list[Reading], key: Key | None) -> list[str]:
-    """Make pseudonyms; the identity numbers go no further."""
+    """Make pseudonyms and discard the identity numbers."""
     assumed, padded, kept = [], 0, 0
     numbers = []
     for reading in readings:
@@ -94,20 +94,22 @@ def set_students(readings: list[Reading], key: Key | None) -> list[str]:
             reading.student = str(pseudonym)
         reading.pupil.identity = ""
     if kept:
-        assumed.append(f"{kept:,} rows hold pseudonyms already, which are kept")
+        assumed.append(f"{kept:,} rows already have pseudonyms, which are kept")
     if padded:
-        assumed.append(f"{padded:,} identity numbers of nine digits begin with the 0 that Excel takes away")
+        assumed.append(
+            f"{padded:,} identity numbers of nine digits lack the first 0, which Excel removed; it is restored"
+        )
     if found.short.any():
         assumed.append(f"{int(found.short.sum()):,} identity numbers of ten digits: the century is assumed")
     if key is None and kept < len(readings):
-        assumed.append("no key was given: the pseudonyms are of this run only")
+        assumed.append("no key was given: the pseudonyms are valid for this run only")
     return assumed
 
 
 def set_values(
     readings: list[Reading], grids: list[Grid], said: ListMapping, file: str
 ) -> tuple[list[str], list[Finding]]:
-    """Read the percentages; plain numbers are fractions only if mapping, cell format or all of them say so.
+    """Read the percentages; plain numbers are fractions only if the mapping, the cell format or all numbers show it.
 
     Returns what was assumed, and the fault if the numbers could mean either.
     """
@@ -136,7 +138,7 @@ def set_values(
     if not said.percent and numbers and max(numbers) <= 1 and not signed and not formatted:
         fractions = len(numbers) >= _TELLING
         if not fractions:
-            remedy = 'Say percent = "0-100" (0.5 is half a per cent) or "0-1" (0.5 is 50 %) in the mapping.'
+            remedy = 'Set percent = "0-100" (0.5 is half a per cent) or "0-1" (0.5 is 50 %) in the mapping.'
             faults.append(
                 fatal(
                     "absence.unit_unclear",
@@ -157,7 +159,7 @@ def set_values(
 
 
 def _complete(readings: list[Reading]) -> list[str]:
-    """Find the part that follows from a total; a pupil who was absent for more than the whole term is a fault."""
+    """Find the part that follows from a total; more absence than the whole term is a fault."""
     derived = 0
     for values, reading in ((reading.values, reading) for reading in readings if not reading.fault):
         valid, invalid, total = (values.get(role) for role in MEASURES)
@@ -174,11 +176,11 @@ def _complete(readings: list[Reading]) -> list[str]:
             elif total is not None and abs(valid + invalid - total) > _ROUNDING:
                 what = "the total is not the sum of valid and invalid absence"
                 reading.fault = RowFault("absence.total_differs", what, _CORRECT)
-    return [f"{derived:,} rows: the part that is not given is the total less the other"] if derived else []
+    return [f"{derived:,} rows: the missing part is the total minus the other part"] if derived else []
 
 
 def refuse_repeated(readings: list[Reading]) -> None:
-    """Keep the first of rows that repeat each other, and none of rows that contradict each other."""
+    """Keep the first of repeated rows, and none of contradictory rows."""
     by_pupil: dict[tuple[str, str], list[Reading]] = {}
     for reading in readings:
         if not reading.fault:
@@ -194,7 +196,7 @@ def refuse_repeated(readings: list[Reading]) -> None:
 
 
 def cell_of(pupil: Pupil, role: str) -> str:
-    """Return what a pupil's row says in the column of a role, empty text where there is none."""
+    """Return a pupil's cell in the column of a role, empty text if there is none."""
     place = pupil.columns.places.get(role, -1)
     return pupil.cells[place] if 0 <= place < len(pupil.cells) else ""
 
@@ -205,14 +207,14 @@ FORMAT = "absence-list"
 _NO_CLASS = RowFault(
     "absence.no_class",
     "no class that gives the year",
-    "Say in the mapping which column has the class, or the term of the whole list.",
+    "Name in the mapping the column of the class, or the term of the whole list.",
 )
 _NO_TERM = RowFault("absence.no_term", "no term", _CORRECT)
 _UNUSABLE = RowFault("rows.of_unusable_list", "the list as a whole cannot be used", _CORRECT)
 
 
 def matches(path: Path, head: bytes) -> bool:
-    """Whether a file is an absence list, by what stands in it."""
+    """Whether a file is an absence list, by its content."""
     del head
     try:
         grids = read_grids(path, known_cells)
@@ -242,9 +244,10 @@ def read_absence_list(
     path : str or Path
         An .xlsx, .xls or CSV file.
     key : Key, optional
-        Makes pseudonyms of identity numbers. Without one a key of this run is drawn, so that the list can be checked.
+        Makes pseudonyms of identity numbers. Without it a key for this run is generated, so that the list can be
+        checked.
     mapping : str, Path, mapping or ListMapping, optional
-        A TOML file, or what stands in one, that says which column is which; by default the file beside the list of
+        A TOML file, or its content, with the meaning of the columns; by default the file beside the list of
         the same name with the ending ``.toml``, or else the names that school systems use.
     term : str, optional
         The term of the whole list, before what mapping and list say.
@@ -332,7 +335,7 @@ def _column_faults(file: str, grids: list[Grid], sheets: list[Sorted]) -> Iterat
     for sheet in sheets:
         if sheet.columns and sheet.columns.twice:
             role = sheet.columns.twice
-            remedy = f"Say {role} = number of the column in the mapping."
+            remedy = f"Set {role} = number of the column in the mapping."
             yield fatal("columns.repeated", file, f"two columns for {role}", remedy, role)
             return
     if not any(sheet.pupils for sheet in sheets) and any(sheet.columns for sheet in sheets):
@@ -342,8 +345,8 @@ def _column_faults(file: str, grids: list[Grid], sheets: list[Sorted]) -> Iterat
                 counts.update(
                     i for i, cell in enumerate(row, 1) if re.fullmatch(r"(\d{2})?\d{6}-?(\d|TF)\d{2,3}", cell)
                 )
-        seem = f"They seem to be in column {counts.most_common(1)[0][0]}: say so in the mapping." if counts else ""
-        what = "the column of identity numbers holds none"
+        seem = f"They seem to be in column {counts.most_common(1)[0][0]}: give it in the mapping." if counts else ""
+        what = "the column of identity numbers has none"
         yield fatal("columns.other_content", file, what, seem or "Check the columns.", "student")
 
 
@@ -375,8 +378,8 @@ def _term_faults(file: str, readings: list[Reading]) -> Iterator[Finding]:
         remedy = 'Set term = "7HT" in the mapping, under [file] (or term_column = the column with the term).'
         yield fatal("absence.no_term", file, "the list does not give its term", remedy, "term")
     elif faults[_NO_CLASS] == len(readings) > 0:
-        remedy = 'Say term = "7HT" in the mapping, under [file], or which column has the class.'
-        yield fatal("absence.no_class", file, "the list tells the season but no class, and so no year", remedy, "term")
+        remedy = 'Set term = "7HT" in the mapping, under [file], or name the column of the class.'
+        yield fatal("absence.no_class", file, "the list has the season but no class, and so no year", remedy, "term")
 
 
 # ------------------------------------------------------------------ the report
@@ -400,7 +403,7 @@ def _read(
             (one.pupil.row, one.fault or (_UNUSABLE if fatals else None)) for one in readings if one.sheet == number
         ]
         faulty = [(row, fault) for row, fault in here if fault is not None]
-        # Without columns nothing in the sheet was looked at, preamble or not.
+        # Without columns no row of the sheet was read.
         others = (
             sheet.others if sheet.columns else [(row, "a sheet without an absence list") for row, _ in sheet.others]
         )
@@ -431,7 +434,7 @@ def _read(
 
 def _unchecked(label: str, readings: list[Reading]) -> list[Finding]:
     rows = [reading.pupil.row for reading in readings if reading.unchecked and not reading.fault]
-    what = "the check digit does not fit (kept: another number would be another pupil)"
+    what = "the check digit is wrong (the number is kept)"
     remedy = "Compare with the population register."
     return [about_rows("identity.check_digit", label, "student", what, remedy, rows, "remark")] if rows else []
 

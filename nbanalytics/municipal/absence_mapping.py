@@ -1,4 +1,4 @@
-"""Which column of an absence list is which: by a small TOML file, or else by the names that school systems use."""
+"""The meaning of the columns of an absence list: from a small TOML file, or from the names that school systems use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nbanalytics.readers.findings import RowFault
 from nbanalytics.readers.grid import Cells, Grid, compared
 from nbanalytics.toml_files import Toml, packaged_toml, read_table, read_toml
 
-#: What a column can be; ``name`` is known only to be left out.
+#: Roles of a column; ``name`` is recognised only to leave it out.
 ROLES = ("student", "class", "valid", "invalid", "total", "term")
 MEASURES = ("valid", "invalid", "total")
 PERCENTS = ("0-100", "0-1")
@@ -23,7 +23,7 @@ PERCENTS = ("0-100", "0-1")
 
 @dataclass(frozen=True)
 class ListMapping:
-    """What a mapping says of an absence list; empty where it says nothing.
+    """The mapping of an absence list; empty where not given.
 
     Attributes
     ----------
@@ -32,11 +32,11 @@ class ListMapping:
     sheet : str
         The one sheet to read.
     header_row : int
-        Number of the row with the column names, 0 where it is to be found.
+        Number of the row with the column names; 0 to detect it.
     term : str
         The term of the whole file.
     percent : str
-        ``"0-100"`` or ``"0-1"``: what plain numbers are.
+        ``"0-100"`` or ``"0-1"``: the meaning of plain numbers.
     """
 
     columns: dict[str, str | int] = field(default_factory=dict)
@@ -112,12 +112,12 @@ def row_words(kind: str) -> frozenset[str]:
 
 @cache
 def known_columns() -> dict[str, str]:
-    """Return the role of each known name of a column, by the name as it is compared."""
+    """Return the role of each known column name, by its normalised form."""
     return {plain(name): role for role, names in _words()["columns"].items() for name in names}
 
 
 def plain(header: str) -> str:
-    """Return the name of a column as it is compared: "Giltig frånvaro (%)" is "Giltig frånvaro".
+    """Return the normalised name of a column: "Giltig frånvaro (%)" is "Giltig frånvaro".
 
     Examples
     --------
@@ -134,7 +134,7 @@ def known_cells(row: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class Columns:
-    """Where the columns stand, how they are named, and which role two columns claim."""
+    """Positions and names of the columns, and roles that two columns have."""
 
     places: dict[str, int]
     names: dict[str, str]
@@ -142,7 +142,7 @@ class Columns:
 
 
 def find_columns(row: Cells, mapping: ListMapping) -> Columns | None:
-    """Understand a row as a header; None if it is none."""
+    """Parse a row as a header; None if it is not one."""
     roles: dict[str, list[int]] = {}
     if mapping.columns:
         wanted = {role: name for role, name in mapping.columns.items() if isinstance(name, str)}
@@ -165,7 +165,7 @@ def find_columns(row: Cells, mapping: ListMapping) -> Columns | None:
 
 
 def joined(top: Cells, below: Cells) -> Cells:
-    """Join a header of two rows: what stands above several columns counts for each of them."""
+    """Join a header of two rows: a cell above several columns counts for each of them."""
     names, above = [], ""
     for position in range(max(len(top), len(below))):
         upper = top[position] if position < len(top) else ""
@@ -178,12 +178,12 @@ def joined(top: Cells, below: Cells) -> Cells:
 NO_IDENTITY = RowFault(
     "identity.missing",
     "no identity number",
-    "Add it, or take the row out; a pupil without a number cannot be followed.",
+    "Add it, or remove the row; a pupil without a number cannot be followed.",
 )
 NOT_AN_IDENTITY = RowFault("identity.malformed", "not an identity number", "Write it with 12 digits.")
 #: A personal identity number, a coordination number or a TF-number, however it is written.
 IDENTITY = re.compile(r"(?:\d{2})?\d{6}\s?[-+–]?\s?(?:\d{4}|TF\d{2})", re.IGNORECASE)
-#: Excel takes the first zero of a number of ten digits.
+#: Excel removes the first zero of a number of ten digits.
 NINE_DIGITS = re.compile(r"\d{9}")
 MANGLED = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 PSEUDONYM = re.compile(r"P[A-Z2-7]{16}")
@@ -196,7 +196,7 @@ _DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 
 @dataclass
 class Pupil:
-    """A row with a pupil: its position, number in the sheet, and what the rows above say of it."""
+    """A row with a pupil: its position, number in the sheet, and the class and period of the rows above."""
 
     position: int
     row: int
@@ -209,7 +209,7 @@ class Pupil:
 
 @dataclass
 class Sorted:
-    """The rows of a sheet by what they are; every row with content is in one of the two."""
+    """The classified rows of a sheet; every row with content is in one of the two."""
 
     pupils: list[Pupil] = field(default_factory=list)
     others: list[tuple[int, str | RowFault]] = field(default_factory=list)
@@ -219,14 +219,14 @@ class Sorted:
 
 
 def sort_rows(grid: Grid, mapping: ListMapping) -> Sorted:
-    """Say of each row with content what it is.
+    """Classify each row with content.
 
     Parameters
     ----------
     grid : Grid
         A sheet.
     mapping : ListMapping
-        What is known of its columns.
+        The mapping of its columns.
 
     Returns
     -------
@@ -281,7 +281,7 @@ def is_identity(cell: str) -> bool:
 
 
 def year_of(school_class: str) -> int | None:
-    """Return the school year that the name of a class begins with.
+    """Return the school year at the beginning of a class name.
 
     Examples
     --------
@@ -379,7 +379,7 @@ def _headers(
 
 
 def _filled_merges(grid: Grid) -> list[Cells]:
-    """Repeat what a cell merged downwards says in each of its rows; across, it is a title and stays one cell."""
+    """Repeat a vertically merged cell in each of its rows; a horizontally merged one is a title and stays one cell."""
     if not grid.merged:
         return grid.rows
     rows = [list(row) for row in grid.rows]

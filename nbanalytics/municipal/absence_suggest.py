@@ -1,4 +1,4 @@
-"""A first draft of the mapping of an absence list, made of the list itself."""
+"""A first draft of the mapping of an absence list, made from the list."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _MEANS = {
     "total": "valid and invalid together",
     "term": "term",
 }
-#: Parts of words that a column of an absence list is named by, and a pupil is not.
+#: Parts of column names of absence lists that are not parts of personal names.
 _TELLING = ("frånv", "närv", "giltig", "pers", "procent", "%", "klass", "termin", "elev", "lektion", "tid", "nummer")
 
 
 def suggest_mapping(path: str | Path) -> str:
-    r"""Draft the TOML mapping of an absence list, with comments that say what was found and what was not.
+    r"""Draft the TOML mapping of an absence list, with comments on what was found and what was not.
 
     A column whose name might be a pupil's is given by its number.
 
@@ -48,7 +48,7 @@ def suggest_mapping(path: str | Path) -> str:
     Returns
     -------
     str
-        To be looked through and saved beside the list, with its name and the ending ``.toml``.
+        To review and save beside the list, with its name and the ending ``.toml``.
 
     Raises
     ------
@@ -61,13 +61,13 @@ def suggest_mapping(path: str | Path) -> str:
     >>> file = Path(tempfile.mkdtemp()) / "list.csv"
     >>> _ = file.write_text("Personnummer;Klass;Giltig\n20040101-1236;7A;12\n", encoding="utf-8")
     >>> print(suggest_mapping(file))  # doctest: +ELLIPSIS
-    # The columns of the absence list list.csv, as far as they could be recognised. Look it through.
+    # The columns of the absence list list.csv, as far as they could be recognised. Review it.
     ...
     """
     path = Path(path)
     grids = [grid for grid in read_grids(path, known_cells) if grid.filled_rows()]
     grid, rows = _best(grids)
-    lines = [f"# The columns of the absence list {path.name}, as far as they could be recognised. Look it through."]
+    lines = [f"# The columns of the absence list {path.name}, as far as they could be recognised. Review it."]
     lines += [f"# Save it as {path.stem}.toml beside the list.", "", "[columns]"]
     header, places = _places(grid, rows)
     for role in ROLES[:-1]:
@@ -95,7 +95,7 @@ def _identities(grid: Grid) -> Counter[int]:
 
 
 def _places(grid: Grid, rows: Sorted) -> tuple[Cells, dict[str, int]]:
-    """Return the header and the column of each role: by known names, or else by what the cells hold."""
+    """Return the header and the column of each role: by known names, or else by the cells' content."""
     if rows.columns is not None:
         return _header_row(grid), rows.columns.places
     numbers = _identities(grid).most_common(1)
@@ -131,7 +131,7 @@ def _is_column_name(name: str) -> bool:
 
 
 def _stranger(grid: Grid, header: Cells, place: int, places: dict[str, int]) -> str:
-    """Describe a column that no role was found for, without showing what stands in it."""
+    """Describe a column without a role, without showing its content."""
     name = header[place] if place < len(header) else ""
     cells = [row[place] for row in grid.rows if place < len(row) and row[place] and row is not header]
     if place in places.values() or known_columns().get(plain(name)) == "name" or not cells:
@@ -163,5 +163,5 @@ def _file_lines(grid: Grid, rows: Sorted, header: Cells, places: dict[str, int],
         lines.append('# term = "7HT"  # needed only if that is wrong')
     else:
         lines.append('# term = "7HT"  # NEEDED, without the first #: the list does not give its term')
-    lines.append('# percent = "0-100"  # or "0-1" if 0.125 means 12.5 %; needed only where it cannot be told')
+    lines.append('# percent = "0-100"  # or "0-1" if 0.125 means 12.5 %; needed only where the list does not show it')
     return lines

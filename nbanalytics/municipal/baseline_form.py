@@ -1,4 +1,4 @@
-"""The form of the baseline analysis (nulägesanalys) as schools fill it in: an Excel workbook, read without a name."""
+"""The form of the baseline analysis (nulägesanalys) as schools fill it in: an Excel workbook, read without names."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _HEADER_WITHIN, _MOST_CELLS = 20, 100
 
 
 def find_header(sheets: Sequence[SheetCells]) -> tuple[SheetCells, int, dict[int, Field]] | None:
-    """Return the sheet, the row and the columns of the form's headings, or None if they stand nowhere."""
+    """Return the sheet, the row and the columns of the form's headings, or None if there are none."""
     for sheet in sheets:
         if sheet.name == INSTRUCTIONS:
             continue
@@ -68,7 +68,7 @@ def rows_of(sheet: SheetCells, header_row: int, columns: dict[int, Field]) -> li
         if cells:
             rows.append((at + 1, cells))
         if len(rows) > MOST_ROWS:
-            raise UnreadableError(f"the form has more than {MOST_ROWS:,} rows", "Give each school a form of its own.")
+            raise UnreadableError(f"the form has more than {MOST_ROWS:,} rows", "Use one form per school.")
     return rows
 
 
@@ -80,7 +80,7 @@ _DTYPES = {"year": "Int64", "passes": "Int64", "newly_arrived": "boolean", "reac
 
 @dataclass
 class _Faults:
-    """What was found, by column and kind, with its rows."""
+    """The findings by column and kind, with their rows."""
 
     file: str
     rows: dict[tuple[str, str, str, str, Weight], list[int]] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class _Faults:
         self.rows.setdefault((code, column, what, remedy, weight), []).append(row)
 
     def findings(self) -> tuple[Finding, ...]:
-        """Return them as findings; remarks stop nothing."""
+        """Return them as findings; remarks do not reject rows."""
         return tuple(
             about_rows(code, self.file, column, what, remedy, rows, weight)
             for (code, column, what, remedy, weight), rows in self.rows.items()
@@ -201,14 +201,14 @@ def _row(number: int, cells: dict[str, Any], faults: _Faults, counts: dict[str, 
             declared.append(form_field.name)
             continue
         if is_share and form_field.kind == "percent" and isinstance(value, int | float):
-            # 12.5 % is kept by Excel as 0.125; rounding takes away what multiplying adds.
+            # Excel stores 12.5 % as 0.125; rounding removes the error of multiplication.
             value, counts["percent"] = round(value * 100, 9), counts["percent"] + 1
         row[form_field.name] = understood(value, form_field.kind)
         if row[form_field.name] is None:
             faults.add(f"form.not_{form_field.kind}", number, form_field.name, *wrong(form_field.kind))
     row[DECLARED] = " ".join(declared)
     if row["list_number"] is None and (cells.get("list_number") is None or "list_number" in declared):
-        remedy = "Give every pupil a running number of the school's own list."
+        remedy = "Give every pupil a number from the school's own list."
         faults.add("form.no_list_number", number, "list_number", "missing", remedy)
     _fits(number, row, faults)
     return row
@@ -258,7 +258,7 @@ def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 def _assumed(counts: dict[str, int], header_row: int) -> tuple[str, ...]:
     told = {
-        "unfilled": "rows with nothing but school and list number are unfilled and not counted",
+        "unfilled": "rows with only school and list number are unfilled and not counted",
         "formulas": "cells are formulas: the values that Excel last computed are read",
         "percent": "absences are cells in Excel's per cent format: 0.125 is 12.5 per cent",
         "comments": "comments are not kept, since they may name people",
@@ -276,7 +276,7 @@ def _missing(table: pd.DataFrame, columns: dict[int, Field]) -> tuple[str, ...]:
             int(table[DECLARED].str.split().map(lambda names, name=name: name in names).sum()) if len(table) else 0
         )
         if name not in present:
-            told.append(f"no column {name}: there is no zero value of it")
+            told.append(f"no column {name}: it has no baseline value")
         elif declared:
             told.append(f"{name}: declared missing (x) for {declared} of {len(table)} pupils")
     if len(table) and table["absence"].notna().any() and bool((table["absence"].dropna() <= 1).all()):

@@ -20,7 +20,7 @@ from nbanalytics.grading import STRECK, Scale, default_catalogue
 from nbanalytics.readers.words import FLAG, SEX, loosely, read_date, read_number
 
 SHEET, INSTRUCTIONS = "Formulär", "Instruktion"
-#: More rows than any school has pupils.
+#: More rows than pupils in any school.
 MOST_ROWS = 20_000
 #: What Excel shows where a formula has no value.
 FORMULA_ERRORS = frozenset(
@@ -33,7 +33,7 @@ SUBJECTS = ("SV", "SVA", "MA", "EN")
 GRADED_YEARS, UNGRADED_YEARS = range(6, 10), range(1, 6)
 #: The column of the table with the names of the columns in which the school wrote ``x``.
 DECLARED = "declared_missing"
-#: The form is from the years of this scale.
+#: The form uses this scale.
 SCALE: Scale = default_catalogue().grading(2020).scale
 
 FormKind = Literal["text", "list", "date", "sex", "year", "flag", "grade", "count", "percent", "comment"]
@@ -96,7 +96,7 @@ NEEDED = ("school", "list_number", "year")
 
 _WRONG: dict[FormKind, tuple[str, str]] = {
     "text": ("not a school's name", "Write the name of the school, at most 100 characters."),
-    "list": ("not a list number", "Write the running number of the list, never a name or an identity number."),
+    "list": ("not a list number", "Write the number from the list, never a name or an identity number."),
     "date": ("not a date", "Write it as yyyy-mm-dd."),
     "sex": ("not Flicka, Pojke or x", "Choose from the list."),
     "year": ("not a year from 1 to 9", "Choose from the list."),
@@ -108,7 +108,7 @@ _WRONG: dict[FormKind, tuple[str, str]] = {
 
 
 def wrong(kind: FormKind) -> tuple[str, str]:
-    """Return what is wrong with a cell of that kind that is not understood, and the remedy."""
+    """Return the fault of an unrecognised cell of that kind, and the remedy."""
     return _WRONG[kind]
 
 
@@ -161,7 +161,7 @@ def understood(cell: Any, kind: FormKind) -> Any | None:
 
 
 def plain_text(cell: Any) -> str:
-    """Return a cell as trimmed text; whole numbers that Excel keeps as 7.0 are 7."""
+    """Return a cell as trimmed text; whole numbers stored as 7.0 are 7."""
     if isinstance(cell, bool):
         return "ja" if cell else "nej"
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
@@ -221,7 +221,7 @@ def write_template(path: str | Path, school: str | None = None, rows: int = 40) 
 
 
 def write_form(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a baseline table as a form that is filled in and reads back equal.
+    """Write a baseline table as a filled-in form, which reads back unchanged.
 
     Parameters
     ----------
@@ -263,14 +263,14 @@ def _answers(place: int, row: dict[Any, Any]) -> dict[str, Any]:
             )
     if not set(answers) - {"school", "list_number"} or answers.get("list_number", MISSING) == MISSING:
         raise DataError(
-            f"A row has no list number, or nothing beside school and list number (row {place} of the table)",
-            "Such a row would not be read; fill it in or leave it out.",
+            f"A row has no list number, or only school and list number (row {place} of the table)",
+            "Such a row would not be read; fill it in or remove it.",
         )
     return answers
 
 
 def _cell(value: Any, field: Field) -> Any:
-    """Return the answer that means a value."""
+    """Return the answer for a value."""
     if field.kind == "flag":
         return "Ja" if value else "Nej"
     if field.kind == "sex":

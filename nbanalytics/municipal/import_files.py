@@ -1,4 +1,4 @@
-"""What ``nbanalytics check`` and ``nbanalytics import`` do with the files that a municipality has."""
+"""What ``nbanalytics check`` and ``nbanalytics import`` do with municipal files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_paths(paths: Sequence[Path], key: Path | None = None, mapping: Path | 
 
 
 def as_json(reports: Sequence[CheckReport]) -> str:
-    """Return the JSON of all reports as one list, an entry for each file."""
+    """Return all reports as one JSON list, with an entry for each file."""
     return json.dumps([entry for report in reports for entry in report.as_dicts()], ensure_ascii=False, indent=2)
 
 
@@ -51,7 +51,7 @@ def write_rejected(reports: Sequence[CheckReport], path: Path) -> None:
 
 
 def import_files(paths: Sequence[Path], key: Path, out: Path, mapping: Path | None) -> list[str]:
-    """Make one folder of records from files; nothing is written unless all of it is.
+    """Convert files to one folder of records, completely or not at all.
 
     Returns
     -------
@@ -74,14 +74,14 @@ def import_files(paths: Sequence[Path], key: Path, out: Path, mapping: Path | No
         create_key(key, secret)
     try:
         write_records(records, out, format="parquet")
-        # The receipt holds the time of writing; without it the same files give the same bytes.
+        # The receipt contains the time of writing; without it the same files give the same bytes.
         (out / RECEIPT_FILE).unlink(missing_ok=True)
     except BaseException:
         if fresh:
             with suppress(OSError):
                 key.unlink()
         raise
-    told = [f"A new key is in {key}. Keep it: without it later files give other pseudonyms."] if fresh else []
+    told = [f"A new key is in {key}. Keep it: with another key the same pupils get other pseudonyms."] if fresh else []
     for read in reads:
         report = read.report
         told.append(f"{report.file} ({report.format}): {report.read:,} of {report.rows:,} rows read")
@@ -93,12 +93,12 @@ def import_files(paths: Sequence[Path], key: Path, out: Path, mapping: Path | No
 
 
 def _refuse_records(paths: Sequence[Path]) -> None:
-    """Stop at folders that hold records already, or a release: each of their files would be found strange."""
+    """Stop at folders of records and at releases, whose files are not municipal ones."""
     for path in paths:
         if (path / "manifest.json").is_file():
             open_folder(path)  # which says what it is
         if path.is_dir() and (path / DECLARATION_FILE).is_file():
-            raise DataError(f"{path} is a folder of records already", "Name the files that the municipality has.")
+            raise DataError(f"{path} is a folder of records already", "Name municipal files instead.")
 
 
 def _refuse_unusable(reads: Sequence[FileRead]) -> None:
@@ -109,11 +109,11 @@ def _refuse_unusable(reads: Sequence[FileRead]) -> None:
         if finding.weight == "fatal"
     ]
     if lines:
-        raise DataError("Nothing is imported, since not all files can be used.\n" + "\n".join(lines))
+        raise DataError("Nothing was imported, since some files cannot be used.\n" + "\n".join(lines))
 
 
 def holds_records(path: Path) -> bool:
-    """Whether a path is a folder or a workbook of records, rather than files as a municipality has them."""
+    """Whether a path is a folder or a workbook of records, and not municipal files."""
     if path.is_file():
         if path.suffix.lower() not in EXCEL:
             return False
@@ -121,7 +121,7 @@ def holds_records(path: Path) -> bool:
             return "students" in {name.strip().lower() for name in sheet_names(path)}
         return False
     if not path.is_dir():
-        # The folder reader says that there is none.
+        # The folder reader reports that it does not exist.
         return True
     entries = [entry for entry in path.iterdir() if entry.is_file()]
     own = {*TABLES, WORKBOOK}
@@ -131,7 +131,7 @@ def holds_records(path: Path) -> bool:
 
 
 def files_of(paths: Sequence[Path]) -> list[Path]:
-    """Return the files named, and those in the folders named; mappings and hidden files are none.
+    """Return the named files and those in the named folders, without mappings and hidden files.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Kolada v3: official indicators of Swedish municipalities, asked for over the web and kept on disk."""
+"""Kolada v3: official indicators of Swedish municipalities, requested over the web and cached on disk."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from nbanalytics.files import replacing_file
 
-#: An answer is at most so many pages of so many bytes: more is a fault of the service, not statistics.
+#: Limits of an answer in pages and bytes: more is a fault of the service.
 MOST_PAGES, MOST_BYTES = 1_000, 50_000_000
-#: The longest pause before another try, in seconds.
+#: The longest pause before another attempt, in seconds.
 LONGEST_PAUSE = 30.0
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CHUNK = 65_536
@@ -38,7 +38,7 @@ class _FaultOfTheMoment(Exception):
 
 
 def _session() -> Any:
-    """Return a session of requests that follows a redirect only to where a page could have been asked for."""
+    """Return a session of requests that only follows redirects within the service."""
     try:
         import requests
     except ImportError:
@@ -51,8 +51,8 @@ def _session() -> Any:
             target = super().get_redirect_target(resp)
             if target and _host(urljoin(resp.url, target)) != _host(resp.url):
                 raise DataError(
-                    f"{_host(resp.url)} sends the question on to another host",
-                    "That is not followed; check the base URL.",
+                    f"{_host(resp.url)} redirects the request to another host",
+                    "The redirect was not followed; check the base URL.",
                 )
             return target
 
@@ -64,18 +64,19 @@ def _session() -> Any:
 
 @dataclass
 class Pages:
-    """All pages of a question, from the service or from the cache.
+    """All pages of a request, from the service or from the cache.
 
     Attributes
     ----------
     base_url : str
-        Where the service is; pages of another host are never asked for.
+        Where the service is; pages of another host are never requested.
     cache : Path, optional
         A folder for answers.
     max_age : float
-        Seconds for which a stored answer is used without asking; an older one only when the service cannot be reached.
+        Seconds for which a stored answer is used without a request; an older one is used only if the service cannot be
+        reached.
     timeout : float
-        Seconds for one try, the reading of the page included.
+        Seconds for one attempt, with the reading of the page.
     tries : int
         How often a page is requested before giving up.
     sleep, clock
@@ -97,17 +98,17 @@ class Pages:
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname or self.tries < 1 or self.timeout <= 0:
-            raise DataError("The base URL must begin with https:// and name a host, tries and timeout be above 0.")
+            raise DataError("The base URL must begin with https:// and name a host; tries and timeout must be above 0.")
         self.base_url = self.base_url.rstrip("/")
 
     def values(self, path: str) -> list[Any]:
-        """Return the ``values`` of all pages of a question.
+        """Return the ``values`` of all pages of a request.
 
         Raises
         ------
         DataError
-            If the service cannot be reached and nothing is stored, if it refuses the question, or if its pages do
-            not end or lead elsewhere.
+            If the service cannot be reached and nothing is stored, if it refuses the request, or if its pages do not
+            end or lead to another host.
         """
         url = f"{self.base_url}/{path}"
         stored = self._stored(url)
@@ -118,7 +119,7 @@ class Pages:
         except _FaultOfTheMoment as fault:
             if stored is None:
                 raise DataError(
-                    f"{_host(url)} gave no usable answer in {self.tries} tries ({fault}), and none is stored",
+                    f"{_host(url)} gave no usable answer in {self.tries} attempts ({fault}), and none is stored",
                     "Check the connection and try again later.",
                 ) from None
             days = max(0.0, self.clock() - stored[0]) / 86_400
@@ -161,9 +162,9 @@ class Pages:
             same, absolute = False, ""
         if not same:
             raise DataError(
-                f"{_host(current)} names a next page on another host", "It is not followed; check the base URL."
+                f"{_host(current)} names a next page on another host", "It was not followed; check the base URL."
             )
-        # A service behind a proxy may write http for https: the way that was chosen at first is kept.
+        # A service behind a proxy may write http for https: the original scheme is kept.
         base, parts = urlsplit(self.base_url), urlsplit(absolute)
         return urlunsplit((base.scheme, base.netloc, parts.path, parts.query, ""))
 
@@ -202,7 +203,7 @@ class Pages:
                     raise _FaultOfTheMoment(f"status {status}")
                 if status >= 400:
                     raise DataError(
-                        f"{_host(url)} refuses the question with status {status}",
+                        f"{_host(url)} refuses the request with status {status}",
                         "Check the identifiers and the years.",
                     )
                 body = _body(response.raw, until)
@@ -215,7 +216,7 @@ class Pages:
         try:
             return json.loads(body)
         except (ValueError, RecursionError):
-            # Without a stated length, a body that was cut off shows only in this.
+            # Without a stated length, this is the only sign of a truncated body.
             raise _FaultOfTheMoment("cut off in the middle, or not JSON") from None
 
     def _stored(self, url: str) -> tuple[float, list[Any]] | None:
@@ -246,13 +247,13 @@ class Pages:
 
 
 def _body(response: Any, until: float) -> bytes:
-    """Read a body to its end, but not for ever: a server that drips bytes never meets the socket's time-out."""
+    """Read a body with a deadline: a server that sends single bytes never reaches the socket's time-out."""
     parts: list[bytes] = []
     size = 0
     while chunk := response.read1(_CHUNK):
         size += len(chunk)
         if size > MOST_BYTES:
-            raise DataError(f"A page is larger than {MOST_BYTES // 1_000_000} MB", "Ask for less at a time.")
+            raise DataError(f"A page is larger than {MOST_BYTES // 1_000_000} MB", "Request less at a time.")
         if time.monotonic() > until:
             raise TimeoutError
         parts.append(chunk)
@@ -260,7 +261,7 @@ def _body(response: Any, until: float) -> bytes:
 
 
 def _host(url: str) -> str:
-    """Return host and port, which is all that a message shows of an address."""
+    """Return host and port, the only part of an address in messages."""
     parts = urlsplit(url)
     port = parts.port
     return f"{parts.hostname}:{port}" if port not in (None, 80, 443) else str(parts.hostname)
@@ -270,12 +271,12 @@ def _host(url: str) -> str:
 BASE_URL = "https://api.kolada.se/v3"
 #: The nation, in the list of municipalities.
 NATION = "0000"
-#: Indicators that this project speaks of, with words of their titles: sources disagree on the identifiers.
+#: Indicators of this project, with words of their titles: sources disagree on the identifiers.
 EXPECTED: dict[str, str] = {"N15428": "behöriga", "N15436": "behöriga", "N15507": "meritvärde"}
 #: Kolada's genders: total, women, men.
 GENDERS = {"T": "all", "K": "girls", "M": "boys"}
 _PER_PAGE = 5000
-#: The service refuses longer lists in one address.
+#: The longest list that the service accepts in one address.
 _AT_ONCE = 25
 _COLUMNS = ("kpi", "municipality", "period", "gender", "value", "count", "status")
 
@@ -288,14 +289,14 @@ class Kolada:
     base_url : str
         Where the service is.
     cache : str or Path, optional
-        A folder in which answers are kept. They are used without asking for ``max_age`` seconds, and after that when
-        the service cannot be reached; :attr:`remarks` then says so.
+        A folder for stored answers. They are used without a request for ``max_age`` seconds, and after that if the
+        service cannot be reached; :attr:`remarks` then says so.
     max_age : float
         Seconds.
     timeout : float
-        Seconds for one try of one page.
+        Seconds for one attempt at one page.
     tries : int
-        How often a page is requested. Between the tries the client waits about 0.5, 1, 2, … seconds, at most 30.
+        How often a page is requested. Between attempts the client waits about 0.5, 1, 2, … seconds, at most 30.
     sleep, clock
         How to wait, and what time it is.
 
@@ -303,7 +304,8 @@ class Kolada:
     --------
     >>> Kolada("ftp://example.org")
     Traceback (most recent call last):
-    nbanalytics.errors.DataError: The base URL must begin with https:// and name a host, tries and timeout be above 0.
+    nbanalytics.errors.DataError: The base URL must begin with https:// and name a host; tries and timeout must be above
+    0.
 
     Notes
     -----
@@ -326,11 +328,11 @@ class Kolada:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a person should know of the answers so far, such as a stored one used instead of a new one."""
+        """Remarks on the answers so far, such as a stored one used instead of a new one."""
         return tuple(self._pages.remarks)
 
     def kpi(self, ids: Sequence[str] | Mapping[str, str]) -> pd.DataFrame:
-        """Describe indicators, and check that they are those that were meant.
+        """Describe indicators, and check that they are the intended ones.
 
         Parameters
         ----------
@@ -340,7 +342,7 @@ class Kolada:
         Returns
         -------
         DataFrame
-            ``kpi, title, description``, in the order asked for.
+            ``kpi, title, description``, in the requested order.
 
         Raises
         ------
@@ -363,7 +365,7 @@ class Kolada:
             words, title = expected.get(kpi, ""), found[kpi][0]
             if not all(word in title.casefold() for word in words.casefold().split()):
                 raise DataError(
-                    f"Indicator {kpi} is not what was asked for: its title is {title!r}, and {words!r} was expected in "
+                    f"Indicator {kpi} is not the requested one: its title is {title!r}, and {words!r} was expected in "
                     "it",
                     "Look up the right identifier on kolada.se, or give the words of its title.",
                 )
@@ -400,7 +402,7 @@ class Kolada:
         municipalities : sequence of str
             Codes of four digits.
         years : iterable of int, optional
-            All years if it is left out.
+            By default all years.
 
         Returns
         -------

@@ -20,7 +20,7 @@ _SAME = ("sex", "birth_year")
 
 
 def merge_reads(reads: Sequence[FileRead]) -> StudentRecords:
-    """Join what files of several years and kinds say of the same pupils.
+    """Join files of several years and kinds by pupil.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def merge_reads(reads: Sequence[FileRead]) -> StudentRecords:
     Returns
     -------
     StudentRecords
-        Of pandas tables, in the order of pseudonyms. A pupil of one file only is kept; whether the pupil moved is not
+        Of pandas tables, in the order of pseudonyms. A pupil in only one file is kept; whether the pupil moved is not
         known. A file of year 9 decides the cohort, and the latest file of year 9 if there are several.
 
     Raises
@@ -52,7 +52,7 @@ def merge_with_findings(reads: Sequence[FileRead]) -> tuple[StudentRecords, tupl
     parts = {name: [read.tables[name] for read in ordered if name in read.tables] for name in TABLES}
     if not parts["students"] or not parts["grades"]:
         raise DataError(
-            "None of the files holds students with grades that can be used",
+            "No file has students with usable grades",
             "Add a grade file of year 6 or 9 (SCB or SS12000); `nbanalytics check` shows what each file is.",
         )
     students = _students(parts["students"], findings)
@@ -70,12 +70,12 @@ def merge_with_findings(reads: Sequence[FileRead]) -> tuple[StudentRecords, tupl
             remark("merge.other_tables", "", what, "They are read separately and are not part of the folder.")
         )
     if "grades" not in tables:
-        raise DataError("The files hold no grade at all", "Export them again with grades.")
+        raise DataError("The files have no grades", "Export them again with grades.")
     return StudentRecords.trusted(**tables), tuple(findings)
 
 
 def report_on(name: str, reads: Sequence[FileRead]) -> CheckReport:
-    """Report on files as a whole: each file, what they contradict each other in, and what is missing."""
+    """Report on files as a whole: each file, contradictions between files, and what is missing."""
     reports = [read.report for read in reads]
     own: tuple[Finding, ...] = ()
     carriers = [place for place, read in enumerate(reads) if {"students", "grades"} <= set(read.tables)]
@@ -88,7 +88,7 @@ def report_on(name: str, reads: Sequence[FileRead]) -> CheckReport:
 
 
 def missing_of(records: StudentRecords) -> tuple[str, ...]:
-    """Say what the records lack, and which analysis suffers."""
+    """List what the records lack, and the analyses that need it."""
     texts = []
     terms = Declaration().followed_terms
     for name, consequence in (
@@ -117,16 +117,16 @@ def _precedence(read: FileRead) -> tuple[int, int]:
 
 
 def _students(frames: list[pd.DataFrame], findings: list[Finding]) -> pd.DataFrame:
-    # Concatenated in order of precedence, so that the first value that is not missing holds.
+    # Concatenated in order of precedence, so that the first non-missing value is used.
     together = pd.concat([_plain(frame) for frame in frames], ignore_index=True)
     by_student = together.groupby("student_id", sort=True)
     for column in (*_SAME, "cohort"):
         if column in together:
             differing = int((by_student[column].nunique() > 1).sum())
             remedy = (
-                "The file of year 9 holds, and the latest of them: some repeat a year."
+                "The latest file of year 9 is used: some students repeat a year."
                 if column == "cohort"
-                else "Compare the files; what the file of year 9 says is kept."
+                else "Compare the files; the value of the file of year 9 is kept."
             )
             if differing:
                 noun = "student has" if differing == 1 else "students have"
@@ -153,7 +153,7 @@ def _table(name: str, frames: list[pd.DataFrame], known: Any, findings: list[Fin
     if "student_id" in columns:
         strange = ~together["student_id"].isin(known)
         if strange.any():
-            what = f"{int(strange.sum()):,} rows of {name} are about pupils who are in no grade file"
+            what = f"{int(strange.sum()):,} rows of {name} are about pupils without a grade file"
             remedy = "They are left out; add the grade file, or use the same key."
             findings.append(remark("rows.unknown_student", "", what, remedy))
             together = together[~strange]
@@ -163,12 +163,12 @@ def _table(name: str, frames: list[pd.DataFrame], known: Any, findings: list[Fin
     if len(kept) < len(whole):
         number = len(whole) - len(kept)
         what = f"{number:,} rows of {name} contradict another file about the same {', '.join(key)}"
-        remedy = "Compare the files; the latest file of year 9 holds."
+        remedy = "Compare the files; the latest file of year 9 is used."
         findings.append(remark("rows.contradictory", "", what, remedy))
     return kept.sort_values(key, kind="stable", ignore_index=True)
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """Write categories out as text, since categories of two files differ."""
+    """Convert categories to text, since categories of two files differ."""
     text = pd.Series([""]).dtype
     return frame.astype({name: text for name, kind in frame.dtypes.items() if kind in ("category", "object")})

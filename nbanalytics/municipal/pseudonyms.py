@@ -26,8 +26,8 @@ Bytes = NDArray[np.uint8]
 
 #: Ten-digit numbers are of the 2000s when they end before this, of the 1900s otherwise.
 _CENTURY_TURN = 50
-#: Why a number is none, by the code in :attr:`Identities.fault`.
-FAULTS = ("", "no identity number of 12 digits", "the date in the identity number does not exist")
+#: Why a number is invalid, by the code in :attr:`Identities.fault`.
+FAULTS = ("", "not an identity number of 12 digits", "the date in the identity number does not exist")
 #: The codes of the findings about them.
 IDENTITY_CODES = ("", "identity.malformed", "identity.impossible_date")
 #: What :attr:`Identities.sex` means.
@@ -41,9 +41,9 @@ class Identities:
     Attributes
     ----------
     numbers : array of bytes, one row of 12 for each cell
-        The numbers written alike; zeros where the cell is none.
+        The numbers in one form; zeros where the cell is invalid.
     fault : array of int
-        0, or the place in :data:`FAULTS` of what is wrong.
+        0, or the position of the fault in :data:`FAULTS`.
     unchecked : array of bool
         Whether the check digit does not fit.
     sex : array of int
@@ -103,7 +103,7 @@ def identities(cells: Any) -> Identities:
 
 
 def _normal(cell: str) -> tuple[bytes, bool]:
-    """Write a number with 12 characters; 12 zero bytes if it is none."""
+    """Write a number with 12 characters; 12 zero bytes if it is invalid."""
     match = re.fullmatch(r"\s*([0-9]{2})?([0-9]{6})\s?([-+])?\s?((?:[0-9]{2}|TF)[0-9]{2})\s*", cell.upper())
     if match is None:
         return bytes(12), False
@@ -145,7 +145,7 @@ def _understood(numbers: Bytes, short: NDArray[np.bool_]) -> Identities:
 #: are 55 bits in a year.
 _LEAST_KEY, _MOST_KEY, _LEAST_BITS = 32, 4096, 96
 _BLOCK = 64  # bytes in a block of SHA-256
-_HASH_BYTES = 10  # 80 bits make 16 characters of base32; among ten million pupils two are alike once in 10 ** 10
+_HASH_BYTES = 10  # 80 bits make 16 characters of base32; among ten million pupils two are equal once in 10 ** 10
 
 __all__ = [
     "FAULTS",
@@ -251,7 +251,7 @@ class Key:
             raise DataError(
                 f"A key has at least {_LEAST_KEY} bytes drawn by chance, and this one is shorter, or made of words, "
                 "repetitions or sequences: whoever guesses it can hash all numbers of a birth year in a second",
-                "Name a file that does not exist yet, and a key is made there.",
+                "Name a file that does not exist yet, and a key is created there.",
             )
 
     def pseudonym(self, identity_number: str) -> str:
@@ -278,7 +278,7 @@ class Key:
 
     def digests(self, numbers: Bytes) -> Bytes:
         """Return the first 10 bytes of HMAC-SHA-256 of rows of 12 characters."""
-        # A copy of the hash that has already taken in the key costs half as much as starting anew for each number.
+        # Copying a hash that has already processed the key costs half as much as a new hash for each number.
         sha256 = _sha256()
         secret = hashlib.sha256(self.secret).digest() if len(self.secret) > _BLOCK else self.secret
         padded = secret.ljust(_BLOCK, b"\0")
@@ -295,7 +295,7 @@ class Key:
 
 
 def _sha256() -> Any:
-    """Return Python's own SHA-256 where it is there: for twelve bytes OpenSSL's takes twice as long to set up."""
+    """Return Python's own SHA-256 if available: for twelve bytes OpenSSL's setup takes twice as long."""
     for name in ("_sha2", "_sha256"):
         with suppress(ImportError):
             return import_module(name).sha256
@@ -327,14 +327,14 @@ def new_key() -> Key:
 
 
 def create_key(path: str | Path, key: Key | None = None) -> Key:
-    """Draw a key and write it to a file that only its owner can read.
+    """Generate a key and write it to a file that only its owner can read.
 
     Parameters
     ----------
     path : str or Path
         A file that does not exist.
     key : Key, optional
-        A key drawn before; by default a new one.
+        An existing key; by default a new one.
 
     Raises
     ------
@@ -344,7 +344,7 @@ def create_key(path: str | Path, key: Key | None = None) -> Key:
     key = new_key() if key is None else key
     target = Path(path)
     try:
-        # O_EXCL: an existing key is never replaced, since with it go all links between years.
+        # O_EXCL: an existing key is never replaced, since that would break all links between years.
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise DataError(f"The key file {target} exists already", "Use it, or name another file.") from None

@@ -1,4 +1,4 @@
-"""The files that a municipality has: which format each is, found by its content, and what reading it gave."""
+"""The files that a municipality has: their format, recognised by content, and the result of reading them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from nbanalytics.municipal.pseudonyms import Key
 
-#: The format modules, in the order in which they are asked whether a file is theirs: the surest first.
+#: The format modules, in the order in which they are tried: the surest first.
 FORMAT_MODULES = ("scb", "ss12000", "baseline_form", "skolverket", "absence_list")
-#: How much of a file a format sees before it says whether the file is its own.
+#: Number of bytes that a format sees to recognise a file.
 HEAD_BYTES = 65_536
 #: Larger files are refused before they are opened.
 MOST_BYTES = 2_000_000_000
@@ -29,12 +29,12 @@ MOST_BYTES = 2_000_000_000
 
 @dataclass(frozen=True)
 class FileRead:
-    """One municipal file: the report on it, and its tables.
+    """One municipal file: its report and its tables.
 
     Attributes
     ----------
     report : FileReport
-        How it was understood; rows read and rows rejected are the rows in the file.
+        How it was read; rows read and rows rejected are the rows in the file.
     tables : dict of str to DataFrame
         Tidy pandas tables. Those of :data:`nbanalytics.schema.TABLES` have the canonical columns; ``statistics`` and
         ``baseline`` are tables of their own.
@@ -45,17 +45,17 @@ class FileRead:
 
 
 def read_files(paths: Sequence[str | Path], key: Key | None = None, mapping: Any = None) -> list[FileRead]:
-    """Read files of any format that is known.
+    """Read files of any known format.
 
     Parameters
     ----------
     paths : sequence of str or Path
         The files; names may be alike in different folders.
     key : Key, optional
-        What makes pseudonyms of identity numbers; without one a key is drawn and thrown away, so that the pupils of
+        Makes pseudonyms of identity numbers; without it a random key is used once, so that the pupils of
         these files can be joined with each other and with nothing else.
     mapping : str, Path or ListMapping, optional
-        Which columns of an absence list mean what: see
+        Meaning of the columns of an absence list: see
         :func:`nbanalytics.municipal.absence_list.read_absence_list`.
 
     Returns
@@ -98,7 +98,7 @@ def format_of(path: Path) -> str:
         head = stream.read(HEAD_BYTES)
     for name in FORMAT_MODULES:
         module = _module(name)
-        # Telling what a file is must survive any content: a format that stumbles over it does not know it.
+        # Recognition must survive any content: a format that fails on it does not know it.
         with suppress(Exception):
             if module.matches(path, head):
                 return name
@@ -133,16 +133,16 @@ def _read_one(path: Path, key: Key, mapping: Any) -> FileRead:
 
 
 def _why_unknown(path: Path) -> tuple[str, str]:
-    """Return what is wrong with a file that no format knows, and the remedy: most are damaged, not strange."""
+    """Return the fault of a file of unknown format, and the remedy: most are damaged."""
     try:
         read_grids(path, len)
     except UnreadableError as error:
         return error.what, error.remedy
-    return "the content is of no format that is known here", f"Known are: {_KNOWN}. See docs/."
+    return "the content is not of a known format", f"Known are: {_KNOWN}. See docs/."
 
 
 def _guarded(path: Path, name: str, what_to_read: Any, options: dict[str, Any]) -> FileRead:
-    """Read with one format, so that whatever the file holds becomes a report."""
+    """Read with one format; any content results in a report."""
     format = name.replace("_", "-")
     try:
         read: FileRead = getattr(_module(name), f"read_{name}")(what_to_read, **options)
@@ -153,7 +153,7 @@ def _guarded(path: Path, name: str, what_to_read: Any, options: dict[str, Any]) 
         what = f"the file cannot be opened ({error.strerror})"
         return unreadable(path, format, what, "Check that it is there and may be read.")
     except Exception as error:
-        # The last resort for damaged files: a traceback could show what stands in them.
+        # The last resort for damaged files: a traceback could show their content.
         what = f"the file is damaged or unlike others of its format ({type(error).__name__})"
         return unreadable(path, format, what, "Export it again; if that does not help, report it.")
 

@@ -40,7 +40,7 @@ import pandas as pd
 from nbanalytics.municipal.pseudonyms import SEXES, as_text
 from nbanalytics.municipal.scb_layouts import Layout
 
-#: Meanings for which a subject was read and judged, beside the grades themselves.
+#: Codes for a subject that was read and assessed, besides the grades.
 _JUDGED = ("-", "adapted")
 
 
@@ -103,7 +103,7 @@ def _check_block_grade(
     if block not in given or not members:
         return
     listed = ", ".join(members)
-    # In a block grade's subjects stands 2; a grade beside the block's is counted as one more pass.
+    # The subjects of a block grade have code 2; a grade besides the block's counts as one more pass.
     any_member = np.any([given[member] for member in members], axis=0)
     what = f"a block grade in {block} and grades in its subjects {listed}"
     notes.remark(
@@ -124,9 +124,9 @@ def _check_block_grade(
 
 
 def check_repeats(pupils: Pupils, notes: Notes) -> Any:
-    """Find pupils who are there more than once; returns which rows stay.
+    """Find duplicate pupils; returns the rows to keep.
 
-    A row that repeats an earlier one goes; rows of a pupil that contradict each other all go.
+    Repeated rows are rejected; contradictory rows of a pupil are all rejected.
     """
     keep = np.ones(pupils.count, dtype=bool)
     front = np.ascontiguousarray(pupils.digests[:, :8]).view(np.uint64).ravel()
@@ -146,7 +146,7 @@ def check_repeats(pupils: Pupils, notes: Notes) -> Any:
         else:
             contradictions += members
     keep[repeats + contradictions] = False
-    first = "The first row stays; take the others out."
+    first = "The first row is kept; remove the others."
     notes.fault(
         "rows.repeated", PERSON, "repeats a pupil's row above", first, pupils.rows[np.array(repeats, dtype=int)]
     )
@@ -165,12 +165,12 @@ def _content(pupils: Pupils, place: int) -> tuple[bytes, int, int]:
     return pupils.grades[place].tobytes(), int(pupils.cohort[place]), int(pupils.school[place])
 
 
-#: Pupils whose grades are laid out at once.
+#: Number of pupils per block of the long table.
 _STEP = 20_000
 
 
 def tables_of(pupils: Pupils, shape: Shape, codes: list[str]) -> dict[str, pd.DataFrame]:
-    """Return students and grades; what pupils hold is let go on the way, since a million take their room."""
+    """Return students and grades; memory of the pupils is freed on the way."""
     layout = shape.layout
     ids = _text(as_text(pupils.digests))
     grades = _grades(pupils.grades, ids, shape)
@@ -221,8 +221,8 @@ def _grades(grades: Any, ids: pd.Series[Any], shape: Shape) -> pd.DataFrame:
 
 
 def _coded(codes: Any, words: pd.Series[Any]) -> Any:
-    # The state of a pickled type is taken as it is. Its constructor would make a Python object of every pseudonym, and
-    # a table of a million of them, to see that no two are alike, which the reader has seen already.
+    # The pickled state skips the constructor, which would make a Python object of every pseudonym to check uniqueness;
+    # the reader has already checked it.
     kind = pd.CategoricalDtype()
     kind.__setstate__({"categories": pd.Index(words), "ordered": False})  # type: ignore[attr-defined]
     return pd.Categorical.from_codes(codes, dtype=kind, validate=False)
@@ -233,14 +233,14 @@ FORMAT = "scb"
 
 @dataclass
 class Pupils:
-    """Rows of the file without anything that names a pupil; room is made for all of them once.
+    """Rows of the file without anything that names a pupil, in arrays that are allocated once.
 
     Attributes
     ----------
     rows : array of int
-        Row numbers as a person sees them.
+        Row numbers as shown in the file.
     digests : array of bytes
-        What pseudonyms are made of.
+        Digests for the pseudonyms.
     fault, sex, birth_year : array of int
         What the identity numbers contain, as in :class:`nbanalytics.municipal.pseudonyms.Identities`.
     cohort : array of int
@@ -263,7 +263,7 @@ class Pupils:
 
     @classmethod
     def room(cls, most: int, subjects: int) -> Pupils:
-        """Make room; memory that is never written to is never taken."""
+        """Allocate arrays; the system only assigns memory that is written to."""
         return cls(
             rows=np.empty(most, dtype=np.int32),
             digests=np.empty((most, 10), dtype=np.uint8),
@@ -276,14 +276,14 @@ class Pupils:
         )
 
     def add(self, **columns: Any) -> None:
-        """Put in a block of rows."""
+        """Store a block of rows."""
         end = self.count + len(columns["rows"])
         for name, values in columns.items():
             getattr(self, name)[self.count : end] = values
         self.count = end
 
     def keep(self, mask: Any) -> None:
-        """Take out rows."""
+        """Remove rows."""
         for name in ("rows", "digests", "fault", "sex", "birth_year", "cohort", "school", "grades"):
             column = getattr(self, name)
             setattr(self, name, column[: self.count] if mask.all() else column[: self.count][mask])
@@ -291,7 +291,7 @@ class Pupils:
 
 
 def matches(path: Path, head: bytes) -> bool:
-    """Whether the first bytes of a file are those of a grade file."""
+    """Whether the first bytes are those of a grade file."""
     return recognised(lines_of(head))
 
 
@@ -303,7 +303,7 @@ def read_scb(path: str | Path, *, key: Key | None = None) -> FileRead:
     path : str or Path
         Text with semicolons, one row for each pupil, with or without a header.
     key : Key, optional
-        What makes pseudonyms; without one a key is drawn and thrown away.
+        Makes pseudonyms; without it a random key is used once and discarded.
 
     Returns
     -------
@@ -330,7 +330,7 @@ def read_scb(path: str | Path, *, key: Key | None = None) -> FileRead:
         with file.open("rb") as stream:
             lines = lines_of(stream.read(262_144))
         if not lines:
-            raise UnreadableError("the file is empty or no text", "Export it again.")
+            raise UnreadableError("the file is empty or not text", "Export it again.")
         return _read(text, shape_of(lines), new_key() if key is None else key)
     except UnreadableError as error:
         finding = fatal("files.unreadable", file.name, error.what, error.remedy)
@@ -352,14 +352,16 @@ def _read(text: Text, shape: Shape, key: Key) -> FileRead:
             places, ragged, header = places[places != top], ragged[ragged != top], False
         notes.rows += len(places) + len(ragged)
         if len(ragged):
-            remedy = f"A row has {len(shape.names)} cells; perhaps a name holds the delimiter, or the file was cut off."
+            remedy = (
+                f"A row has {len(shape.names)} cells; perhaps a name contains the delimiter, or the file was cut off."
+            )
             notes.fault("rows.wrong_number_of_cells", "", "more or fewer cells than the layout", remedy, ragged + line)
         _add(pupils, table, places + line, shape, key, codes, notes)
     return _finish(text, shape, pupils, codes, notes)
 
 
 def _parsed(text: Text, shape: Shape) -> Iterator[tuple[tuple[Any, Rows, Rows], int]]:
-    """Parse a block while the one before it is being hashed: the one is Arrow's work, the other Python's."""
+    """Parse a block with Arrow while Python hashes the previous one."""
     types = _types(shape)
     with ThreadPoolExecutor(1) as parser:
         waiting: deque[tuple[Any, int]] = deque()
@@ -373,7 +375,7 @@ def _parsed(text: Text, shape: Shape) -> Iterator[tuple[tuple[Any, Rows, Rows], 
 
 
 def _types(shape: Shape) -> dict[str, Any]:
-    """Return the columns that are read at all; what is written again and again is taken in as a dictionary."""
+    """Return the columns to read; repetitive columns as dictionaries."""
     layout = shape.layout
     text, again = pa.string(), pa.dictionary(pa.int32(), pa.string())
     wanted = {PERSON: text, FIRST: text, LAST: text, SCHOOL: again, DATE: again}
@@ -382,7 +384,7 @@ def _types(shape: Shape) -> dict[str, Any]:
 
 
 def _add(pupils: Pupils, table: Any, rows: Rows, shape: Shape, key: Key, codes: dict[str, int], notes: Notes) -> None:
-    """Read a block: what it says of pupils goes to ``pupils``, what is wrong with it to ``notes``."""
+    """Read a block: pupils go to ``pupils``, faults to ``notes``."""
     columns = {name: Cells.of(table.column(name)) for name in table.column_names}
     grades = graded(columns, shape, rows, notes)
     person = table.column(PERSON).combine_chunks()
@@ -402,7 +404,7 @@ def _add(pupils: Pupils, table: Any, rows: Rows, shape: Shape, key: Key, codes: 
     names_given(table, keep, notes)
     languages = language_given(columns, shape)
     check_block(shape.layout, grades[keep], {name: given[keep] for name, given in languages.items()}, rows[keep], notes)
-    unchecked = "the check digit does not fit (kept: another number would be another pupil)"
+    unchecked = "the check digit is wrong (the number is kept)"
     notes.remark(
         "identity.check_digit", PERSON, unchecked, "Compare with the population register.", rows[keep & found.unchecked]
     )
@@ -457,7 +459,7 @@ def _finish(text: Text, shape: Shape, pupils: Pupils, codes: dict[str, int], not
 
 
 def _unusable(text: Text, pupils: Pupils, notes: Notes, misfits: list[Finding]) -> FileReport:
-    """Report on a file that holds something else: column by column, since thousands of wrong rows say less."""
+    """Report on a file with other content, column by column instead of row by row."""
     rows = np.union1d(pupils.rows[: pupils.count], notes.rejected()).tolist()
     named = ", ".join(finding.column for finding in misfits)
     rejected = tuple((row, f"the file cannot be used because of {named}") for row in rows)

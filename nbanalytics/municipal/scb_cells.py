@@ -1,4 +1,4 @@
-"""The cells of a grade file: what a grade, a date, a school or a name says, and notes on what says nothing."""
+"""The cells of a grade file: grades, dates, schools and names, and notes on unrecognised cells."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from nbanalytics.municipal.scb_layouts import DATE, FIRST, LAST, SCHOOL, Layout,
 from nbanalytics.readers.findings import Finding, Rows, Weight, about_rows, fatal, may_be_shown, no_rows
 from nbanalytics.readers.words import read_date
 
-#: More misfits than this, and more than half of the cells, are a column that holds something else.
+#: With more misfits than this, and more than half of the cells, the column has other content.
 _FEW = 3
-#: Dates after July are of an export made after the summer.
+#: Dates after July are from an export after the summer.
 _LAST_MONTH = 7
 _SAMPLE = 500
 
@@ -42,7 +42,7 @@ class Notes:
             self._noted.setdefault((code, column, what, remedy, "row"), []).append(rows)
 
     def remark(self, code: str, column: str, what: str, remedy: str, rows: Rows) -> None:
-        """Note rows that a person should look at."""
+        """Note rows to check."""
         if len(rows):
             self._noted.setdefault((code, column, what, remedy, "remark"), []).append(rows)
 
@@ -53,7 +53,7 @@ class Notes:
         counts[1] += filled
 
     def misfits(self) -> list[Finding]:
-        """Return a finding for each column that holds something else than its name says."""
+        """Return a finding for each column whose content does not match its name."""
         remedy = "Compare the columns with docs/scb.md: two of them may be swapped."
         return [
             fatal(
@@ -88,7 +88,7 @@ class Notes:
         if self.empty:
             lines.append(f"{self.empty:,} empty rows are not pupils")
         if self.short:
-            lines.append(f"{self.short:,} identity numbers of ten digits: the century is taken to be the pupil's")
+            lines.append(f"{self.short:,} identity numbers of ten digits: the century is assumed from the pupil's age")
         if self.temporary:
             lines.append(f"{self.temporary:,} TF-numbers: the pupil's sex is unknown")
         if self.protected:
@@ -100,7 +100,7 @@ class Notes:
 
 @dataclass(frozen=True)
 class Cells:
-    """A column: its different cells, trimmed, and which of them stands in each row."""
+    """A column: its distinct trimmed cells, and the index of each row's cell."""
 
     words: list[str]
     places: Any
@@ -108,10 +108,10 @@ class Cells:
 
     @classmethod
     def of(cls, column: Any) -> Cells:
-        """Take a column of Arrow apart."""
+        """Convert an Arrow column."""
         array = column.combine_chunks()
         if not pa.types.is_dictionary(array.type):
-            # Only asked whether it is blank: the text itself goes no further.
+            # Only checked for blanks; the text is not kept.
             filled = pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(array)), 0)
             return cls(["", "?"], filled.to_numpy(zero_copy_only=False).astype(np.int32), False)
         raw = array.dictionary.to_pylist()
@@ -169,7 +169,7 @@ def _unknown_grades(name: str, cells: Cells, unknown: Any, layout: Layout, rows:
 
 
 def language_given(columns: dict[str, Cells], shape: Shape) -> dict[str, Any]:
-    """Return, for each language subject, whether its language is named; a code that says there is none names none."""
+    """Return, for each language subject, whether its language is given; the code for none is not a language."""
     none = {"", *shape.layout.codes}
     return {
         subject: columns[name].look_up([word not in none for word in columns[name].words], bool)
@@ -196,7 +196,7 @@ def dates(cells: Cells, shape: Shape, rows: Rows, keep: Any, notes: Notes) -> An
 
 
 def schools(cells: Cells | None, rows: Rows, keep: Any, codes: dict[str, int], notes: Notes) -> Any:
-    """Return the place of each row's school in the list of schools, -1 where there is none."""
+    """Return the index of each row's school in the list of schools, -1 if there is none."""
     if cells is None:
         return np.full(len(rows), -1, dtype=np.int32)
     good = [len(word) == 8 and word.isascii() and word.isdigit() for word in cells.words]
@@ -204,13 +204,13 @@ def schools(cells: Cells | None, rows: Rows, keep: Any, codes: dict[str, int], n
     school = cells.look_up(places, np.int32)
     wrong = keep & (school < 0)
     notes.misfit(SCHOOL, int((wrong & ~cells.blank()).sum()), int(keep.sum()))
-    what = "no school unit code of 8 digits (the pupil is kept, without a school)"
+    what = "not a school unit code of 8 digits (the pupil is kept, without a school)"
     notes.remark("scb.no_school_code", SCHOOL, what, "Fill it in.", rows[wrong])
     return school
 
 
 def names_given(table: Any, keep: Any, notes: Notes) -> None:
-    """Count pupils whose name is empty or marked as protected, and notice names that are none."""
+    """Count pupils whose name is empty or marked as protected, and detect cells that are not names."""
     columns = [table.column(name) for name in (FIRST, LAST) if name in table.column_names]
     if not columns:
         return

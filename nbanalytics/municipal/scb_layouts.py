@@ -1,4 +1,4 @@
-"""The layouts of the SCB grade file, read from ``scb_layouts.toml``, and which of them a file has."""
+"""The layouts of the SCB grade file, read from ``scb_layouts.toml``, and the detection of a file's layout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nbanalytics.readers.csv_file import BOMS, DELIMITERS, NOT_TEXT, not_text, p
 from nbanalytics.readers.findings import Rows, UnreadableError, divided, no_rows
 from nbanalytics.toml_files import Toml, read_table
 
-#: Bytes taken from the file at once; small, so that memory hardly grows with the file.
+#: Bytes per block; small, so that memory hardly grows with the file.
 BLOCK = 1_000_000
 #: No row of any file here is longer.
 _LONGEST_LINE = 1_000_000
@@ -66,7 +66,7 @@ class Text:
 
 
 def open_text(path: Path) -> Text:
-    """Find the encoding of a file by looking at all of it.
+    """Detect the encoding from the whole file.
 
     Raises
     ------
@@ -165,9 +165,9 @@ def _too_long() -> UnreadableError:
     return UnreadableError(f"a line has more than {_LONGEST_LINE:,} characters", "Check that it is the right file.")
 
 
-#: The columns that are read beside grades and languages.
+#: The columns that are read besides grades and languages.
 PERSON, SCHOOL, DATE, FIRST, LAST = "PersonNr", "Skolenhetskod", "Datum", "Fornamn", "Efternamn"
-#: With so many columns named in its first row a file has a header.
+#: A file has a header if its first row has this many column names.
 _HEADER_NAMES = 5
 _IDENTITY = re.compile(r"(\d\d)?\d{6}[-+ ]?(\d{4}|[Tt][Ff]\d\d)")
 
@@ -191,7 +191,7 @@ class Layout:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """What a grade cell may mean; a cell's code is its place here, and the first is an empty cell."""
+        """Meanings of a grade cell; a cell's code is the position here, and the first is an empty cell."""
         return ("", *self.grades, *dict.fromkeys(self.codes.values()))
 
 
@@ -224,13 +224,13 @@ class Shape:
     quoted: bool
 
     def label(self, column: str) -> str:
-        """Name a column as a person finds it."""
+        """Return the name of a column as shown in the file."""
         return f"{column} (column {self.names.index(column) + 1})" if column in self.names else column
 
 
 @cache
 def layouts() -> tuple[tuple[Layout, ...], dict[str, str]]:
-    """Return the layouts, and the column that each way of writing a header means."""
+    """Return the layouts, and the column for each spelling of a header."""
     return parse_layouts(files("nbanalytics.municipal").joinpath("scb_layouts.toml").read_text(encoding="utf-8"))
 
 

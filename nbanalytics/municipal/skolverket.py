@@ -1,4 +1,4 @@
-"""Exports of Skolverket's official statistics, per school or municipality: the status is kept beside the value."""
+"""Exports of Skolverket's official statistics, per school or municipality: with the status beside each value."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FOOTNOTE = re.compile(r"(?:\s+\d\)|\s*\*+|\s*[¹²³])\s*$")
 
 @dataclass(frozen=True)
 class Measure:
-    """A column of numbers: which measure, of which group and year, and its name if it is not a known one."""
+    """A column of numbers: which measure, of which group and year, and its name if unknown."""
 
     place: int
     measure: str
@@ -40,7 +40,7 @@ class Measure:
 
 @dataclass
 class Header:
-    """Where keys and measures stand."""
+    """Positions of keys and measures."""
 
     keys: dict[str, int] = field(default_factory=dict)
     measures: list[Measure] = field(default_factory=list)
@@ -49,13 +49,13 @@ class Header:
 
     @property
     def n_known(self) -> int:
-        """How many columns are known by name."""
+        """Number of columns with known names."""
         return len(self.keys) + len(self.ignored) + sum(not measure.unknown for measure in self.measures)
 
 
 @cache
 def words(section: str) -> dict[str, str]:
-    """Return what each word of a section of ``skolverket_columns.toml`` means, by the word as it is compared."""
+    """Return what each word of a section of ``skolverket_columns.toml`` means, by the normalised word."""
     data = packaged_toml("nbanalytics.municipal", "skolverket_columns.toml")
     comparing = str if section == "signs" else compared
     return {comparing(word): meaning for meaning, names in data[section].items() for word in names}
@@ -67,9 +67,9 @@ def known_names(row: Sequence[str]) -> int:
 
 
 def understand(names: Cells) -> Header | None:
-    """Understand names of columns; None if they are not a header: a header has a place and a measure, or two places.
+    """Parse names of columns; None if they are not a header: a header has a place and a measure, or two places.
 
-    A name that no column is known by is a measure as long as a place and at least one more name are known.
+    An unknown name is a measure if a place and at least one more name are known.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def find_header(rows: list[Cells], position: int) -> tuple[Header, int] | None:
     groups = [cell for cell in below if compared(cell) in words("groups")]
     filled = [cell for cell in below if cell]
     if groups and (len(groups) == len(filled) or any(map(_is_key, filled))):
-        # Measures above, groups below; the names of the places stand in either row.
+        # Measures above, groups below; the names of the places are in either row.
         both = understand(joined(row, below)) if _is_above(row, below) else None
         if both is not None:
             return both, 2
@@ -156,7 +156,7 @@ def _measure_of(name: str) -> tuple[str, str, str]:
     return "", found.pop() if len(found) == 1 else "all", year
 
 
-#: What a row of the table is about.
+#: Keys of a row.
 KEYS = ("school_id", "school", "municipality_id", "municipality", "owner", "subject", "year", "group")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _SPACES = re.compile(r"(?<=\d)[ \u00a0\u202f\u2009\u2007](?=\d{3}(?!\d))")
@@ -179,7 +179,7 @@ class Row:
 
 
 def drop_texts(rows: list[Row]) -> dict[str, int]:
-    """Leave out unknown columns that hold anything but numbers and signs; returns their places by name."""
+    """Leave out unknown columns that have anything but numbers and signs; returns their places by name."""
     number_of, text_of = Counter[tuple[str, int]](), Counter[tuple[str, int]]()
     for row in rows:
         for measure, cell in row.cells:
@@ -201,7 +201,7 @@ def _value(cell: str) -> tuple[float, str] | None:
 
 
 def drop_ambiguous(rows: list[Row]) -> list[str]:
-    """Leave out what two columns claim to be with different values; returns the names of the measures."""
+    """Leave out measures with different values in two columns; returns the names of the measures."""
     twice = {place for row in rows for place in row.twice}
     for row in rows:
         row.values = {place: value for place, value in row.values.items() if place[:2] not in twice}
@@ -209,12 +209,12 @@ def drop_ambiguous(rows: list[Row]) -> list[str]:
 
 
 def read_row(row: Row, year: str, notes: Counter[str]) -> None:
-    """Write the keys alike, and read the values."""
+    """Normalise the keys, and read the values."""
     keys = row.keys
     for key, length in (("municipality_id", 4), ("school_id", 8)):
         code = re.sub(r"\s+", "", keys.get(key, ""))
         if code.isdigit() and len(code) < length:
-            notes[f"{key}: the zeros that Excel takes away are put back"] += 1
+            notes[f"{key}: zeros that Excel removed are restored"] += 1
             code = code.zfill(length)
         keys[key] = code
     keys["owner"] = words("owners").get(compared(keys.get("owner", "")), keys.get("owner", ""))
@@ -242,7 +242,7 @@ def _same(one: tuple[float, str], other: tuple[float, str]) -> bool:
 
 
 def refuse_repeated(rows: list[Row]) -> None:
-    """Keep what rows say more than once but once, and nothing of rows that contradict each other."""
+    """Keep the first of repeated rows, and none of contradictory rows."""
     same: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         if not row.fault:
@@ -279,7 +279,7 @@ class _Sheet:
 
 
 def matches(path: Path, head: bytes) -> bool:
-    """Whether a file is an export of official statistics, by what stands in it."""
+    """Whether a file is an export of official statistics, by its content."""
     del head
     try:
         grids = read_grids(path, known_names)
@@ -288,7 +288,7 @@ def matches(path: Path, head: bytes) -> bool:
     for grid in grids:
         filled = grid.filled_rows()[:100]
         found = (find_header(grid.rows, place) for place in filled)
-        # Two columns of schools and students could be anything; a known measure could not.
+        # Columns of schools and students are in many files; a known measure is not.
         if any(header and any(not measure.unknown for measure in header[0].measures) for header in found):
             return True
     return False
@@ -302,7 +302,7 @@ def read_skolverket(path: str | Path, *, key: Key | None = None, year: str = "")
     path : str or Path
         CSV or Excel, with any rows above the names of the columns and below the data.
     key : Key, optional
-        Not needed, since the statistics are about nobody; taken as all formats take it.
+        Not used; all formats take it.
     year : str, optional
         The school year if the file does not give it, such as ``"2017/18"``.
 
@@ -357,7 +357,7 @@ def read_skolverket(path: str | Path, *, key: Key | None = None, year: str = "")
 
 
 def _sheet(grid: Grid, number: int) -> _Sheet:
-    """Say of each row with content whether it is data, and if not, what."""
+    """Classify each row with content as data or another kind."""
     sheet, after = _Sheet(), -1
     for place in grid.filled_rows():
         row, row_number = grid.rows[place], grid.number(place)
@@ -422,10 +422,10 @@ def _read(
         rejected += [(row, f"sheet {number + 1}: {why}" if several else why) for row, why in sorted(here)]
     kept = [row for row in rows if not row.fault and not unusable]
     table = _table(kept)
-    missing = ["no year: say it with year="] if len(table) and (table["year"] == "").any() else []
+    missing = ["no year: give it with year="] if len(table) and (table["year"] == "").any() else []
     for name, place in dropped.items():
         shown = f"column {name!r}" if may_name(name) else f"column number {place + 1}"
-        remarks.append(f"{shown} holds text and was left out")
+        remarks.append(f"{shown} has text and was left out")
     findings += [remark("statistics.left_out", file, text) for text in remarks]
     findings += [remark("statistics.no_year", file, text) for text in missing]
     report = FileReport(
@@ -452,7 +452,7 @@ def _told(
             if not measure.unknown:
                 told.append(f"column {header.names[measure.place]!r} is {measure.measure}, {measure.group}")
     own = dict.fromkeys(measure.unknown for row in rows[:1_000] for measure, _ in row.cells if measure.unknown)
-    told += [f"column {name!r} is no known measure: kept under its own name" for name in own if may_name(name)]
+    told += [f"column {name!r} is not a known measure: kept under its own name" for name in own if may_name(name)]
     if kinds:
         told.append("rows that are not data: " + ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common()))
     told += [f"{count:,} {text}" if text.startswith("empty") else text for text, count in notes.items()]

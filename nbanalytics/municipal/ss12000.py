@@ -1,4 +1,4 @@
-"""SS12000:2020 as JSON files: grades, persons, school units and attendance, made into tables of records."""
+"""SS12000:2020 as JSON files: grades, persons, school units and attendance, converted to tables of records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FORMAT = "ss12000"
 _MINUTES = ("attendanceMinutes", "validAbsenceMinutes", "invalidAbsenceMinutes", "otherAttendanceMinutes")
 _SUMS = ("attendanceSum", "validAbsenceSum", "invalidAbsenceSum", "otherAttendanceSum")
-#: A year has half a million minutes; a larger number is something else.
+#: A year has half a million minutes; a larger number is wrong.
 _MOST_MINUTES = 1_000_000
 
 
@@ -39,7 +39,7 @@ def read_ss12000(path: str | Path | Sequence[str | Path], *, key: Key | None = N
         list of entities or of pages, or several kinds by name. Entities refer to each other, so files that belong
         together are read together.
     key : Key, optional
-        What makes pseudonyms; without one they hold for this reading only.
+        What makes pseudonyms; without it they are valid for this reading only.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def read_ss12000(path: str | Path | Sequence[str | Path], *, key: Key | None = N
     """
     entities = read_entities(path)
     if key is None:
-        entities.told.append("no key: the pseudonyms hold for this reading only")
+        entities.told.append("no key: the pseudonyms are valid for this reading only")
     students = Students(entities, new_key() if key is None else key)
     grades = read_grades(students, Declaration())
     schools = {one.refers("id"): one.text("schoolUnitCode") or one.refers("id") for one in _units(entities)}
@@ -150,7 +150,7 @@ def _absence(students: Students, declaration: Declaration) -> list[tuple[str, st
 def _term(
     entity: Entity, student: Student, events: dict[str, str], declaration: Declaration, entities: Entities
 ) -> str:
-    """Return the term that attendance is of, or empty text after rejecting it."""
+    """Return the term of the attendance, or empty text after rejecting it."""
     texts = (
         entity.text("date"),
         entity.text("startDate"),
@@ -172,7 +172,7 @@ def _term(
     semester = "HT" if int(day[5:7]) >= 7 else "VT"
     if end is not None and (spring_of(end), int(end[5:7]) >= 7) != (spring_of(day), semester == "HT"):
         entities.reject(
-            entity, "attendance.several_terms", "endDate", "it spans more than one term", "Ask for one term at a time."
+            entity, "attendance.several_terms", "endDate", "it spans more than one term", "Request one term at a time."
         )
         return ""
     if student.cohort is None:
@@ -227,7 +227,7 @@ def _minutes(entity: Entity, entities: Entities) -> tuple[float, float, float] |
 
 
 def _tell(students: Students, tables: dict[str, pd.DataFrame]) -> None:
-    """Say what was assumed of the entities, and what is missing for which analysis."""
+    """List the assumptions, and what is missing for which analysis."""
     entities = students.entities
     told, missing = entities.told, entities.missing
     others = [one for one in students.by_pseudonym.values() if not one.seen and not one.enrolled]
@@ -243,7 +243,7 @@ def _tell(students: Students, tables: dict[str, pd.DataFrame]) -> None:
         told.append("the cohort of students without grades follows from the start of their latest enrolment")
     if students.strangers:
         rows = students.strangers.values()
-        remedy = "Export the persons too: the pseudonym is of the identifier and fits no other file."
+        remedy = "Export the persons too: the pseudonym is made from the identifier and does not match other files."
         entities.remark(rows, "entities.no_person", "student", "students without a Person", remedy)
     if not entities.by_kind["Person"]:
         missing.append("no Person: nothing can be shown by sex, and students cannot be joined with other files")
@@ -253,7 +253,7 @@ def _tell(students: Students, tables: dict[str, pd.DataFrame]) -> None:
         missing.append("no usable Attendance with planned minutes: the absence panel will be empty")
     if not len(tables["schools"]):
         missing.append("no SchoolUnit: schools are shown by their identifiers")
-    missing.append("SS12000 does not say who is newly arrived: nothing can be shown for them")
+    missing.append("SS12000 does not record newly arrived students: nothing can be shown for them")
 
 
 def _frame(rows: list[Any], columns: list[str]) -> pd.DataFrame:

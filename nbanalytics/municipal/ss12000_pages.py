@@ -1,4 +1,4 @@
-"""SS12000:2020 as files: pages, lists or several kinds together, taken apart into entities without names."""
+"""SS12000:2020 as files: pages, lists or several kinds together, divided into entities without names."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 from nbanalytics.errors import visible
 from nbanalytics.readers.findings import Finding, UnreadableError, Weight, about_rows
 
-#: JSON takes many times its size in memory; a service gives pages far below this.
+#: JSON takes many times its size in memory; pages of a service are far smaller.
 MOST_BYTES = 300_000_000
-#: What is kept of each kind of entity; everything else, names first, is dropped as soon as it is read.
+#: Fields that are kept of each kind of entity; everything else, such as names, is dropped at once.
 KEPT: dict[str, tuple[str, ...]] = {
     "Grade": (
         "id", "student", "gradeValue", "finalGrade", "subjectCode", "subjectName", "syllabus", "schoolYear", "year",
@@ -47,14 +47,14 @@ _TOLD_BY: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 @dataclass(frozen=True)
 class Entity:
-    """One entity: its number among all that were read, its kind, and what is kept of it."""
+    """One entity: its number among all that were read, its kind, and its kept fields."""
 
     row: int
     kind: str
     content: dict[str, Any]
 
     def text(self, name: str) -> str:
-        """Return a field as trimmed text, empty if it is none."""
+        """Return a field as trimmed text, empty if it is missing."""
         value = self.content.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12:
             return str(value)
@@ -70,14 +70,14 @@ class Entity:
         return ""
 
     def embedded(self, name: str) -> Entity:
-        """Return an object that the service put inside; an empty one if it did not."""
+        """Return an embedded object, or an empty one."""
         inside = self.content.get("_embedded")
         found = inside.get(name) if isinstance(inside, dict) else None
         return Entity(self.row, "", found if isinstance(found, dict) else {})
 
 
 def _text(value: Any) -> str:
-    """Return trimmed text; half a surrogate pair is valid in JSON and in no table."""
+    """Return trimmed text; half a surrogate pair is valid in JSON but not in a table."""
     if not isinstance(value, str):
         return ""
     text = visible(value.strip())
@@ -86,7 +86,7 @@ def _text(value: Any) -> str:
 
 @dataclass
 class Entities:
-    """All entities of some files, and what was found on the way."""
+    """All entities of some files, and the findings."""
 
     label: str
     by_kind: dict[str, list[Entity]] = field(default_factory=lambda: {kind: [] for kind in KEPT})
@@ -96,7 +96,7 @@ class Entities:
     faults: dict[tuple[str, str, str, str, Weight], list[int]] = field(default_factory=dict)
 
     def reject(self, entity: Entity | int, code: str, column: str, what: str, remedy: str) -> None:
-        """Take an entity out, with the reason."""
+        """Reject an entity, with the reason."""
         row = entity if isinstance(entity, int) else entity.row
         self.faults.setdefault((code, column, what, remedy, "row"), []).append(row)
 
@@ -107,7 +107,7 @@ class Entities:
             self.faults.setdefault((code, column, what, remedy, "remark"), []).extend(numbers)
 
     def findings(self) -> tuple[Finding, ...]:
-        """Return what was found as findings."""
+        """Return the findings."""
         return tuple(
             about_rows(code, self.label, column, what, remedy, rows, weight)
             for (code, column, what, remedy, weight), rows in self.faults.items()
@@ -136,7 +136,7 @@ def files_of(path: str | Path | Sequence[str | Path]) -> list[Path]:
     else:
         files = [Path(path)]
     if not files:
-        raise UnreadableError("there is no .json file", "Name the folder or the files that hold the pages.")
+        raise UnreadableError("there is no .json file", "Name the folder or the files with the pages.")
     return files
 
 
@@ -187,7 +187,7 @@ def _take(entry: Any, entities: Entities, seen: set[tuple[str, str]]) -> None:
 
 
 def _bare(name: str, value: Any) -> Any:
-    """Take from what is inside an entity what may name a person: references keep their identifier only."""
+    """Remove personal names from embedded entities: references keep only their identifier."""
     if name == "_embedded":
         event = value.get("calendarEvent") if isinstance(value, dict) else None
         return {"calendarEvent": {"startTime": event.get("startTime")}} if isinstance(event, dict) else {}
@@ -212,7 +212,7 @@ def _load(file: Path) -> Any:
         what = f"{file.name} is not JSON, or is cut off: line {error.lineno}, character {error.colno}"
         raise UnreadableError(what, "Export it again.") from None
     except (RecursionError, ValueError):
-        raise UnreadableError(f"{file.name} is JSON such as no service writes", "Export it again.") from None
+        raise UnreadableError(f"{file.name} is JSON that does not follow SS12000", "Export it again.") from None
 
 
 def _pages(content: Any) -> list[tuple[list[Any], bool | None]]:

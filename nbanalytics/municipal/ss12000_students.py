@@ -33,7 +33,7 @@ def spring_of(day: str) -> int:
 
 
 def year_in_school(text: str) -> int | None:
-    """Return the year in school that a text means: 0 to 10, ``"9"`` or ``"Åk 9"``."""
+    """Return the year in school from a text: 0 to 10, ``"9"`` or ``"Åk 9"``."""
     match = re.fullmatch(r"(?:åk|årskurs)?\.?\s*([0-9]|10)", text.casefold(), re.ASCII)
     return int(match.group(1)) if match else None
 
@@ -53,13 +53,13 @@ def spring_of_grade(entity: Entity, semester: str, day: str | None) -> int | Non
 
 
 LAST_YEAR, GRADED = 9, range(6, 10)
-#: Compulsory school; a grade or an enrolment that does not say its school form is taken to be of it.
+#: Compulsory school; a grade or an enrolment without a school form is assumed to be of it.
 _FORMS = ("", "GR")
 
 
 @dataclass
 class Student:
-    """What is known of a pupil: a pseudonym, and nothing that names anybody."""
+    """A pupil, by pseudonym and without a name."""
 
     pseudonym: str
     sex: str | None = None
@@ -85,7 +85,7 @@ class Student:
 
 @dataclass(frozen=True)
 class Grade:
-    """A grade that can be used, and what decides between several of the same."""
+    """A usable grade, and the order that decides between several."""
 
     entity: Entity
     student: Student
@@ -96,7 +96,7 @@ class Grade:
 
 
 class Students:
-    """The pupils of some files by their identifiers; those without a Person are made when they are met."""
+    """The pupils of some files by their identifiers; those without a Person are created on first use."""
 
     def __init__(self, entities: Entities, key: Key) -> None:
         self.entities, self.key = entities, key
@@ -106,12 +106,10 @@ class Students:
         self._read_persons(entities.by_kind["Person"])
 
     def of(self, entity: Entity) -> Student | None:
-        """Return the pupil whom an entity refers to, or None after rejecting it."""
+        """Return the pupil of an entity, or None after rejecting it."""
         identifier = entity.refers("student")
         if not identifier:
-            self.entities.reject(
-                entity, "entities.no_student", "student", "missing", "Every one has to refer to a student."
-            )
+            self.entities.reject(entity, "entities.no_student", "student", "missing", "Each must refer to a student.")
             return None
         if identifier not in self.by_id:
             self.strangers[identifier] = entity.row
@@ -125,7 +123,7 @@ class Students:
 
     def _by_identifier(self, identifier: str) -> str:
         if re.fullmatch(r"[0-9]{12}", identifier, re.ASCII):
-            # Some systems use the identity number as identifier: then the pseudonym fits other files.
+            # Some systems use the identity number as identifier: then the pseudonym matches other files.
             known = identities(pa.array([identifier], pa.string()))
             if not known.fault[0] and not known.unchecked[0]:
                 return self.key.pseudonym(identifier)
@@ -135,7 +133,7 @@ class Students:
 
     def _read_persons(self, persons: list[Entity]) -> None:
         numbers = [entity.text("civicNo") or _value(entity, "civicNo", "norEduPersonNIN") for entity in persons]
-        # A lone surrogate is valid JSON and no text.
+        # A lone surrogate is valid in JSON but not in text.
         safe = [number if number.isascii() else "" for number in numbers]
         found = identities(pa.array(safe, pa.string()))
         coded = as_text(self.key.digests(found.numbers)).to_pylist()
@@ -158,7 +156,7 @@ class Students:
                 short += [entity.row] if found.short[place] else []
                 unchecked += [entity.row] if found.unchecked[place] else []
         remark = self.entities.remark
-        remedy = "The pseudonym is of the identifier and fits no other file."
+        remedy = "The pseudonym is made from the identifier and does not match other files."
         remark(without, "identity.missing", "civicNo", "no identity number", remedy)
         remark(
             short,
@@ -184,7 +182,7 @@ class Students:
 
 @dataclass
 class _Reading:
-    """What is the same for all grades of a reading."""
+    """Settings shared by all grades of a reading."""
 
     students: Students
     declaration: Declaration
@@ -284,7 +282,7 @@ def _grade(entity: Entity, reading: _Reading) -> Grade | None:
 
 
 def _semester(entity: Entity, day: str | None, reading: _Reading) -> str | None:
-    """Return HT or VT; where a grade does not say, by its date, which is noted."""
+    """Return HT or VT; without a semester by the date, which is noted."""
     semester = entity.text("semester").upper()
     if semester in ("HT", "VT"):
         return semester

@@ -1,4 +1,4 @@
-"""The municipality's report: beside nation and peers, SALSA, a funnel of schools, and the workbook kept today."""
+"""The municipality's report: comparison with nation and peers, SALSA, a funnel plot of schools, and the workbook."""
 
 from __future__ import annotations
 

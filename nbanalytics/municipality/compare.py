@@ -1,4 +1,4 @@
-"""The municipality beside the nation and its peers, year by year and as a trend."""
+"""The municipality compared with the nation and its peers, by year and as a trend."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _COLUMNS = dict(zip(MEASURES, ("eligible", "merit_value", "all_passed"), strict=
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Shown):
-    """A municipality's values beside official ones.
+    """A municipality's values compared with official ones.
 
     Attributes
     ----------
     table : pandas.DataFrame
         One row per year, group, measure and place: ``year, group, measure, place`` (``own``, ``nation``, or a code),
         ``name, n`` (own students only), ``value`` (per cent, or points), ``low, high`` (95 %, own values only),
-        ``difference`` (own less this place's) with ``difference_low, difference_high``, and ``status``.
+        ``difference`` (own minus this place's) with ``difference_low, difference_high``, and ``status``.
     settings : mapping
         ``name, term, rule, places, min_students``.
     students : int
@@ -79,7 +79,7 @@ def own_values(records: StudentRecords, min_students: int = 10) -> pd.DataFrame:
     records : StudentRecords
         Students and grades; each cohort's declared end term is used.
     min_students : int
-        Nothing is estimated for fewer.
+        No estimate for fewer students.
 
     Returns
     -------
@@ -117,18 +117,18 @@ def own_values(records: StudentRecords, min_students: int = 10) -> pd.DataFrame:
 def compare(
     records: StudentRecords, official: pd.DataFrame, places: Sequence[str] = (NATION,), min_students: int = 10
 ) -> Comparison:
-    """Set a municipality's own values beside official values of the same years.
+    """Compare a municipality's own values with official values of the same years.
 
     Parameters
     ----------
     records : StudentRecords
         The municipality's.
     official : pandas.DataFrame
-        From :func:`national_values`, :func:`from_skolverket` or :func:`from_kolada`, or several of them put together.
+        From :func:`national_values`, :func:`from_skolverket` or :func:`from_kolada`, or several of them concatenated.
     places : sequence of str
-        The places to set beside it, as in the column ``place``.
+        The places to compare with, as in the column ``place``.
     min_students : int
-        Nothing is estimated for fewer of its own.
+        No estimate for fewer own students.
 
     Returns
     -------
@@ -193,7 +193,7 @@ def trends(comparison: Comparison, least_years: int = 4) -> Trends:
     comparison : Comparison
         From :func:`compare`, over several years.
     least_years : int
-        Nothing is estimated from fewer years, nor from fewer than 3.
+        No estimate from fewer years, nor from fewer than 3.
 
     Returns
     -------
@@ -201,8 +201,8 @@ def trends(comparison: Comparison, least_years: int = 4) -> Trends:
 
     Notes
     -----
-    Least squares with Student's t of the years' own spread around the line, so that what sets one cohort apart from the
-    next counts as chance. Few years give wide intervals: that is what they know.
+    Least squares with Student's t with the residual spread of the years, so that differences between cohorts count as
+    chance. Few years give wide intervals: that is what they know.
 
     Examples
     --------

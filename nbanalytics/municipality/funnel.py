@@ -1,4 +1,4 @@
-"""A funnel of schools: how far a school's share may lie from the common one by its size alone."""
+"""A funnel plot of schools: how far a school's share may deviate from the common share by chance at its size."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, repr=False)
 class Funnel(Shown):
-    """Schools' shares with control limits; in the order of the schools, no ranking.
+    """Schools' shares with control limits, in the order of the schools and not ranked.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Funnel(Shown):
         outside = self.table["position"].isin(["outside_95", "outside_998"]).sum()
         return (
             f"{len(self.table)} schools around {self.settings['target']:.1%} ({self.settings['measure']}): {outside} "
-            f"outside the 95 % limits, where chance alone puts about {0.05 * len(self.table):.1f}"
+            f"outside the 95 % limits; by chance alone about {0.05 * len(self.table):.1f}"
         )
 
 
@@ -68,7 +68,7 @@ def funnel(
     target: float | None = None,
     min_students: int = 10,
 ) -> Funnel:
-    """Place schools in a funnel.
+    """Compute a funnel plot of schools.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def funnel(
     measure : str
         ``eligible_vocational`` (by the declared rule) or ``passed_all``.
     by : str or sequence of str
-        Columns that make a point, ``school_id`` or ``school_id`` and ``cohort``.
+        Columns that define a point, ``school_id`` or ``school_id`` and ``cohort``.
     target : float, optional
         The common share, 0 to 1; by default that of all students together.
     min_students : int
@@ -106,9 +106,9 @@ def funnel(
     """
     divided = By.of(by, _COLUMNS, open_frame(records.students))
     if not divided.names:
-        raise DataError("Nothing makes a point of the funnel. Name at least one column in by, such as school_id.")
+        raise DataError("by is empty, so the funnel has no points. Name at least one column in by, such as school_id.")
     if measure not in SHARES:
-        raise DataError(f"There is no funnel of {measure!r}. Choose one of {', '.join(SHARES)}.")
+        raise DataError(f"No funnel is defined for {measure!r}. Choose one of {', '.join(SHARES)}.")
     people = leavers(records, by=divided)
     reached = people[SHARES[measure]].astype(int)
     points = people.assign(count=reached).groupby(divided.keys, dropna=False)["count"]
@@ -156,7 +156,7 @@ def funnel_limits(n: int, target: float) -> dict[str, float]:
     for name, level in LIMITS.items():
         tail = (1 - level) / 2
         for side, probability in (("low", tail), ("high", 1 - tail)):
-            # The first count to reach the probability, moved back by the part of its step that was not needed.
+            # The first count to reach the probability, interpolated within its step.
             count = int(np.searchsorted(below, probability))
             step = below[count] - (below[count - 1] if count else 0.0)
             smooth = count - (below[count] - probability) / step

@@ -1,4 +1,4 @@
-"""One row per student at the end of a term: what the report and the workbook count."""
+"""One row per student at the end of a term: the basis of the report and the workbook."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from nbanalytics.grading import STRECK
 from nbanalytics.records import StudentRecords
 from nbanalytics.students import counted, only_cohorts, student_table
 
-#: Columns of the students table that are carried along where they are there.
+#: Columns of the students table that are kept if present.
 CARRIED = ("school_id", "sex", "newly_arrived", "immigration", "parents_education")
 
 
 class TermTables:
-    """The leavers and the grades of a term, each made when it is first asked for and then kept.
+    """The leavers and the grades of a term, each computed on first use and cached.
 
     Several views of a term share them, and a view of another term than the declared end term starts from them.
 
@@ -46,7 +46,7 @@ class TermTables:
 
     @classmethod
     def of(cls, records: StudentRecords | TermTables) -> TermTables:
-        """Return the tables of records at their end term; tables that were made already as they are."""
+        """Return the tables of records at their end term; existing tables unchanged."""
         return records if isinstance(records, TermTables) else cls(records)
 
     @cached_property
@@ -74,7 +74,7 @@ def leavers(
     rules : sequence of str
         Further rules of eligibility by name; each must hold for every cohort.
     by : By, optional
-        Columns of the students table to carry along under their keys.
+        Columns of the students table to add under their keys.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def leavers(
         ``swedish_course``; ``eligible`` by the declared rule and a column for each of ``rules``; ``mean_points`` over
         comparable subjects; ``merit_value`` and ``n_passed``; ``all_passed``: at least one pass, and neither a fail nor
         streck. Of a student without grades ``merit_value`` and ``mean_points`` are missing, the rest is not reached. A
-        cohort in which nobody has a grade or mark in the term has not come so far, and is left out.
+        cohort without any grade or mark in the term has not reached it and is excluded.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def _subjects(records: StudentRecords, term: str) -> pd.DataFrame:
     parts = []
     for grading, cohorts in records.gradings():
         grades = only_cohorts(open_frame(records.grades), records, cohorts).filter(nw.col("term") == term)
-        # The course of the term itself: it starts and ends where it is asked for.
+        # The course of the term itself, as start and end.
         parts.append(collect(courses(grades, grading, term, term)))
     grades = grades_of(records, term)
     failed = (grades["points"].notna() & ~grades["passed"].astype(bool)) | (grades["grade"] == STRECK)

@@ -1,4 +1,4 @@
-"""Official values beside which a municipality is set: typed, from Skolverket's files, or from Kolada."""
+"""Official values for comparison: packaged, from Skolverket's files, or from Kolada."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ COLUMNS = ("place", "name", "year", "group", "measure", "value", "status", "sour
 #: Measures that a municipality's own records give too, in the words of the Skolverket reader; shares in per cent.
 MEASURES = ("eligible_vocational", "merit_value_17", "passed_all")
 NATION = "nation"
-#: Kolada's indicators that mean the same.
+#: Kolada's indicators for the same measures.
 KOLADA_MEASURES = {"N15428": "eligible_vocational", "N15436": "eligible_vocational", "N15507": "merit_value_17"}
 
 
 @cache
 def official_data() -> dict[str, Any]:
-    """Return what ``official.toml`` holds."""
+    """Return the content of ``official.toml``."""
     return packaged_toml("nbanalytics.municipality", "official.toml")
 
 
@@ -65,7 +65,7 @@ def from_skolverket(statistics: pd.DataFrame, owner: str = "all") -> pd.DataFram
     statistics : pandas.DataFrame
         The table ``statistics`` of :func:`nbanalytics.municipal.skolverket.read_skolverket`.
     owner : str
-        Which owner's schools where the file tells: ``all, municipal, independent``.
+        Owner of the schools, if the file has it: ``all, municipal, independent``.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def from_kolada(
     values : pandas.DataFrame
         From :meth:`nbanalytics.municipal.kolada.Kolada.values`.
     measures : mapping of str to str, optional
-        Measure by indicator; by default those that this project speaks of.
+        Measure by indicator; by default those of this project.
     names : mapping of str to str, optional
         Names by municipality code, from :meth:`nbanalytics.municipal.kolada.Kolada.municipalities`.
 
@@ -139,7 +139,7 @@ def from_kolada(
     wanted = KOLADA_MEASURES if measures is None else measures
     chosen = values[values["kpi"].isin(list(wanted))]
     if chosen.empty:
-        raise DataError(f"None of the values is of {', '.join(wanted)}. Name the measure of each indicator.")
+        raise DataError(f"No value is for {', '.join(wanted)}. Name the measure of each indicator.")
     names = {KOLADA_NATION: "Riket", **(names or {})}
     table = pd.DataFrame(
         {
@@ -198,13 +198,13 @@ class SchoolNames(Shown):
         return f"{len(self.table)} schools, {renamed} with more than one name"
 
     def unified(self, table: pd.DataFrame, column: str = "school") -> pd.DataFrame:
-        """Return a table with ``school_id`` in which every school bears its latest name."""
+        """Return a table with ``school_id`` in which every school has its latest name."""
         latest = self.table.set_index("school_id")["name"]
         return table.assign(**{column: table["school_id"].map(latest).fillna(table[column])})
 
 
 def school_names(table: pd.DataFrame, name: str = "school", time: str = "year", file: str = "") -> SchoolNames:
-    """Find the schools that have had more than one name.
+    """Find the schools with more than one name.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def school_names(table: pd.DataFrame, name: str = "school", time: str = "year", 
         With ``school_id``, the column of ``name``, and that of ``time`` if there is one; such as the statistics of
         several years, or several years' lists of schools put together.
     name, time : str
-        Columns. Times are sorted as they are: years, or school years such as ``2017/18``.
+        Columns. Times are sorted as text or numbers: years, or school years such as ``2017/18``.
     file : str
         The file's name, for the findings.
 

@@ -1,4 +1,4 @@
-"""A SALSA-style expected merit value: what schools of the same composition usually have, and how wide that is."""
+"""A SALSA-style expected merit value for a school's composition, with its prediction interval."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from nbanalytics.results import Shown
 
 #: SALSA's scale of a parent's education.
 LEVELS: Mapping[str, int] = {"compulsory": 1, "upper_secondary": 2, "post_secondary": 3}
-#: Immigration in the four last years before leaving year 9.
+#: Immigration in the last four years before leaving year 9.
 _NEWLY = "years6-9"
 
 
 @dataclass(frozen=True, repr=False)
 class Salsa(Shown):
-    """Schools' mean merit values beside those expected of their composition; in the order of the schools, no ranking.
+    """Schools' mean merit values and those expected from their composition, in the order of the schools and not ranked.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Salsa(Shown):
         inside = int(self.table.loc[ok, "within"].sum())
         return (
             f"SALSA's equation of {self.settings['year']} on {int(ok.sum())} of {len(self.table)} schools and years: "
-            f"{inside} lie within the interval. It is no ranking"
+            f"{inside} are within the interval. This is not a ranking"
         )
 
 
@@ -88,7 +88,7 @@ def salsa_expected(parents_education: float, boys: float, newly_immigrated: floa
     if not 1 <= parents_education <= 3 or not 0 <= boys <= 1 or not 0 <= newly_immigrated <= 1:
         raise DataError(
             "Parents' education is from 1 to 3, the shares of boys and newly immigrated from 0 to 1: "
-            f"not {parents_education:g}, {boys:g} and {newly_immigrated:g}. Mend the scale."
+            f"not {parents_education:g}, {boys:g} and {newly_immigrated:g}. Correct the scale."
         )
     model = official_data()["salsa"]
     expected = (
@@ -102,7 +102,7 @@ def salsa_expected(parents_education: float, boys: float, newly_immigrated: floa
 
 
 def salsa(records: StudentRecords, shift: float = 0.0) -> Salsa:
-    """Set each school's mean merit value beside the one that SALSA's equation expects of its composition.
+    """Compare each school's mean merit value with the one that SALSA's equation expects from its composition.
 
     Parameters
     ----------
@@ -143,7 +143,9 @@ def salsa(records: StudentRecords, shift: float = 0.0) -> Salsa:
     newly = "immigration" if "immigration" in people.columns else "newly_arrived"
     if absent or newly not in people.columns:
         lacking = ", ".join(absent or ["immigration or newly_arrived"])
-        raise DataError(f"SALSA needs {lacking} in the table students. Add what is missing; nothing can stand for it.")
+        raise DataError(
+            f"SALSA needs {lacking} in the table students. Add the missing columns; there is no substitute."
+        )
     people["_education"] = people["parents_education"].map(dict(LEVELS)) + shift
     flag = people[newly].eq(_NEWLY if newly == "immigration" else True)
     people["_newly"] = flag.where(people[newly].notna()).astype(float)

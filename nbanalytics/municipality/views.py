@@ -20,13 +20,13 @@ from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 from nbanalytics.toml_files import packaged_toml
 
-#: What a view is made of: records, or the tables of a term that several views share.
+#: Input of a view: records, or the tables of a term that several views share.
 Records = StudentRecords | TermTables
 #: Combinations of dimensions to divide by; an empty one is the whole municipality.
 Breakdowns = Sequence[Sequence[str]]
-#: What computes the numbers of a row from its part of a table.
+#: Computes the numbers of a row from its part of a table.
 Sums = Callable[[pd.DataFrame], dict[str, Any]]
-#: What a view is divided by unless something else is asked for; each year has all of them.
+#: Default breakdowns of a view, for each year.
 BREAKDOWNS: Breakdowns = ((), ("school_id",), ("sex",), ("swedish_course",), ("school_id", "sex"))
 #: What a view can be divided by, besides the year.
 DIMENSIONS = ("school_id", "sex", "swedish_course")
@@ -41,8 +41,8 @@ class View(Shown):
     name : str
         Its key in ``workbook.toml``, which has its words.
     table : pandas.DataFrame
-        ``cohort`` (leaving year), then the columns that divide it, ``*`` for all, then the numbers that the function
-        which made it tells.
+        ``cohort`` (leaving year), then the columns that divide it, ``*`` for all, then the numbers of the view's
+        function.
     settings : mapping
         ``records`` (their name), ``term`` and ``min_students``.
     students : int
@@ -69,14 +69,14 @@ class View(Shown):
 
 @cache
 def words() -> dict[str, Any]:
-    """Return the words of the workbook."""
+    """Return the texts of the workbook."""
     return packaged_toml("nbanalytics.municipality", "workbook.toml")
 
 
 def divided(table: pd.DataFrame, breakdowns: Breakdowns) -> list[tuple[dict[str, Any], pd.DataFrame]]:
     """Divide by year and each breakdown; dimensions that a breakdown leaves out are ``*``, unknown values ``unknown``.
 
-    A breakdown by something that the records do not know is left out.
+    A breakdown by a column that the records lack is left out.
     """
     unknown = sorted({name for breakdown in breakdowns for name in breakdown} - set(DIMENSIONS))
     if unknown:
@@ -94,7 +94,7 @@ def divided(table: pd.DataFrame, breakdowns: Breakdowns) -> list[tuple[dict[str,
 
 
 def view(name: str, tables: TermTables, min_students: int, rows: list[dict[str, Any]], students: int) -> View:
-    """Put rows together as a view."""
+    """Combine rows to a view."""
     records = tables.records.declaration.name
     settings = {"records": records, "term": tables.term, "min_students": min_students}
     return View(name, pd.DataFrame(rows), settings, students)
@@ -131,7 +131,7 @@ def merit_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_studen
     breakdowns : sequence of sequence of str
         Each a combination of ``school_id, sex, swedish_course``; an empty one is the whole municipality.
     min_students : int
-        No mean or share of fewer.
+        No mean or share for fewer students.
 
     Returns
     -------
@@ -323,7 +323,7 @@ def national_tests_view(records: Records, breakdowns: Breakdowns = ((), ("school
     Raises
     ------
     DataError
-        If the records hold no tests.
+        If the records have no tests.
 
     Examples
     --------
@@ -335,7 +335,7 @@ def national_tests_view(records: Records, breakdowns: Breakdowns = ((), ("school
     """
     tables = TermTables.of(records)
     if tables.records.tests is None:
-        raise DataError("The records hold no national tests. Add the table tests (student_id, term, subject, grade).")
+        raise DataError("The records have no national tests. Add the table tests (student_id, term, subject, grade).")
     tests = open_frame(tables.records.tests).filter(nw.col("term") == tables.term)
     taken = collect(tests.select("student_id", "subject", "grade"))
     steps = {
@@ -362,7 +362,7 @@ def national_tests_view(records: Records, breakdowns: Breakdowns = ((), ("school
 
 
 def control_view(records: Records) -> View:
-    """Count what stands in each subject, as a control of the data.
+    """Count grades and marks in each subject, as a check of the data.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The workbook: all views together, and writing them to Excel with their definitions."""
+"""The workbook: all views, written to Excel with their definitions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LONG = ("title", "definition", "source", "based_on")
 
 
 def workbook_views(records: StudentRecords, term: str | None = None, min_students: int = 5) -> tuple[View, ...]:
-    """Make every view of the workbook, the control first; that of national tests only where there are any.
+    """Compute every view of the workbook, the check first; national tests only if the records have them.
 
     Parameters
     ----------
@@ -43,12 +43,12 @@ def workbook_views(records: StudentRecords, term: str | None = None, min_student
     term : str, optional
         By default the declared end term.
     min_students : int
-        No mean or share of fewer.
+        No mean or share for fewer students.
 
     Returns
     -------
     tuple of View
-        Eligibility is told of the kinds that hold for every cohort.
+        Eligibility is given for the kinds that are valid for every cohort.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def write_workbook(
     views : sequence of View
         From :func:`workbook_views`, or any of them.
     path : str or Path
-        An .xlsx file; one that exists is replaced, and left as it was if anything fails.
+        An .xlsx file; an existing file is replaced, or kept if anything fails.
     lang : str
         ``"sv"`` or ``"en"``: names of sheets, headings and definitions.
     schools, subjects : mapping of str to str, optional
@@ -154,7 +154,7 @@ def names_of(records: StudentRecords, lang: str = "sv") -> dict[str, dict[str, s
 
 
 def _kinds(records: StudentRecords) -> list[str]:
-    """The kinds of eligibility that hold for every cohort, and the declared rule in any case."""
+    """The kinds of eligibility that are valid for every cohort, and always the declared rule."""
     declared = records.declaration
 
     def holds(rule: str) -> bool:
@@ -167,7 +167,7 @@ def _kinds(records: StudentRecords) -> list[str]:
 
 
 def _in_words(table: pd.DataFrame, lang: str, names: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
-    """Put words for codes in the columns that hold words."""
+    """Replace codes by words in the columns with words."""
     known = {code: entry[lang] for code, entry in words()["word"].items()}
     shown = table.copy()
     for column in shown.columns[[kind == "object" or str(kind).startswith("str") for kind in shown.dtypes]]:

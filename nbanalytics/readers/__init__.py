@@ -1,4 +1,4 @@
-"""Readers: files as a municipality has them, made into student records without losing a row unnoticed."""
+"""Readers: they convert files to student records and report every row that is left out."""
 
 from __future__ import annotations
 

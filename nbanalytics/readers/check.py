@@ -1,4 +1,4 @@
-"""Checking a folder of records, in memory or, where that is the better way, through DuckDB."""
+"""Checking a folder of records, in memory or, for large Parquet folders, with DuckDB."""
 
 from __future__ import annotations
 
@@ -44,24 +44,24 @@ def check_records(path: str | Path, memory_limit: str | None = None) -> CheckRep
     >>> _ = (folder / "students.csv").write_text("student_id,cohort\nP1,2018\n", encoding="utf-8")
     >>> _ = (folder / "grades.csv").write_text("student_id,term,SV\nP1,6VT,MVG\n", encoding="utf-8")
     >>> print(check_records(folder).fault_message().partition("cannot be used")[2])
-     as they are: 1 fault.
+    : 1 fault.
     grades.csv
       - column grade: grade 'MVG' is not of scale A-F (1 row: 2). It is of scale IG-MVG, ...
     """
     folder = open_folder(path)
     if is_parquet(folder):
         report = check_scanned(path, memory_limit)
-        # What is written otherwise than scanning wants is often understood by reading, and reading names all rows.
+        # The reader often understands what the scan rejects, and it names all rows.
         if not report.faults or not _fits_in_memory(folder):
             return report
     return check_folder(path)
 
 
 def open_records(path: str | Path, memory_limit: str | None = None) -> StudentRecords:
-    r"""Open records in the way that suits them: Parquet lazily through DuckDB, all else read into memory.
+    r"""Open records: Parquet lazily with DuckDB, other formats in memory.
 
-    A Parquet folder that cannot be scanned, since its words are not the canonical ones or its grades are wide, is
-    read if it is not too large for that.
+    A Parquet folder that cannot be scanned (words not canonical, or wide grades) is read into memory unless it is too
+    large.
 
     Parameters
     ----------

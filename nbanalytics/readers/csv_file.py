@@ -24,14 +24,14 @@ from nbanalytics.readers.findings import (
     without_empty_rows,
 )
 
-#: Codec and name of each mark that a text can begin with.
+#: Codec and name of each byte order mark.
 BOMS = {
     codecs.BOM_UTF8: ("utf-8-sig", "UTF-8"),
     codecs.BOM_UTF16_LE: ("utf-16", "UTF-16"),
     codecs.BOM_UTF16_BE: ("utf-16", "UTF-16"),
 }
 DELIMITERS = {";": "semicolon", "\t": "tab", "|": "bar", ",": "comma"}
-#: Bytes that no text has.
+#: Bytes that are invalid in text.
 NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _EXCEL_SAYS = re.compile(rb'"?sep=([\t!#-/:-@\[-`{-~])"?[;,\t|]*(?:\r\n|\r|\n)', re.IGNORECASE)
 
@@ -74,7 +74,7 @@ def plain_ends(data: bytes) -> bytes:
 def not_text() -> UnreadableError:
     """Return the error for a file that is not text."""
     return UnreadableError(
-        "this is not a text file, or a damaged one (it holds bytes that no text has)",
+        "this is not a text file, or a damaged one (it has bytes that are invalid in text)",
         "Save it again as CSV, or as .xlsx or .parquet.",
     )
 
@@ -92,14 +92,14 @@ def said_delimiter(text: bytes) -> tuple[str, int]:
 
 
 def refuse_open_quote(text: bytes, above: int) -> None:
-    """Stop at a quotation mark that is never closed: every row after it would be swallowed by one cell.
+    """Stop at a quotation mark that is never closed: otherwise one cell would swallow every row after it.
 
     Parameters
     ----------
     text : bytes
-        What is to be divided into rows.
+        The text to divide into rows.
     above : int
-        How many lines stand above it in the file.
+        Number of lines above it in the file.
     """
     if text.count(b'"') % 2 == 0:
         return
@@ -134,7 +134,7 @@ def read_csv(path: Path, known: Iterable[str]) -> RawTable:
         If it is empty, not text, or a quotation mark is never closed.
     """
     text, encoding = as_utf8(path.read_bytes())
-    # Row numbers count what a spreadsheet shows, so empty lines before the header count as well.
+    # Row numbers are those of a spreadsheet, so empty lines before the header count.
     body = text.lstrip(b"\n \t")
     if not body:
         raise UnreadableError("the file is empty", "Export it again, with a header and one row for each record.")
@@ -151,7 +151,7 @@ def read_csv(path: Path, known: Iterable[str]) -> RawTable:
         assumed.append(f"{empty:,} empty rows were left out")
     broken: tuple[Finding, ...] = ()
     if len(ragged):
-        remedy = f"Give it as many cells as the header has ({len(header)}); quote a cell that holds the delimiter."
+        remedy = f"Give the row as many cells as the header ({len(header)}); quote a cell that contains the delimiter."
         broken = (
             about_rows(
                 "rows.wrong_number_of_cells",

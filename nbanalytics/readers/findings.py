@@ -19,14 +19,14 @@ from nbanalytics.errors import DataError
 
 #: How many row numbers a message names.
 SHOWN_ROWS = 5
-#: How alike a word has to be to be suggested, and to be shown: a name is seldom that near to the schema's words.
+#: Similarity needed to suggest a word, and to show it: names are seldom so close to the schema's words.
 SUGGESTED, SHOWN = 0.6, 0.8
 
 Rows = NDArray[np.int64]
 Weight = Literal["fatal", "row", "remark"]
 
 
-#: The stable code of each kind of finding, and what it says; docs/records.md lists them, too.
+#: The stable code of each kind of finding, and its meaning; docs/records.md lists them too.
 CODES: dict[str, str] = {
     "absence.more_than_all": "valid and invalid absence of a pupil are more than 100 per cent together",
     "absence.no_class": "the list says the season but no class, and so no school year",
@@ -122,7 +122,7 @@ CODES: dict[str, str] = {
     "tables.no_usable_row": "no row of a table can be used",
     "tables.repeated": "a table is there twice",
     "values.begins_like_formula": "an identifier or code that a spreadsheet takes for a formula",
-    "values.control_character": "a character that could steer a terminal",
+    "values.control_character": "a character that could control a terminal",
     "values.empty": "an empty cell in a required column",
     "values.formula": "a formula without a usable value",
     "values.line_break": "a line break in a cell",
@@ -147,11 +147,11 @@ class Finding:
     code : str
         A stable name of the kind of finding, one of :data:`CODES`, for programs.
     file, column : str
-        Where; either may be empty where the finding is about more than one.
+        The place; either is empty if the finding is about more than one.
     what, remedy : str
         A clause such as ``"unknown grade"``, and a sentence that says what to do.
     rows : array of int
-        Row numbers as the person sees them in the file (the header is row 1); of a large scan only the first few.
+        Row numbers as shown in the file (the header is row 1); of a large scan only the first few.
     count : int
         How many rows.
     weight : {"fatal", "row", "remark"}
@@ -176,13 +176,13 @@ class Finding:
     follows: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a code that no document names."""
+        """Refuse a code that is not documented."""
         if self.code not in CODES:
             raise ValueError(f"{self.code!r} is not a code of a finding. Add it to CODES and to docs/records.md.")
 
     @property
     def is_fault(self) -> bool:
-        """Whether the records cannot be used as they are."""
+        """Whether the records cannot be used unchanged."""
         return self.weight != "remark"
 
     def sentence(self) -> str:
@@ -191,7 +191,7 @@ class Finding:
         return f"{place}{self.what}{self._rows_in_words()}. {self.remedy}".rstrip()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what programs want to know."""
+        """Return the content as plain values for programs."""
         return {
             "code": self.code,
             "weight": self.weight,
@@ -226,7 +226,7 @@ class RowFault:
     column: str = ""
 
     def finding(self, file: str, rows: Iterable[int] | Rows) -> Finding:
-        """Return the finding about the rows of a file that have this fault."""
+        """Return the finding for the rows of a file that have this fault."""
         return about_rows(self.code, file, self.column, self.what, self.remedy, rows)
 
 
@@ -239,7 +239,7 @@ def row_findings(file: str, faulty: Sequence[tuple[int, RowFault]]) -> list[Find
 
 
 def no_rows() -> Rows:
-    """Return the rows of a finding that is about no row in particular."""
+    """Return the rows of a finding that is not about particular rows."""
     return np.empty(0, dtype=np.int64)
 
 
@@ -249,14 +249,14 @@ def fatal(code: str, file: str, what: str, remedy: str, column: str = "") -> Fin
 
 
 def remark(code: str, file: str, what: str, remedy: str = "", column: str = "") -> Finding:
-    """Return a finding that stops nothing and is about no row in particular."""
+    """Return a remark that is not about particular rows."""
     return Finding(code, file, column, what, remedy, no_rows(), 0, "remark")
 
 
 def about_rows(
     code: str, file: str, column: str, what: str, remedy: str, rows: Iterable[int] | Rows, weight: Weight = "row"
 ) -> Finding:
-    """Return a finding about rows, which are taken out unless it is a remark."""
+    """Return a finding about rows, which are rejected unless it is a remark."""
     numbers = np.unique(np.asarray(rows, dtype=np.int64))
     return Finding(code, file, column, what, remedy, numbers, len(numbers), weight)
 
@@ -284,7 +284,7 @@ def suggestion(word: str, known: Iterable[str], nearness: float = SUGGESTED) -> 
 
 
 def may_be_shown(value: str, known: Iterable[str]) -> bool:
-    """Whether a cell that is not understood may stand in a message: it must not be able to be a name or a number.
+    """Whether an unrecognised cell may be shown in a message: it cannot be a name or an identity number.
 
     Examples
     --------
@@ -298,13 +298,13 @@ def may_be_shown(value: str, known: Iterable[str]) -> bool:
     return bool(suggestion(value, known, SHOWN))
 
 
-#: More columns than any records have: such a file is something else, and reading it could take for ever.
+#: A file with more columns is not a table of records, and reading it could take too long.
 MOST_COLUMNS = 2_000
 _LARGEST_BLOCK = 1 << 28
 
 
 class UnreadableError(DataError):
-    """One file cannot be read at all; the others are still looked at."""
+    """One file cannot be read; the others are still checked."""
 
 
 def divided(
@@ -364,7 +364,7 @@ class RawTable:
     columns : tuple of arrays
         One for each cell of the header.
     rows : array of int
-        Row numbers as the person sees them; the header is row 1.
+        Row numbers as shown in the file; the header is row 1.
     broken : tuple of Finding
         Rows that are not among the columns, since their cells do not fit the header.
     assumed : tuple of str
@@ -381,7 +381,7 @@ class RawTable:
 
     @property
     def n_rows(self) -> int:
-        """Rows with content in the file, the header apart."""
+        """Rows with content in the file, without the header."""
         return len(self.rows) + sum(finding.count for finding in self.broken)
 
 
@@ -395,10 +395,10 @@ def refuse_too_many_columns(number: int) -> None:
 
 
 def without_empty_rows(columns: Sequence[Any], rows: Rows) -> tuple[tuple[Any, ...], Rows, int]:
-    """Take out the rows without a single cell filled in; returns columns, row numbers and how many there were."""
+    """Remove empty rows; returns columns, row numbers and the number of removed rows."""
     if not columns or not len(rows):
         return tuple(columns), rows, 0
-    # Most rows have their first cell filled in: only the others are looked at.
+    # Most rows have their first cell filled in: only the others are checked.
     empty = ~_filled(columns[0])
     for column in columns[1:]:
         if not empty.any():

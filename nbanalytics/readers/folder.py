@@ -1,4 +1,4 @@
-"""Which file of a folder, or which sheet of a workbook, holds which table."""
+"""Find the table in each file of a folder or sheet of a workbook."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from nbanalytics.schema import TABLES
 
 @contextmanager
 def parquet_file(path: Path) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file by its path alone: pyarrow takes some names for addresses."""
+    """Open a Parquet file by its path alone: pyarrow interprets some names as addresses."""
     with path.open("rb") as stream:
         yield pq.ParquetFile(stream)
 
 
 def read_parquet(path: Path) -> RawTable:
-    """Read a Parquet file; its rows are numbered as if a header stood above them in row 1."""
+    """Read a Parquet file; rows are numbered as if a header were in row 1."""
     try:
         with parquet_file(path) as file:
             refuse_too_many_columns(len(file.schema_arrow.names))
@@ -61,7 +61,7 @@ def plain_column(column: Any) -> Any:
     if pa.types.is_dictionary(kind):
         return plain_column(column.cast(kind.value_type))
     if pa.types.is_nested(kind):
-        raise UnreadableError("a column holds lists or structures", "Give every column one value for each row.")
+        raise UnreadableError("a column contains lists or structures", "Give every column one value for each row.")
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return column.cast(pa.string())
     return column
@@ -76,7 +76,7 @@ def read_sheet(path: Path, sheet: str | None = None) -> RawTable:
     cells = found.rows
     refuse_too_many_columns(max(map(len, cells), default=0))
     for row, column, share in found.percent:
-        # Shares are written as the person sees them; rounding removes what multiplying adds.
+        # Shares are written as Excel shows them; rounding removes the error of multiplication.
         cells[row][column] = f"{round(share * 100, 9):.15g}"
     filled = next((number for number, row in enumerate(cells) if any(row)), None)
     label = path.name if sheet is None else f"{path.name}#{sheet}"
@@ -97,7 +97,7 @@ def read_sheet(path: Path, sheet: str | None = None) -> RawTable:
 
 EXCEL = (".xlsx", ".xlsm", ".xls")
 SUFFIXES = (".csv", ".txt", ".parquet", *EXCEL)
-#: Stem of a workbook that holds all tables, one sheet each.
+#: Stem of a workbook with all tables, one sheet each.
 WORKBOOK = "records"
 #: This file marks a release, which users sometimes name instead of records.
 _MANIFEST = "manifest.json"
@@ -115,16 +115,16 @@ class Source:
 
     @property
     def label(self) -> str:
-        """The name by which reports call it."""
+        """Its name in reports."""
         return self.path.name if self.sheet is None else f"{self.path.name}#{self.sheet}"
 
     @property
     def format(self) -> str:
-        """The ending of the file's name."""
+        """The suffix of the file's name."""
         return self.path.suffix.lower().lstrip(".")
 
     def read(self, declaration: Declaration) -> RawTable:
-        """Read its cells; raises UnreadableError, never anything else."""
+        """Read its cells; raises only UnreadableError."""
         known = [column.name for column in TABLES[self.table].columns]
         try:
             if self.path.suffix.lower() == ".parquet":
@@ -136,13 +136,13 @@ class Source:
             return read_csv(self.path, [*known, *subject_words(declaration)])
         except OSError as error:
             raise UnreadableError(
-                f"the file cannot be opened ({error.strerror})", "Check that it is there and may be read."
+                f"the file cannot be opened ({error.strerror})", "Check that it exists and that you may read it."
             ) from None
 
 
 @dataclass(frozen=True)
 class Folder:
-    """The tables of a records folder and its declaration, before anything is read."""
+    """The tables of a records folder and its declaration, before reading."""
 
     path: Path
     sources: dict[str, Source]
@@ -174,9 +174,9 @@ def open_folder(path: str | Path) -> Folder:
     try:
         files = _files(root)
     except OSError as error:
-        raise DataError(f"{root} cannot be opened ({error.strerror})", "Check that it may be read.") from None
-    what = "it is left of a command that was ended while it wrote, and cannot be removed"
-    remedy = "Remove it: it may hold records."
+        raise DataError(f"{root} cannot be opened ({error.strerror})", "Check that you may read it.") from None
+    what = "a command was stopped while writing it, and it cannot be removed"
+    remedy = "Remove it: it may contain records."
     findings = [remark("files.left_over", str(path), what, remedy) for path in left]
     folder = root if root.is_dir() else root.parent
     sources: dict[str, Source] = {}
@@ -208,7 +208,7 @@ def _files(root: Path) -> list[Path]:
         raise DataError(f"There is no folder {root}", "Check the path; the folder must have students and grades.")
     if root.suffix.lower() not in EXCEL:
         raise DataError(
-            f"{root} is a file", "Name the folder that holds students and grades, or a workbook with a sheet for each."
+            f"{root} is a file", "Name the folder with students and grades, or a workbook with a sheet for each."
         )
     return [root]
 
@@ -252,6 +252,6 @@ def _declaration(folder: Path, findings: list[Finding]) -> Declaration:
         findings.append(fatal("declaration.invalid", DECLARATION_FILE, what, error.remedy))
     except OSError:
         findings.append(
-            fatal("files.unreadable", DECLARATION_FILE, "the file cannot be opened", "Check that it may be read.")
+            fatal("files.unreadable", DECLARATION_FILE, "the file cannot be opened", "Check that you may read it.")
         )
     return Declaration()

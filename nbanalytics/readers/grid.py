@@ -1,7 +1,7 @@
-"""Any spreadsheet or CSV file as rows of text: preambles, sections and footers included, and nothing lost.
+"""Any spreadsheet or CSV file as rows of text, with preambles, sections and footers.
 
-The readers of records want a header in the first row. What people export has titles above it, sections within and
-notes below; here every row of the file is kept with its number, for a format's own reader to say what it is.
+The readers of records need a header in the first row. Exports have titles above it, sections within and notes below;
+every row is kept with its number, and the reader of the format classifies it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from nbanalytics.readers.csv_file import DELIMITERS, as_utf8, refuse_open_quote,
 from nbanalytics.readers.findings import UnreadableError
 from nbanalytics.readers.workbook import MOST_CELLS, UNVALUED, is_old, read_sheets
 
-#: A list or a table of statistics is a thousand times smaller; each cell of a larger file would become an object.
+#: Lists and tables of statistics are a thousand times smaller; each cell becomes an object.
 MOST_BYTES = 100_000_000
 MOST_COLUMNS = 20_000
-#: In how many rows, and cells of each, the delimiter is looked for.
+#: Number of rows, and of cells in each, that are searched for the delimiter.
 _FIRST_ROWS, _FIRST_CELLS = 200, 200
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\ufeff"))
 
@@ -62,7 +62,7 @@ class Grid:
     merged: tuple[tuple[tuple[int, int], tuple[int, int]], ...] = ()
 
     def number(self, position: int) -> int:
-        """Return the number of a row as the person sees it."""
+        """Return the number of a row as shown in the file."""
         return self.first + position
 
     def filled_rows(self) -> list[int]:
@@ -71,7 +71,7 @@ class Grid:
 
 
 def read_grids(path: Path, score: Callable[[Sequence[str]], int]) -> list[Grid]:
-    """Read every sheet of a file, whatever its name says that it is.
+    """Read every sheet of a file, whatever its suffix.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def _refuse_control(grid: Grid) -> None:
     found = [grid.number(place) for place, row in enumerate(grid.rows) if has_control("\n".join(row))]
     if found or has_control(grid.sheet):
         where = f" in row {found[0]:,}" if found else ""
-        raise UnreadableError(f"a cell holds a control character{where}", "Take it out: it could steer a screen.")
+        raise UnreadableError(f"a cell holds a control character{where}", "Remove it: it could control a terminal.")
 
 
 def tidy_cell(cell: str) -> str:
@@ -134,7 +134,7 @@ def compared(word: str) -> str:
 
 
 def may_name(header: str) -> bool:
-    """Whether the name of a column may stand in a message: short, and no number that could be a person's."""
+    """Whether the name of a column may be shown in a message: short, and without a possible identity number."""
     return 0 < len(header) <= 80 and not re.search(r"\d{4}[-\s]?\d{4}|\d{6}", header)
 
 
@@ -149,7 +149,7 @@ def _csv_grid(path: Path, data: bytes, score: Callable[[Sequence[str]], int]) ->
     text, first = text[line:], 2 if said else 1
     refuse_open_quote(text, first - 1)
     body = text.decode()
-    # Before the delimiter is looked for: in a million cells that would take minutes.
+    # Before the search for the delimiter, which takes minutes in a million cells.
     if any(line.count(mark) >= MOST_COLUMNS for line in body.split("\n") for mark in {*DELIMITERS, *said}):
         raise UnreadableError(f"a row has more than {MOST_COLUMNS:,} cells", "Check that it is the right file.")
     delimiter = said or _delimiter(body, score)

@@ -42,23 +42,23 @@ from nbanalytics.schema import TABLES
 
 
 class Readable(Protocol):
-    """A table that can be read: a file, a sheet or a dataframe."""
+    """A readable table: a file, a sheet or a dataframe."""
 
     @property
     def label(self) -> str:
-        """The name by which messages call it."""
+        """Its name in messages."""
 
     @property
     def format(self) -> str:
         """What it is: ``csv``, ``xlsx``, ``pandas`` ..."""
 
     def read(self, declaration: Declaration) -> RawTable:
-        """Return its cells; raises UnreadableError, never anything else."""
+        """Return its cells; raises only UnreadableError."""
 
 
 @dataclass(frozen=True)
 class Read:
-    """The tables, tidy but with their faulty rows still in, and what was found."""
+    """The tidy tables with their faulty rows, and the findings."""
 
     declaration: Declaration
     tables: dict[str, TidyTable]
@@ -183,7 +183,7 @@ class Frame:
 
 
 def _arrow_column(column: Any) -> Any:
-    """Return a column for Arrow; cells of several kinds, such as numbers beside text, become text as in a workbook."""
+    """Return a column for Arrow; mixed cells, such as numbers and text, become text as in a workbook."""
     try:
         cells = column.to_arrow()
     except (pa.ArrowException, TypeError, ValueError):
@@ -207,7 +207,7 @@ def records_from_frames(
 ) -> StudentRecords:
     """Build student records from dataframes, checked by the same rules as files.
 
-    Words are understood as in files: ``"VT 6"`` is the term 6VT, ``"Matematik"`` the subject MA and ``"flicka"`` a
+    Words are read as in files: ``"VT 6"`` is the term 6VT, ``"Matematik"`` the subject MA and ``"flicka"`` a
     girl. Grades may be long or wide (one column for each subject). Columns that the schema does not know are left out.
 
     Parameters
@@ -243,10 +243,10 @@ def records_from_frames(
     2        102  6VT      SV     E
     >>> records_from_frames(pd.concat([students, students]), grades)
     Traceback (most recent call last):
-    nbanalytics.errors.DataError: The records in the dataframes cannot be used as they are: 1 fault.
+    nbanalytics.errors.DataError: The records in the dataframes cannot be used: 1 fault.
     students
-      - repeats an earlier row (same student) (2 rows: 2, 3). Take the repeated rows out.
-    To go on without the faulty rows: records_from_frames(..., on_fault='reject').
+      - repeats an earlier row (same student) (2 rows: 2, 3). Remove the repeated rows.
+    To continue without the faulty rows: records_from_frames(..., on_fault='reject').
     """
     given = {
         "students": students,
@@ -323,15 +323,15 @@ def _examined(sources: Mapping[str, Readable], declaration: Declaration, finding
 
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
-    """Return the one database in memory whose cursors ask about tables; opening another each time is slow."""
-    # Without a folder of its own DuckDB would put what does not fit in memory beside the notebook.
+    """Return the shared in-memory database; opening one each time is slow."""
+    # Without this setting DuckDB would spill files beside the notebook.
     return duckdb.connect(config={"temp_directory": str(spill_folder() / uuid4().hex)})
 
 
 def _tidy_tables(
     sources: Mapping[str, Readable], declaration: Declaration, findings: list[Finding]
 ) -> dict[str, TidyTable]:
-    """Read and tidy every table; students come first, since their cohorts decide what the grades mean."""
+    """Read and tidy every table; students first, since their cohorts decide the grade scales."""
     raws: dict[str, RawTable] = {}
     tables: dict[str, TidyTable] = {}
     order = [name for name in TABLES if name in sources]
@@ -368,7 +368,7 @@ def _scales(declaration: Declaration, tables: dict[str, TidyTable], findings: li
 
 
 def _add_findings(tidy: TidyTable, ruled: Sequence[Finding]) -> None:
-    """Add what the rules found; a cell that could not be read is not also reported as empty."""
+    """Add the findings of the rules; a cell that could not be read is not also reported as empty."""
     told: dict[str, Any] = {}
     for finding in tidy.findings:
         told[finding.column] = np.union1d(told.get(finding.column, no_rows()), finding.rows)
@@ -383,7 +383,7 @@ def _add_findings(tidy: TidyTable, ruled: Sequence[Finding]) -> None:
 
 
 def _reject_their_rows(tables: dict[str, TidyTable]) -> None:
-    """Take out the rows of students whose own row is taken out."""
+    """Remove the rows of students whose own row is rejected."""
     students = tables.get("students")
     if students is None or students.data is None:
         return

@@ -1,4 +1,4 @@
-"""What a check of records found, file by file: for a person, for a program, and for a file of rejected rows."""
+"""What a check of records found, file by file: as text, as JSON, and as a file of rejected rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nbanalytics.files import OWNER_FILE, replacing_file
 from nbanalytics.readers.findings import Finding, Rows, no_rows, sentences_by_file
 from nbanalytics.readers.tables import Tables
 
-#: What an optional table is for.
+#: What is missing without an optional table.
 _USES = {
     "absence": "the absence panel will be empty",
     "tests": "grades cannot be compared with national tests",
@@ -37,18 +37,18 @@ _STUDENT_USES = {
 
 @dataclass(frozen=True)
 class FileReport:
-    """One file, or sheet: how it was understood and what became of its rows.
+    """One file or sheet: how it was read and what happened to its rows.
 
     Attributes
     ----------
     file, format : str
         Its name and what it is.
     rows, read, n_rejected : int
-        Rows in the file, and the two parts they fall into.
+        Rows in the file, divided into these two.
     rejected : tuple of (int, str)
-        Row number and reason. Of a file too large for memory it is empty; ``n_rejected`` counts even then.
+        Row number and reason. Empty for a file too large for memory; ``n_rejected`` counts even then.
     assumed : tuple of str
-        What was found by content or taken to mean something else than it says.
+        What was inferred from content or interpreted than it says.
     missing : tuple of str
         What is not there, and the analysis that suffers.
     findings : tuple of Finding
@@ -66,7 +66,7 @@ class FileReport:
 
     @property
     def read(self) -> int:
-        """Rows that can be used."""
+        """Usable rows."""
         return self.rows - self.n_rejected
 
     def rejected_lines(self) -> list[tuple[str, int, str, str]]:
@@ -80,7 +80,7 @@ class FileReport:
         return sorted([*lines, *((self.file, row, "", why) for row, why in others)])
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what programs want to know."""
+        """Return the content as plain values for programs."""
         return {
             "file": self.file,
             "format": self.format,
@@ -115,17 +115,17 @@ class CheckReport:
 
     @property
     def faults(self) -> tuple[Finding, ...]:
-        """Findings for which the records cannot be used as they are."""
+        """Findings that prevent the use of the records."""
         return tuple(finding for finding in self.findings if finding.is_fault)
 
     @property
     def remarks(self) -> tuple[Finding, ...]:
-        """Findings that a person should know of, and that stop nothing."""
+        """Findings that do not prevent the use of the records."""
         return tuple(finding for finding in self.findings if not finding.is_fault)
 
     @property
     def usable(self) -> bool:
-        """Whether records can be read, perhaps without the rejected rows."""
+        """Whether the records can be read, if necessary without the rejected rows."""
         return not any(finding.weight == "fatal" for finding in self.findings)
 
     @property
@@ -136,7 +136,7 @@ class CheckReport:
         return 1 if self.findings else 0
 
     def as_dicts(self) -> list[dict[str, Any]]:
-        """Return one dict for each file; faults of the folder itself stand under its own name."""
+        """Return one dict for each file; faults of the folder itself are under its own name."""
         own = tuple(finding for finding in self.findings if finding.file not in {file.file for file in self.files})
         folder = [FileReport(self.path, "folder", 0, 0, findings=own).as_dict()] if own else []
         return [*(file.as_dict() for file in self.files), *folder]
@@ -164,13 +164,13 @@ class CheckReport:
         return "\n".join(lines)
 
     def fault_message(self, without: str = "read_records(path, on_fault='reject')") -> str:
-        """Return the message of the error that lists every fault; ``without`` is the call that leaves rows out."""
+        """Return the error message that lists every fault; ``without`` is the call that rejects faulty rows."""
         faults = [finding for finding in self.faults if not finding.follows]
         number = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         advice = ""
         if self.usable:
-            advice = f"\nTo go on without the faulty rows: {without}."
-        return f"The records in {self.path} cannot be used as they are: {number}.\n{sentences_by_file(faults)}{advice}"
+            advice = f"\nTo continue without the faulty rows: {without}."
+        return f"The records in {self.path} cannot be used: {number}.\n{sentences_by_file(faults)}{advice}"
 
     def write_rejected(self, path: str | Path) -> None:
         """Write the rejected rows to a CSV file: file, row, column and reason, and nothing of their content.
@@ -200,7 +200,7 @@ def _told(finding: Finding) -> str:
 
 
 def rejected_rows(findings: Sequence[Finding]) -> Rows:
-    """Return the rows that the findings take out, each once."""
+    """Return the rows that the findings reject, each once."""
     taken = [finding.rows for finding in findings if finding.weight == "row"]
     return np.unique(np.concatenate(taken)) if taken else no_rows()
 
@@ -217,7 +217,7 @@ def reasons_by_row(findings: Sequence[Finding]) -> tuple[tuple[int, str], ...]:
 
 
 def missing_by_table(tables: Tables) -> dict[str, tuple[str, ...]]:
-    """Say what is missing for which analysis; what is about a table that is not there stands with students."""
+    """List what is missing for which analysis; missing tables are listed with students."""
     declaration: Declaration = tables.declaration
     missing: dict[str, list[str]] = {name: [] for name in tables.files}
     students = missing.setdefault("students", [])

@@ -1,4 +1,4 @@
-"""What has to hold of tidy tables, rule by rule; the rules about single columns are here."""
+"""Validation rules for tidy tables, and the rules for single columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nbanalytics.terms import term_dates
 
 
 def support_periods(tables: Tables) -> Iterator[Finding]:
-    """Periods that end before they start, that overlap, and that begin before the student was here."""
+    """Support periods that end before they start, overlap, or begin before the student moved in."""
     if tables.has("support", "start", "end"):
         sql = 'SELECT row, NULL AS value FROM support WHERE "end" < "start"'
         yield from tables.findings(
@@ -42,7 +42,7 @@ def _overlapping(tables: Tables) -> Iterator[Finding]:
     told = (
         "support.overlaps",
         "begins before an earlier period of the same kind has ended",
-        "End the earlier one, or make one period of both; the student is counted once.",
+        "End the earlier one, or merge the periods; the student is counted once.",
     )
     yield from tables.findings("support", "start", sql, told, "remark")
 
@@ -73,9 +73,9 @@ def _before_enrolment(tables: Tables) -> Iterator[Finding]:
     yield from tables.findings("support", "start", sql, told, "remark")
 
 
-#: Above this many rows, repeated keys are looked for in slices, to stay within memory.
+#: Above this many rows, repeated keys are searched in slices, to limit memory.
 _SLICE_ROWS = 8_000_000
-#: How many words have a bit of their own in DuckDB's widest integer.
+#: Number of words that fit as bits in DuckDB's widest integer.
 _BITS = 120
 
 
@@ -103,7 +103,7 @@ def repeated_keys(tables: Tables, name: str) -> Iterator[Finding]:
         SELECT row, same::INT AS value FROM {name} JOIN groups USING ({keys}) WHERE NOT same OR row > first_row"""
     what = ", ".join(column.removesuffix("_id") for column in key)
     told = {
-        1: ("rows.repeated", f"repeats an earlier row (same {what})", "Take the repeated rows out."),
+        1: ("rows.repeated", f"repeats an earlier row (same {what})", "Remove the repeated rows."),
         0: (
             "rows.contradictory",
             f"the same {what} more than once, with different content",
@@ -114,7 +114,7 @@ def repeated_keys(tables: Tables, name: str) -> Iterator[Finding]:
 
 
 def _repeated(tables: Tables, name: str, rows: str) -> str:
-    """Ask for the keys that are there more than once."""
+    """Find the keys that occur more than once."""
     key = TABLES[name].key
     keys = ", ".join(f'"{column}"' for column in key)
     exact = f"SELECT {keys} FROM {{}} GROUP BY {keys} HAVING count(*) > 1"
@@ -137,14 +137,14 @@ def unknown_students(tables: Tables, name: str) -> Iterator[Finding]:
     if not (tables.has(name, "student_id") and tables.has("students", "student_id")):
         return
     sql = f"SELECT row, NULL AS value FROM {name} ANTI JOIN students USING (student_id) WHERE student_id IS NOT NULL"
-    remedy = "Add the student there, or take the rows out."
+    remedy = "Add the student there, or remove the rows."
     yield from tables.findings(
         name, "student_id", sql, ("rows.unknown_student", "the student is not in students", remedy)
     )
 
 
 def _moves(tables: Tables) -> Iterator[Finding]:
-    """Out before in, and grades from terms when the student was not here."""
+    """Students who moved out before they moved in, and grades from terms outside the enrolment."""
     if not tables.has("students", "student_id"):
         return
     place = "(SELECT term AS {0}, place AS {0}_place FROM known_terms)"
@@ -225,7 +225,7 @@ def _identity_numbers(tables: Tables) -> Iterator[Finding]:
 
 
 def _ends_of_cohorts(tables: Tables) -> Iterator[Finding]:
-    """Cohorts that cannot be followed, since nobody has grades in the first or in the last of the two terms."""
+    """Cohorts that cannot be followed: no grades in the start term or the end term."""
     if not (tables.has("grades") and tables.has("students", "student_id", "cohort")):
         return
     declared = tables.declaration
@@ -263,7 +263,7 @@ ACROSS = (
 )
 
 
-#: Raise this when a rule changes, so that folders checked before are checked anew.
+#: Increase this when a rule changes, so that folders are checked again.
 RULES_VERSION = 3
 
 
@@ -337,9 +337,9 @@ def _check_column(tables: Tables, name: str, column: Column) -> Iterator[Finding
     if column.required:
         empty = f"SELECT row, NULL AS value FROM {name} WHERE {cell} IS NULL"
         yield from tables.findings(
-            name, column.name, empty, ("values.empty", "empty", "Fill it in, or take the row out.")
+            name, column.name, empty, ("values.empty", "empty", "Fill it in, or remove the row.")
         )
-    # Identifiers of other tables are those of students, or of nobody.
+    # Identifiers in other tables must be those of students.
     if column.kind == "text" and not column.values and (name == "students" or column.name != "student_id"):
         yield from _plain_text(tables, name, column)
     if column.low is not None and column.high is not None:
@@ -359,23 +359,23 @@ def _check_column(tables: Tables, name: str, column: Column) -> Iterator[Finding
 
 
 def _plain_text(tables: Tables, name: str, column: Column) -> Iterator[Finding]:
-    """Text that is more than text to a terminal or a spreadsheet."""
+    """Text that a terminal or a spreadsheet would execute."""
     unwanted = [
         (
             "values.line_break",
             "[\\n\\r]",
             "a line break in the cell",
-            "Take it out; perhaps a quotation mark is not closed.",
+            "Remove it; perhaps a quotation mark is not closed.",
         ),
         (
             "values.control_character",
             CONTROL,
             "a control character in the cell",
-            "Take it out: it could steer the screen of who reads it.",
+            "Remove it: it could control a reader's terminal.",
         ),
     ]
     if column.name in CODES:
-        remedy = "Begin it with a letter or digit: a spreadsheet that opens a published table would compute it."
+        remedy = "Begin it with a letter or digit: a spreadsheet would compute it as a formula."
         unwanted.append(("values.begins_like_formula", FORMULA, "begins like a formula", remedy))
     for code, pattern, what, remedy in unwanted:
         sql = f"""

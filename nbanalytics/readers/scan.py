@@ -1,4 +1,4 @@
-"""Records too large for memory: a folder of Parquet files asked through DuckDB, and checked there first."""
+"""Records too large for memory: Parquet files, checked and queried with DuckDB."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from nbanalytics.schema import TABLES, Column, Table
 
 
 def receipt_is_fresh(folder: Folder) -> bool:
-    """Whether the folder was checked as it now is, by the rules of now."""
+    """Whether the folder has been checked since its last change, by the current rules."""
     try:
         kept = json.loads((folder.path / RECEIPT_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -40,13 +40,13 @@ def receipt_is_fresh(folder: Folder) -> bool:
 
 
 def write_receipt(folder: Folder) -> None:
-    """Note that the folder was found without faults; a folder that may not be written to stays without."""
+    """Write a receipt of the check; a read-only folder gets none."""
     with contextlib.suppress(OSError), replacing_file(folder.path / RECEIPT_FILE, OWNER_FILE) as fresh:
         fresh.write_text(json.dumps(_state(folder), indent=1), encoding="utf-8")
 
 
 def _state(folder: Folder) -> dict[str, object]:
-    # Not the parsed catalogue: the text of its sets has another order in every process.
+    # Not the parsed catalogue: the order of its sets differs between processes.
     data = files("nbanalytics").joinpath("grading.toml").read_bytes() + repr(TABLES).encode()
     rules = f"{RULES_VERSION}-{zlib.crc32(data):08x}"
     paths = [*(source.path for source in folder.sources.values()), folder.path / DECLARATION_FILE]
@@ -54,7 +54,7 @@ def _state(folder: Folder) -> dict[str, object]:
     return {"rules": rules, "files": sizes}
 
 
-_REWRITE = "Write the folder anew: write_records(read_records(folder), new_folder, format='parquet')."
+_REWRITE = "Rewrite the folder: write_records(read_records(folder), new_folder, format='parquet')."
 
 
 def scan_records(path: str | Path, memory_limit: str | None = None, *, check: bool = True) -> StudentRecords:
@@ -109,7 +109,7 @@ def scan_records(path: str | Path, memory_limit: str | None = None, *, check: bo
 
 
 def check_scanned(path: str | Path, memory_limit: str | None = None) -> CheckReport:
-    """Check a folder of Parquet files through DuckDB, and leave a receipt there if it has no faults.
+    """Check a folder of Parquet files through DuckDB, and write a receipt there if it has no faults.
 
     The findings count all rows but name only the first few.
     """
@@ -143,7 +143,7 @@ def is_parquet(folder: Folder) -> bool:
 
 
 def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
-    # DuckDB makes the directory when something does not fit in memory, and removes it when it closes.
+    # DuckDB creates the directory when it needs disk space, and removes it when it closes.
     spill = spill_folder() / uuid4().hex
     settings: dict[str, Any] = {
         "temp_directory": str(spill),
@@ -208,7 +208,7 @@ def _fits(kind: Any, column: Column) -> bool:
 
 
 def _select(connection: duckdb.DuckDBPyConnection, table: Table, source: Source, numbered: bool = False) -> str:
-    """Return the question for all of a table; raises DataError if DuckDB does not see the rows of this file alone."""
+    """Return the query for a whole table; raises DataError if DuckDB would not read exactly this file."""
     schema, own_rows = _shape_of(source)
     present = set(schema.names)
     cells = [_cell(column) for column in table.columns if column.name in present]
@@ -218,7 +218,7 @@ def _select(connection: duckdb.DuckDBPyConnection, table: Table, source: Source,
     rows = f"read_parquet({quoted(_plain_name(source.path))}, {options})"
     asked = connection.execute(f"SELECT count(*) FROM {rows}").fetchall()
     if asked != [(own_rows,)]:
-        raise DataError(f"{source.label} is not read row for row from its folder", "Give the folder a plain name.")
+        raise DataError(f"{source.label} cannot be read from its folder", "Rename the folder.")
     return f"SELECT {', '.join(cells)} FROM {rows}"
 
 
@@ -228,14 +228,14 @@ def _shape_of(source: Source) -> tuple[pa.Schema, int]:
         return file.schema_arrow, file.metadata.num_rows
 
 
-#: Characters that DuckDB may take for a pattern, and what cannot be written as UTF-8.
+#: Characters that DuckDB may interpret as a pattern, and text that is not UTF-8.
 _PATTERN = re.compile(r"[*?\[\]{}\\\x00-\x1f\ud800-\udfff]")
 
 
 def _plain_name(path: Path) -> str:
-    """Return a name of a file that DuckDB takes for no pattern: its own, or that of a link to it.
+    """Return a name of the file that DuckDB does not interpret as a pattern: its own, or a link's.
 
-    DuckDB has no way to write a pattern's characters that holds on all systems: it takes ``[*]`` for ``*``, but not
+    DuckDB has no escape for pattern characters that works on all systems: it takes ``[*]`` for ``*``, but not
     where another folder has a backslash in its name.
     """
     own = Path(os.path.abspath(path))

@@ -1,7 +1,7 @@
-"""Tables that DuckDB can be asked about, and what it answers as findings.
+"""Tables that DuckDB can query, and query results as findings.
 
-Every table is a view of its name with its canonical columns and ``row``, the row number in the file: the same
-questions are asked of tables in memory and of Parquet files.
+Every table is a view of its name with its canonical columns and ``row``, the row number in the file: the same queries
+run on tables in memory and on Parquet files.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_VALUES = 50
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables that can be asked, and how to ask them.
+    """The tables to query, and their connection.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Tables:
     rows : dict
         Number of rows of each table.
     every_row : bool
-        Whether findings hold all row numbers, or the first few only.
+        Whether findings list all row numbers, or only the first few.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -48,14 +48,13 @@ class Tables:
     every_row: bool = True
 
     def has(self, table: str, *columns: str) -> bool:
-        """Whether a table and its columns are there."""
+        """Whether a table and its columns exist."""
         return table in self.files and set(columns) <= self.columns[table]
 
     def ask(self, sql: str) -> Iterator[tuple[Any, Rows, int]]:
-        """Ask for ``row`` and ``value``; yields each value with its rows and how many there are.
+        """Query ``row`` and ``value``; yields each value with its rows and their number.
 
-        Where there are very many values the column holds something else altogether, and they are taken together
-        as None.
+        With very many values the column has other content, and they are grouped as None.
         """
         # Usually nothing is found, and this is the cheapest way to know.
         if not self.numbers(f"SELECT 1 FROM ({sql}) LIMIT 1"):
@@ -81,7 +80,7 @@ class Tables:
                 yield answer["value"][int(start)].as_py(), part, len(part)
 
     def numbers(self, sql: str) -> list[tuple[Any, ...]]:
-        """Ask for a few rows."""
+        """Query a few rows."""
         return self.connection.execute(sql).fetchall()
 
     def findings(
@@ -92,7 +91,7 @@ class Tables:
         tell: Callable[[Any], tuple[str, str, str]] | tuple[str, str, str],
         weight: Weight = "row",
     ) -> Iterator[Finding]:
-        """Make findings of what ``sql`` answers; ``tell`` gives code, what and remedy, perhaps by value."""
+        """Convert the result of ``sql`` to findings; ``tell`` gives code, what and remedy, optionally by value."""
         told: dict[tuple[str, str, str], tuple[list[Rows], int]] = {}
         for value, rows, count in self.ask(sql):
             text = tell(value) if callable(tell) else tell

@@ -1,4 +1,4 @@
-"""A raw table made tidy: known columns, canonical words, long grades, and the file's row number beside each row."""
+"""Convert a raw table to a tidy one: known columns, canonical words, long grades, and each row's number in the file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LONG = ("subject", "grade")
 
 @dataclass
 class Header:
-    """Positions of the known columns, and of the subjects where each has a column of its own."""
+    """Positions of the known columns, and of subjects in wide grades."""
 
     columns: dict[str, int] = field(default_factory=dict)
     subjects: dict[str, int] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Header:
 
     @property
     def usable(self) -> bool:
-        """Whether the rows can be looked at."""
+        """Whether the rows can be read."""
         return not any(finding.weight == "fatal" for finding in self.findings)
 
 
@@ -60,12 +60,12 @@ def understand_header(raw: RawTable, table: Table, subjects: dict[str, str], gra
     subjects : dict
         Code of each subject by its names, from :func:`nbanalytics.readers.words.subject_words`.
     grades : frozenset of str
-        Every way to write a grade; a column full of them is a subject, known or not.
+        Every spelling of a grade; a column of them is a subject, known or not.
 
     Returns
     -------
     Header
-        Unusable where a needed column is missing or two columns claim to be the same.
+        Unusable if a required column is missing or two columns have the same meaning.
     """
     header = Header()
     known = {loosely(column.name): column.name for column in table.columns}
@@ -85,7 +85,7 @@ def understand_header(raw: RawTable, table: Table, subjects: dict[str, str], gra
     if not header.columns:
         remedy = f"Put a first row of column names above the data; needed: {', '.join(wanted)}."
         header.findings.append(
-            fatal("columns.no_header", raw.file, "the first row holds none of the column names", remedy)
+            fatal("columns.no_header", raw.file, "the first row has none of the column names", remedy)
         )
         return header
     missing = [name for name in wanted if name not in header.columns]
@@ -131,19 +131,19 @@ def _stranger(
         )
     near = suggestion(name, names - set(header.columns), SHOWN) if name else ""
     if near:
-        remedy = f"Did you mean {near}? Rename the column, or take it out."
+        remedy = f"Did you mean {near}? Rename the column, or remove it."
         return fatal("columns.misspelled", raw.file, f"{shown} is not known", remedy)
     return remark("columns.unknown", raw.file, f"{shown} is not known and was left out")
 
 
 def _shown_name(name: str, position: int, n_known: int, names: set[str]) -> str:
-    # Where only one name is known the first row may be data: then a cell is shown only if it cannot be a name.
+    # If only one name is known the first row may be data: then a cell is shown only if it cannot be a name.
     safe = name and len(name) <= 40 and not re.search(r"\d{6}", name) and (n_known > 1 or may_be_shown(name, names))
     return f"the column {name!r}" if safe else f"column number {position + 1}"
 
 
 def _words_of(raw: RawTable, position: int) -> set[str]:
-    """Return up to some hundred different cells of a column."""
+    """Return up to a few hundred different cells of a column."""
     column = raw.columns[position].slice(0, 10_000)
     words = pc.unique(column).to_pylist()[:200]
     return {str(word).strip() for word in words if word is not None and str(word).strip()}
@@ -156,13 +156,13 @@ _MEANT = {
     "date": ("not a date", "Write it as yyyy-mm-dd."),
 }
 _TYPES = {"integer": pa.int64(), "number": pa.float64(), "flag": pa.bool_()}
-#: How many spellings the report names.
+#: Number of spellings in the report.
 _NAMED = 6
 
 
 @dataclass(frozen=True)
 class Values:
-    """A column of values, where its cells were not understood, and what was assumed of them."""
+    """A column of values, its unrecognised cells, and the assumptions made."""
 
     array: Any
     bad: NDArray[np.bool_]
@@ -172,7 +172,7 @@ class Values:
 
 
 def text_of(cells: Any) -> tuple[Any, bool]:
-    """Return cells as trimmed text, empty ones missing, and whether spaces had to be taken away."""
+    """Return cells as trimmed text, empty ones missing, and whether spaces were removed."""
     kind = cells.type
     if pa.types.is_floating(kind):
         # Whole numbers beside empty cells come as floats: 1001.0 is the identifier 1001.
@@ -189,7 +189,7 @@ def text_of(cells: Any) -> tuple[Any, bool]:
 
 
 def values_of(cells: Any, column: Column, declaration: Declaration) -> Values:
-    """Understand the cells of a column as its schema wants them.
+    """Convert the cells of a column according to its schema.
 
     Cells of kinds with a closed vocabulary (terms, subjects, fixed values) that are not recognised stay as they are,
     for the rules to report; invalid numbers, flags and dates are marked as bad and set to missing.
@@ -230,7 +230,7 @@ def codes_of(encoded: Any) -> NDArray[np.int64]:
 
 
 def coded(codes: NDArray[np.int64], words: list[str]) -> Any:
-    """Return words by their codes (-1 for an empty cell), stored as codes: far faster to ask about than text."""
+    """Return words by their codes (-1 for an empty cell), stored as codes: far faster to query than text."""
     indices = pa.array(codes.astype(np.int32), mask=codes < 0)
     return pa.DictionaryArray.from_arrays(indices, pa.array(words, pa.string()))
 
@@ -290,7 +290,7 @@ def _read_integer(word: str) -> int | None:
 
 @dataclass
 class TidyTable:
-    """A table with canonical columns and ``row``; ``data`` is None where its header cannot be used."""
+    """A table with canonical columns and ``row``; ``data`` is None if its header is unusable."""
 
     table: Table
     file: str
@@ -304,18 +304,18 @@ class TidyTable:
 
 @dataclass(frozen=True)
 class Scales:
-    """The scales that the cohorts present are graded by."""
+    """The grade scales of the cohorts present."""
 
     scales: tuple[Scale, ...]
     of_cohort: dict[int, int]
 
     def all_words(self) -> frozenset[str]:
-        """Return every way to write a grade on any of them, without case."""
+        """Return every spelling of a grade on any of them, without case."""
         return frozenset(word for scale in self.scales for word in grade_words(scale))
 
 
 def scales_of(declaration: Declaration, cohorts: Sequence[int], file: str) -> tuple[Scales, list[Finding]]:
-    """Find the scale of each cohort; a cohort for which none holds, or no rule, is a finding."""
+    """Find the scale of each cohort; a cohort without a scale or rule is a finding."""
     scales: list[Scale] = []
     of_cohort: dict[int, int] = {}
     findings = []
@@ -338,7 +338,7 @@ def tidy_table(raw: RawTable, table: Table, declaration: Declaration, scales: Sc
     Parameters
     ----------
     raw : RawTable
-        As it stands in the file.
+        The table as in the file.
     table : Table
         Its schema.
     declaration : Declaration
@@ -346,7 +346,7 @@ def tidy_table(raw: RawTable, table: Table, declaration: Declaration, scales: Sc
     scales : Scales
         What grades mean, by cohort.
     students : pyarrow.Table or None
-        The tidy students, by which a student's scale is found.
+        The tidy students, for each student's scale.
 
     Returns
     -------
@@ -391,7 +391,7 @@ def _column(raw: RawTable, position: int, column: Column, declaration: Declarati
 def _with_grades(
     raw: RawTable, header: Header, data: dict[str, Any], scales: Scales, students: Any, tidy: TidyTable
 ) -> tuple[dict[str, Any], Any]:
-    """Add the grade column, making a wide table long."""
+    """Add the grade column, and reshape a wide table to long."""
     positions = list(header.subjects.values()) if tidy.wide else [header.columns["grade"]]
     codes, words = _grade_codes([raw.columns[position] for position in positions])
     meant, words = _meant(codes, words, _scale_of_rows(data["student_id"], scales, students), scales, tidy)
@@ -414,13 +414,13 @@ def _grade_codes(columns: Sequence[Any]) -> tuple[NDArray[np.int64], list[str]]:
     for column in columns:
         encoded = text_of(column)[0].dictionary_encode()
         translate = [place.setdefault(word, len(place)) for word in encoded.dictionary.to_pylist()]
-        # The last entry is what an empty cell (-1) turns into.
+        # The last entry is for an empty cell (-1).
         codes.append(np.array([*translate, -1], dtype=np.int64)[codes_of(encoded)])
     return np.column_stack(codes), list(place)
 
 
 def _scale_of_rows(ids: Any, scales: Scales, students: Any) -> NDArray[np.int64]:
-    """Return which scale each row is graded by; the last one stands for students without any."""
+    """Return the scale of each row; the last one is for students without any."""
     none = len(scales.scales)
     if none < 2 or students is None:
         return np.full(len(ids), none if students is None else 0, dtype=np.int64)
@@ -437,7 +437,7 @@ def _scale_of_rows(ids: Any, scales: Scales, students: Any) -> NDArray[np.int64]
 def _meant(
     codes: NDArray[np.int64], words: list[str], scale_of_row: NDArray[np.int64], scales: Scales, tidy: TidyTable
 ) -> tuple[NDArray[np.int64], list[str]]:
-    """Turn codes of cells into codes of grades, each row by its own scale; unknown words stay as they are."""
+    """Convert codes of cells to codes of grades, each row by its own scale; unknown words stay unchanged."""
     place = {word: code for code, word in enumerate(words)}
     tables = []
     pairs: set[tuple[str, str]] = set()

@@ -1,4 +1,4 @@
-"""The many ways in which people write a term, a subject, a grade, a sex or yes and no, and what each means."""
+"""Spellings of terms, subjects, grades, sex and yes or no, and their meaning."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def loosely(word: str) -> str:
 
 
 def value_words(column: Column) -> dict[str, str]:
-    """Return what each loosely written value of a column with fixed values means."""
+    """Return the value for each loosely written word of a column with fixed values."""
     words = {loosely(value): value for value in column.values}
     return {**SEX, **words} if column.name == "sex" else words
 
@@ -49,7 +49,7 @@ def subject_words(declaration: Declaration) -> dict[str, str]:
     """
     subjects = declaration.catalogue.subjects.values()
     named = {loosely(name): subject.code for subject in subjects for name in (subject.sv, subject.en)}
-    # A code always means itself, also where another subject has it for a name.
+    # A code always means itself, even if it is another subject's name.
     return {**named, **{loosely(subject.code): subject.code for subject in subjects}}
 
 
@@ -74,7 +74,7 @@ def term_parts(term: str) -> str:
 
 
 def grade_words(scale: Scale) -> dict[str, str]:
-    """Return what each way of writing a grade means on a scale, by the word without case.
+    """Return the grade for each spelling on a scale, without case.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def read_term(cell: str, terms: Mapping[str, str], declared: Iterable[str]) -> s
 
 
 def read_date(cell: str) -> str | None:
-    """Return a date as ``yyyy-mm-dd``, or None if the cell is none.
+    """Return a date as ``yyyy-mm-dd``, or None if the cell is not a date.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Excel workbooks, opened by a process of its own with limits on memory and time.
+"""Excel workbooks, opened by a child process with limits on memory and time.
 
-A workbook of a kilobyte can make a reader ask for more memory than there is, loop for ever or crash. So no workbook is
-opened here: :mod:`nbanalytics.readers.workbook_child` does it, one process for all that are read. If that process ends
-or does not answer in time, the workbook is refused.
+A workbook of a kilobyte can make a reader exhaust the memory, loop forever or crash. So
+:mod:`nbanalytics.readers.workbook_child` opens workbooks, in one process for all of them. If that process ends or does
+not answer in time, the workbook is refused.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from typing import Any
 
 from nbanalytics.readers.findings import UnreadableError
 
-#: What a workbook may take: bytes of memory, seconds of computing, cells that a sheet spans, characters of its text.
+#: Limits of a workbook: bytes of memory, CPU seconds, cells that a sheet spans, characters of its text.
 MOST_MEMORY = 2_000_000_000
 MOST_SECONDS = 60
 MOST_CELLS = 5_000_000
 MOST_TEXT = 300_000_000
-#: On a busy machine a second of computing takes longer; and Windows limits no computing.
+#: On a busy machine a CPU second takes longer; Windows does not limit CPU time.
 _WAITING = 5
 #: Larger files are refused before they are opened.
 MOST_BYTES = 500_000_000
-#: After an answer of so many bytes the process is ended: it keeps the memory that it took.
+#: After an answer of this many bytes the process is stopped, since it keeps its memory.
 _GROWN = 10_000_000
-#: With these bytes a compound file begins, as .xls is one.
+#: The first bytes of a compound file, such as .xls.
 _OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-#: What a report says of formulas that were never computed.
+#: The remark about formulas that were never computed.
 UNVALUED = "formulas have no stored value and count as empty: open the workbook in Excel and save it"
 
 
@@ -98,7 +98,7 @@ def read_sheets(path: Path, *names: str, first_rows: int | None = None) -> list[
 
 
 def is_old(path: Path) -> bool:
-    """Whether a file begins as an .xls does."""
+    """Whether a file begins like an .xls."""
     with path.open("rb") as stream:
         return stream.read(len(_OLD)) == _OLD
 
@@ -120,7 +120,7 @@ def _asked(path: Path, sheets: list[str] | None = None, first_rows: int | None =
     if answer is None:
         raise UnreadableError(
             f"the workbook cannot be opened with {MOST_MEMORY / 1e9:g} GB of memory in {MOST_SECONDS} seconds",
-            "Take out what is not the table, or save the table as CSV.",
+            "Remove everything but the table, or save the table as CSV.",
         )
     if "refused" in answer:
         raise UnreadableError(*answer["refused"])
@@ -128,7 +128,7 @@ def _asked(path: Path, sheets: list[str] | None = None, first_rows: int | None =
 
 
 class _Child:
-    """The process that opens workbooks: started when it is needed, and anew after it has ended."""
+    """The process that opens workbooks: started when needed, and restarted after it has ended."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -136,7 +136,7 @@ class _Child:
         self._lock = Lock()
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the answer; None if the process ended over it, or took too long."""
+        """Return the answer; None if the process crashed or took too long."""
         with self._lock:
             process = self._running()
             watch = Timer(request["seconds"] * _WAITING, process.kill)
@@ -155,7 +155,7 @@ class _Child:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._owner != os.getpid():
-            self._process = None  # after a fork the pipe is the other process's
+            self._process = None  # after a fork the pipe belongs to the other process
         elif self._process is not None and self._process.poll() is not None:
             self._end()
         if self._process is None:
@@ -163,14 +163,14 @@ class _Child:
                 [sys.executable, "-P", str(Path(__file__).with_name("workbook_child.py"))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                # A reader that crashes writes a stack, which may hold cells.
+                # A crash writes a stack trace, which may contain cells.
                 stderr=subprocess.DEVNULL,
             )
             self._owner = os.getpid()
         return self._process
 
     def end(self) -> None:
-        """End the process, if it is this one's."""
+        """Stop the process, if this process started it."""
         if self._owner == os.getpid():
             self._end()
 

@@ -1,7 +1,7 @@
-"""Opens workbooks in a process of its own, which may take so much memory and time and no more.
+"""Opens workbooks in a child process with limits on memory and time.
 
-:mod:`nbanalytics.readers.workbook` runs this file and asks it over a pipe. It imports nothing of the package, so
-that it starts at once. What goes wrong here, a crash of a library included, ends this process and no other.
+:mod:`nbanalytics.readers.workbook` runs this file and sends requests over a pipe. It imports nothing from the package,
+so that it starts quickly. An error here, even a crash of a library, ends only this process.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ except ImportError:  # Windows
 
 OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 DAMAGED = ("this is not an Excel workbook, or a damaged one", "Save it again as .xlsx.")
-LARGE = ("the workbook needs more memory than any list", "Take out what is not the table, or save the table as CSV.")
+LARGE = ("the workbook needs more memory than any list", "Remove everything but the table, or save the table as CSV.")
 #: Excel's own per cent formats, 0% and 0.00%.
 _PERCENT_FORMATS = {9, 10}
 _MOST_SHEETS = 1_000
-#: A process that has read so large a file, or answered so much, has grown: another one takes its place.
+#: After such a large file or answer the process has grown and is replaced.
 _GROWN = 10_000_000
 
 
 class Refused(Exception):
-    """What a workbook is refused for: what, and the remedy."""
+    """Why a workbook is refused, and the remedy."""
 
 
 def main() -> None:
-    """Answer one request a line, until nobody asks any more."""
+    """Answer one request per line, until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     out = sys.stdout.buffer
     for line in sys.stdin.buffer:
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _limit(memory: int, seconds: int) -> None:
-    """Allow so many bytes in all, and so many more seconds of computing; nothing is written, no crash is dumped."""
+    """Limit memory and further CPU seconds; forbid writing files and core dumps."""
     if resource is None:
         return
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -67,7 +67,7 @@ def _limit(memory: int, seconds: int) -> None:
         (resource.RLIMIT_FSIZE, 0),
     ):
         hard = resource.getrlimit(kind)[1]
-        # Some systems limit no memory.
+        # Some systems do not limit memory.
         with suppress(OSError, ValueError):
             resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
@@ -78,7 +78,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         about = os.stat(path)
         book = _opened(path, about.st_size, about.st_mtime_ns)
         if len(book.names) > _MOST_SHEETS:
-            raise Refused("the workbook has more sheets than any list", "Take out what is not the table.")
+            raise Refused("the workbook has more sheets than any list", "Remove everything but the table.")
         answer: dict[str, Any] = {"names": book.names}
         if request["sheets"] is not None:
             wanted = request["sheets"] or book.names
@@ -106,7 +106,7 @@ def _opened(path: str, size: int, changed: int) -> Xlsx | Xls:
 
 
 class _Text:
-    """Makes text of cells, until it is more than is allowed."""
+    """Converts cells to text, up to a limit."""
 
     def __init__(self, most: int) -> None:
         self._left = most
@@ -115,7 +115,7 @@ class _Text:
         text = _text(cell)
         self._left -= len(text)
         if self._left < 0:
-            raise Refused("the workbook repeats a long text very often", "Take it out, or save the table as CSV.")
+            raise Refused("the workbook repeats a long text very often", "Remove it, or save the table as CSV.")
         return text
 
 
@@ -154,7 +154,7 @@ def _numbers(cells: list[list[Any]], places: set[tuple[int, int]]) -> list[tuple
 
 
 class Xlsx:
-    """An .xlsx: calamine reads its cells; which of them are shown as per cent, it does not say."""
+    """An .xlsx: calamine reads its cells, but not which of them are shown as per cent."""
 
     def __init__(self, data: bytes) -> None:
         from python_calamine import CalamineWorkbook, SheetTypeEnum
@@ -169,7 +169,7 @@ class Xlsx:
         self._places = dict(_places(self._parts))
 
     def sheet(self, name: str, limits: dict[str, Any]) -> dict[str, Any]:
-        """Return the cells of a sheet and what is known of them."""
+        """Return the cells of a sheet and their properties."""
         sheet = self._book.get_sheet_by_name(name)
         _refuse_wide(sheet.total_height, sheet.total_width, limits["cells"])
         cells = sheet.to_python(skip_empty_area=False, nrows=limits["rows"])
@@ -188,7 +188,7 @@ class Xlsx:
         }
 
     def _walked(self, part: str) -> _Cells:
-        """Find the cells shown as per cent, formulas, and what Excel could not compute; most sheets have none."""
+        """Find the cells shown as per cent, formulas, and errors of Excel; most sheets have none."""
         walk = _Cells(self._percent)
         if part in self._parts.namelist() and (self._percent or _has_formulas_or_errors(self._parts, part)):
             with self._parts.open(part) as stream:
@@ -207,7 +207,7 @@ def _has_formulas_or_errors(parts: zipfile.ZipFile, part: str) -> bool:
 
 
 class _Cells:
-    """Walks through the cells of a sheet's XML; what stands in them is not kept."""
+    """Iterates over the cells of a sheet's XML, without keeping their content."""
 
     def __init__(self, percent_styles: set[int]) -> None:
         self.percent: set[tuple[int, int]] = set()
@@ -303,7 +303,7 @@ def _places(parts: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
 
 
 class Xls:
-    """An .xls, as Excel wrote it until 2003."""
+    """An .xls file, as Excel wrote until 2003."""
 
     def __init__(self, data: bytes) -> None:
         import xlrd
@@ -315,7 +315,7 @@ class Xls:
         self.names = list(self._book.sheet_names())
 
     def sheet(self, name: str, limits: dict[str, Any]) -> dict[str, Any]:
-        """Return the cells of a sheet and what is known of them."""
+        """Return the cells of a sheet and their properties."""
         sheet = self._book.sheet_by_name(name)
         _refuse_wide(sheet.nrows, sheet.ncols, limits["cells"])
         cells = [

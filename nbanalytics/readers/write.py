@@ -1,4 +1,4 @@
-"""Writing records to a folder: all of it or nothing, and so that reading gives the same records back."""
+"""Writing records to a folder: completely or not at all; reading the folder returns the same records."""
 
 from __future__ import annotations
 
@@ -38,11 +38,10 @@ def write_records(
     Parameters
     ----------
     records : StudentRecords
-        Of any dataframe; tables are brought to memory one at a time.
+        Of any dataframe; tables are loaded into memory one at a time.
     folder : str or Path
-        It is made, or replaced as a whole if it holds records and nothing else. Should anything fail on the
-        way, it is left as it was. A new folder and new files are the owner's alone (modes 0700 and 0600); those
-        that are replaced keep their group and mode.
+        Created, or replaced if it has only records. If anything fails, it stays unchanged. Only the owner may read new
+        folders and files (modes 0700 and 0600); those that are replaced keep their group and mode.
     format : {"csv", "parquet"}
         CSV is UTF-8 with commas.
     wide : bool
@@ -83,7 +82,7 @@ def write_records(
 
 
 def _refuse_foreign(target: Path) -> None:
-    """Replace nothing but a folder of records."""
+    """Only replace a folder of records."""
     if not target.exists():
         return
     if not target.is_dir():
@@ -92,7 +91,7 @@ def _refuse_foreign(target: Path) -> None:
     foreign = sum(entry.name not in known for entry in target.iterdir())
     if foreign:
         raise DataError(
-            f"{target} holds {foreign} other files, and writing would replace the whole folder", "Choose an empty one."
+            f"{target} has {foreign} other files, and writing would replace the whole folder", "Choose an empty one."
         )
 
 
@@ -111,7 +110,7 @@ def _arrow(name: str, table: Any, declaration: Declaration, wide: bool) -> Any:
     for place, field in enumerate(data.schema):
         column = schema.column(field.name)
         if column is not None and not pa.types.is_string(field.type):
-            # Identifiers may be numbers, dates may be dates, whole numbers floats: written as scanning wants them.
+            # Write identifiers, dates and whole numbers in the canonical form, whatever their type.
             values = values_of(data.column(place), column, declaration)
             if not values.bad.any():
                 cells = values.array
@@ -149,14 +148,14 @@ def _write_table(data: Any, path: Path) -> None:
     try:
         _write_csv(data, path, "none")
     except pa.ArrowInvalid:
-        # A cell holds a comma, a quotation mark or a line end; Arrow then puts every text in quotation marks.
+        # If a cell has a comma, a quotation mark or a line end, Arrow quotes every text.
         path.unlink()
         _write_csv(data, path, "needed")
 
 
 def _write_csv(data: Any, path: Path, quoting: str) -> None:
     with open_owned(path) as stream:
-        # Arrow would put every column name in quotation marks.
+        # Arrow would quote every column name.
         stream.write((",".join(_quoted(name) for name in data.column_names) + "\n").encode())
         pa_csv.write_csv(data, stream, pa_csv.WriteOptions(include_header=False, quoting_style=quoting))
 
@@ -228,5 +227,5 @@ def _value(value: Any) -> str:
         return "{ " + ", ".join(f"{_value(str(key))} = {_value(item)}" for key, item in value.items()) + " }"
     if isinstance(value, Iterable) and not isinstance(value, str):
         return "[" + ", ".join(_value(item) for item in value) + "]"
-    # JSON's text, numbers and booleans are TOML's, but for one control character.
+    # JSON's text, numbers and booleans are valid TOML, except for one control character.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""A synthetic municipality whose truth is known: see ``docs/simulate.md``."""
+"""A synthetic municipality with known true parameters: see ``docs/simulate.md``."""
 
 from nbanalytics.simulation.municipality import COHORTS, DEFAULT_SEED, Simulation, simulate
 from nbanalytics.simulation.parameters import Parameters

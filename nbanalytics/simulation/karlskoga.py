@@ -1,4 +1,4 @@
-"""The 2018 cohort: pupils of the same model, picked until every published count of Karlskoga is met.
+"""The 2018 cohort: pupils of the same model, selected to match every published count of Karlskoga.
 
 The counts are those of Progression 02 (pupils born 2002, graded from spring 2015 to spring 2018): 313 pupils,
 236 in groups 1 and 2, 39 in 3 and 4, 15 in 5 and 23 in 6, of these 8 green, 4 yellow and 11 pink (8 boys; evenly
@@ -21,13 +21,13 @@ from nbanalytics.simulation.students import Bools, Ints, Schools
 
 COHORT = 2018
 STUDENTS = 313
-POOL = 9000  # pupils drawn to pick from ...
-ATTEMPTS = 6  # ... and how often, should a narrow quota not be filled
+POOL = 9000  # pupils in a pool ...
+ATTEMPTS = 6  # ... and the number of attempts if a narrow quota is not filled
 
 
 @dataclass(frozen=True)
 class Quota:
-    """So many pupils of one kind, marked with a label."""
+    """A number of pupils of one kind, with a label."""
 
     label: str
     number: int
@@ -35,7 +35,7 @@ class Quota:
 
 
 def draw_cohort(rng: np.random.Generator, schools: Schools, parameters: Parameters) -> tuple[Population, Texts]:
-    """Draw the cohort: pools of pupils until one fills every quota. Returns as :func:`pick`."""
+    """Draw pools of pupils until one fills every quota. Returns as :func:`pick`."""
     for _ in range(ATTEMPTS - 1):
         with suppress(DataError):
             return pick(rng, draw_population(rng, COHORT, POOL, schools, parameters))
@@ -65,7 +65,7 @@ def pick(rng: np.random.Generator, pool: Population) -> tuple[Population, Texts]
         candidates = np.flatnonzero(quota.who & free)
         if len(candidates) < quota.number:
             raise DataError(
-                f"The pool of simulated pupils holds {len(candidates)} of the {quota.number} {quota.label!r} "
+                f"The pool of simulated pupils has {len(candidates)} of the {quota.number} {quota.label!r} "
                 f"that the cohort {COHORT} takes. Draw a larger pool, or another seed."
             )
         taken = rng.choice(candidates, quota.number, replace=False)
@@ -114,7 +114,7 @@ def _weak_passes(pool: Population) -> Bools:
 
 
 def _pink(pool: Population, lost: Bools) -> Iterator[Quota]:
-    """Pink, the ones interviewed: a large fall with rising absence; in each school a boy lost already in 7HT."""
+    """Pink, the interviewed: a large fall with rising absence; in each school a boy who lost eligibility in 7HT."""
     means, total = pool.mean_points, pool.absence.total
     falls = np.nan_to_num(means[:, END]) - np.nan_to_num(means[:, START]) <= -3.5
     rising = (total[:, END] > total[:, START] + 8) & (total[:, FIRST_LOWER:].max(axis=1) < 85)

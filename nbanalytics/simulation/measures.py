@@ -1,4 +1,4 @@
-"""Measures of a simulated population that the targets speak of; straight from its arrays, so that it is quick."""
+"""Measures of a simulated population for the targets, computed from its arrays for speed."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _school_means(population: Population) -> Floats:
 
 
 def auc(score: Floats, event: Bools) -> float:
-    """Area under the ROC curve: the chance that one with the event scores higher than one without."""
+    """Area under the ROC curve: the share of concordant pairs of one with the event and one without."""
     rank = rankdata(score)
     n1 = int(event.sum())
     n0 = len(event) - n1
@@ -151,7 +151,7 @@ def prediction(population: Population) -> tuple[float, float]:
     """AUC for losing eligibility by 9VT among those eligible in 6VT, from what is known in 6VT.
 
     First from mean grade points alone; then from a logistic score on the grades of three subjects, the mean,
-    the passes and the absence of year 6, fitted on one half of the pupils and judged on the other.
+    the passes and the absence of year 6, fitted on one half of the pupils and evaluated on the other.
     """
     g = population.grades
     at_risk = both_years(population) & population.eligible[:, START]

@@ -1,4 +1,4 @@
-"""The model: latent performance by pupil, term and subject, and the grades that it becomes."""
+"""The model: latent performance by pupil, term and subject, and the grades that follow from it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Absence:
     invalid: Floats
     problematic: Floats  # the part that the onset adds
     onset: Ints  # position of the first term with problematic absence, NEVER if none
-    hazard: Floats  # the chance that onset comes this term if it has not come yet
+    hazard: Floats  # the hazard of onset in this term
 
     @property
     def total(self) -> Floats:
@@ -52,7 +52,7 @@ class Absence:
 
 
 def draw_absence(rng: np.random.Generator, ability: Floats, parameters: Parameters) -> Absence:
-    """Draw absence; the chance of an onset is greater for the weak, the frail, and in 7HT.
+    """Draw absence; the hazard of onset is greater for low achievers, vulnerable pupils, and in 7HT.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ CORE = (AT["SV"], AT["EN"], AT["MA"])
 NOT_COMPARABLE = (AT["M1"], AT["M2"], AT["ML"])
 SCIENCE = ("BI", "FY", "KE")
 SOCIAL = ("GE", "HI", "RE", "SH")
-#: How far each term is on the way from the demands of year 6 to those of the end of year 9.
+#: Position of each term between the demands of year 6 and those of the end of year 9.
 PROGRESS = (0.0, 0.0, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0)
 YEAR6 = slice(0, FIRST_LOWER)
 #: Terms with national tests, 6VT and 9VT.
@@ -113,7 +113,7 @@ class Population:
     """A simulated cohort as arrays: pupils in rows, then terms, then subjects.
 
     ``grades`` holds codes: 0 to 5 for F to A, negative for marks and for no row. ``without`` are the same pupils'
-    eligibility by term had the named thing not happened to them, everything else alike.
+    counterfactual eligibility by term without the named cause.
     """
 
     background: Background
@@ -263,7 +263,7 @@ def _latent(
 
 
 def _penalty(absence: Absence, p: Parameters) -> Floats:
-    """What problematic absence costs: this term's and, less, the last one's."""
+    """Effect of problematic absence: this term's and, less, the previous one's."""
     now = np.minimum(absence.problematic, 60.0)
     before = np.concatenate([now[:, :1], now[:, :-1]], axis=1)
     return np.asarray(p.absence_effect * (0.65 * now + 0.35 * np.minimum(now, before)))
@@ -328,7 +328,7 @@ def _seen(rng: np.random.Generator, b: Background, p: Parameters) -> Bools:
 
 
 def _tests(rng: np.random.Generator, shown: Latent, grades: Codes, b: Background) -> Codes:
-    """National tests in Swedish, English and mathematics, 6VT and 9VT: the latent performance seen on one day."""
+    """National tests in Swedish, English and mathematics, 6VT and 9VT: the latent performance measured on one day."""
     day = shown[:, TEST_TERMS, :]
     day += np.float32(0.35) * rng.standard_normal((b.n, 2, 1), dtype=np.float32)
     day += np.float32(0.35) * rng.standard_normal(day.shape, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""A synthetic municipality, cohort by cohort, with its truth."""
+"""A synthetic municipality, cohort by cohort, with its true values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nbanalytics.simulation.students import N_TERMS, Bools, Ints, Schools, draw_
 from nbanalytics.simulation.support import draw_coaching, draw_support, draw_upper_secondary
 from nbanalytics.simulation.tables import SCREENED, draw_screening
 
-#: Causes of a loss: what would have kept the pupil eligible in that term, had it not happened.
+#: Causes of a loss: without it the pupil would have been eligible in that term.
 CAUSES = ("absence", "transition", "absence and transition", "ability")
 
 
@@ -52,7 +52,7 @@ def truth_table(population: Population, student_id: Texts) -> pd.DataFrame:
     DataFrame
         ``student_id``, ``cohort``; ``lost_term`` (first term seen after 6VT in which the eligibility of 6VT is
         gone, missing if never), ``cause`` (see :func:`causes`), ``onset_term`` of problematic absence, and
-        ``onset_risk``, the chance that the process had to bring an onset from 7HT to 9VT.
+        ``onset_risk``, the true probability of an onset from 7HT to 9VT.
     """
     lost, onset = lost_at(population), population.absence.onset
     return pd.DataFrame(
@@ -68,13 +68,13 @@ def truth_table(population: Population, student_id: Texts) -> pd.DataFrame:
 
 
 def hazard_table(populations: list[Population]) -> pd.DataFrame:
-    """Life table of the onset of problematic absence, with the hazard that the process had.
+    """Life table of the onset of problematic absence, with the true hazard.
 
     Returns
     -------
     DataFrame
         By term: ``at_risk`` (pupils without an onset so far), ``onsets``, ``hazard`` (their ratio) and
-        ``true_hazard`` (mean chance of those at risk).
+        ``true_hazard`` (mean hazard of those at risk).
     """
     onset = np.concatenate([p.absence.onset for p in populations])
     chance = np.concatenate([p.absence.hazard for p in populations])
@@ -91,7 +91,7 @@ def _terms(positions: Ints) -> Texts:
     return np.asarray(names[np.where(positions < 0, len(TERMS), positions)])
 
 
-#: Seed of the sample that comes with the project; its cohorts happen to lie near the national shares.
+#: Seed of the sample that comes with the project; its cohorts happen to be near the national shares.
 DEFAULT_SEED = 2030
 COHORTS = range(2018, 2026)
 SCHOOLS = 3
@@ -113,9 +113,9 @@ class Simulation:
     records : StudentRecords
         What a municipality would have.
     truth : DataFrame
-        What it would not: see :func:`nbanalytics.simulation.municipality.truth_table`.
+        What it would not have: see :func:`nbanalytics.simulation.municipality.truth_table`.
     hazards : DataFrame
-        The onset of problematic absence by term with its true hazard (the picked 2018 cohort left out):
+        The onset of problematic absence by term with its true hazard (without the selected 2018 cohort):
         see :func:`nbanalytics.simulation.municipality.hazard_table`.
     populations : dict of int to Population
         The arrays behind them, by cohort.
@@ -138,12 +138,12 @@ def simulate(
     as_of: int | None = None,
     parameters: Parameters = PARAMETERS,
 ) -> Simulation:
-    """Simulate a municipality whose truth is known.
+    """Simulate a municipality with known true values.
 
     Parameters
     ----------
     seed : int
-        The same seed gives the same municipality; a cohort is the same whatever other cohorts are asked for.
+        The same seed gives the same municipality; a cohort does not depend on the other cohorts.
     cohorts : int or iterable of int
         Year or years in which the cohorts leave year 9, 2016 to 2031.
     students_per_cohort : int, optional

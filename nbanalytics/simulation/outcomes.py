@@ -1,4 +1,4 @@
-"""What follows after year 9: programme, summer school, diploma; unknown where it has not happened yet."""
+"""Outcomes after year 9: programme, summer school, diploma; unknown if still in the future."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ Texts = NDArray[np.object_]
 def draw_outcomes(
     rng: np.random.Generator, population: Population, as_of: int, labels: Texts | None = None
 ) -> pd.DataFrame:
-    """Draw what became of each pupil, one row each in the population's order; drop those who moved before 9VT.
+    """Draw each pupil's outcomes, one row each in the population's order; drop those who moved before 9VT.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     population : Population
     as_of : int
-        The autumn in which the records are looked at: what comes later is missing.
+        The autumn of the records: later outcomes are missing.
     labels : ndarray of str, optional
-        For the 2018 cohort: the part of Karlskoga's account that each pupil plays, see ``karlskoga``.
+        For the 2018 cohort: each pupil's part in Karlskoga's account, see ``karlskoga``.
     """
     eligible = population.eligible[:, END]
     points = np.nan_to_num(merit(population))
@@ -102,7 +102,7 @@ def _introductory(rng: np.random.Generator, population: Population) -> Texts:
 def _karlskoga(
     labels: Texts, introductory: Texts, kind: Texts, programme: Texts, after: Bools, changed: Bools
 ) -> tuple[Texts, Texts, Bools, Bools]:
-    """Put the outcomes that Karlskoga published in the place of the drawn ones."""
+    """Replace drawn outcomes by those that Karlskoga published."""
     kind, programme, after, changed = kind.copy(), programme.copy(), after.copy(), changed.copy()
     preparatory, vocational = ("SA", "EK", "SA", "ES"), ("EE", "BF", "BA", "FT", "RL", "HA", "VO")
 
@@ -147,24 +147,24 @@ def _later(rng: np.random.Generator, population: Population, as_of: int, kind: T
 
 
 def _flag(value: Any, known: Any) -> Any:
-    """Return a flag that is missing where it is not known."""
+    """Return a flag, missing where unknown."""
     flag = pd.array(np.asarray(value, dtype=bool), dtype="boolean")
     flag[~np.asarray(known, dtype=bool)] = pd.NA
     return flag
 
 
 KAA_COLUMNS = ["student_id", "date", "status"]
-#: Months after entry at which somebody asks; the project's account is that of month 12.
+#: Months after entry of the follow-ups; the project reports month 12.
 MONTHS = (0, 3, 6, 9, 12, 18, 24)
 CLOSE = MONTHS.index(12)
 GONE_ON = 0.7
-#: Chance that nobody knows: between entry and the close, and after it.
+#: Probability of an unknown status: between entry and the close, and after it.
 UNKNOWN, UNKNOWN_LATER = 0.10, 0.20
 _LEFT_AT = (0.25, 0.30, 0.25, 0.20)
 
 
 def draw_followups(rng: np.random.Generator, outcomes: pd.DataFrame, cohorts: pd.Series, as_of: int) -> pd.DataFrame:
-    """Draw who came to the activity after year 9 and what was known of them later.
+    """Draw the participants of the activity after year 9 and their follow-ups.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def draw_followups(rng: np.random.Generator, outcomes: pd.DataFrame, cohorts: pd
     cohorts : Series
         Cohort by ``student_id``.
     as_of : int
-        The autumn in which the records are looked at; later follow-ups have not been made.
+        The autumn of the records; later follow-ups are missing.
 
     Returns
     -------

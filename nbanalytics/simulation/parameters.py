@@ -1,4 +1,4 @@
-"""The numbers of the model: everything that was tuned so that the targets are met, in one place."""
+"""The numbers of the model: everything that was tuned to meet the targets, in one place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NATIONAL_ELIGIBLE = {
 
 @dataclass(frozen=True)
 class Parameters:
-    """What the simulated municipality is like; latent effects are in standard deviations of a subject's performance.
+    """Parameters of the simulated municipality; latent effects are in standard deviations of a subject's performance.
 
     Tuples with eight numbers are per term, 6HT to 9VT.
     """
@@ -106,7 +106,7 @@ class Subject(NamedTuple):
     """One subject of the model.
 
     ``common`` and ``stable`` are shares of the variance of the latent performance: the pupil's general
-    ability and the pupil's lasting bent for the subject; what is left is noise that fades from term to term.
+    ability and the pupil's stable aptitude for the subject; the rest is autocorrelated noise.
     ``girls`` is the girls' advantage in standard deviations. ``cut6`` and ``cut9`` are the latent values
     where F ends and E, D, C, B, A begin, in year 6 and at the end of year 9.
     """
@@ -119,7 +119,7 @@ class Subject(NamedTuple):
 
 
 # The cut points are quantiles of the latent performance of 60,000 simulated pupils of the cohort 2018, at the shares of
-# grades in docs/simulate.md: change what moves the latent performance, and they have to be drawn anew.
+# grades in docs/simulate.md: if the latent performance changes, they must be recomputed.
 SUBJECTS: dict[str, Subject] = {
     "SV": Subject(0.72, 0.26, 0.79, (-1.69, -1.05, -0.33, 0.50, 1.19), (-2.41, -1.03, -0.24, 0.64, 1.37)),
     "EN": Subject(0.64, 0.25, 0.19, (-1.38, -1.04, -0.52, 0.14, 0.70), (-1.93, -1.09, -0.50, 0.22, 0.82)),

@@ -27,8 +27,8 @@ def write_sample(folder: str | Path, seed: int = DEFAULT_SEED, **settings: Any) 
     Parameters
     ----------
     folder : path
-        Made if it is missing, or replaced as a whole if it holds a sample and nothing else. As with all records, a
-        new folder and its files are the owner's alone.
+        Created if missing, or replaced if it has only a sample. As with all records, only the owner may read a new
+        folder and its files.
     seed : int
         The same seed gives the same bytes.
     **settings
@@ -56,7 +56,7 @@ def write_sample(folder: str | Path, seed: int = DEFAULT_SEED, **settings: Any) 
     """
     target = Path(folder)
     if target.exists() and not target.is_dir():
-        raise DataError(f"{target.name} is a file, and a folder is to be written. Name another folder.")
+        raise DataError(f"{target.name} is a file, but a folder is needed. Name another folder.")
     _refuse_foreign(target)
     simulation = simulate(seed=seed, **settings)
     with replacing_folder(target, OWNER_FOLDER) as fresh:
@@ -71,16 +71,16 @@ def write_sample(folder: str | Path, seed: int = DEFAULT_SEED, **settings: Any) 
 
 
 def _refuse_foreign(target: Path) -> None:
-    """Replace nothing but what this module writes."""
+    """Only replace what this module writes."""
     own = {*(f"{name}.csv" for name in TABLES), DECLARATION_FILE, "README.md", "truth", "truth.csv", "hazards.csv"}
-    # Hidden files are the receipts of checks and what an operating system leaves.
+    # Hidden files are receipts of checks and files of the operating system.
     foreign = sum(path.name not in own and not path.name.startswith(".") for path in target.rglob("*"))
     if foreign:
-        raise DataError(f"{target} holds {foreign} other files, and the whole folder would be replaced. Name another.")
+        raise DataError(f"{target} has {foreign} other files, and the whole folder would be replaced. Name another.")
 
 
 def wide_grades(grades: pd.DataFrame) -> pd.DataFrame:
-    """Turn long grades into one row per student and term, one column per subject, empty where there is no grade."""
+    """Reshape long grades to one row per student and term, one column per subject, empty without a grade."""
     subjects = [name for name in SUBJECT_ORDER if name in set(grades["subject"])]
     wide = grades.pivot(index=["student_id", "term"], columns="subject", values="grade")[subjects].reset_index()
     wide.columns.name = None

@@ -1,4 +1,4 @@
-"""Who the simulated pupils are: school, sex, parents, immigration, and when they come and go."""
+"""Attributes of the simulated pupils: school, sex, parents, immigration, and moves."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Background:
 
 
 def draw_schools(rng: np.random.Generator, number: int, parameters: Parameters) -> Schools:
-    """Draw schools whose composition and effects are spread evenly, so that few schools also average to the nation."""
+    """Draw schools with evenly spread composition and effects, so that even a few schools average to the nation."""
     spread = ndtri((np.arange(number) + 0.5) / number)
     spread2 = ndtri((np.arange(2 * number) + 0.5) / (2 * number))
     share = rng.uniform(0.7, 1.3, number)

@@ -1,4 +1,4 @@
-"""The support register: what was done for whom, and when; it seldom follows a pupil from year 6 to year 7."""
+"""The support register: measures by pupil and date; they seldom continue from year 6 to year 7."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nbanalytics.simulation.outcomes import Texts
 from nbanalytics.simulation.students import Bools, Floats, Ints
 
 COLUMNS = ["student_id", "kind", "level", "actor", "start", "end", "intensity"]
-#: The youth coach's year with three cohorts of usual size: met at all, weekly, several times a month, monthly.
+#: The youth coach's year with three cohorts of usual size: in all, weekly, several times a month, monthly.
 COACH = {"met": 100, "weekly": 5, "several_a_month": 15, "monthly": 30}
 USUAL_COHORT = 318
 
@@ -18,7 +18,7 @@ USUAL_COHORT = 318
 def draw_support(rng: np.random.Generator, population: Population, ids: Texts) -> pd.DataFrame:
     """Draw the support that a cohort's schools gave: one row per pupil, kind and school year.
 
-    Nobody gets support before coming: what begins in the autumn waits for the pupils who arrive in spring.
+    Nobody gets support before coming: for pupils who arrive in spring, support of the autumn starts then.
     """
     cohort = population.background.cohort
     parts = []
@@ -28,7 +28,7 @@ def draw_support(rng: np.random.Generator, population: Population, ids: Texts) -
         grades = population.grades[np.arange(len(ids)), _known(population, year)]
         fails = (grades[:, CORE] <= 0).sum(axis=1)
         chance = np.select([fails == 0, fails == 1], [0.01, 0.40], 0.65)
-        # The transition: what year 6 gave seldom goes on, and little is begun anew.
+        # The transition: support from year 6 seldom continues, and little new support begins.
         kept, begun = (0.30, 0.3 * chance) if year == 1 else (np.maximum(chance, 0.70), chance)
         chance = np.where(before, kept, begun)
         teaching = here & (rng.random(len(ids)) < chance)
@@ -115,13 +115,13 @@ def _first_days(population: Population) -> Texts:
 
 
 def _not_before(rows: pd.DataFrame, first_days: pd.Series) -> pd.DataFrame:
-    """Move the start of what begins before the pupil came to the first day here."""
+    """Move starts before the pupil's arrival to the first day."""
     first = rows["student_id"].map(first_days)
     return rows.assign(start=rows["start"].where(rows["start"] >= first, first))
 
 
 def _need(population: Population, year: int) -> Floats:
-    """How much a pupil seems to need the coach: absence and missing eligibility when the school year begins."""
+    """Apparent need of the coach: absence and missing eligibility when the school year begins."""
     who, known = np.arange(len(population.ability)), _known(population, year)
     absence = population.absence.total[who, known]
     return np.minimum(absence, 60) / 12 + 1.2 * ~population.eligible[who, known]

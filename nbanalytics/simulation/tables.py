@@ -1,4 +1,4 @@
-"""From arrays to the tables of student records."""
+"""Conversion of arrays to the tables of student records."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _MARK_POSITION = {code: len(GRADES) + place for place, code in enumerate(sorted(
 
 
 def combine(parts: list[pd.DataFrame], by: list[str]) -> pd.DataFrame:
-    """Put the cohorts' tables together in order, with one type for text whether or not some is missing."""
+    """Put the cohorts' tables together in order, with one text type whether or not values are missing."""
     table = pd.concat(parts, ignore_index=True).sort_values(by, ignore_index=True, kind="stable")
     text = pd.Series([""]).dtype
     return table.astype({name: text for name, kind in table.dtypes.items() if kind == "object"})
 
 
 def draw_ids(rng: np.random.Generator, n: int, cohort: int) -> Texts:
-    """Draw opaque pseudonyms: P and seven characters; no two are alike, in this cohort or in another."""
+    """Draw opaque pseudonyms: P and seven characters; unique within and between cohorts."""
     drawn = np.unique(rng.integers(0, 2**30, n))
     while len(drawn) < n:
         drawn = np.unique(np.concatenate([drawn, rng.integers(0, 2**30, n - len(drawn))]))
-    # The last four bits keep cohorts apart; an odd factor scrambles the number without making two alike.
+    # The last four bits keep cohorts apart; an odd factor scrambles the number and keeps it unique.
     number = (rng.permutation(drawn).astype(np.uint64) << np.uint64(4)) | np.uint64(cohort % 16)
     number = (number * np.uint64(0x9E3779B1)) % np.uint64(2**34)
     places = (number[:, None] // np.uint64(31) ** np.arange(7, dtype=np.uint64)) % np.uint64(31)
@@ -163,14 +163,14 @@ QUESTIONS = {
     "P3": ("psychological", "yes", 0.17),
     "P4": ("psychological", "yes", 0.11),
 }
-#: How each dimension leans on the chance of problematic absence, weak results, what all four share, and itself.
+#: Loadings of each dimension on the risk of problematic absence, weak results, the common factor, and itself.
 _LEANS = {
     "behaviour": (0.70, 0.25, 0.45, 0.50),
     "academic": (0.20, 0.80, 0.30, 0.45),
     "cognitive": (0.40, 0.35, 0.55, 0.60),
     "psychological": (0.45, 0.10, 0.55, 0.70),
 }
-_STEEP = 2.2  # how strongly an answer follows its dimension, on the scale of log odds
+_STEEP = 2.2  # how strongly an answer depends on its dimension, in log odds
 _UNKNOWN = {"behaviour": 0.03, "academic": 0.02, "cognitive": 0.09, "psychological": 0.11}
 _NOT_SCREENED = 0.04
 
@@ -178,7 +178,7 @@ _NOT_SCREENED = 0.04
 def draw_screening(rng: np.random.Generator, population: Population, ids: Texts) -> pd.DataFrame:
     """Draw the answers for a cohort: one row per pupil and question, of pupils seen in the spring of year 6.
 
-    Nothing that happens later is looked at: the answers lean on the chance of an onset and on ability as they stand.
+    The answers depend only on the current risk of onset and ability, not on later events.
     """
     n = len(ids)
     chance = 1 - np.prod(1 - population.absence.hazard[:, FIRST_LOWER:N_TERMS], axis=1)

@@ -1,7 +1,7 @@
-"""The published figures that simulated pupils have to meet: one table, with tolerances and sources.
+"""Published targets for simulated pupils: one table, with tolerances and sources.
 
-A tolerance holds for a large population (20,000 pupils a cohort, schools of 75) and covers both what the model
-misses and what chance adds at that size. Where sources conflict, ``docs/simulate.md`` says which one is followed.
+A tolerance is for a large population (20,000 pupils a cohort, schools of 75) and covers both model error and sampling
+error at that size. Where sources conflict, ``docs/simulate.md`` says which one is followed.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from nbanalytics.simulation.outcomes import draw_outcomes
 from nbanalytics.simulation.parameters import NATIONAL_ELIGIBLE, PARAMETERS, Parameters
 from nbanalytics.simulation.students import draw_schools
 
-#: Cohorts that the targets speak of; 2016 was the first one graded in both years.
+#: Cohorts of the targets; 2016 was the first one graded in both years.
 TARGET_COHORTS = (2016, 2018, 2020, 2021, 2022, 2023, 2024, 2025)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Simulated cohorts to judge, with the outcomes of those who left year 9 in 2022."""
+    """Simulated cohorts to evaluate, with the outcomes of those who left year 9 in 2022."""
 
     populations: Mapping[int, Population]
     outcomes: pd.DataFrame
@@ -72,7 +72,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Target:
-    """A published figure: its value, how far a simulated one may be from it, and who says so."""
+    """A published figure: its value, the tolerance for a simulated one, and the source."""
 
     name: str
     value: float
@@ -178,7 +178,7 @@ TARGETS = (*_eligible(), *_grades(), *_schools_and_later())
 
 
 def draw_evidence(seed: int, pupils: int = 20_000, parameters: Parameters = PARAMETERS) -> Evidence:
-    """Draw a large population to judge the model by: every target cohort, schools of 75 pupils."""
+    """Draw a large population to evaluate the model: every target cohort, schools of 75 pupils."""
     schools = draw_schools(np.random.default_rng([seed, 0]), max(1, pupils // 75), parameters)
     populations = {
         cohort: draw_population(np.random.default_rng([seed, cohort]), cohort, pupils, schools, parameters)

@@ -1,4 +1,4 @@
-"""Hand-over between stages: who carries support over, who loses it, who has a signal and is known to nobody."""
+"""Hand-over between stages: whose support continues, ends or is missing."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from nbanalytics.results import Shown
 from nbanalytics.support.register import chosen, open_register
 from nbanalytics.terms import term_dates
 
-#: What can become of a student at a hand-over, those who need attention first.
+#: Statuses at a hand-over, those that need attention first.
 STATUSES = ("known_to_nobody", "lost", "carried", "begun", "no_need", "unknown", "moved")
-#: Those whom the receiving school has to know of.
+#: Statuses on the list for the receiving school.
 TOLD = ("known_to_nobody", "lost", "carried", "begun")
 
 
@@ -64,7 +64,7 @@ class Handover(Shown):
         return f"Hand-over from {self.settings['start']} to {self.settings['to']}, {self.students} students"
 
     def receiving_list(self, lang: str = "sv") -> pd.DataFrame:
-        """List the students whom the receiving school has to know of, with the reasons in words.
+        """List the students that the receiving school must know about, with the reasons in words.
 
         Parameters
         ----------
@@ -89,7 +89,7 @@ class Handover(Shown):
         ['known_to_nobody', 'lost', 'carried', 'begun']
         """
         if lang not in ("sv", "en"):
-            raise DataError(f"There are no words in the language {lang!r}. Choose 'sv' or 'en'.")
+            raise DataError(f"The language {lang!r} is not available. Choose 'sv' or 'en'.")
         names = {one.name: one.sv if lang == "sv" else one.en for one in self.declared}
         told = self.table[self.table["status"].isin(TOLD)]
         words = [", ".join(names[code] for code in codes.split(", ") if code) for codes in told["reasons"]]
@@ -102,7 +102,7 @@ class Handover(Shown):
 def handover(
     records: StudentRecords, start: str = "6VT", indicators: Indicators | None = None, at_least: int = 1
 ) -> Handover:
-    """Set support and signals before a change of stage against support after it.
+    """Compare support and signals before a change of stage with support after it.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def handover(
     indicators : Indicators, optional
         With that term; by default the declared list.
     at_least : int
-        How many risk signals make a student one with a signal.
+        Smallest number of risk signals that counts as a signal.
 
     Returns
     -------
@@ -137,7 +137,7 @@ def handover(
     indicators = followed(records, start) if indicators is None else indicators
     if start not in indicators.settings["terms"]:
         raise DataError(
-            f"The indicators were not asked in {start}. Choose among: {', '.join(indicators.settings['terms'])}."
+            f"The indicators were not computed for {start}. Choose among: {', '.join(indicators.settings['terms'])}."
         )
     order = records.declaration.terms
     following = order[order.index(start) + 1] if start != order[-1] else None
@@ -157,7 +157,7 @@ def handover(
 
 
 def _schools(table: pd.DataFrame, records: StudentRecords, start: str, following: str | None) -> pd.DataFrame:
-    """Add where each student comes from and goes to."""
+    """Add the sending and receiving school of each student."""
     students = records.students.set_index("student_id")
     nothing = pd.Series(dtype="object")
     later = students.get("school_id", nothing)

@@ -1,4 +1,4 @@
-"""What became of those in the municipality's activity responsibility (KAA), over time."""
+"""Outcomes of participants in the municipality's activity responsibility (KAA), over time."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 
 STATUSES = ("work", "study", "activity", "unknown")
-#: Work and studies together: gone on.
+#: Work and studies together.
 GONE_ON = "work_or_study"
 
 
 @dataclass(frozen=True, repr=False)
 class KaaOutcomes(Shown):
-    """To work or studies, in the activity still, or unknown; by months since entry.
+    """Share in work or studies, in the activity, or unknown; by months since entry.
 
     Attributes
     ----------
@@ -63,13 +63,13 @@ def kaa_outcomes(
     Raises
     ------
     DataError
-        If there is no such table, or it holds nobody.
+        If there is no such table, or it is empty.
 
     Notes
     -----
     Months are calendar months: 24 months after 1 September 2020 is 1 September 2022. ``followed`` are those for whom
     that day has come, by the last date in the table. One of them without a follow-up near the
-    month is ``unknown``, just as one whose follow-up says so: an unanswered call is no success.
+    month is ``unknown``, as is one whose follow-up says so: an unanswered call is not a success.
 
     Examples
     --------
@@ -81,11 +81,11 @@ def kaa_outcomes(
     [('work_or_study', 1), ('work', 1), ('study', 0), ('activity', 1), ('unknown', 0)]
     """
     if records.followups is None:
-        raise DataError("The records have no follow-up of those in the activity. Add the table followups.")
+        raise DataError("The records have no follow-ups of participants. Add the table followups.")
     records.refuse_uncountable()
     table = collect(records.followups)
     if table.empty:
-        raise DataError("The table followups holds nobody. Add a row for each participant and follow-up.")
+        raise DataError("The table followups is empty. Add a row for each participant and follow-up.")
     table = table.assign(date=pd.to_datetime(table["date"].astype("str")))
     until = table["date"].max()
     entry = table.groupby("student_id")["date"].min()

@@ -1,4 +1,4 @@
-"""What followed upon support: absence and grades before and after, beside students who were alike at the start."""
+"""Outcomes after support: absence and grades before and after, compared with students who were similar at the start."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from nbanalytics.text import Words
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-#: A ridge this small only matters where students could be told apart without fault.
+#: A ridge this small only matters under separation.
 _RIDGE = 1e-3
 _ROUNDS = 50
 
 
 def design(known: pd.DataFrame) -> pd.DataFrame:
-    """Turn what is known into numbers: categories as 0/1 columns, missing numbers as a mean beside a mark.
+    """Build the covariates: categories as 0/1 columns, missing numbers as the mean with a missing indicator.
 
     Columns that do not vary are left out, and so are those that repeat an earlier one.
     """
@@ -61,7 +61,7 @@ def chance_of_support(known: Floats, supported: Bools) -> Floats:
     Returns
     -------
     array
-        Each student's chance of support given what is known (the propensity score).
+        Each student's propensity score: the probability of support given the covariates.
     """
     spread = known.std(axis=0)
     x = np.column_stack([np.ones(len(known)), (known - known.mean(axis=0)) / np.where(spread > 0, spread, 1.0)])
@@ -79,11 +79,12 @@ def chance_of_support(known: Floats, supported: Bools) -> Floats:
 
 
 def overlap_weights(known: Floats, supported: Bools) -> Floats:
-    """Weigh both groups so that they are alike in what is known.
+    """Overlap weights that balance the covariates.
 
-    A supported student counts the chance of no support, another the chance of support; each group sums to 1. Students
-    who were all but certain to get support, or not to, hardly count: there is nobody to compare them with. After a
-    logistic regression these weights balance the means of its columns exactly (Li, Morgan and Zaslavsky 2018).
+    A supported student's weight is the probability of no support, another's the probability of support; each group
+    sums to 1. Students who were almost certain to get support, or not to, have little weight: they have no
+    counterparts. After a logistic regression these weights balance the means of its columns exactly (Li,
+    Morgan and Zaslavsky 2018).
     """
     chance = chance_of_support(known, supported)
     weight = np.where(supported, 1 - chance, chance)
@@ -93,10 +94,11 @@ def overlap_weights(known: Floats, supported: Bools) -> Floats:
 
 
 def effect_of_support(outcome: Floats, known: Floats, supported: Bools, weight: Floats) -> tuple[float, float]:
-    """Weighted difference of the outcome between the groups, adjusted for what is known, and its standard error.
+    """Weighted difference of the outcome between the groups, adjusted for the covariates, and its standard error.
 
-    Weighted least squares with the support and the known columns; the standard error is robust (sandwich with the
-    small-sample factor n / (n - k)). It is right if either the weights or the regression are.
+    Weighted least squares on support and covariates; the standard error is robust (sandwich with the
+    small-sample factor n / (n - k)). The estimate is doubly robust: consistent if either the weights or the regression
+    are correct.
     """
     centre, spread = known.mean(axis=0), known.std(axis=0)
     scaled = (known - centre) / np.where(spread > 0, spread, 1.0)
@@ -109,7 +111,7 @@ def effect_of_support(outcome: Floats, known: Floats, supported: Bools, weight: 
 
 
 def effective(weight: Floats) -> float:
-    """How many students of equal weight would be worth as much (Kish 1965)."""
+    """Effective sample size (Kish 1965)."""
     return float(weight.sum() ** 2 / (weight**2).sum())
 
 
@@ -119,7 +121,7 @@ def balance(known: pd.DataFrame, supported: Bools, weight: Floats) -> pd.DataFra
     Returns
     -------
     DataFrame
-        ``covariate``; ``supported`` and ``others``, means of the two groups as they are; ``before`` and ``after``
+        ``covariate``; ``supported`` and ``others``, unweighted means of the two groups; ``before`` and ``after``
         weighting, the difference in standard deviations (pooled, unweighted: Austin 2009).
     """
     rows = []
@@ -145,7 +147,7 @@ def e_value(ratio: float) -> float:
     -------
     float
         The risk ratio that an unmeasured confounder would need with both the support and the outcome, beyond what was
-        measured, to explain the estimate away. 1 means that nothing is needed.
+        measured, to explain the estimate away. 1 means that no confounding is needed.
 
     Notes
     -----
@@ -163,7 +165,7 @@ def e_value(ratio: float) -> float:
 
 
 def e_value_of_difference(effect: float, low: float, high: float) -> tuple[float, float]:
-    """E-values of a difference in standard deviations and of the end of its interval that is nearest to no effect.
+    """E-values of a difference in standard deviations and of the interval bound nearest to no effect.
 
     Parameters
     ----------
@@ -173,7 +175,7 @@ def e_value_of_difference(effect: float, low: float, high: float) -> tuple[float
     Returns
     -------
     tuple of float
-        Of the effect, and of the bound; the second is 1 if the interval holds 0.
+        Of the effect, and of the bound; the second is 1 if the interval contains 0.
 
     Notes
     -----
@@ -192,26 +194,26 @@ def e_value_of_difference(effect: float, low: float, high: float) -> tuple[float
 
 #: Outcomes: names of measures, see nbanalytics.analysis.indicators.measures.
 OUTCOMES = ("absence", "points")
-#: What is known at the start besides the outcomes themselves.
+#: Covariates at the start, besides the outcomes themselves.
 KNOWN_MEASURES = ("core_missing", "passes", "streck")
 KNOWN_COLUMNS = ("sex", "newly_arrived", "parents_education", "school_id", "cohort")
-#: A larger standardised difference than this is no balance (Austin 2009).
+#: A larger standardised difference is imbalance (Austin 2009).
 BALANCED = 0.1
 
 
 @dataclass(frozen=True, repr=False)
 class SupportOutcome(Shown):
-    """Supported students and a comparison group made like them, before and after.
+    """Supported students and a weighted comparison group, before and after.
 
     Attributes
     ----------
     table : pandas.DataFrame
         One row for each ``outcome`` (``absence``, per cent of the term; ``points``, mean grade points): ``supported``
-        and ``others``, students with the outcome known in both terms; ``effective`` and ``effective_others``, how many
-        the weights leave (Kish); ``before`` and ``after`` of the supported, ``others_before`` and ``others_after``,
-        all weighted; ``crude``, change of the supported minus change of the others, unweighted; ``effect`` and its
-        95 % interval ``low, high``; the same in standard deviations of the outcome before, ``effect_sd, low_sd,
-        high_sd``; ``e_value`` and ``e_value_limit`` (see :func:`e_value_of_difference`).
+        and ``others``, students with the outcome known in both terms; ``effective`` and ``effective_others``, effective
+        sample sizes (Kish); ``before`` and ``after`` of the supported, ``others_before`` and ``others_after``, all
+        weighted; ``crude``, change of the supported minus change of the others, unweighted; ``effect`` and its 95 %
+        interval ``low, high``; the same in standard deviations of the outcome before, ``effect_sd, low_sd, high_sd``;
+        ``e_value`` and ``e_value_limit`` (see :func:`e_value_of_difference`).
     balance : pandas.DataFrame
         See :func:`nbanalytics.support.outcome.balance`, with ``outcome``.
     settings : mapping
@@ -234,7 +236,7 @@ class SupportOutcome(Shown):
         return f"{self.students} students whose support began in {span}, beside students alike at the start"
 
     def reading(self, lang: str = "sv") -> str:
-        """Say what the table shows, and what it does not.
+        """Describe the table and its limits in words.
 
         Parameters
         ----------
@@ -244,7 +246,7 @@ class SupportOutcome(Shown):
         Returns
         -------
         str
-            A sentence for each outcome, one if the groups still differ, and the reservation.
+            A sentence for each outcome, one if the groups still differ, and the caveat.
         """
         words = Words(lang)
         sentences = [_sentence(row, words) for row in self.table.to_dict("records")]
@@ -262,7 +264,7 @@ def support_outcome(
     kinds: Sequence[str] = (),
     min_students: int = 10,
 ) -> SupportOutcome:
-    """Compare students whose support began after one term with others like them, in a later term.
+    """Compare students whose support began after one term with similar others, in a later term.
 
     Parameters
     ----------
@@ -354,23 +356,24 @@ def _estimate(outcome: str, used: pd.DataFrame, x: Floats, supported: Bools, wei
 def _groups(
     records: StudentRecords, before: str, after: str, kinds: Sequence[str]
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """One row per student: supported or not, what was known, and the outcomes after."""
+    """One row per student: supported or not, covariates, and the outcomes after."""
     declared = records.declaration
     if not (before in declared.terms and after in declared.terms):
         raise DataError(f"{before} and {after} are not both terms. Choose among: {', '.join(declared.terms)}.")
     if declared.terms.index(before) >= declared.terms.index(after):
-        raise DataError(f"{before} is not before {after}. Turn them around.")
+        raise DataError(f"{before} is not before {after}. Swap them.")
     if declared.terms.index(after) == declared.terms.index(before) + 1:
         raise DataError(
-            f"{after} follows upon {before}: no support can begin after the one and before the other. Choose a later "
-            "term."
+            f"{after} follows directly after {before}: no support can begin between them. Choose a later term."
         )
     records = records.to_pandas()
     register = chosen(open_register(records))
     strange = sorted(set(kinds) - set(register["kind"]))
     if strange:
         known = ", ".join(sorted(register["kind"].unique()))
-        raise DataError(f"There is no support of kind {', '.join(strange)} at a chosen level. Choose among: {known}.")
+        raise DataError(
+            f"The register has no support of kind {', '.join(strange)} at a chosen level. Choose among: {known}."
+        )
     source = Source(records)
     enrolled = source.enrolled
     here = enrolled[enrolled["term"] == before].merge(
@@ -403,7 +406,7 @@ def _begun(
 
 
 def _with_measures(source: Source, here: pd.DataFrame, before: str, after: str) -> pd.DataFrame:
-    """Add what was known in the term before, and the outcomes after."""
+    """Add the covariates of the term before, and the outcomes after."""
     table = here
     for name in (*OUTCOMES, *KNOWN_MEASURES):
         if getattr(source.records, MEASURES[name].table) is None:
@@ -425,7 +428,7 @@ def _refuse_few(supported: Bools, outcome: str, min_students: int) -> None:
     if min(sides) < min_students:
         raise DataError(
             f"{sides[0]} supported students and {sides[1]} others have a known {outcome} in both terms; fewer than "
-            f"{min_students} on a side are not compared. Take more cohorts, or more kinds of support together."
+            f"{min_students} on a side are not compared. Use more cohorts, or combine kinds of support."
         )
 
 

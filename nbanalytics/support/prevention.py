@@ -1,4 +1,4 @@
-"""Three levels of prevention: what students need against what they have."""
+"""Three levels of prevention: needs compared with support."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_SUPPORT, UNKNOWN = "none", "unknown"
 
 @dataclass(frozen=True, repr=False)
 class Prevention(Shown):
-    """Needs against support in a term.
+    """Needs and support in a term.
 
     Attributes
     ----------
@@ -48,17 +48,17 @@ class Prevention(Shown):
 def prevention_levels(
     records: StudentRecords, indicators: Indicators, term: str, selective: int = 1, indicated: int = 2
 ) -> Prevention:
-    """Set needs against support at the three levels of prevention.
+    """Compare needs with support at the three levels of prevention.
 
     Parameters
     ----------
     records : StudentRecords
         With a support register.
     indicators : Indicators
-        Of the same records; the term has to be among its terms.
+        Of the same records; the term must be among its terms.
     term : str
     selective, indicated : int
-        From how many risk signals on a need is taken to be of that level. Every student has the universal need.
+        Smallest number of risk signals for a need of that level. Every student has the universal need.
 
     Returns
     -------
@@ -84,11 +84,12 @@ def prevention_levels(
     """
     if term not in indicators.settings["terms"]:
         raise DataError(
-            f"The indicators were not asked in {term}. Choose among: {', '.join(indicators.settings['terms'])}."
+            f"The indicators were not computed for {term}. Choose among: {', '.join(indicators.settings['terms'])}."
         )
     if not 1 <= selective < indicated:
         raise DataError(
-            f"selective = {selective} and indicated = {indicated} are not 1 or more and in order. Mend them."
+            f"selective = {selective} and indicated = {indicated} must be 1 or more, and selective at most indicated. "
+            "Correct them."
         )
     table = needs(records, indicators)
     table = table[table["term"] == term].reset_index(drop=True)

@@ -33,8 +33,8 @@ def open_register(records: StudentRecords) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``student_id, kind, level, actor, start, end, intensity``; dates as ISO text, ``end`` of what goes on is
-        ``9999-12-31``. Periods that overlap stay: students are counted once.
+        ``student_id, kind, level, actor, start, end, intensity``; dates as ISO text, ``end`` of ongoing support is
+        ``9999-12-31``. Overlapping periods are kept: students are counted once.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def open_register(records: StudentRecords) -> pd.DataFrame:
     if reversed_:
         raise DataError(
             f"{reversed_} periods of support end before they start. Run nbanalytics check, which names the rows, and "
-            "mend one of the dates."
+            "correct one of the dates."
         )
     unknown = int((~table["level"].isin(LEVELS)).sum())
     if unknown:
@@ -63,7 +63,7 @@ def open_register(records: StudentRecords) -> pd.DataFrame:
 
 
 def chosen(register: pd.DataFrame) -> pd.DataFrame:
-    """Keep the levels that somebody was chosen for."""
+    """Keep the selective and indicated levels."""
     return register[register["level"].isin(CHOSEN_LEVELS)]
 
 
@@ -74,7 +74,7 @@ class Coverage(Shown):
     Attributes
     ----------
     table : pandas.DataFrame
-        The columns of ``by``, then ``term``; ``students`` who are here, of these ``unknown`` (no risk indicator is
+        The columns of ``by``, then ``term``; ``students`` enrolled, of these ``unknown`` (no risk indicator is
         known); ``with_signal``, of these ``without_support``; ``share`` without support of those with a signal, with
         a 95 % score interval ``low, high`` (Wilson 1927), missing where nobody has one.
     settings : mapping
@@ -104,7 +104,7 @@ def coverage(
     by : str or sequence of str
         Columns of students to divide by: ``school_id``, ``sex``, ``cohort``.
     at_least : int
-        How many risk signals make a student one with a signal.
+        Smallest number of risk signals that counts as a signal.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def coverage(
 
 
 def needs(records: StudentRecords, indicators: Indicators, at_least: int = 1) -> pd.DataFrame:
-    """Put signals and active support side by side.
+    """Combine signals with active support.
 
     Returns
     -------
@@ -166,9 +166,9 @@ def needs(records: StudentRecords, indicators: Indicators, at_least: int = 1) ->
 
 
 ALL = "*"
-#: Intensity of those met now and then.
+#: Intensity of occasional contacts.
 SELDOM = "now_and_then"
-#: Columns of the register that tell who, when and how often, and divide nobody.
+#: Columns of the register that cannot be used as groups.
 _NO_GROUPS = ("student_id", "start", "end", "intensity")
 
 
@@ -217,7 +217,7 @@ def caseload(records: StudentRecords, by: str = "actor", only: Sequence[str] = (
     Raises
     ------
     DataError
-        If there is no support register, no such column, or nothing is left of it.
+        If there is no support register, no such column, or no row remains.
 
     Examples
     --------
@@ -232,7 +232,9 @@ def caseload(records: StudentRecords, by: str = "actor", only: Sequence[str] = (
         raise DataError(f"The caseload cannot be divided by {by}. Choose actor, kind or level.")
     kept = register[register[by].isin(list(only))] if only else register
     if kept.empty:
-        raise DataError(f"The support register has no row of that {by}. Check the spelling of {', '.join(only) or by}.")
+        raise DataError(
+            f"The support register has no row with that {by}. Check the spelling of {', '.join(only) or by}."
+        )
     ends = kept["end"].where(kept["end"] != OPEN)
     until = max(kept["start"].max(), ends.dropna().max() if ends.notna().any() else "")
     periods = kept.assign(
@@ -265,9 +267,9 @@ class WaitingTime(Shown):
     Attributes
     ----------
     table : pandas.DataFrame
-        One row for each number of days at which support began or somebody was censored: ``days``; ``at_risk``
-        (waiting still), ``events`` (support began), ``censored``; ``waiting``, the share who wait longer, with its
-        95 % interval ``low, high``.
+        One row for each number of days at which support began or somebody was censored: ``days``; ``at_risk`` (still
+        waiting), ``events`` (support began), ``censored``; ``waiting``, the share who wait longer, with its 95 %
+        interval ``low, high``.
     settings : mapping
         ``at_least`` and ``terms``.
     students : int
@@ -303,9 +305,9 @@ def time_to_support(records: StudentRecords, indicators: Indicators, at_least: i
     records : StudentRecords
         With a support register.
     indicators : Indicators
-        Of the same records, with all terms that are to be followed.
+        Of the same records, with all terms to follow.
     at_least : int
-        How many risk signals make a student one with a signal.
+        Smallest number of risk signals that counts as a signal.
 
     Returns
     -------
@@ -351,11 +353,11 @@ def time_to_support(records: StudentRecords, indicators: Indicators, at_least: i
     first = first.assign(origin=origin, leaves=leaves)
     followed = first[first["leaves"] > first["origin"]]
     if followed.empty:
-        raise DataError("No student with a risk signal is followed afterwards. Ask for more terms.")
+        raise DataError("No student with a risk signal is followed afterwards. Use more terms.")
     begun = chosen(open_register(records))[["student_id", "start"]]
     later = followed[["student_id", "origin"]].merge(begun, on="student_id")
     starts = later[later["start"] > later["origin"]].groupby("student_id")["start"].min()
-    # Nobody may have got support: then the column is empty and has no text to compare.
+    # If nobody got support, the column is empty and has no text to compare.
     start = followed["student_id"].map(starts).astype(object).fillna("9999-12-31").astype(str)
     event = start <= followed["leaves"]
     until = pd.to_datetime(start.where(event, followed["leaves"]))

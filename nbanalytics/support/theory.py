@@ -1,4 +1,4 @@
-"""A theory of change as a small file, and what was measured of it: plan and values on one page."""
+"""A theory of change as a small file, with its measured values: plan and values on one page."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Step:
     Attributes
     ----------
     need, activity, expected : str
-        What is the matter, what is done about it, and what is expected of that.
+        The need, the activity, and its expected result.
     indicator : str
-        By which declared indicator it is measured.
+        The declared indicator that measures it.
     who, when : str
         Who does it, and when.
     baseline : str
-        The term of the zero value.
+        The baseline term.
     follow : tuple of str
         Terms in which it is measured again, all after the baseline.
     """
@@ -57,7 +57,7 @@ class _TheoryFile:
 
 @dataclass(frozen=True, repr=False)
 class TheoryOfChange(Shown):
-    """Plan and measured values side by side.
+    """Plan and measured values together.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ def read_theory(path: str | Path, declared: Sequence[Indicator] | None = None) -
     path : path
         A TOML file with ``title`` and a ``[[step]]`` for each line, see ``docs/support.md``.
     declared : sequence of Indicator, optional
-        Indicators that the steps may name; by default the list of the house.
+        Indicators that the steps may name; by default the package's own list.
 
     Returns
     -------
@@ -127,14 +127,14 @@ def read_theory(path: str | Path, declared: Sequence[Indicator] | None = None) -
 def follow_theory(
     theory: tuple[str, Sequence[Step]], records: StudentRecords, declared: Sequence[Indicator] | None = None
 ) -> TheoryOfChange:
-    """Show each step of a theory of change beside what was measured of its indicator.
+    """Show each step of a theory of change with the values of its indicator.
 
     Parameters
     ----------
     theory : tuple
         From :func:`read_theory`.
     records : StudentRecords
-        Of the students whom the work was for: ``records.cohort(2019)``, ``records.only(...)``.
+        Records of the target group: ``records.cohort(2019)``, ``records.only(...)``.
     declared : sequence of Indicator, optional
 
     Returns
