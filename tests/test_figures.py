@@ -326,12 +326,12 @@ def test_a_combination_that_is_not_declared_is_told_with_the_way_out(board):
 
 
 def test_a_chart_that_fewer_filters_may_cross_says_so_and_what_to_do(board):
-    assert board.page()["words"]["filters.hint"] == "Högst ett urval kan kombineras."
+    assert board.page()["words"]["filters.hint"] == "Du kan välja högst ett filter."
     board.release.manifest["max_crossed"] = 2
     board.release.manifest["tables"] = {name: {"max_crossed": 2} for name in board.release.tables}
     board.release.manifest["tables"]["droppoints"] = {"max_crossed": 1}
     crossed = Board(board.release)
-    assert crossed.page()["words"]["filters.hint"].endswith("Några diagram visas bara för ett i taget.")
+    assert crossed.page()["words"]["filters.hint"].endswith("Vissa diagram visas bara med högst ett.")
 
     def cells(table, /, **selection):
         if len(selection) > board.release.manifest["tables"][table]["max_crossed"]:
@@ -341,7 +341,7 @@ def test_a_chart_that_fewer_filters_may_cross_says_so_and_what_to_do(board):
     board.release.cells = cells
     parts = {part["id"]: part for part in crossed.view({"cohort": "2018", "school": "S1"})["sections"]}
     assert parts["groups"]["empty"] == ""
-    assert parts["terms"]["empty"].startswith("Visas för högst ett urval i taget")
+    assert parts["terms"]["empty"].startswith("Visas med högst ett filter")
     assert parts["terms"]["help"][2]["text"] == parts["terms"]["empty"]
 
 

@@ -129,14 +129,14 @@ def test_the_answer_says_how_many_and_when():
     words = answer(page(), SWEDISH).replace(NBSP, " ")
     assert words == (
         "Av 259 elever som var behöriga i årskurs 6 hade 23 tappat behörigheten i årskurs 9. "
-        "Räknat termin för termin, även de som senare fick den tillbaka, tappade flest den "
-        "höstterminen i årskurs 7: 20 elever."
+        "Flest tappade behörigheten höstterminen i årskurs 7: 20 elever. "
+        "Här räknas även de som senare fick den tillbaka."
     )
 
 
 def test_the_answer_does_not_pretend_where_terms_are_hidden():
     words = answer(page(drops=droppoints(LOST | {"8HT": None}, RISK)), SWEDISH)
-    assert "bland de terminer som får visas" in words
+    assert "Bland de terminer som får visas" in words
     nothing = answer(page(eligibility(lost=None), droppoints(dict.fromkeys(LOST), RISK)), SWEDISH)
     assert "259 behöriga i årskurs 6 och 251 i årskurs 9. Antalen per termin är dolda." in nothing
     nothing = answer(page(eligibility(None, None, None, None, None), droppoints(dict.fromkeys(LOST), RISK)), SWEDISH)
@@ -152,21 +152,19 @@ def test_terms_that_share_the_first_place_are_both_named():
 def test_the_reading_counts_students_and_names_the_shares():
     words = " ".join(reading(page(), "avgångsår 2018, alla skolor", SWEDISH)).replace(NBSP, " ")
     assert "313 elever (avgångsår 2018, alla skolor)" in words
-    assert "Det är elever som räknas, inte betyg." in words
+    assert "Siffrorna avser elever, inte betyg." in words
     assert "259 av dem behöriga (83 %)" in words
-    assert "23 elever tappade behörigheten och 15 elever nådde den" in words
-    assert "matematik vanligast: 18 elever" in words
+    assert "23 elever tappade behörigheten och 15 elever blev behöriga" in words
+    assert "oftast godkänt betyg i matematik: 18 elever" in words
     assert "inte vad det berodde på" in words
 
 
 @pytest.mark.parametrize(
-    ("first", "expected"), [(40, "större än vad slumpen"), (6, "kan slumpen ge"), (0, "en lägre andel")]
+    ("first", "expected"), [(40, "större än vad slumpen"), (6, "kan bero på slumpen"), (0, "en lägre andel")]
 )
 def test_the_transition_is_compared_with_the_later_terms(first, expected):
     lost = dict.fromkeys(LOST, 8) | {"7HT": first}
-    assert expected in " ".join(reading(page(drops=droppoints(lost, RISK)), "x", SWEDISH)).replace(
-        "Så stor skillnad kan", "kan"
-    )
+    assert expected in " ".join(reading(page(drops=droppoints(lost, RISK)), "x", SWEDISH))
 
 
 def test_no_comparison_is_made_with_hidden_terms():
