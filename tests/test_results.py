@@ -39,7 +39,7 @@ def results():
     made = {name: analysis(BASE) for name, analysis in ANALYSES.items()}
     made = {name: found for name, found in made.items() if isinstance(found, Shown)}
     lost, groups = nb.losses(BASE), nb.classify(BASE)
-    made["recovery"], made["transition_contrast"] = nb.recovery(lost), nb.transition_contrast(lost)
+    made["recovery"], made["transition_contrast"] = nb.recovery(lost), nb.transition_contrast(BASE)
     made["expected_by_chance"] = nb.expected_by_chance(BASE, groups)
     made["selection_list"] = nb.selection_list(BASE, nb.subgroups(BASE, groups))
     made["trend"] = nb.trend(nb.indicators(BASE))
