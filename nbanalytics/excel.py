@@ -204,7 +204,7 @@ def _write_cell(page: Any, row: int, number: int, value: Any, column: SheetColum
 def _empty(value: Any) -> bool:
     import pandas as pd
 
-    return value is None or value == "" or bool(pd.isna(value))
+    return value is None or bool(pd.isna(value)) or value == ""
 
 
 def _write_text(cell: Any, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from math import nan
 from operator import or_
 from typing import Any
 
@@ -29,7 +30,17 @@ def collect(frame: Any) -> pd.DataFrame:
     wrapped = frame if isinstance(frame, nw.DataFrame | nw.LazyFrame) else open_frame(frame)
     if isinstance(wrapped, nw.LazyFrame):
         wrapped = wrapped.collect(backend="pyarrow")
-    return plain_types(pd.DataFrame(wrapped.to_pandas()))
+    table = pd.DataFrame(wrapped.to_pandas())
+    # Other engines' whole numbers come as fractions where some are missing: a group 1 would become 1.0.
+    kinds = wrapped.collect_schema()
+    whole = [name for name in table.columns if _divides(name) and table[name].dtype == "float64"]
+    whole = [name for name in whole if kinds[name].is_integer()]
+    return plain_types(table.astype(dict.fromkeys(whole, "Int64")) if whole else table)
+
+
+def _divides(name: str) -> bool:
+    """Whether a column is one of :attr:`By.keys`."""
+    return name.startswith("_by")
 
 
 #: How pandas names its own kind of text: "str" from version 3, "object" before.
@@ -165,8 +176,19 @@ class By:
         """Divide a small table by its inner columns, in their order; a missing value is a group of its own."""
         if not self.names:
             return [({}, table)]
+        # Flags beside a missing value are objects, which pandas would put in the order of the rows.
+        flags = [key for key in self.keys if pd.api.types.infer_dtype(table[key], skipna=True) == "boolean"]
+        table = table.astype(dict.fromkeys(flags, "boolean"))
         groups = table.groupby(self.keys, dropna=False, sort=True)
-        return [(dict(zip(self.names, values, strict=True)), part) for values, part in groups]
+        kinds = [table[key].dtype for key in self.keys]
+        return [(dict(zip(self.names, map(_label, values, kinds), strict=True)), part) for values, part in groups]
+
+
+def _label(value: Any, kind: Any) -> Any:
+    """Return a group's value as Python writes it; a missing one makes no fractions of flags and whole numbers."""
+    if pd.isna(value):
+        return pd.NA if pd.api.types.is_integer_dtype(kind) or pd.api.types.is_bool_dtype(kind) else nan
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def number_of(values: Sequence[str], column: str | nw.Expr) -> nw.Expr:

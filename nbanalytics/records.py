@@ -165,6 +165,10 @@ class StudentRecords:
             gradings.setdefault(key, (grading, []))[1].append(cohort)
         return list(gradings.values())
 
+    def cohorts_with_passes(self) -> list[int]:
+        """Cohorts whose scale has a pass line; of the others no share of passes can be told."""
+        return sorted(one for grading, cohorts in self.gradings() if grading.scale.passing for one in cohorts)
+
     def cohort(self, cohort: int | Sequence[int]) -> StudentRecords:
         """Keep the records of one cohort or of several.
 

@@ -354,3 +354,33 @@ def test_the_limit_itself_is_a_signal():
             table = nb.indicators(nb.StudentRecords(students, grades, absence=absence)).table
             found = table[(table["indicator"] == "absence_rise") & (table["term"] == "7VT")].iloc[0]
             assert found["signal"] == signal, (valid, found["value"])
+
+
+DIVIDED = {
+    "flows": lambda records, by: nb.flows(records, by).states,
+    "share_eligible": lambda records, by: nb.share_eligible(nb.flows(records, by)),
+    "baseline": lambda records, by: nb.baseline(records, "9VT", by).table,
+    "follow_up": lambda records, by: nb.follow_up(records, "6VT", "9VT", by).table,
+    "progression": lambda records, by: nb.progression(records, by).table,
+    "life_table": lambda records, by: nb.losses(records).life_table(by),
+    "recovery": lambda records, by: nb.recovery(nb.losses(records), by).table,
+    "transition_probabilities": lambda records, by: nb.transition_probabilities(records, by).table,
+    "trend": lambda records, by: nb.trend(nb.indicators(records, "7VT"), by, records.students).table,
+    "coverage": lambda records, by: nb.coverage(records, nb.indicators(records, "7VT"), by).table,
+    "funnel": lambda records, by: nb.municipality.funnel(records, by=by).table,
+}
+
+
+@pytest.mark.parametrize("engine", ["pandas", "polars", "duckdb"])
+@pytest.mark.parametrize("kind", ["object", "boolean", "Int64"])
+def test_groups_keep_their_labels(kind, engine):
+    """A missing value beside flags or whole numbers does not make them 1.0 and 0.0, in any result of any engine."""
+    base = municipality()
+    values = [None if n % 7 == 6 else n % 5 == 0 for n in range(len(base.students))]
+    flags = pd.Series(values, dtype="boolean").astype(kind)
+    support = pd.DataFrame({"student_id": ["P1"], "kind": "k", "level": "selective", "start": "2016-01-01"})
+    records = in_engine(replace(base, support=support, students=base.students.assign(newly_arrived=flags)), engine)
+    wanted = {"0", "1", None} if kind == "Int64" else {"False", "True", None}
+    for name, analysis in DIVIDED.items():
+        labels = analysis(records, "newly_arrived")["newly_arrived"]
+        assert {None if pd.isna(label) else str(label) for label in labels} == wanted, name

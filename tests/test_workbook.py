@@ -8,9 +8,10 @@ from dataclasses import replace
 import openpyxl
 import pandas as pd
 import pytest
-from made import ENGINES, PASS, in_engine, municipality, records_of, same
+from made import ENGINES, PASS, SUBJECTS, in_engine, municipality, records_of, same
 from typer.testing import CliRunner
 
+from nbanalytics.analysis.baseline import individual_baseline
 from nbanalytics.cli import app
 from nbanalytics.declaration import parse_declaration
 from nbanalytics.errors import DataError
@@ -18,14 +19,18 @@ from nbanalytics.municipality import (
     all_passed_view,
     control_view,
     eligibility_view,
+    funnel,
     grades_view,
     merit_view,
     names_of,
     national_tests_view,
+    own_values,
     points_view,
+    salsa,
     workbook_views,
     write_workbook,
 )
+from nbanalytics.municipality.leavers import leavers
 from nbanalytics.readers.write import write_records
 
 POINTS = {"A": 20, "B": 17.5, "C": 15, "D": 12.5, "E": 10, "F": 0}
@@ -163,6 +168,44 @@ def test_records_with_a_rule_of_their_own_have_a_workbook():
     assert table[["school_id", "kind", "students"]].to_numpy().tolist()[:4] == [
         ["*", "own", 6], ["a", "own", 3], ["b", "own", 2], ["unknown", "own", 1]
     ]  # fmt: skip
+
+
+def test_shares_of_passes_are_not_applicable_without_a_pass_line(tmp_path):
+    """Of 1-10 no grade is a pass and none a fail; 2018 beside it keeps its shares."""
+    tens = {f"T{n}": {"9VT": dict.fromkeys(SUBJECTS, "10")} for n in range(12)}
+    letters = {f"P{n}": {"9VT": PASS} for n in range(12)}
+    records = records_of(tens | letters, cohort=[2032] * 12 + [2018] * 12, school_id="S", sex="girl")
+    for view in (made := workbook_views(records)):
+        if view.name in ("merit", "grades", "all_passed"):
+            table = view.table.set_index("cohort")
+            assert set(table.loc[2032, "status"]) == {"not_applicable"}, view.name
+            assert set(table.loc[2018, "status"]) == {"ok"}, view.name
+            numbers = table.filter(["count", "share", "merit_value", "low", "high"])
+            assert numbers.loc[2032].isna().all(axis=None)
+            assert numbers.loc[2018].notna().all(axis=None)
+    write_workbook(made, tmp_path / "book.xlsx")
+    own = own_values(records).query("group == 'all'").set_index(["year", "measure"])
+    assert own["status"].to_dict() == {
+        (2018, "eligible_vocational"): "ok",
+        (2018, "merit_value_17"): "ok",
+        (2018, "passed_all"): "ok",
+        (2032, "eligible_vocational"): "ok",
+        (2032, "merit_value_17"): "not_applicable",
+        (2032, "passed_all"): "not_applicable",
+    }
+    assert own["value"].isna().equals(own["status"].eq("not_applicable"))
+    people = leavers(records).groupby("cohort")
+    assert people[["all_passed", "n_passed", "merit_value"]].count().loc[2032].tolist() == [0, 0, 0]
+    assert individual_baseline(records, "9VT").table.groupby("cohort")["passes"].count().to_dict() == {
+        2018: 12,
+        2032: 0,
+    }
+    assert funnel(records, "passed_all", target=0.5).table["n"].tolist() == [12]
+    with pytest.raises(DataError, match="no pass line"):
+        funnel(records.cohort(2032), "passed_all")
+    known = records.to_pandas().students.assign(parents_education="upper_secondary", newly_arrived=False)
+    composed = salsa(replace(records, students=known)).table.set_index("cohort")["status"]
+    assert composed.to_dict() == {2018: "too_few_students", 2032: "not_applicable"}
 
 
 @pytest.mark.parametrize("engine", ENGINES)

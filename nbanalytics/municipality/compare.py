@@ -15,7 +15,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.intervals import mean_interval
 from nbanalytics.municipality.leavers import leavers
 from nbanalytics.municipality.official import MEASURES, NATION
-from nbanalytics.municipality.views import mean, share
+from nbanalytics.municipality.views import merit_of, share_of
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 
@@ -85,7 +85,8 @@ def own_values(records: StudentRecords, min_students: int = 10) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``year`` (cohort), ``group, measure, n, value, low, high, status``. Shares in per cent of all who got or should
-        have got grades; the mean merit value (17) is of those with at least one pass.
+        have got grades; the mean merit value (17) is of those with at least one pass. ``status`` is ``ok``,
+        ``too_few``, or ``not_applicable``: a measure of passes on a scale without a pass line.
 
     Notes
     -----
@@ -228,8 +229,8 @@ def trends(comparison: Comparison, least_years: int = 4) -> Trends:
 
 def _own(chosen: pd.DataFrame, column: str, min_students: int) -> dict[str, Any]:
     if column == "merit_value":
-        return mean("value", chosen.loc[chosen["n_passed"] > 0, column].astype(float), min_students)
-    reached = share(int(chosen[column].sum()), len(chosen), min_students)
+        return merit_of("value", chosen, min_students)
+    reached = share_of(chosen[column], min_students)
     in_per_cent = {"value": 100 * reached["share"], "low": 100 * reached["low"], "high": 100 * reached["high"]}
     return {"n": len(chosen), **in_per_cent, "status": reached["status"]}
 

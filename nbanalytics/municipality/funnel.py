@@ -81,7 +81,7 @@ def funnel(
     target : float, optional
         The common share, 0 to 1; by default that of all students together.
     min_students : int
-        Smaller schools have no point.
+        Smaller schools have no point. Cohorts on a scale without a pass line are in no share of passes.
 
     Returns
     -------
@@ -90,7 +90,8 @@ def funnel(
     Raises
     ------
     DataError
-        If the measure or a column is not there, or the target is not between 0 and 1.
+        If the measure or a column is not there, no cohort has a scale that the measure can be told of, or the target
+        is not between 0 and 1.
 
     Notes
     -----
@@ -110,6 +111,9 @@ def funnel(
     if measure not in SHARES:
         raise DataError(f"No funnel is defined for {measure!r}. Choose one of {', '.join(SHARES)}.")
     people = leavers(records, by=divided)
+    people = people[people[SHARES[measure]].notna()]
+    if people.empty:
+        raise DataError(f"There is no funnel of {measure}: the scale of these cohorts has no pass line.")
     reached = people[SHARES[measure]].astype(int)
     points = people.assign(count=reached).groupby(divided.keys, dropna=False)["count"]
     table = divided.named(points.agg(["size", "sum"]).reset_index().rename(columns={"size": "n", "sum": "count"}))

@@ -83,7 +83,8 @@ def leavers(
         ``student_id, cohort``, what is known of ``school_id, sex, newly_arrived, immigration, parents_education``;
         ``swedish_course``; ``eligible`` by the declared rule and a column for each of ``rules``; ``mean_points`` over
         comparable subjects; ``merit_value`` and ``n_passed``; ``all_passed``: at least one pass, and neither a fail nor
-        streck. Of a student without grades ``merit_value`` and ``mean_points`` are missing, the rest is not reached. A
+        streck. Of a student without grades ``merit_value`` and ``mean_points`` are missing, the rest is not reached. On
+        a scale without a pass line ``merit_value``, ``n_passed`` and ``all_passed`` are missing for everybody. A
         cohort without any grade or mark in the term has not reached it and is excluded.
 
     Raises
@@ -109,18 +110,28 @@ def leavers(
     table[yes_or_no] = table[yes_or_no].eq(True).fillna(False).astype(bool)
     table["swedish_course"] = table["swedish_course"].fillna("none")
     table["n_passed"] = table["n_passed"].fillna(0).astype(int)
+    without = ~table["cohort"].isin(records.cohorts_with_passes())
+    if without.any():
+        # Missing, and not 0: nobody can pass where there is no pass line.
+        table = table.astype({"n_passed": "Int64", "all_passed": "boolean"})
+        table["merit_value"] = table["merit_value"].mask(without)
+        table[["n_passed", "all_passed"]] = table[["n_passed", "all_passed"]].mask(without)
     return table.drop(columns=f"state_{term}").sort_values(["cohort", "student_id"], ignore_index=True)
 
 
 def grades_of(records: StudentRecords, term: str) -> pd.DataFrame:
-    """Return the grades and marks of a term with ``cohort``, ``points`` and ``passed``, each by its cohort's scale."""
-    parts = []
+    """Return the grades and marks of a term with ``cohort``, ``points`` and ``passed``, each by its cohort's scale.
+
+    ``passed`` is missing on a scale without a pass line.
+    """
+    parts, lines = [], records.cohorts_with_passes()
     for grading, cohorts in records.gradings():
         grades = only_cohorts(open_frame(records.grades), records, cohorts).filter(nw.col("term") == term)
         scored = grades.with_columns(points=points_expr(grading.scale), passed=passed_expr(grading.scale))
         parts.append(collect(scored.select("student_id", "subject", "grade", "points", "passed")))
     people = collect(open_frame(records.students).select("student_id", "cohort"))
-    return pd.concat(parts, ignore_index=True).merge(people, on="student_id")
+    table = pd.concat(parts, ignore_index=True).merge(people, on="student_id")
+    return table.assign(passed=table["passed"].astype("boolean").where(table["cohort"].isin(lines)))
 
 
 def _subjects(records: StudentRecords, term: str) -> pd.DataFrame:
@@ -131,8 +142,9 @@ def _subjects(records: StudentRecords, term: str) -> pd.DataFrame:
         # The course of the term itself, as start and end.
         parts.append(collect(courses(grades, grading, term, term)))
     grades = grades_of(records, term)
-    failed = (grades["points"].notna() & ~grades["passed"].astype(bool)) | (grades["grade"] == STRECK)
-    by_student = grades.assign(failed=failed, passed=grades["passed"].astype(bool)).groupby("student_id")
+    passed = grades["passed"].fillna(False).astype(bool)
+    failed = (grades["points"].notna() & ~passed) | (grades["grade"] == STRECK)
+    by_student = grades.assign(failed=failed, passed=passed).groupby("student_id")
     found = by_student[["failed", "passed"]].any()
-    passed = (found["passed"] & ~found["failed"]).rename("all_passed").reset_index()
-    return passed.merge(pd.concat(parts), on="student_id", how="left")
+    everything = (found["passed"] & ~found["failed"]).rename("all_passed").reset_index()
+    return everything.merge(pd.concat(parts), on="student_id", how="left")

@@ -13,6 +13,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.intervals import mean_interval
 from nbanalytics.municipality.leavers import leavers
 from nbanalytics.municipality.official import official_data
+from nbanalytics.municipality.views import NOT_APPLICABLE
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 
@@ -33,7 +34,7 @@ class Salsa(Shown):
         (1 to 3), ``boys, newly_immigrated`` (shares); ``merit_value``; ``expected`` with its 95 % prediction interval
         ``low, high``; ``residual``; ``within``: whether the merit value lies inside; ``status``: ``ok``,
         ``too_few_students`` (fewer than 15) or ``too_little_background`` (below 75 %, or sex or immigration known of
-        nobody): then nothing is expected.
+        nobody), or ``not_applicable`` (no pass line, so no merit value): then nothing is expected.
     settings : mapping
         The equation and ``shift`` of parents' education.
     students : int
@@ -166,6 +167,8 @@ def _school(part: pd.DataFrame) -> dict[str, Any]:
         "merit_value": float(merit.mean()) if len(merit) else nan,
     }
     empty = {"expected": nan, "low": nan, "high": nan, "residual": nan, "within": None}
+    if part["n_passed"].isna().all():
+        return {**found, **empty, "status": NOT_APPLICABLE}
     if len(part) < model["least_students"]:
         return {**found, "merit_value": nan, **empty, "status": "too_few_students"}
     if found["background"] < model["least_background"] or isnan(found["boys"]) or isnan(found["newly_immigrated"]):

@@ -97,7 +97,10 @@ def view(name: str, tables: TermTables, min_students: int, rows: list[dict[str, 
     """Combine rows to a view."""
     records = tables.records.declaration.name
     settings = {"records": records, "term": tables.term, "min_students": min_students}
-    return View(name, pd.DataFrame(rows), settings, students)
+    table = pd.DataFrame(rows)
+    if "count" in table and table["count"].isna().any():
+        table = table.astype({"count": "Int64"})
+    return View(name, table, settings, students)
 
 
 def mean(name: str, values: pd.Series, min_students: int) -> dict[str, Any]:
@@ -117,6 +120,25 @@ def share(count: int, n: int, min_students: int) -> dict[str, Any]:
     return {"count": count, "share": count / n, "low": low, "high": high, "status": "ok"}
 
 
+def share_of(reached: pd.Series, min_students: int, n: int | None = None) -> dict[str, Any]:
+    """Return :func:`share` of flags, ``not_applicable`` where they are missing for everybody.
+
+    They are missing on a scale without a pass line. ``n`` is the denominator, by default the number of flags.
+    """
+    if len(reached) and reached.isna().all():
+        return {"count": pd.NA, "share": nan, "low": nan, "high": nan, "status": NOT_APPLICABLE}
+    return share(int(reached.sum()), len(reached) if n is None else n, min_students)
+
+
+def merit_of(name: str, people: pd.DataFrame, min_students: int) -> dict[str, Any]:
+    """Return :func:`mean` of the merit values of students with a pass; ``not_applicable`` without a pass line."""
+    if len(people) and people["n_passed"].isna().all():
+        return {"n": 0, name: nan, "low": nan, "high": nan, "status": NOT_APPLICABLE}
+    return mean(name, people.loc[people["n_passed"] > 0, "merit_value"].astype(float), min_students)
+
+
+#: Status of a share or a mean that asks for passes, on a scale without a pass line.
+NOT_APPLICABLE = "not_applicable"
 #: Kinds of eligibility, by the names of their rules.
 KINDS = ("vocational", "preparatory-ES", "preparatory-EK-HU-SA", "preparatory-NA-TE", "IMV")
 
@@ -137,7 +159,8 @@ def merit_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_studen
     -------
     View
         ``students``; ``n`` with at least one pass; ``merit_value`` with its 95 % interval ``low, high`` (Student's t);
-        ``mean_points`` of students with grades in comparable subjects; ``status``.
+        ``mean_points`` of students with grades in comparable subjects; ``status``: ``ok``, ``too_few``, or
+        ``not_applicable`` on a scale without a pass line, as in every view that asks for passes.
 
     Raises
     ------
@@ -153,12 +176,11 @@ def merit_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_studen
     """
 
     def sums(part: pd.DataFrame) -> dict[str, Any]:
-        merit = part.loc[part["n_passed"] > 0, "merit_value"].astype(float)
         points = part["mean_points"].dropna().astype(float)
         enough = len(points) >= max(min_students, 2)
         return {
             "students": len(part),
-            **mean("merit_value", merit, min_students),
+            **merit_of("merit_value", part, min_students),
             "mean_points": float(points.mean()) if enough else nan,
         }
 
@@ -188,7 +210,7 @@ def all_passed_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_s
     """
 
     def sums(part: pd.DataFrame) -> dict[str, Any]:
-        return {"students": len(part), **share(int(part["all_passed"].sum()), len(part), min_students)}
+        return {"students": len(part), **share_of(part["all_passed"], min_students)}
 
     return _of_students("all_passed", records, breakdowns, min_students, sums)
 
@@ -301,7 +323,7 @@ def grades_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_stude
         counts = part["grade"].value_counts()
         held = {grade: int(counts.get(grade, 0)) for grade in grades} | {"streck": int(counts.get(STRECK, 0))}
         n = sum(held.values())
-        return {**held, "n": n, **share(int(part["passed"].sum()), n, min_students)}
+        return {**held, "n": n, **share_of(part["passed"], min_students, n)}
 
     return _of_subjects("grades", tables, breakdowns, min_students, sums)
 

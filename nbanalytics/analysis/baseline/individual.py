@@ -88,6 +88,8 @@ def individual_baseline(records: StudentRecords, term: str) -> IndividualBaselin
     passes = collect(results).rename(columns={"n_passed": "passes"}).astype({"passes": "Int64"})
     table = people.merge(wide.reset_index(), on=["student_id", "term"], how="left")
     table = table.merge(passes, on=["student_id", "term"], how="left")
+    # On a scale without a pass line there is nothing to count.
+    table["passes"] = table["passes"].where(table["cohort"].isin(records.cohorts_with_passes()))
     table["core"] = table.get("core", pd.Series(float("nan"), index=table.index)).astype("boolean")
     shown = ["student_id", "cohort", "term", *(name for name in ("sex", "newly_arrived") if name in table)]
     return _individual(

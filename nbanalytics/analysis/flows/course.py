@@ -149,7 +149,8 @@ def student_states(records: StudentRecords) -> Any:
     stages = stages_of(records)
     wide = student_table(records, [f"state_{stage}" for stage in stages])
     parts = [
-        wide.select("student_id", nw.lit(stage).alias("stage"), nw.col(f"state_{stage}").alias("state"))
+        # As text of one kind: Arrow has two, and puts no parts of several together.
+        wide.select("student_id", stage=nw.lit(stage), state=nw.col(f"state_{stage}").cast(nw.String))
         for stage in stages
     ]
     return to_native(nw.concat(parts))
@@ -275,6 +276,7 @@ def share_eligible(result: Flows, of: str = "all") -> pd.DataFrame:
     here = here.assign(eligible=here["students"].where(here["state"] == "eligible", 0))
     keys = [*by, "stage"]
     table = here.groupby(keys, sort=False, dropna=False)[["eligible", "students"]].sum().reset_index()
+    table[by] = here[keys].drop_duplicates()[by].to_numpy()
     if of == "all":
         waiting = table.merge(result.not_reached, on=keys, how="left", suffixes=("", "_waiting"))["students_waiting"]
         table["students"] -= waiting.fillna(0).astype("int64").to_numpy()

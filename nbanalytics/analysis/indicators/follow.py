@@ -12,7 +12,7 @@ import pandas as pd
 from nbanalytics.analysis.indicators.declared import UNKNOWN, Indicator, read_indicators
 from nbanalytics.analysis.indicators.measures import MEASURES, Source
 from nbanalytics.errors import DataError
-from nbanalytics.frames import By, collect, open_frame
+from nbanalytics.frames import By, collect, column_names, open_frame
 from nbanalytics.intervals import with_share
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
@@ -210,11 +210,12 @@ def trend(indicators: Indicators, by: str | Sequence[str] = (), students: Any = 
     """
     table, counted = indicators.table, ["signals", "known", "unknown"]
     divided = By.of(by, (*_TREND, *counted, "share", "low", "high"))
-    own = table[["student_id", "cohort"]].drop_duplicates() if students is None else collect(open_frame(students))
-    if students is not None and "cohort" not in own:
-        own = own.merge(table[["student_id", "cohort"]].drop_duplicates(), on="student_id", how="right")
-    divided = By.of(divided.names, (), open_frame(own), "students")
-    people = own[["student_id", *divided.names]].set_axis(["student_id", *divided.keys], axis=1)
+    known = table[["student_id", "cohort"]].drop_duplicates()
+    own = open_frame(known if students is None else students)
+    if students is not None and "cohort" in divided.names and "cohort" not in column_names(own):
+        own = open_frame(known.merge(collect(own), on="student_id", how="left"))
+    divided = By.of(divided.names, (), own, "students")
+    people = collect(own.select("student_id", *divided.aliased))
     flags = table.merge(people, on="student_id", how="left").assign(
         known=lambda rows: (rows["signal"] != UNKNOWN).astype("int64"),
         unknown=lambda rows: (rows["signal"] == UNKNOWN).astype("int64"),

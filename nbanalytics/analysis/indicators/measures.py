@@ -102,6 +102,12 @@ def _value(table: pd.DataFrame, column: str) -> pd.DataFrame:
     return table[["student_id", "term"]].assign(value=table[column].astype("float64"))
 
 
+def _passes(source: Source) -> pd.DataFrame:
+    """No value where the scale has no pass line."""
+    counted = _value(source.results, "n_passed")
+    return counted[source.cohorts_of(counted).isin(source.records.cohorts_with_passes())]
+
+
 def _core_missing(source: Source) -> pd.DataFrame:
     """No value where the rule requires no subject."""
     results = source.results
@@ -140,7 +146,7 @@ MEASURES: dict[str, Measure] = {
     "invalid_absence": Measure("absence", lambda source: _value(source.absence, "invalid")),
     "absence_change": Measure("absence", lambda source: source.change(_value(source.absence, "total")), True),
     "core_missing": Measure("grades", _core_missing),
-    "passes": Measure("grades", lambda source: _value(source.results, "n_passed")),
+    "passes": Measure("grades", _passes),
     "points": Measure("grades", lambda source: _value(source.results, "mean_points")),
     "points_change": Measure("grades", lambda source: source.change(_value(source.results, "mean_points")), True),
     "streck": Measure("grades", lambda source: _value(source.results, "n_streck")),
