@@ -25,7 +25,7 @@ MISTAKES = [
     ("check RELEASE/tables/../../release", "is a release, which has no students"),
     ("release RELEASE --out FOLDER", "is a release, which has no students"),
     ("release SAMPLE --out FILE", "is a file. Give a folder to write the release to"),
-    ("release SAMPLE --out SAMPLE", "is no release, so nothing was written"),
+    ("release SAMPLE --out SAMPLE", "is not a release, so nothing was written"),
     ("release SAMPLE --out NOWHERE --policy FOLDER", "cannot be read (Is a directory)"),
     ("release SAMPLE --out NOWHERE --declare FILE", "is not TOML"),
     ("release SAMPLE --out NOWHERE --known NOWHERE", "cannot be read"),

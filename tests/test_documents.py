@@ -5,6 +5,7 @@ import importlib
 import inspect
 import re
 import shlex
+import tokenize
 from importlib.util import find_spec
 
 import typer
@@ -23,6 +24,14 @@ DOCUMENTS = [
 FOLDERS = ("nbanalytics", "tests", "docs", "data", "dashboards", "notebooks", "benchmarks")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 COMMANDS = typer.main.get_command(app).commands
+#: Tokens of Python that hold text; f-strings have parts of their own from Python 3.12 on.
+TEXTS = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
+#: Translated phrases. Write "is reported", "fix", "must be", "is not a" ... instead.
+DIALECT = re.compile(
+    r"\b(?:(?:is|are|was|were|be|been) told|tells? of|told (?:apart|in words|by)|is remarked|had back"
+    r"|has not come so far|means nothing here|[Mm]end(?:s|ed)?|how dear|errs about|those that are there)\b"
+    r"|(?<![Tt]here )\b(?:is|are) no (?!longer\b|more\b|\w+er\b)\w+"
+)
 #: Keys of a notebook's metadata, which look like names of Python.
 METADATA = {f"nbanalytics.{key}" for key in ("dashboard", "edition", "en", "en.source", "order")}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
@@ -59,6 +68,17 @@ def wrong_in_documents(find):
     looked_at = [(path.relative_to(ROOT), text, right) for path in DOCUMENTS for text, right in find(path)]
     assert looked_at
     return [f"{path}: {text}" for path, text, right in looked_at if not right]
+
+
+def test_texts_of_the_package_are_plain_english():
+    offenders = []
+    for path in sorted((ROOT / "nbanalytics").rglob("*.py")):
+        with path.open("rb") as source:
+            tokens = [token for token in tokenize.tokenize(source.readline) if token.type in TEXTS]
+        for token in tokens:
+            found = DIALECT.findall(re.sub(r"\s+", " ", token.string))
+            offenders += [f"{path.relative_to(ROOT)}:{token.start[0]}: {phrase}" for phrase in found]
+    assert offenders == []
 
 
 def test_links_lead_somewhere():

@@ -388,9 +388,9 @@ def test_a_token_is_asked_for_unless_the_address_is_this_machine_or_the_release_
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"address": "skola.example"}, "no IP address"),
+        ({"address": "skola.example"}, "not an IP address"),
         ({"address": "0.0.0.0"}, "--name"),
-        ({"names": ["http://skola.example"]}, "no host's name"),
+        ({"names": ["http://skola.example"]}, "not a host name"),
         ({"base_url": "/../x"}, "base URL"),
         ({"base_url": "/a b/"}, "base URL"),
     ],

@@ -108,18 +108,18 @@ def test_every_count_from_none_to_all_is_a_share_and_every_level_between_0_and_1
     assert wilson(0, 3)[0] == 0.0
     assert wilson(3, 3)[1] == 1.0
     for successes in (-1, 4):
-        with pytest.raises(DataError, match=f"{successes} of 3 is no share"):
+        with pytest.raises(DataError, match=f"{successes} of 3 is not a share"):
             wilson(successes, 3)
     for level in (0.01, 0.5, 0.99):
         z = norm.ppf((1 + level) / 2)
         assert mean_interval(0.0, 1.0, level=level) == pytest.approx((-z, z))
     for level in (-0.5, 0.0, 1.0, 1.5, 95.0):
-        with pytest.raises(DataError, match="is no share"):
+        with pytest.raises(DataError, match="is not between 0 and 1"):
             wilson(1, 3, level)
 
 
 def test_what_is_no_share_is_refused():
-    with pytest.raises(DataError, match="5 of 3 is no share"):
+    with pytest.raises(DataError, match="5 of 3 is not a share"):
         wilson(5, 3)
-    with pytest.raises(DataError, match="A confidence level of 95 is no share"):
+    with pytest.raises(DataError, match="A confidence level of 95 is not between 0 and 1"):
         mean_interval(0.0, 1.0, 4, level=95)

@@ -116,7 +116,7 @@ def alter(path, old, new):
         (lambda book: drop_line(book, 1), "misses 1 of the releases"),
         (lambda book: book.unlink(), "misses 2 of the releases"),
         (lambda book: alter(book, "2026-01-02", "2025-01-02"), "was altered, at line 1"),
-        (lambda book: alter(book, "{", ""), "Line 1 of the ledger releases.ledger is no entry"),
+        (lambda book: alter(book, "{", ""), "Line 1 of the ledger releases.ledger is not an entry"),
         (lambda book: book.write_bytes(b"\xff\xfe"), "cannot be read"),
         (lambda book: shutil.rmtree(copy_of(book)), "its copy in releases.ledger.d is gone"),
         (lambda book: alter(copy_of(book) / "tables" / "groups.csv", ",ok", ",no"), "groups.csv in the release"),

@@ -124,7 +124,7 @@ def test_equal_grades_have_no_correlation():
 def test_words_say_what_is_counted():
     result = progression(municipality())
     assert result.words.startswith(f"Grades are counted, not students: of {result.total['pairs'].iloc[0]} pairs")
-    assert f"held by {result.students} students" in result.words
+    assert f"of {result.students} students" in result.words
     empty = progression(one({"P": {"6VT": {"MA": "C"}}}))
     assert "there is no pair" in empty.words
     assert empty.students == 0

@@ -488,7 +488,7 @@ def test_a_release_replaces_a_release_only(release, folder, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.txt").write_text("mine", "utf-8")
-    with pytest.raises(ReleaseError, match="is no release"):
+    with pytest.raises(ReleaseError, match="is not a release"):
         write_release(release, other)
     with pytest.raises(ReleaseError, match="is a file"):
         write_release(release, other / "thesis.txt")
@@ -671,13 +671,13 @@ def test_known_cells_stay_visible_and_are_no_weakness(records, tmp_path):
     ("text", "words"),
     [
         ("table,measure\ngroups,students\n", "lacks the column value"),
-        ("table,measure,value\ngroups,students,12.5\n", r"1 values are no whole numbers \(first in row 2\)"),
-        ("table,measure,value\ngroups,students,99999999999999999999\n", r"1 values are no whole numbers"),
+        ("table,measure,value\ngroups,students,12.5\n", r"1 values are not whole numbers \(first in row 2\)"),
+        ("table,measure,value\ngroups,students,99999999999999999999\n", r"1 values are not whole numbers"),
         ("table;measure;value\ngroups;students;12;x\n", "more or fewer cells than the header"),
-        ("table;measure;value\ngroup;students;12\n", "Row 2 of the known cells is no count"),
-        ("table,measure,value\ngroup,students,12\n", "Row 2 of the known cells is no count"),
-        ("table,measure,group,value\ngroups,students,7,12\n", "Row 2 of the known cells is no count"),
-        ("table,measure,colour,value\ngroups,students,red,12\n", "Row 2 of the known cells is no count"),
+        ("table;measure;value\ngroup;students;12\n", "Row 2 of the known cells is not a count"),
+        ("table,measure,value\ngroup,students,12\n", "Row 2 of the known cells is not a count"),
+        ("table,measure,group,value\ngroups,students,7,12\n", "Row 2 of the known cells is not a count"),
+        ("table,measure,colour,value\ngroups,students,red,12\n", "Row 2 of the known cells is not a count"),
     ],
 )
 def test_known_cells_that_mean_nothing_are_refused(records, tmp_path, text, words):

@@ -167,7 +167,7 @@ def test_a_feature_known_at_no_term_is_refused():
 
 @pytest.mark.parametrize("at", ["9VT", "6HT", "10HT"])
 def test_only_followed_terms_with_a_future_are_prediction_points(at):
-    with pytest.raises(DataError, match=r"no prediction point .* 6VT, 7HT, 7VT, 8HT, 8VT, 9HT"):
+    with pytest.raises(DataError, match=r"not a prediction point .* 6VT, 7HT, 7VT, 8HT, 8VT, 9HT"):
         features(municipality(), at)
 
 
@@ -176,7 +176,7 @@ def test_what_is_wanting_is_told():
     assert features(records, "6VT").skipped == ("absence", "tests")
     with pytest.raises(DataError, match="no rows yet for the features of absence"):
         features(records, "6VT", families=["absence"])
-    with pytest.raises(DataError, match="no family of features motivation"):
+    with pytest.raises(DataError, match="Unknown family of features motivation"):
         features(records, "6VT", families=["motivation"])
     with pytest.raises(DataError, match="Nobody has grades or absence in 7HT"):
         features(records, "7HT")

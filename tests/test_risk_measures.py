@@ -318,7 +318,7 @@ def test_what_cannot_be_measured_is_refused_in_words(y, p, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"threshold": 1.5}, "A threshold of 1.5 is no probability"),
+        ({"threshold": 1.5}, "A threshold of 1.5 is not a probability"),
         ({"groups": ["a"]}, "groups has 1 values and y has 10"),
         ({"clusters": ["a"]}, "clusters has 1 values and y has 10"),
         ({"groups": ["all"] * 10}, "a group is called 'all'"),
@@ -364,7 +364,7 @@ def test_groups_too_small_or_of_one_class_have_missing_values_and_a_warning():
     ("p", "words", "missing"),
     [
         ([0.3] * 10, "equal scores", ["calibration_slope"]),
-        ([0.1, 0.2, 0.9, 0.1, 0.8, 0.2, 0.9, 0.7, 0.1, 0.7], "without a mistake", ["calibration_slope"]),
+        ([0.1, 0.2, 0.9, 0.1, 0.8, 0.2, 0.9, 0.7, 0.1, 0.7], "separate the classes perfectly", ["calibration_slope"]),
         ([0.0, *P[1:]], "exactly 0 or 1", ["calibration_slope", "calibration_in_the_large"]),
     ],
 )
@@ -435,7 +435,7 @@ def test_places_go_to_the_highest_scores_and_ties_are_shared():
     assert table[0.4, "lift"] == pytest.approx(0.5 / 0.3)
     assert table[0.4, "false_alarms_per_100"] == pytest.approx(50)
     assert table[1.0, "recall"] == pytest.approx(1)
-    with pytest.raises(DataError, match="A capacity of 0 is no share"):
+    with pytest.raises(DataError, match="A capacity of 0 is not a share"):
         at_capacity(y, p, [0])
 
 

@@ -367,7 +367,7 @@ def test_rungs_that_the_data_do_not_allow(data):
 @pytest.mark.parametrize("rung", RUNGS)
 def test_one_class_only_is_refused_in_words(data, rung):
     few = data.only(data.y == 0)
-    with pytest.raises(DataError, match=r"Nothing can be learnt: all \d+ students have the outcome 0"):
+    with pytest.raises(DataError, match=r"No model can be fitted: all \d+ students have the outcome 0"):
         ladder(few)[rung].fit(few.X, few.y)
 
 

@@ -97,7 +97,7 @@ def test_scores_cannot_be_weighed_or_compared_without_anything_to_weigh():
         (lambda table: table.assign(y=np.nan), "500 of 500 outcomes are neither 0 nor 1"),
         (lambda table: pd.concat([table, table.tail(3)]), "3 of 503 students come twice"),
         (lambda table: table.assign(school_id=table["school_id"].where(table["y"] == 0)), "students have no school"),
-        (lambda table: table.to_dict("list"), "no pandas table"),
+        (lambda table: table.to_dict("list"), "not a pandas table"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused_at_once(data, change, message):
@@ -107,7 +107,7 @@ def test_a_table_that_cannot_be_used_is_refused_at_once(data, change, message):
 
 
 def test_a_feature_of_words_is_named(data):
-    with pytest.raises(DataError, match="points holds values that are no numbers"):
+    with pytest.raises(DataError, match="points has values that are not numbers"):
         feature_aucs(replace(data, table=data.table.assign(points="good")))
 
 
@@ -122,8 +122,8 @@ STUDENTS = municipality().students["student_id"]
     ("values", "message"),
     [
         (pd.Series(1.0, index=[*STUDENTS, *STUDENTS]), r"'own' has 60 students twice"),
-        (pd.Series("high", index=STUDENTS), "'own' holds values that are no numbers"),
-        (lambda records: records.students, "'own' is no pandas Series"),
+        (pd.Series("high", index=STUDENTS), "'own' has values that are not numbers"),
+        (lambda records: records.students, "'own' is not a pandas Series"),
         (pd.Series(np.arange(60.0)), r"'own' has a value of none of the \d+ students in school in 6VT"),
     ],
 )
@@ -164,16 +164,16 @@ def test_one_name_may_stand_for_a_list_of_one(data, found):
 def test_models_want_numbers_in_a_table_with_names():
     X, y = table_for_models()
     for model in (Design(), Logit(), MixedLogit(), SchoolRate()):
-        with pytest.raises(DataError, match="X is no pandas table"):
+        with pytest.raises(DataError, match="X is not a pandas table"):
             model.fit(X[["x"]].to_numpy(), y)
     for model in (Design(), Logit()):
-        with pytest.raises(DataError, match="no numbers in word"):
+        with pytest.raises(DataError, match="not numbers in word"):
             model.fit(X.assign(word="good"), y)
-    with pytest.raises(DataError, match="y holds values that are no numbers"):
+    with pytest.raises(DataError, match="y has values that are not numbers"):
         Logit().fit(X, np.where(y == 1, "yes", "no"))
     with pytest.raises(DataError, match="X has no column x, which the model was fitted with"):
         Logit().fit(X, y).predict_proba(X[["school_id"]])
-    with pytest.raises(DataError, match="no numbers in x"):
+    with pytest.raises(DataError, match="not numbers in x"):
         PriorGrade("x").fit(X.assign(x="good"), y)
     with pytest.raises(DataError, match="X has no column school_id"):
         MixedLogit().fit(X, y).predict_proba(X[["x"]])
@@ -196,7 +196,7 @@ def test_a_rule_does_not_take_one_column_for_another():
 
 def test_person_periods_that_are_none():
     X = pd.DataFrame({"t": [1.0, 2.0, np.nan, 0.5]})
-    with pytest.raises(DataError, match="t is no whole number from 1 on in 2 of 4"):
+    with pytest.raises(DataError, match="t is not a whole number from 1 on in 2 of 4"):
         Hazard().fit(X, [1, 0, 0, 0])
     with pytest.raises(DataError, match=r"with 'left'\. Give how each person-period ended: none, lost"):
         CompetingHazards().fit(pd.DataFrame({"t": [1, 1]}), ["left", "none"])

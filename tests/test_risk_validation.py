@@ -199,7 +199,7 @@ class Refuses(Spy):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scheme": "random"}, "a random split is not on offer"),
+        ({"scheme": "random"}, "a random split is not offered"),
         ({"models": {}}, "nothing to validate"),
         ({"models": {"grim": Refuses()}}, "The model grim fails in the fold 2019 at 6VT: Nothing to learn from"),
         ({"min_cases": 5000}, "None of 8 folds can be predicted .*fewer than 5000 with, or without, the outcome"),

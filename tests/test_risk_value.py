@@ -101,7 +101,7 @@ def test_nobody_is_left_out_with_places_for_all(found):
     ("options", "message"),
     [
         ({"against": ["oracle"]}, "oracle was not validated. Choose among: logit, points"),
-        ({"budgets": [1.2]}, "A capacity of 1.2 is no share"),
+        ({"budgets": [1.2]}, "A capacity of 1.2 is not a share"),
         ({"at": "9HT"}, "9HT was not validated"),
     ],
 )
@@ -273,12 +273,12 @@ def test_intervals_of_hazards_resample_schools():
     ("duration", "event", "risk", "message"),
     [
         ([1, 2], [1, 0], [[0.1]], "2 durations, 2 events and risks of shape"),
-        ([1.5, 2], [1, 0], [[0.1]] * 2, "1 of 2 durations are no whole numbers"),
+        ([1.5, 2], [1, 0], [[0.1]] * 2, "1 of 2 durations are not whole numbers"),
         ([1, 2], [1, 2], [[0.1]] * 2, "1 of 2 events are neither 0 nor 1"),
         ([0, 2], [1, 0], [[0.1]] * 2, "events happen in period 0"),
         ([1, 2], [1, 0], [[0.1], [1.1]], "outside 0 to 1"),
         ([1, 2], [1, 0], [[0.2, 0.1], [0.1, 0.2]], "1 of 2 rows of risks fall over time"),
-        ([1, np.nan], [1, 0], [[0.1]] * 2, "1 of 2 durations are no whole numbers"),
+        ([1, np.nan], [1, 0], [[0.1]] * 2, "1 of 2 durations are not whole numbers"),
     ],
 )
 def test_hazards_refuse_in_words(duration, event, risk, message):

@@ -469,7 +469,7 @@ def test_a_phrase_is_no_key(tmp_path):
         file = tmp_path / str(number)
         file.write_text(phrase, encoding="utf-8")
         file.chmod(0o600)
-        with pytest.raises(DataError, match="a key is made there") as raised:
+        with pytest.raises(DataError, match="a key is created there") as raised:
             read_key(file)
         assert phrase not in str(raised.value)
         with pytest.raises(DataError):

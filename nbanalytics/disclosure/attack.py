@@ -1,4 +1,4 @@
-"""The attack: what follows from the published numbers alone, for whoever has them all and a solver."""
+"""The attack: what an outsider with a solver can infer from the published numbers alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Bounds", "Knowledge", "bounds", "determined", "exposed"]
 
 
 def determined(knowledge: Knowledge) -> Mask:
-    """Tell which cells have only one value that agrees with all that is published.
+    """Return which cells have only one value that agrees with all published numbers.
 
     Returns
     -------
@@ -35,9 +35,9 @@ def determined(knowledge: Knowledge) -> Mask:
 
 
 def exposed(system: CellSystem, hidden: Mask) -> Mask:
-    """Tell which guarded cells that are not published have only one value that agrees with all that is published.
+    """Return which unpublished guarded cells have only one value that agrees with all published numbers.
 
-    That a cell is zero because the cells of a sum leave nothing over is no exposure.
+    A cell that is zero because the other cells add up to the sum is not an exposure.
     """
     knowledge = knowledge_beside(system, hidden)
     follows = determined(knowledge) & system.guarded & (hidden | system.virtual)
@@ -95,7 +95,7 @@ def bounds(
     seconds : float
         When to stop; what is not proven by then stays so.
     progress : callable, optional
-        Told in words how far it has come.
+        Called with a message about progress.
     tables : Possible, optional
         Takes in the tables that are found.
 
@@ -200,7 +200,7 @@ class _Search:
         side.most[target] = min(side.most[target], most)
 
     def _push(self, side: _Side, places: Ids) -> tuple[bool, float]:
-        """Look for a table with as much as can be of some cells; tell whether there is one, and how much can be."""
+        """Maximise some cells over the possible tables; return whether there is one, and the maximum."""
         gain = np.zeros(len(self.part.cells))
         gain[places] = side.sign
         table, most = solve(self.part, gain, self.stop)

@@ -119,7 +119,7 @@ class SystemBuilder:
         self.add_sums(moved[0], moved[1:])
 
     def add_sums(self, totals: Ids, parts: Ids | Sequence[Ids]) -> None:
-        """Add one sum for each place of ``totals``; ``parts`` has one more axis, in front. -1 is no cell."""
+        """Add one sum for each place of ``totals``; ``parts`` has one more axis, in front. -1 means no cell."""
         stacked = np.asarray(parts, dtype=np.int64).reshape(len(parts), -1)
         flat = totals.reshape(-1)
         there = (flat >= 0) & (stacked >= 0).any(axis=0)

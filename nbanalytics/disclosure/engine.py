@@ -37,7 +37,7 @@ def close(system: CellSystem, progress: Callable[[str], None]) -> Mask:
     ----------
     system : CellSystem
     progress : callable
-        Told in words how far it has come.
+        Called with a message about progress.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def _close_lines(system: CellSystem, hidden: Mask) -> None:
             cells = system.matrix.indices[system.matrix.indptr[row] : system.matrix.indptr[row + 1]]
             shown, open_cells = cells[~hidden[cells]], cells[hidden[cells] & ~zeros[cells]]
             alone = len(cells) - len(shown) == 1 or (len(open_cells) == 1 and system.guarded[open_cells[0]])
-            if alone and len(shown):  # not mended meanwhile by another sum
+            if alone and len(shown):  # not protected meanwhile by another sum
                 hidden[_cheapest(system, shown)] = True
         if int(hidden.sum()) == before:
             return
@@ -152,8 +152,7 @@ class Protection:
     goals : Goals
         What has to be shown of the guarded cells.
     witnesses : sparse array, witnesses x cells
-        How each witness differs from the true table. It belongs to those who hold the true table, and is no part
-        of what is published.
+        How each witness differs from the true table. It belongs to the owner of the true table and is not published.
     shown_by : int array
         For each goal, the witness that reaches it.
     known : bool array
@@ -180,7 +179,7 @@ def protect(
     ----------
     system : CellSystem
     progress : callable, optional
-        Told in words how far it has come.
+        Called with a message about progress.
     policy : Policy, optional
         Thresholds that the goals are made of.
     known : bool array, optional
@@ -278,7 +277,7 @@ def check_protection(system: CellSystem, protection: Protection) -> list[str]:
         table = system.values + protection.witnesses[[number]].toarray().ravel()
         off = np.abs(system.matrix @ table) > TOLERANCE
         if off.any() or table.min() < -TOLERANCE or (np.abs(table - system.values)[published] > TOLERANCE).any():
-            wrong.append(f"witness {number} is no table that agrees with what is published")
+            wrong.append(f"witness {number} does not agree with the published numbers")
         own = protection.shown_by == number
         reached[own] = protection.goals.reached(table)[own]
     if not reached.all():

@@ -62,7 +62,7 @@ class Block:
         hidden : bool array
             Cells of the block that are hidden anyhow; a change of others hides them.
         worth : float
-            How dear a goal may be, 1 for the usual.
+            Cost limit of a goal, 1 by default.
         whole : bool
             Whether to look among whole numbers only, which takes longer.
 
@@ -95,7 +95,7 @@ class Block:
         return change
 
     def stuck(self, movable: Mask) -> Mask:
-        """Tell which cells cannot change after all: each is the last of its sum that could, or soon will be."""
+        """Return which cells cannot change: each is, or soon will be, the last of its sum that could."""
         left = movable.copy()
         while (lonely := self._sums @ left.astype(float) == 1).any():
             left &= self._sums[lonely].T @ np.ones(int(lonely.sum())) == 0

@@ -26,8 +26,8 @@ class Policy:
     min_cell : int
         Smallest outcome of a group, and smallest complement of an outcome, that is shown if it is not 0.
     self_knowledge : int
-        How many students of a cell may put together what they know of themselves, without being able to tell the
-        number in a hidden cell.
+        How many students of a cell may combine what they know about themselves without learning the number in a hidden
+        cell.
     unfavourable : mapping
         By outcome dimension, the outcomes that a group must not share as a whole.
 

@@ -91,7 +91,7 @@ def seen_beyond(
     seconds : float
         When to stop.
     progress : callable, optional
-        Told in words how far it has come.
+        Called with a message about progress.
 
     Returns
     -------

@@ -92,7 +92,7 @@ def _favourite(counts: Counts, line: Line) -> Mask:
     outcomes = np.arange(counts.shape[line.axis])
     form = [1] * counts.ndim
     form[line.axis] = -1
-    # The place of the total is no outcome; it is recognised by being as large as all others together.
+    # The position of the total is not an outcome; it is recognised by being as large as all others together.
     size = np.where(line.unfavourable, -1, counts).max(axis=tuple(range(FILTER_AXES)), keepdims=True)
     whole = np.broadcast_to(line.total, counts.shape).max(axis=tuple(range(FILTER_AXES)), keepdims=True)
     size = np.where(size == whole, -1, size)

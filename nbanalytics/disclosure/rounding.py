@@ -26,7 +26,7 @@ def draw_alike(likeness: Values, one_in: int, rng: np.random.Generator) -> Mask:
     one_in : int
         Each student is drawn with the chance ``1 / one_in``.
     rng : Generator
-        Decides who is drawn: a secret of whoever publishes.
+        Decides who is drawn: a secret of the publisher.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def draw_alike(likeness: Values, one_in: int, rng: np.random.Generator) -> Mask:
     Raises
     ------
     DisclosureError
-        If ``likeness`` is no square table of numbers, or ``one_in`` is below 2.
+        If ``likeness`` is not a square table of numbers, or ``one_in`` is below 2.
 
     Notes
     -----

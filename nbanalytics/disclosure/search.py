@@ -36,14 +36,14 @@ class Goals:
         return Goals(self.cells[some], self.floor[some], self.low[some], self.high[some])
 
     def reached(self, table: Values) -> Mask:
-        """Tell which goals a table (of all cells) reaches."""
+        """Return which goals a table (of all cells) reaches."""
         there = table[self.cells]
         below = (there >= self.floor - TOLERANCE) & (there <= self.low + TOLERANCE)
         found: Mask = below | (there >= self.high - TOLERANCE)
         return found
 
     def steps(self, values: Values) -> tuple[Values, Values]:
-        """Return how far each cell has to rise, and how far it has to fall (infinite where that is no way)."""
+        """Return how far each cell has to rise, and how far it has to fall (infinite where impossible)."""
         here = values[self.cells]
         return self.high - here, np.where(self.low >= self.floor, here - self.low, np.inf)
 
@@ -63,7 +63,7 @@ def goals_of(system: CellSystem, policy: Policy) -> Goals:
         other side, which is at the threshold or above, or 0: what would be shown. Of a zero that keeps a group from
         being known to share an unfavourable outcome: a table with at least 1. Of every guarded cell with
         ``self_knowledge`` students or more in it: a table with another number, and at least that many in the cell,
-        so that students who know their own entry still cannot tell the number.
+        so that students who know their own entry still cannot infer the number.
     """
     cells = np.flatnonzero(system.guarded)
     values = system.values[cells]
@@ -82,7 +82,7 @@ def goals_of(system: CellSystem, policy: Policy) -> Goals:
 
 
 def goals_of_sums(system: CellSystem, width: Values) -> Goals:
-    """Set the goals of guarded sums that are no counts: a table in which each is off by at least its width."""
+    """Set the goals of guarded sums that are not counts: a table in which each is off by at least its width."""
     cells = np.flatnonzero(system.guarded)
     values, off = system.values[cells], width[cells]
     return Goals(cells, np.zeros(len(cells)), values - off, values + off)
@@ -154,7 +154,7 @@ class Search:
         self._take_back(_SHINE // len(self.hidden))
 
     def _loss(self, found: tuple[Mask, list[Move], Mask]) -> tuple[int, float]:
-        """Tell how bad a protection is: the goals that are open, then what is lost with the hidden cells."""
+        """Return the cost of a protection: the open goals, then the cost of the hidden cells."""
         hidden, _, left = found
         return int(left.sum()), float((1 + self._block.costs[hidden]).sum())
 
@@ -187,7 +187,7 @@ class Search:
             while (left := own[self.open[own] & (tries[own] < most)]).size and time.monotonic() < stop:
                 some = self._some(left, tries, at_once)
                 self._reach(part, places, some, tries[some])
-                # Whoever did not get there is tried the other way next time, and may cost more.
+                # Goals not reached are tried in the other direction next time, at a higher cost.
                 tries[some[self.open[some]]] += 1
                 at_once = min(at_most, at_once + 4)
                 tell(f"{int((~self.open).sum())} of {len(self.open)} goals, {int(self.hidden.sum())} cells hidden")

@@ -19,7 +19,7 @@ __all__ = ["Dashboard", "Site", "dashboards_folder", "export", "find_dashboards"
 
 
 def open_verified(folder: Path) -> Release:
-    """Read a release, and tell whatever is wrong with it in words.
+    """Read a release, and report any fault in words.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def open_verified(folder: Path) -> Release:
     Raises
     ------
     ReleaseError
-        If it is no release, is altered, or cannot be read for another reason.
+        If it is not a release, is altered, or cannot be read for another reason.
     """
     from nbanalytics.release import read_release
 
@@ -75,7 +75,7 @@ def export(
     lang
         Language that the site opens in, ``"sv"`` or ``"en"``; the other one is a switch on each page.
     progress
-        Told in words what is being done.
+        Called with a message at each step.
 
     Returns
     -------

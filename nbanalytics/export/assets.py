@@ -1,4 +1,4 @@
-"""The files that pages load: held in memory, named by their content, compressed once."""
+"""The files that pages load: kept in memory, named by their content, compressed once."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Asset:
 
     @classmethod
     def named(cls, name: str, make: Callable[[], bytes]) -> Asset:
-        """Return a file whose type its name tells."""
+        """Return a file, with the type of its suffix."""
         return cls(make, _KINDS[PurePosixPath(name).suffix])
 
     @cached_property

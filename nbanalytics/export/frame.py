@@ -139,7 +139,7 @@ class Frame:
         home
             Whether the page leads to the gallery.
         **values
-            What the template asks for, ``title`` among them.
+            Values for the template, with ``title``.
 
         Returns
         -------

@@ -168,7 +168,7 @@ def _section(heading: str, *texts: str, points: Any = (), ways: Any = ()) -> dic
 
 
 def _ways(publisher: Mapping[str, Any], words: Words) -> list[dict[str, str]]:
-    """Ways to reach the publisher; an address on the web is told, not linked: pages lead to nothing outside."""
+    """Ways to reach the publisher; a web address is shown but not linked: pages have no external links."""
     return [
         {
             "term": words.say(f"statement.{key}"),
@@ -339,7 +339,7 @@ def write_site(site: Site, folder: str | Path, progress: Callable[[str], None] |
     folder
         New, empty, or an older site; nothing else is overwritten.
     progress
-        Told in words what is being done.
+        Called with a message at each step.
 
     Returns
     -------

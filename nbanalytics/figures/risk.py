@@ -1,4 +1,4 @@
-"""What risk models can tell apart, how early, and whom they reach when places are few, beside what is published."""
+"""Discrimination, lead time and reach of risk models at a given capacity, compared with published results."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _FLAGS = {
     "repeated year": "triangle-down-open",
     "several": "cross-open",
 }
-#: A coin tells as much.
+#: The line of chance.
 _COIN = {"color": PALE, "dash": "dot", "width": 1.5}
 _FPR = (0.05, 0.1, 0.2, 0.3)
 _SHARES = ("precision", "recall")

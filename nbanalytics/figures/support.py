@@ -32,7 +32,7 @@ from nbanalytics.figures.style import (
 )
 from nbanalytics.text import ENGLISH, NOT_APPLICABLE, Words
 
-#: Closest contact first; dashes tell the lines apart where colour does not.
+#: Closest contact first; dashes distinguish the lines where colour does not.
 _INTENSITIES = {
     "*": (INK, "solid"),
     "weekly": (VERMILLION, "dash"),

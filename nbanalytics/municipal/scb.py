@@ -442,7 +442,7 @@ def _finish(text: Text, shape: Shape, pupils: Pupils, codes: dict[str, int], not
     pupils.keep(check_repeats(pupils, notes))
     findings = notes.findings()
     reasons = reasons_by_row(findings)
-    unusable = fatal("tables.no_usable_row", text.path.name, "no row can be used", "Mend the faults listed.")
+    unusable = fatal("tables.no_usable_row", text.path.name, "no row can be used", "Correct the faults listed.")
     nobody = [] if pupils.count else [unusable]
     tables: dict[str, pd.DataFrame] = tables_of(pupils, shape, list(codes)) if pupils.count else {}
     report = FileReport(

@@ -147,7 +147,7 @@ def parse(
     try:
         table, ragged, blank = divided(block, names, delimiter, chosen, quote_char='"' if quoted else False)
     except pa.ArrowInvalid:
-        raise UnreadableError("the rows cannot be told apart", "Check its delimiters, or export it again.") from None
+        raise UnreadableError("the rows cannot be separated", "Check its delimiters, or export it again.") from None
     skipped = np.array(ragged + blank, dtype=np.int64) - 1
     places = np.arange(table.num_rows + len(skipped), dtype=np.int64)
     if len(skipped):

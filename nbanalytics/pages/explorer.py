@@ -235,7 +235,7 @@ class Explorer:
         return f"{code}. {self.words.label('group', code)}"
 
     def _groups(self, chosen: Selection, eligible: Codes) -> NDArray[np.int64]:
-        """Return each student's group; 0 where the change that would tell it is not known."""
+        """Return each student's group; 0 where the change is not known."""
         threshold = threshold_of(chosen)
         positive = self._change > threshold if chosen["no_change"] == "negative" else self._change >= -threshold
         start, end = (eligible[:, place] == 1 for place in self._ends)

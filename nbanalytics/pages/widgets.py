@@ -113,7 +113,7 @@ def open_release(default: str | Path = "release") -> Release:
 class BoardPage(anywidget.AnyWidget):
     """Show the page "När tappar vi dem?" of a release.
 
-    The browser draws what it is given and tells which selection it wants; every selection is looked up among the cells
+    The browser draws what it gets and sends the selection it needs; every selection is looked up among the cells
     that the release declares.
 
     Parameters

@@ -55,7 +55,7 @@ def build_release(
     created : str, optional
         Date, ``YYYY-MM-DD``; today. With the same records and date the release is the same, byte for byte.
     progress : callable, optional
-        Told in words what is being done.
+        Called with a message at each step.
     contents : Declared, optional
         Which filters, tables and measures; by default all, see :func:`nbanalytics.release.declared.read_declared`.
     known : DataFrame, optional

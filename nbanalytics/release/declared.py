@@ -29,7 +29,7 @@ class _Publisher:
     problems: tuple[str, ...] = ()
 
 
-#: What each measure that is no count is made of.
+#: The parts of each measure that is not a count.
 _MADE_OF = {
     "mean_points": ("students",),
     "mean_merit": ("students",),

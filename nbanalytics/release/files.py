@@ -87,7 +87,7 @@ def read_release(folder: str | Path) -> Release:
     Raises
     ------
     ReleaseError
-        If the folder is no release, is of a newer version, lacks a file, or a file or the manifest was altered.
+        If the folder is not a release, is of a newer version, lacks a file, or a file or the manifest was altered.
 
     Examples
     --------
@@ -127,7 +127,7 @@ def signed(manifest: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], witn
 
 
 def table_bytes(table: pd.DataFrame, name: str) -> bytes:
-    """Return a table as the CSV that is published: counts as whole numbers, empty where there is no value."""
+    """Return a table as the published CSV: counts as whole numbers, empty where there is no value."""
     decimals = table["measure"].map(_DECIMALS).fillna(0).astype(int)
     values = [
         f"{value:.{places}f}" if status == OK else ""
@@ -152,7 +152,7 @@ def _json(manifest: Mapping[str, Any]) -> bytes:
 
 
 def refuse_other_folder(target: Path) -> None:
-    """Stop before a release is written over anything that is no release.
+    """Refuse to overwrite anything but a release.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def refuse_other_folder(target: Path) -> None:
         return
     if Path(MANIFEST) not in files or not _is_release(target):
         raise ReleaseError(
-            f"The folder {target.name} holds {len(files)} files and is no release, so nothing was written. "
+            f"The folder {target.name} has {len(files)} files and is not a release, so nothing was written. "
             "Give a new or empty folder."
         )
     own = (Path(MANIFEST), Path(WITNESSES))
@@ -240,9 +240,9 @@ def _parse(raw: bytes, entry: Mapping[str, Any], file: str) -> pd.DataFrame:
         raise ReleaseError(f"{file} does not have the columns that its manifest names. {AGAIN}")
     shown = table["status"] == OK
     if not table["status"].isin((OK, SUPPRESSED, NOT_APPLICABLE)).all() or (table.loc[~shown, "value"] != "").any():
-        raise ReleaseError(f"{file} has a status that means nothing, or a value that is not to be shown. {AGAIN}")
+        raise ReleaseError(f"{file} has an unknown status, or a value that must not be shown. {AGAIN}")
     try:
         values = pd.to_numeric(table["value"].where(shown), errors="raise").astype("float64")
     except ValueError:
-        raise ReleaseError(f"{file} has a value that is no number. {AGAIN}") from None
+        raise ReleaseError(f"{file} has a value that is not a number. {AGAIN}") from None
     return table.assign(value=values).astype({name: "str" for name in table.columns if name != "value"})

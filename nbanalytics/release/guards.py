@@ -90,7 +90,7 @@ def _protected(mean: _Mean, column: str, persons: Persons, declared: Mask, polic
     few = (n < policy.min_group) & (count(students, persons.filters) > 0)
     builder = SystemBuilder()
     costs = n * STAR_WEIGHT ** stars(persons.filters).astype(float)
-    # Where nobody has a value, there is nothing to be told.
+    # Where nobody has a value, nothing can be disclosed.
     ids: Ids = builder.add_cells(sums, declared, primary=few, guarded=few & (n > 0), costs=costs)
     for number, axis in enumerate(persons.filters):
         if axis.values:
@@ -160,7 +160,7 @@ def _outcomes(cubes: Cubes, links: Sequence[Link]) -> Iterator[tuple[Ids, Ids]]:
 
 
 def _subjects(cubes: Cubes) -> Iterator[tuple[Ids, Ids]]:
-    """Subjects among those who lost in a term; a student may have several, so they are no sum."""
+    """Subjects among those who lost in a term; a student may have several, so they do not add up."""
     if ("lost_subjects", "students") not in cubes or ("droppoints", "lost") not in cubes:
         return
     subjects = cubes["lost_subjects", "students"]

@@ -157,7 +157,7 @@ def _known_before(release: Release, table: str, measure: str, frame: pd.DataFram
 
 
 def keys_of(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series[str]:
-    """Return one text for each row that tells its values in some columns."""
+    """Return a text for each row with its values in some columns."""
     key = pd.Series("", index=frame.index, dtype=object)
     for column in columns:
         key = key + "|" + frame[column].astype(object)
@@ -174,7 +174,7 @@ def _dimensions(frame: pd.DataFrame) -> list[str]:
 
 
 def _students(release: Release, frame: pd.DataFrame) -> pd.Series[str]:
-    """Tell whose cell each row is: of a cohort, or of a list of cohorts, by the definitions of the release."""
+    """Return the owner of each row's cell: a cohort, or a list of cohorts, by the definitions of the release."""
     source = release.manifest["source"]
     cohorts = ",".join(release.manifest["dimensions"]["cohort"]["values"])
     whose = frame["cohort"].where(frame["cohort"] != ALL, f"{ALL} of {cohorts}")
@@ -313,7 +313,7 @@ def read_known(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     DisclosureError
-        If the file is missing, lacks a column, or has a value that is no count.
+        If the file is missing, lacks a column, or has a value that is not a count.
 
     Examples
     --------
@@ -343,7 +343,7 @@ def read_known(path: str | Path) -> pd.DataFrame:
     wrong = ~rows["value"].str.fullmatch("[0-9]{1,9}")
     if wrong.any():
         raise DisclosureError(
-            f"{path.name}: {int(wrong.sum())} values are no whole numbers (first in row {raw.rows[wrong.argmax()]}). "
+            f"{path.name}: {int(wrong.sum())} values are not whole numbers (first in row {raw.rows[wrong.argmax()]}). "
             "Only counts can be given as known."
         )
     return rows.assign(value=rows["value"].astype(int))
@@ -364,15 +364,15 @@ def known_cells(known: pd.DataFrame, cubes: Cubes) -> Ids:
         index = None if cube is None or not cube.published else _index(cube, row["at"])
         if cube is None or index is None or cube.ids[index] < 0:
             raise DisclosureError(
-                f"Row {number} of the known cells is no count that the release declares. Check table, measure and "
+                f"Row {number} of the known cells is not a count that the release declares. Check table, measure and "
                 "dimensions against the declaration, or leave the row out."
             )
         differing += int(cube.counts[index] != row["value"])
         found.append(int(cube.ids[index]))
     if differing:
         raise DisclosureError(
-            f"{differing} of {len(known)} known cells differ from the records, so they count other students. Leave out "
-            "the rows that are defined otherwise, or mend the records."
+            f"{differing} of {len(known)} known cells differ from the records, so they count other students. Leave "
+            "out the rows with another definition, or correct the records."
         )
     return np.array(found, dtype=np.int64)
 

@@ -28,7 +28,7 @@ Progress = Callable[[str], None]
 _FIRST = "0" * 64
 _KEYS = {"number", "date", "title", "manifest", "previous", "hash"}
 _FORMER = {"where"}  # the folder's name, which earlier versions noted
-_REMEDY = "Bring it back from a backup: without all that was published nobody can tell what a new release gives away."
+_REMEDY = "Restore it from a backup: without all earlier releases the disclosure of a new one cannot be checked."
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Ledger:
 
     @contextmanager
     def held(self, progress: Progress | None = None) -> Iterator[None]:
-        """Hold the ledger: whoever else wants to publish with it waits until this publication is complete.
+        """Lock the ledger: others who publish with it wait until this publication is complete.
 
         Parameters
         ----------
@@ -204,7 +204,7 @@ class Ledger:
         except ValueError:
             entry = None
         if not isinstance(entry, dict) or set(entry) - _FORMER != _KEYS:
-            raise ReleaseError(f"Line {number} of the ledger {self.path.name} is no entry. {_REMEDY}")
+            raise ReleaseError(f"Line {number} of the ledger {self.path.name} is not an entry. {_REMEDY}")
         return entry
 
 
@@ -235,7 +235,7 @@ def publish_release(
     ledger : path, optional
         File of what was published before; made if it is missing.
     progress : callable, optional
-        Told in words what is being done.
+        Called with a message at each step.
 
     Returns
     -------

@@ -30,12 +30,12 @@ class ReleaseReport(Shown):
 
         - ``cells``: declared counts; ``published`` of them;
         - ``cells_kept``: share of the counts that are published;
-        - ``students_kept``: the sum of the published counts over the sum of all. It is computed with what is hidden, so
-          it is told as :func:`coarsely` as that wants, and missing where even that would say too much.
+        - ``students_kept``: the sum of the published counts over the sum of all. It is computed from hidden values, so
+        it is rounded by :func:`coarsely`, and missing where even that would disclose too much.
     settings : mapping
         ``title, created``; ``hidden_primary``, counts hidden for what they say by themselves, and ``hidden_secondary``,
-        hidden to protect these. They are of all tables together, and missing where few are hidden: of few cells
-        they would tell which are small. ``rounding``: of a rounded release, its unit and how far its tables are off.
+        hidden to protect these. They are of all tables together, and missing where few are hidden: for few cells they
+        would reveal which are small. ``rounding``: of a rounded release, its unit and how far its tables are off.
     """
 
     table: pd.DataFrame
@@ -90,7 +90,7 @@ def coarsely(
     value : float
         The share, or the mean.
     amount : float
-        Of how many students, or counts, it is at least; of those that are published, so that the step tells nothing.
+        Of how many students, or counts, it is at least; of published ones, so that the step discloses nothing.
     slack : float
         By how much, in students, the sum behind the value has to stay open.
     steps : sequence of float
@@ -111,10 +111,10 @@ def coarsely(
 
 
 def tally(hidden: int, primary: int) -> dict[str, int | None]:
-    """Count what is hidden for what it says and what to protect it, as a manifest may tell.
+    """Count primary and secondary hidden cells, as a manifest may show.
 
-    "Three are hidden, all for what they say" would tell of three cells with three students that each has one: of few
-    hidden cells nothing is told.
+    "Three are hidden, all for what they say" would reveal that each of three cells with three students has one: nothing
+    is shown for few hidden cells.
 
     Parameters
     ----------

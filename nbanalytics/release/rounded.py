@@ -57,7 +57,7 @@ class Rounded:
         """Count the declared tables, with the rules of a rounded release.
 
         Nothing is said of a selection that has 1 to ``min_group`` - 1 students, in truth or rounded. Those at risk
-        and those who lost are no such group: nobody outside knows who they are, and their number is rounded.
+        and those who lost are not such a group: nobody outside knows who they are, and their number is rounded.
         """
         sizes = {
             (entry.cube.table, entry.cube.measure): entry.groups[0]
@@ -79,7 +79,7 @@ class Rounded:
         return replace(system, values=system.values / self.unit, thresholds=np.ones(len(system.values)))
 
     def errors(self, policy: Policy, contents: Declared) -> pd.DataFrame:
-        """Tell how far the rounded counts are off.
+        """Return the errors of the rounded counts.
 
         Returns
         -------
@@ -137,10 +137,10 @@ def worth_publishing(
 
 
 def _coarse(errors: pd.DataFrame, unit: int) -> list[dict[str, Any]]:
-    """Return errors that are computed with true counts as a manifest may tell them.
+    """Return errors computed from true counts, as a manifest may show them.
 
-    How far a single count is off would tell the count. So both numbers leave it open by two units, and how far the
-    largest count of a table is off is not told at all.
+    The error of a single count would reveal the count. So both numbers leave it open by two units, and the error of the
+    largest count of a table is not shown.
     """
     return [
         {

@@ -18,7 +18,7 @@ from nbanalytics.release.persons import Persons
 from nbanalytics.students import ELIGIBLE, NOT_ELIGIBLE
 
 GROUPS = ("1", "2", "3", "4", "5", "6")
-#: How dear a cell is beside others of its size: at_risk and censored are there for the hazards.
+#: Suppression cost of a cell relative to others of its size: at_risk and censored are there for the hazards.
 WEIGHTS = {"at_risk": 0.02, "censored": 0.2}
 #: How much dearer a cell is with each filter that is left at ``*``: totals are looked at first.
 STAR_WEIGHT = 3.0
@@ -122,7 +122,7 @@ def _states(persons: Persons, declared: Mask, n: Counts, policy: Policy) -> Coun
     counts = _whole(count(long, axes))
     there = np.array([[place in (ALL, *persons.states_of(stage)) for (place,) in axes[5].places]
                       for stage in persons.stages])  # fmt: skip
-    # An outcome that a stage does not have is no favourable one either.
+    # An outcome that a stage does not have is not favourable either.
     lines = (Line(_on(n, 2), 5, _bad(axes, 5, policy) | ~there),)
     return Counted(Cube("states", "students", axes, counts, _all(declared, counts) & there), (_on(n, 2),), lines)
 

@@ -1,4 +1,4 @@
-"""The attack on what is published: what follows of the hidden cells for whoever has nothing but the folders."""
+"""The attack on what is published: what an outsider can infer about the hidden cells from the folders alone."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Outcomes:
 
 
 def outcomes_of(published: Published) -> Iterator[Outcomes]:
-    """List the populations by outcome of all releases: along the dimensions that are no filters, and between tables."""
+    """List the populations by outcome of all releases: along dimensions other than filters, and between tables."""
     for release, frames in zip(published.releases, published.frames, strict=True):
         unfavourable = release.manifest["policy"]["unfavourable"]
         yield from _within(release, frames, unfavourable)
@@ -109,7 +109,7 @@ def _within(release: Release, frames: Frames, unfavourable: Mapping[str, Any]) -
         for measure, what in entry["measures"].items():
             for outcome in (over for over in what.get("sums_over", ()) if over not in FILTERS):
                 frame = frames[name, measure]
-                if outcome == "start":  # the end comes later: what it says of the start is no outcome
+                if outcome == "start":  # the end comes later: its values for the start are not outcomes
                     frame = frame[frame["end"] == ALL]
                 totals, sums, parts = margins_of(frame, outcome)
                 values = frame.set_index(CELL)[outcome]
@@ -136,7 +136,7 @@ def _is_bad(part: list[Any], unfavourable: Mapping[str, Any]) -> bool:
 
 
 def _subjects(frames: Frames) -> Iterator[Outcomes]:
-    """Subjects among those who lost in a term; one student may have several, so they are no sum."""
+    """Subjects among those who lost in a term; one student may have several, so they do not add up."""
     if ("lost_subjects", "students") not in frames or ("droppoints", "lost") not in frames:
         return
     lost, subjects = frames["droppoints", "lost"], frames["lost_subjects", "students"]
@@ -232,7 +232,7 @@ def verify_rounded(releases: Sequence[Release], progress: Callable[[str], None] 
     Returns
     -------
     Verification
-        Beside the kinds of that: ``rounding`` (a count that is no multiple of the unit), ``small`` (a count, what is
+        Beside the kinds of that: ``rounding`` (a count that is not a multiple of the unit), ``small`` (a count, what is
         left outside an outcome or outside a selection, or a group, that is too small), ``mixed`` (the same students
         rounded and not) and ``between`` (the same students rounded differently).
 
@@ -312,10 +312,10 @@ def _between(published: Published, units: set[int]) -> Iterator[Weakness]:
 
 
 def _shared_cohorts(one: Release, other: Release) -> str:
-    """Cohorts that two releases both hold; all of them if a release does not tell which it has."""
+    """Cohorts that two releases both hold; all of them if a release does not list its cohorts."""
     held = [release.manifest["dimensions"]["cohort"]["values"] for release in (one, other)]
     if not all(held):
-        return "that are not told"
+        return "that are not listed"
     return ", ".join(cohort for cohort in held[0] if cohort in held[1])
 
 
@@ -329,7 +329,7 @@ def _no_multiples(release: Release) -> Iterator[Weakness]:
         shown = table[(table["status"] == OK) & table["measure"].isin(counted)]
         off = int((shown["value"] % unit != 0).sum())
         if off:
-            yield "rounding", name, f"{off} of {len(shown)} counts are no multiples of {unit}"
+            yield "rounding", name, f"{off} of {len(shown)} counts are not multiples of {unit}"
 
 
 def _small(published: Published, least: int) -> Iterator[Weakness]:
@@ -359,7 +359,7 @@ def _small_groups(published: Published) -> Iterator[Weakness]:
 
 
 def _exact(published: Published, unit: int, tables: Possible | None) -> Iterator[Weakness]:
-    """Hidden counts that follow from what is shown, and are not 0; whoever counts in units knows more of them."""
+    """Hidden counts that follow from what is shown, and are not 0; rounding in units reveals more of them."""
     hidden = published.hidden
     if tables is None or not len(hidden):
         return
@@ -427,7 +427,7 @@ def verify(
     releases : sequence of Release
         Several are stacked on the cells that they share.
     progress : callable, optional
-        Told in words what is being done.
+        Called with a message at each step.
     seconds : float
         How long tables are looked for that show a hidden cell to be open.
 

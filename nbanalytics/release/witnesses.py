@@ -6,7 +6,7 @@ the release: releases of different students with the same published numbers have
 the engine are another thing: they start from the true table, and are kept from everybody.)
 
 The file ``witnesses.csv`` has a row for each ``witness``, ``cell`` and ``count``. Witness 0 is a whole table: it has
-every count that is not published. Each other one tells the counts in which it differs from witness 0. Cells are
+every count that is not published. Each other one has the counts that differ from witness 0. Cells are
 numbered from 0: the counts of the manifest's ``tables``, measure by measure and row by row; then the ``unpublished``
 tables.
 """
@@ -180,8 +180,8 @@ def _rows(release: Release, published: Published) -> pd.DataFrame:
         or not np.array_equal(numbers, np.arange(len(numbers)))
     ):
         raise ReleaseError(
-            f"{WITNESSES} is not of {named}: it does not tell each count that is not published once in witness 0, and "
-            f"of no other cell anything. {AGAIN}"
+            f"{WITNESSES} is not of {named}: witness 0 must have each unpublished count once, and no other cell. "
+            f"{AGAIN}"
         )
     return rows
 

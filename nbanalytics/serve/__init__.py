@@ -76,14 +76,14 @@ def serve(
     ReleaseError
         If the release is missing, incomplete or altered; nothing is started then.
     NbanalyticsError
-        If the port is taken, the server cannot be reached as it was told, or a public release does not hold.
+        If the port is taken, the server cannot be reached at its address, or a public release does not hold.
     """
     folder = Path(release) if release is not None else default_release()
     opened = open_verified(folder)
     entrance = access(address, names, base_url, public)
     if public:
         refuse_weak(opened)
-    # Voila and its server cost a second to import; a faulty release is told before that.
+    # Voila and its server cost a second to import; a faulty release is reported before that.
     from nbanalytics.serve.app import run
     from nbanalytics.serve.settings import Limits
 
@@ -105,7 +105,7 @@ def refuse_weak(release: Release, seconds: float = 10.0) -> None:
     Raises
     ------
     NbanalyticsError
-        If an outsider can compute something of its hidden cells, or a witness is no possible table of it.
+        If an outsider can compute something of its hidden cells, or a witness is not a possible table of it.
     """
     from nbanalytics.release.verify import verify
     from nbanalytics.release.witnesses import replay

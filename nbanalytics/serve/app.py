@@ -255,7 +255,7 @@ class DashboardServer(Voila):  # type: ignore[misc]
         self._load_kernels()
 
     def _describe(self, manifest: Mapping[str, Any]) -> None:
-        """Tell the template what stands around a page; what the pages show has at least a title."""
+        """Give the template the frame of a page, with at least a title."""
         site = self._shelf.site
         self.config.VoilaConfiguration.resources = {
             "nbanalytics": {

@@ -74,7 +74,7 @@ class StaffServer(ExplorerServer):
 
 
 def closed_page(name: str) -> Dashboard:
-    """Return the notebook of a page over records, which is no dashboard for boards and never listed among them."""
+    """Return the notebook of a page over records, which is not a dashboard for boards and never listed among them."""
     path = dashboards_folder() / f"{name}.ipynb"
     if not path.is_file():
         raise NbanalyticsError(f"the notebook {path.name} is missing; reinstall nbanalytics with its dashboards")
@@ -113,7 +113,7 @@ def explore(
     """
     from nbanalytics.readers import read_records
 
-    read_records(folder)  # what is wrong with them is told here, and not by a page that stays empty
+    read_records(folder)  # report faults here and not on an empty page
     entry, entrance, limits = closed_page(page), access(closed=True), Limits(_PAGES, each=_PAGES)
     titles = {"title": Words("sv").say(f"{page}.title"), "title_en": Words("en").say(f"{page}.title")}
     kind, desk = (

@@ -114,9 +114,9 @@ def access(
     base_url
         Path under which a proxy passes requests on.
     public
-        Whether everybody may read; no token is asked for then.
+        Whether everybody may read without a token.
     closed
-        Whether a token is asked for even on this machine.
+        Whether a token is needed even on this machine.
 
     Returns
     -------
@@ -137,10 +137,10 @@ def access(
     try:
         here = ip_address(address)
     except ValueError:
-        raise NbanalyticsError(f"{address!r} is no IP address to listen on; give one, such as {LOOPBACK}") from None
+        raise NbanalyticsError(f"{address!r} is not an IP address to listen on; give one, such as {LOOPBACK}") from None
     unfit = next((name for name in names if not _NAME.fullmatch(name)), None)
     if unfit is not None:
-        raise NbanalyticsError(f"{unfit!r} is no host's name; give it without scheme and port, such as skola.example")
+        raise NbanalyticsError(f"{unfit!r} is not a host name; give it without scheme and port, such as skola.example")
     if here.is_unspecified and not names:
         raise NbanalyticsError(f"on {address} the server answers to names only; say which with --name")
     base = f"/{base_url.strip('/')}/".replace("//", "/")
@@ -193,7 +193,7 @@ class Gate(Router):
     access
         Who may come in.
     port
-        Part of the cookie's name: browsers do not tell the ports of a host apart.
+        Part of the cookie's name: browsers do not separate the ports of a host.
     headers
         Headers of every answer.
     titles

@@ -40,7 +40,7 @@ def look_of(handler: JupyterHandler, shelf: Any) -> dict[str, Any]:
 
 
 class Worded(JupyterHandler):
-    """Tell every trouble in our own words: those of Jupyter and Voila name their parts and the address asked for."""
+    """Use our own error pages: those of Jupyter and Voila name their parts and the requested address."""
 
     def write_error(self, status_code: int, **_trouble: Any) -> None:
         """Answer 404 to whatever cannot be asked; a fault of ours stays one, without what was at fault."""
@@ -60,7 +60,7 @@ class Worded(JupyterHandler):
 
 
 class FileHandler(Worded):
-    """Answer with files held in memory. What they hold is public within the server, and known before anyone asks."""
+    """Answer with files in memory. What they hold is public within the server, and known before anyone asks."""
 
     def initialize(self, shelf: Shelf) -> None:
         """Keep where the files are."""
@@ -70,7 +70,7 @@ class FileHandler(Worded):
         """Do without what a Jupyter server prepares: it is for pages that run code. The gate has asked who comes."""
 
     async def send(self, asset: Asset, keep: str) -> None:
-        """Send one file; a visitor who has it already is told so."""
+        """Send one file; a visitor with a current copy gets status 304."""
         if not asset.ready:
             await IOLoop.current().run_in_executor(None, lambda: asset.packed)
         self.set_header("Content-Type", asset.kind)
@@ -254,7 +254,7 @@ class Guests:
 
 
 def question_in(frame: str | bytes) -> dict[str, Any] | None:
-    """Return what a page asks of its kernel, with nothing else that a frame may hold; None if it is no page's question.
+    """Return what a page asks of its kernel, with nothing else that a frame may hold; None if not a page's request.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ class Shelf:
         self._site: Site | None = Site(release, dashboards, suffix="")
         self._style = self._site.names["nbanalytics.css"]
         self._former: dict[str, Asset] = {}
-        self.titles: Mapping[str, str] = {}  # pages of words tell nothing of the release
+        self.titles: Mapping[str, str] = {}  # text pages show nothing of the release
 
     @property
     def site(self) -> Site | None:
@@ -101,7 +101,7 @@ class Shelf:
             try:
                 release = open_verified(self._folder)
                 if seen != self._look():
-                    return  # it changed while it was read; the next look will tell
+                    return  # it changed while it was read; the next check will find it
                 site = Site(release, self._dashboards, suffix="")
             except NbanalyticsError:
                 if self._look() == self._stamp:

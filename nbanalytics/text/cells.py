@@ -77,7 +77,7 @@ class Cells:
                 f"the table has the columns {', '.join(columns)}, but neither 'measure' and 'value' "
                 f"nor one of {', '.join(MEASURES)}"
             )
-        if not long:  # decimals, such as the bounds of an interval, are no place either
+        if not long:  # decimals, such as the bounds of an interval, are not places either
             measures += [name for name in columns if name not in measures and frame.schema[name].is_float()]
         apart = {*FILTERS, STEP, "measure", "value", "status", *(() if long else measures)}
         self.dimensions = [name for name in columns if name not in apart]

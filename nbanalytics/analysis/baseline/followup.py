@@ -163,7 +163,7 @@ def follow_up_cohorts(
     *Schools like these*: the change without each school in turn, *t* with schools - 1 degrees, which is near a paired
     *t* over schools; chance is as wide as the interval. *These schools*: shares have Newcombe's interval (1998,
     Statistics in Medicine 17: 873-890, method 10), and by chance the variance of a common share; means Welch's t.
-    Cohorts differ for reasons besides any work, so that a change beyond chance tells that something differs and not
+    Cohorts differ for reasons besides any work, so that a change beyond chance shows that something differs, but not
     what.
 
     Examples

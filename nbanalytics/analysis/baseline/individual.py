@@ -156,8 +156,8 @@ def baseline_from_form(form: pd.DataFrame, by: str | Sequence[str] = ("school",)
     Returns
     -------
     Baseline
-        Of years 6-9. Here a missing value (``x`` or empty) is left out of ``n`` and counted: the form cannot tell one
-        who had no grades from one whose grades were not written.
+        Of years 6-9. Here a missing value (``x`` or empty) is left out of ``n`` and counted: the form does not
+        distinguish no grades from grades that were not entered.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def _core(table: pd.DataFrame, grading: Grading) -> pd.Series:
         for code in demand:
             one |= passed[code].fillna(False)
             answered |= passed[code].notna()
-        met &= one.where(answered)  # of SV and SVA one is empty, which is no missing answer
+        met &= one.where(answered)  # of SV and SVA one is empty, which is not a missing answer
     return met.astype("boolean")
 
 

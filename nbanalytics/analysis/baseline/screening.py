@@ -243,7 +243,7 @@ def screening_profile(records: StudentRecords, term: str) -> Screening:
     Screening
         Its table has one row per student and scale (the four dimensions, ``prioritised`` and ``all``): ``student_id,
         scale, questions`` of the scale, ``answered`` (yes or no), ``unknown``, ``signs`` and ``share`` of signs among
-        the questions answered, missing if none is. A profile says where to look closer; it is no label.
+        the questions answered, missing if none is. A profile shows where to look closer; it is not a label.
 
     Raises
     ------

@@ -73,7 +73,7 @@ def measured(records: StudentRecords, occasion: str, by: By | None = None) -> pd
 
 
 def in_group(table: pd.DataFrame, group: str) -> pd.DataFrame | None:
-    """Return the rows of one of the form's groups, None if the table cannot tell it."""
+    """Return the rows of one of the form's groups, None if the table does not have it."""
     column, value = GROUPS[group]
     if not column:
         return table

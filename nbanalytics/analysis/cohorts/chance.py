@@ -74,7 +74,7 @@ def expected_by_chance(records: StudentRecords, classification: Classification) 
 
     Notes
     -----
-    What of a grade differs from the student's mean, and does so in the same subject in both terms, lasts and is no
+    What of a grade differs from the student's mean, and does so in the same subject in both terms, lasts and is not an
     error: the covariance of these residuals is taken from their variance. With as many grades in both terms a mean
     moves in steps, so that raised and lowered are counted from half a step (continuity).
 

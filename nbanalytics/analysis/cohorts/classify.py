@@ -189,7 +189,7 @@ def under(records: StudentRecords, rule: GroupRule) -> StudentRecords:
     Raises
     ------
     DataError
-        If passes are asked for where eligibility is a mean.
+        If passes are requested where eligibility is a mean.
     """
     declaration = records.declaration
     if rule.eligibility is not None:

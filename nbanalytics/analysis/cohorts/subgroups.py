@@ -188,7 +188,7 @@ def selection_list(records: StudentRecords, subgroups: Subgroups, subgroup: str 
 
 
 def _results(records: StudentRecords, terms: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return results by student and term; without rows if there is nobody, which is no fault here."""
+    """Return results by student and term; without rows if there is nobody, which is not a fault here."""
     if not records.cohorts():
         return pd.DataFrame(columns=list(RESULT_COLUMNS))
     return collect(records.results(terms))
@@ -241,7 +241,7 @@ def choose_students(
     end: Range | None = None,
     rule: GroupRule | None = None,
 ) -> StudentRecords:
-    """Keep the records of students with a group who are all that is asked for.
+    """Keep the records of students with a group who meet every condition.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which subjects cost the eligibility: passes held before the loss and not in its term, as far as the rule asks."""
+"""Subjects that caused the loss: passes before the loss that are missing in its term, as far as the rule requires."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def lost_subjects(records: StudentRecords, losses: Losses) -> LostSubjects:
     - it is required and nothing else meets that demand any longer, or
     - the passes as a whole no longer suffice, even had every required subject been passed.
 
-    A change between subjects of which a student reads one (SV and SVA) is no loss as long as either is passed. With
+    A change between subjects of which a student reads one (SV and SVA) is not a loss as long as either is passed. With
     several ways to be eligible, those that the student met before the loss count. With a rule on the mean of the grade
     points, subjects whose points fell are causes, and those above the wanted mean that are gone.
 

@@ -115,7 +115,7 @@ def states_of(stage: str) -> tuple[str, ...]:
 
 
 def student_states(records: StudentRecords) -> Any:
-    """Tell each student's state at each stage.
+    """Return each student's state at each stage.
 
     At a term a student with grades is ``eligible`` or ``not_eligible``; one without grades is ``moved`` if the term is
     before ``moved_in`` or after ``moved_out``, else ``unknown``. After the last term it is the kind of programme;

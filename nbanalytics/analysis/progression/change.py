@@ -20,7 +20,7 @@ from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 from nbanalytics.students import only_cohorts, student_table
 
-#: The column that tells which course in Swedish a student reads, and its values besides the course's code.
+#: The column with a student's course in Swedish, and its values besides the course's code.
 COURSE = "swedish_course"
 SWITCHED, BOTH, NO_COURSE = "switched", "both", "none"
 #: Columns of a pair, besides those carried along from the students table.
@@ -31,7 +31,7 @@ def grade_pairs(records: StudentRecords, keep: Sequence[str] = ()) -> Any:
     """Pair each grade at the end term with the grade in the same subject at the start term.
 
     Modern languages and mother tongue are left out, since their syllabuses differ between the years. A block grade (NO,
-    SO) is paired with a block grade only and never split. Streck and other marks are no grades and are in no pair.
+    SO) is paired with a block grade only and never split. Streck and other marks are not grades and are in no pair.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def grade_pairs(records: StudentRecords, keep: Sequence[str] = ()) -> Any:
 
         - ``student_id, cohort``, those of ``keep``;
         - ``swedish_course``: the one of SV and SVA that the student reads at the end term; ``switched`` if it was the
-          other at the start term (those two grades are no pair), ``both`` or ``none``;
+          other at the start term (those two grades are not a pair), ``both`` or ``none``;
         - ``subject``; ``start_step, end_step``: places on the scale, 0 the lowest grade; ``start_passed, end_passed``.
 
     Raises
@@ -113,7 +113,7 @@ def _refuse_several_scales(records: StudentRecords) -> None:
 
 
 def reads(grading: Grading) -> nw.Expr:
-    """Whether a row tells that the student reads the subject: a grade, or streck; other marks do not."""
+    """Whether a row shows that the student reads the subject: a grade, or streck; other marks do not."""
     return ~number_of(grading.scale.order, "grade").is_null() | (nw.col("grade") == STRECK)
 
 
@@ -196,7 +196,7 @@ class Progression(Shown):
             )
         return (
             f"Grades are counted, not students: of {pairs} pairs of grades in the same subject in {start} and {end}, "
-            f"held by {self.students} students, {shares}{passes}."
+            f"of {self.students} students, {shares}{passes}."
         )
 
 

@@ -55,7 +55,7 @@ class MatchRate(Shown):
     Attributes
     ----------
     table : pandas.DataFrame
-        ``counted`` (``students``; ``grades``; ``marks``, the rows of the end term that are no grades), ``status``
+        ``counted`` (``students``; ``grades``; ``marks``, the rows of the end term that are not grades), ``status``
         (``matched``, or the reason why not), ``n``, ``share`` of the students or grades.
     settings : mapping
         ``start`` and ``end``.

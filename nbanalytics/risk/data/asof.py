@@ -1,4 +1,4 @@
-"""The records as they were at the end of a term: what came later is not there."""
+"""The records as they were at the end of a term: without what came later."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def terms_until(records: StudentRecords, at: str) -> list[str]:
     Raises
     ------
     DataError
-        If ``at`` is no followed term, or the last one, after which there is nothing to predict.
+        If ``at`` is not a followed term, or the last one, after which there is nothing to predict.
     """
     declaration = records.declaration
     points = declaration.followed_terms[:-1]
     if at not in points:
-        raise DataError(f"{at!r} is no prediction point of these records. Choose among: {', '.join(points)}.")
+        raise DataError(f"{at!r} is not a prediction point of these records. Choose among: {', '.join(points)}.")
     return list(declaration.terms[: declaration.terms.index(at) + 1])
 
 
@@ -71,7 +71,7 @@ def as_of(records: StudentRecords, at: str) -> StudentRecords:
     Raises
     ------
     DataError
-        If ``at`` is no prediction point.
+        If ``at`` is not a prediction point.
 
     Examples
     --------
@@ -135,11 +135,11 @@ def values_by_student(feature: OwnFeature, records: StudentRecords, past: Studen
 def _numbers(name: str, values: Any) -> pd.Series[Any]:
     series = pd.Series(values) if isinstance(values, Mapping) else values
     if not isinstance(series, pd.Series):
-        raise DataError(f"The feature {name!r} is no pandas Series. Give numbers by student_id.")
+        raise DataError(f"The feature {name!r} is not a pandas Series. Give numbers by student_id.")
     twice = int(series.index.duplicated().sum())
     if twice:
         raise DataError(f"The feature {name!r} has {twice} students twice. Give one value per student_id.")
     try:
         return series.astype(float)
     except (TypeError, ValueError):
-        raise DataError(f"The feature {name!r} holds values that are no numbers. Code them as numbers.") from None
+        raise DataError(f"The feature {name!r} has values that are not numbers. Code them as numbers.") from None

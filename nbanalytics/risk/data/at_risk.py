@@ -41,8 +41,8 @@ def periods_at_risk(records: StudentRecords, at: str, by: str | None = None) -> 
     -----
     The rows of :func:`nbanalytics.person_periods`, and for a student who is seen no longer one row more, in
     which the exit happens. Within a term, leaving comes first and losing second: who has left is not at risk of a
-    loss there, so that hazards of loss are those of the life table. Terms in which a cohort has no results yet are no
-    exit.
+    loss there, so that hazards of loss are those of the life table. Terms in which a cohort has no results yet are not
+    exits.
 
     Examples
     --------

@@ -72,7 +72,7 @@ def _others(values: pd.Series[float], by: list[pd.Series[str]]) -> pd.Series[flo
 
 
 def graded(records: StudentRecords, table: str = "grades") -> pd.DataFrame:
-    """Return grade rows with ``points`` (missing for marks), ``failed`` (a grade that is no pass) and ``streck``."""
+    """Return grade rows with ``points`` (missing for marks), ``failed`` (a grade that is not a pass) and ``streck``."""
     parts = []
     rows: pd.DataFrame = getattr(records, table)
     cohort = rows["student_id"].map(records.students.set_index("student_id")["cohort"])
@@ -265,7 +265,7 @@ def features(
     Raises
     ------
     DataError
-        If ``at`` is no prediction point, a family or a subject is not known or a table is not there, nobody is in
+        If ``at`` is not a prediction point, a family or a subject is not known or a table is not there, nobody is in
         school, or a feature of one's own has a name that is taken or not one number per student.
     LeakageError
         If a feature of one's own was known later than ``at``.
@@ -319,7 +319,7 @@ def _families(past: StudentRecords, families: Sequence[str] | None) -> tuple[lis
     families = None if families is None else as_names(families)
     unknown = [name for name in families or () if name not in FAMILIES]
     if unknown:
-        raise DataError(f"There is no family of features {', '.join(unknown)}. Choose among: {', '.join(FAMILIES)}.")
+        raise DataError(f"Unknown family of features {', '.join(unknown)}. Choose among: {', '.join(FAMILIES)}.")
     asked = [name for name in FAMILIES if families is None or name in families]
     empty = [name for name in asked if name in _NEEDS and not _has_rows(past, _NEEDS[name])]
     if families is not None and empty:

@@ -17,12 +17,12 @@ from nbanalytics.risk.evaluation.scores import numbers_of
 
 #: A single feature that ranks this well knows the outcome: the best published model reaches .965 at three months.
 SUSPICIOUS_AUC = 0.98
-#: With fewer cases a high AUC is no rarity.
+#: With fewer cases a high AUC is common.
 _MIN_CASES = 10
 
 
 def refuse_leakage(data: RiskData, terms: Sequence[str] | None = None, suspicious_auc: float = SUSPICIOUS_AUC) -> None:
-    """Refuse features that were known after the prediction point, or that tell the outcome by themselves.
+    """Refuse features that were known after the prediction point, or that reveal the outcome by themselves.
 
     Parameters
     ----------

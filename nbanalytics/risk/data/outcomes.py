@@ -102,7 +102,7 @@ def outcome(
     limit : float
         Per cent of the term, for ``absence``.
     streck : bool
-        Whether streck in a core subject counts as a fail, for ``failed_core``. It is no grade, so by default it does
+        Whether streck in a core subject counts as a fail, for ``failed_core``. It is not a grade, so by default it does
         not: a student with streck and no fail has then not failed.
 
     Returns

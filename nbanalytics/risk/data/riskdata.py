@@ -15,7 +15,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.frames import as_names
 from nbanalytics.results import Shown
 
-#: Columns of a risk table that are no features.
+#: Columns of a risk table that are not features.
 KEYS = ("student_id", "cohort", "school_id", "y")
 #: The school of students whose school is not known.
 UNKNOWN_SCHOOL = "unknown"
@@ -161,7 +161,7 @@ class RiskData(Shown):
 
 def _refuse_unusable(table: Any, needed: Sequence[str]) -> None:
     if not isinstance(table, pd.DataFrame):
-        raise DataError("The table is no pandas table. Give table.to_pandas().")
+        raise DataError("The table is not a pandas table. Give table.to_pandas().")
     absent = [name for name in dict.fromkeys(needed) if name not in table]
     if absent:
         raise DataError(f"The table has no column {', '.join(absent)}. It has: {', '.join(map(str, table.columns))}.")
@@ -176,7 +176,7 @@ def _refuse_unusable(table: Any, needed: Sequence[str]) -> None:
 
 
 def horizon_years(terms: Sequence[str], at: str, observed_at: str) -> float:
-    """Years from one term to a later one; what is no term comes one term after the last.
+    """Years from one term to a later one; anything else counts as one term after the last.
 
     Terms of one school year begin with the same number (``6HT, 6VT``); terms without numbers are all of one year.
 

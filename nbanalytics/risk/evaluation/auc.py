@@ -1,4 +1,4 @@
-"""How well scores tell cases from the others: AUC with DeLong's variance, average precision, ROC curve."""
+"""Discrimination of scores: AUC with DeLong's variance, average precision, ROC curve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What scores give when there are places for a share of the students, or when a threshold is chosen."""
+"""Measures at a given capacity or threshold."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ COUNTED = (*SHARES, "false_alarms_per_100")
 def flag_at(p: Floats, threshold: float) -> Floats:
     """Flag who has at least the threshold: 1.0, others 0.0."""
     if not 0 <= threshold <= 1:
-        raise DataError(f"A threshold of {threshold:g} is no probability. Choose one between 0 and 1.")
+        raise DataError(f"A threshold of {threshold:g} is not a probability. Choose one between 0 and 1.")
     return (p >= threshold).astype(float)
 
 
@@ -52,13 +52,13 @@ def flag_top(scores: Floats, share: float, weights: Floats, ties: Tied | None = 
     ----------
     scores : array, shape (students,)
     share : float
-        Places as a share of all students, above 0 and up to 1.
+        Capacity as a share of all students, above 0 and up to 1.
     weights : array, shape (draws, students)
 
     Returns
     -------
     array, shape (draws, students)
-        The chance of a place if ties were settled by lot: 1, 0, or between them at the last place.
+        The probability of a place if ties are broken at random: 1, 0, or between them at the last place.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def flag_top(scores: Floats, share: float, weights: Floats, ties: Tied | None = 
     array([[1. , 0.5, 0.5, 0. ]])
     """
     if not 0 < share <= 1:
-        raise DataError(f"A capacity of {share:g} is no share of the students. Choose one above 0 and up to 1.")
+        raise DataError(f"A capacity of {share:g} is not a share of the students. Choose one above 0 and up to 1.")
     ties = ties or tied(scores)
     totals = ties.sums(weights)
     above = totals[:, ::-1].cumsum(axis=1)[:, ::-1] - totals
@@ -110,7 +110,7 @@ def rates(counts: dict[str, Floats], threshold: float | None = None) -> dict[str
 def net_benefit(counts: dict[str, Floats], threshold: float) -> Floats:
     """Hits minus false alarms weighed by the odds of the threshold, per student.
 
-    Flagging from a chance of 20 % says that a hit is worth four false alarms. It compares with the net benefit of
+    Flagging from a probability of 20 % means that a hit is worth four false alarms. It compares with the net benefit of
     flagging everybody (the same formula) and nobody (0).
 
     Notes
@@ -140,7 +140,7 @@ def share_interval(counts: dict[str, Any], name: str, level: float = 0.95, freed
 def rate_interval(
     name: str, values: Floats, units: Units, counts: dict[str, Any], level: float = 0.95
 ) -> tuple[float, float]:
-    """Delete-one interval; Wilson's of a share that nobody left out changes, which is no certainty.
+    """Delete-one interval; Wilson's of a share that nobody left out changes, to avoid a zero-width interval.
 
     Over schools Wilson's has Student's *t*.
     """
@@ -173,7 +173,7 @@ def at_capacity(
     estimand: str | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Say what the students with the highest scores hold, when there are places for so many.
+    """Precision, recall and lift at a given capacity, for the students with the highest scores.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def at_capacity(
     Raises
     ------
     DataError
-        If outcomes or scores cannot be used, or a capacity is no share.
+        If outcomes or scores cannot be used, or a capacity is not a share.
 
     Warns
     -----

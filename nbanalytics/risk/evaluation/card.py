@@ -224,7 +224,7 @@ def _about_audit(audited: Audit | None, at: str, model: str, threshold: float | 
         raise DataError(
             f"The audit has no threshold of {threshold:g}. Choose among: {', '.join(f'{known:g}' for known in levels)}."
         )
-    # A card is handed on: groups are not crossed in it, and the size of a refused one is not told.
+    # A card is shared: groups are not crossed in it, and the size of a refused one is not shown.
     own = own[
         (own["threshold"].isna() | np.isclose(own["threshold"], nan if level is None else level))
         & ~own["attribute"].str.contains(CROSS)

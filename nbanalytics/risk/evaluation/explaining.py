@@ -75,7 +75,7 @@ class Explanation(Shown):
         return (
             f"{self.settings['outcome']} ({self.settings['observed_at']}) foreseen from {self.settings['at']}: "
             f"{100 * self.probability:.0f} of 100 students like this one{sure}, against {100 * self.reference:.0f} for "
-            "the reference. It is no verdict"
+            "the reference. This is not a verdict"
         )
 
 

@@ -55,7 +55,7 @@ def hazard_measures(
     Raises
     ------
     DataError
-        If lengths differ, events are not 0 or 1, durations are no whole numbers, risks are no probabilities, or they
+        If lengths differ, events are not 0 or 1, durations are not whole numbers, risks are not probabilities, or they
         fall over time.
 
     Warns
@@ -141,7 +141,7 @@ def _checked(duration: Any, event: Any, risk: Any) -> tuple[Any, Any, Floats]:
             "duration, one event and one row of risks per student, one column per period."
         )
     problems = {
-        "durations are no whole numbers from 0 on": ~((periods >= 0) & (periods % 1 == 0)),
+        "durations are not whole numbers from 0 on": ~((periods >= 0) & (periods % 1 == 0)),
         "events are neither 0 nor 1": ~np.isin(happened, (0, 1)),
         "events happen in period 0; the first period is 1": (happened == 1) & (periods == 0),
         "rows of risks hold values outside 0 to 1": ~((risks >= 0) & (risks <= 1)).all(axis=1),

@@ -60,14 +60,13 @@ COLUMNS = ("group", "measure", "value", "low", "high", "estimand")
 MIN_STUDENTS = 5
 _WEAK = {
     "too_few": f"fewer than {MIN_STUDENTS} students, nothing estimated; join groups",
-    "one_class": "one class only, so that nothing tells how well scores or their level fit; join groups or take more "
+    "one_class": "only one class, so that discrimination and calibration have no estimate; join groups or use more "
     "cohorts",
-    "certain": "probabilities of exactly 0 or 1, so that calibration has no estimate and the log loss of a wrong one "
-    "is infinite; use a model that gives chances",
-    "constant": "equal scores throughout, so that there is no calibration slope; nothing to mend if the model is a "
-    "base rate",
-    "separated": "scores that tell the classes apart without a mistake, so that there is no interval of the AUC and no "
-    "calibration slope; look for a feature that knows the outcome",
+    "certain": "probabilities of exactly 0 or 1, so that calibration has no estimate and a wrong one has infinite log "
+    "loss; use a model that outputs probabilities",
+    "constant": "all scores are equal, so that there is no calibration slope; this is expected for a base rate",
+    "separated": "scores that separate the classes perfectly, so that the AUC has no interval and there is no "
+    "calibration slope; look for a feature that reveals the outcome",
 }
 Row = tuple[str, float, float, float]
 
@@ -116,8 +115,8 @@ def measures(
     Raises
     ------
     DataError
-        If values are missing, no outcomes or no probabilities, lengths differ, there is one class only, or the
-        threshold is no probability, or schools like these are asked about with fewer than three.
+        If values are missing, not outcomes or not probabilities, lengths differ, there is one class only, or the
+        threshold is not a probability, or the estimand is schools like these with fewer than three.
 
     Warns
     -----

@@ -41,8 +41,7 @@ def outcomes_of(y: Any) -> Floats:
     if not 0 < values.sum() < len(values):
         only = "the outcome" if values.sum() else "no outcome"
         raise DataError(
-            f"y: all {len(values)} students have {only}. Nothing tells the classes apart; take more cohorts or another "
-            "outcome."
+            f"y: all {len(values)} students have {only}. Both classes are needed; use more cohorts or another outcome."
         )
     return values
 
@@ -51,7 +50,12 @@ def probabilities_of(p: Any, name: str = "p") -> Floats:
     """Return probabilities as floats between 0 and 1; raise a DataError that says how many are not."""
     values = numbers_of(p, name)
     _refuse(np.isnan(values), name, "missing", "Score every student, or leave those without a score out of y as well")
-    _refuse((values < 0) | (values > 1), name, "outside 0 to 1", "Give probabilities; points and ranks are no chances")
+    _refuse(
+        (values < 0) | (values > 1),
+        name,
+        "outside 0 to 1",
+        "Give probabilities; points and ranks are not probabilities",
+    )
     return values
 
 
@@ -115,13 +119,13 @@ def ratio(above: Any, below: Any) -> Floats:
 
 
 def numbers_of(values: Any, name: str) -> Floats:
-    """Return one number per student, missing ones as nan; raise a DataError where they are no numbers."""
+    """Return one number per student, missing ones as nan; raise a DataError where they are not numbers."""
     if isinstance(values, pd.Series):
         values = values.to_numpy(dtype=object, na_value=np.nan)
     try:
         numbers = np.asarray(values, dtype=float)
     except (TypeError, ValueError):
-        raise DataError(f"{name} holds values that are no numbers. Give one number per student.") from None
+        raise DataError(f"{name} has values that are not numbers. Give one number per student.") from None
     if numbers.ndim != 1:
         raise DataError(f"{name} has {numbers.ndim} dimensions. Give one value per student; of two classes the second.")
     if not len(numbers):
@@ -175,7 +179,7 @@ def warn_of_missing(values: Iterable[float]) -> None:
     if not np.isfinite(numbers).all():
         warnings.warn(
             f"{int((~np.isfinite(numbers)).sum())} of {len(numbers)} values are missing or infinite: scores are equal, "
-            "exactly 0 or 1, or tell the classes apart without a mistake. measures() says which of a single model.",
+            "exactly 0 or 1, or separate the classes perfectly. measures() says which of a single model.",
             EstimationWarning,
             stacklevel=3,
         )

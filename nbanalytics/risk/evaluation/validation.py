@@ -26,8 +26,8 @@ def refuse_scheme(points: Sequence[RiskData], scheme: str) -> None:
     """Raise a DataError if there is nothing to validate, no such scheme, or the data do not suit it."""
     if scheme not in SCHEMES:
         raise DataError(
-            f"There is no scheme {scheme!r}. Choose among: {', '.join(SCHEMES)}; a random split is not on offer, since "
-            "neighbours would tell on each other."
+            f"There is no scheme {scheme!r}. Choose among: {', '.join(SCHEMES)}; a random split is not offered, since "
+            "neighbours would leak information about each other."
         )
     if not points:
         raise DataError("There is nothing to validate. Give at least one RiskData.")
@@ -228,7 +228,7 @@ def validate(
     Raises
     ------
     LeakageError
-        If a feature was known after the prediction point, or tells the outcome by itself.
+        If a feature was known after the prediction point, or reveals the outcome by itself.
     DataError
         If there is no such scheme, a model cannot be fitted, or no fold can be predicted.
 

@@ -95,7 +95,7 @@ def value_of_prediction(
     Raises
     ------
     DataError
-        If a model or the prediction point was not validated, or a budget is no share.
+        If a model or the prediction point was not validated, or a budget is not a share.
 
     Warns
     -----

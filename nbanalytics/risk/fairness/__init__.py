@@ -1,1 +1,1 @@
-"""For whom a model errs, and what a prediction is worth."""
+"""Error rates by group, and the value of a prediction."""

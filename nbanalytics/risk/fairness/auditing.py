@@ -1,4 +1,4 @@
-"""Whom a model errs about: error rates, precision, calibration and AUC by group, with intervals, or a refusal."""
+"""Error rates, precision, calibration and AUC by group, with intervals, or a refusal."""
 
 from __future__ import annotations
 

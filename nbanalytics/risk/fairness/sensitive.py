@@ -89,7 +89,7 @@ def with_and_without(
     Notes
     -----
     Leaving an attribute out does not make a model blind to it: other features can stand for it. Both differences are
-    worth reading: in how well the model ranks, and in whom it errs about (Kleinberg et al. 2018, AEA Papers and
+    worth reading: in discrimination, and in error rates by group (Kleinberg et al. 2018, AEA Papers and
     Proceedings 108: 22-27). Intervals leave out one school at a time, as those of :func:`nbanalytics.risk.audit`.
 
     Examples

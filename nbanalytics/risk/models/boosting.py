@@ -72,7 +72,7 @@ class Boosting(Classifier):
         if rarer < PARTS:
             raise DataError(
                 f"Only {rarer} of {len(outcome)} training students have the rarer outcome; calibration in {PARTS} "
-                f"parts needs {PARTS}. Train on more cohorts, or leave boosting out."
+                f"parts needs {PARTS}. Use more training cohorts, or leave boosting out."
             )
         names = feature_names(X)
         filled = X[names].notna().sum()

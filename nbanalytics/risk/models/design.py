@@ -17,7 +17,7 @@ from nbanalytics.frames import as_names
 from nbanalytics.risk.evaluation.scores import numbers_of
 
 Floats = NDArray[np.float64]
-#: Columns of X that are no features: the school, and the step of a person-period.
+#: Columns of X that are not features: the school, and the step of a person-period.
 CARRIED = ("school_id", "t")
 #: Beginnings of the features that a linear model does without by default: sums and shadows of others, and means over a
 #: handful of schools and cohorts, from which no slope can be learnt.
@@ -134,9 +134,9 @@ class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def feature_names(X: pd.DataFrame) -> list[str]:
-    """Return the columns of ``X`` but the school and the step; refuse what is no pandas table."""
+    """Return the columns of ``X`` but the school and the step; refuse anything but a pandas table."""
     if not isinstance(X, pd.DataFrame):
-        raise DataError("X is no pandas table. Give RiskData.X, whose columns have names.")
+        raise DataError("X is not a pandas table. Give RiskData.X, whose columns have names.")
     return [str(name) for name in X.columns if name not in CARRIED]
 
 
@@ -146,7 +146,7 @@ def as_numbers(X: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If a column is not there, or holds what is no number.
+        If a column is not there, or has a value that is not a number.
     """
     absent = [name for name in names if name not in X]
     if absent:
@@ -156,7 +156,7 @@ def as_numbers(X: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     except (TypeError, ValueError):
         words = [name for name in names if not pd.api.types.is_numeric_dtype(X[name])]
         raise DataError(
-            f"X holds values that are no numbers in {', '.join(words)}. Code them as numbers, or leave them out."
+            f"X has values that are not numbers in {', '.join(words)}. Code them as numbers, or leave them out."
         ) from None
 
 
@@ -187,7 +187,7 @@ def checked_outcome(y: ArrayLike, n: int) -> Floats:
     Raises
     ------
     DataError
-        If the outcome is missing somewhere, is no 0 or 1, or is the same for all.
+        If the outcome is missing somewhere, is neither 0 nor 1, or is the same for all.
     """
     outcome = numbers_of(y, "y") if n else np.zeros(0)
     if len(outcome) != n:
@@ -200,7 +200,8 @@ def checked_outcome(y: ArrayLike, n: int) -> Floats:
     if n == 0 or outcome.min() == outcome.max():
         what = "there are no students" if n == 0 else f"all {n} students have the outcome {int(outcome[0])}"
         raise DataError(
-            f"Nothing can be learnt: {what}. Train on more cohorts, or choose another outcome, horizon or prediction "
+            f"No model can be fitted: {what}. Use more training cohorts, or choose another outcome, horizon or "
+            "prediction "
             "point."
         )
     return outcome

@@ -118,7 +118,9 @@ def steps_of(X: pd.DataFrame) -> NDArray[np.int64]:
     steps = numbers_of(X["t"], "t") if len(X) else np.zeros(0)
     wrong = int((~((steps >= 1) & (steps % 1 == 0))).sum())
     if wrong:
-        raise DataError(f"t is no whole number from 1 on in {wrong} of {len(X)} person-periods. Make X with expand().")
+        raise DataError(
+            f"t is not a whole number from 1 on in {wrong} of {len(X)} person-periods. Make X with expand()."
+        )
     return steps.astype(np.int64)
 
 

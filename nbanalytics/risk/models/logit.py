@@ -299,8 +299,8 @@ class Logit(BinomialClassifier):
     coefficients_ : ndarray
     deviance_ : float
     status_ : ndarray of str
-        By term: ``ok``; ``left_out``, since it marks a few students who all or none have the outcome; ``separated``, of
-        which a warning tells.
+        By term: ``ok``; ``left_out``, since it marks a few students who all or none have the outcome; ``separated``,
+        with a warning.
     covariance_, clustered_ : ndarray
         Of the coefficients: from the information, and clustered by school (where there are two schools and no penalty).
 

@@ -105,8 +105,8 @@ class PriorGrade(_Rule):
     ----------
     feature : str
     threshold : float, optional
-        In the units of the feature; by default the one among the training students that tells most apart: the greatest
-        sensitivity + specificity (Youden 1950, *Cancer* 3, 32-35).
+        In the units of the feature; by default the one with the greatest sensitivity + specificity in the training data
+        (Youden 1950, *Cancer* 3, 32-35).
 
     Attributes
     ----------
@@ -165,7 +165,7 @@ class AbcRule(_Rule):
     ----------
     limits : mapping of str to float, optional
         A flag by feature: raised at or above the limit. ``failed`` stands for ``n_failed``, or for the number
-        of core subjects failed without it. Features that ``X`` lacks are no flag: behaviour is in few records,
+        of core subjects failed without it. Features that ``X`` lacks do not flag: behaviour is in few records,
         and may be given as a feature of one's own. By default 10 per cent absence, one note of behaviour, one fail.
 
     Attributes
