@@ -166,7 +166,7 @@ class StudentRecords:
         return list(gradings.values())
 
     def cohorts_with_passes(self) -> list[int]:
-        """Cohorts whose scale has a pass line; of the others no share of passes can be told."""
+        """Cohorts whose scale has a pass line; the others have no share of passes."""
         return sorted(one for grading, cohorts in self.gradings() if grading.scale.passing for one in cohorts)
 
     def cohort(self, cohort: int | Sequence[int]) -> StudentRecords:

@@ -90,7 +90,7 @@ def funnel(
     Raises
     ------
     DataError
-        If the measure or a column is not there, no cohort has a scale that the measure can be told of, or the target
+        If the measure or a column is not there, no cohort has a scale with the measure, or the target
         is not between 0 and 1.
 
     Notes
