@@ -1,8 +1,8 @@
-"""How often 95 % intervals hold the truth: methods by number of schools and by how schools differ.
+"""Coverage of 95 % intervals: methods by number of schools and by how schools differ.
 
 Run: python benchmarks/coverage.py [--replications 500] [--seed 2026] [--out docs/coverage.md]
-Schools are drawn anew in each replication: the intervals speak of schools like these. Pupils, schools and outcomes come
-from numpy, not from the product's simulator. The truth is that of 4,000 schools drawn in the same way.
+Each replication draws new schools: the estimand is *schools like these*. Pupils, schools and outcomes come from numpy,
+not from the simulator of the package. The true values are those of 4,000 schools drawn in the same way.
 """
 
 from __future__ import annotations
@@ -203,11 +203,11 @@ def written(table: pd.DataFrame, replications: int, seed: int) -> str:
     lines = [
         "# Coverage",
         "",
-        f"How often 95 % intervals hold the truth, in per cent: {replications} replications for each cell, seed",
+        f"Coverage of 95 % intervals, in per cent: {replications} replications for each cell, seed",
         f"{seed}, made by `make coverage` (`benchmarks/coverage.py`). The standard error of a cell is",
         f"{100 * error:.1f}. Schools are drawn anew each time: intervals speak of *schools like these*, 3 of 100",
         "pupils, 4 of 75, 6 of 50, 10 and 20 of 40. They are alike, or differ by .5 in log odds, or differ and change",
-        "between cohorts by .3 more. A missing interval counts as one that does not hold the truth. **Bold** cells lie",
+        "between cohorts by .3 more. A missing interval counts as one that does not cover. **Bold** cells lie",
         f"outside {100 * WANTED[0]:.0f}–{100 * WANTED[1]:.0f}.",
         "",
         f"{int(outside.to_numpy().sum())} of {outside.size} cells lie outside, {int(far.to_numpy().sum())} of them by",

@@ -1,8 +1,8 @@
 """The board's content in ours (static and live), a plain Voila, Dash, Panel and Streamlit, in one run.
 
 Run: python benchmarks/dashboards.py [--rounds 3] [--viewers 50] [--patience 1200] [--readers 500] [--parts NAMES]
-[--only NAMES] [--venv FOLDER] [--pictures FOLDER]. What a contender fails at is told; the others go on. The rivals are
-installed into a virtual environment of their own on top of this one (``--venv`` keeps it). The parts:
+[--only NAMES] [--venv FOLDER] [--pictures FOLDER]. A failure of a contender is reported; the others continue.
+The rivals are installed into a virtual environment of their own on top of this one (``--venv`` keeps it). The parts:
 
 visits   All servers run at the same time and are visited in turns, so that what else the machine does falls on each;
          ratios are medians over the rounds. First chart, all charts and bytes on the wire (bodies and websocket) of a
@@ -35,7 +35,7 @@ PARTS = ("visits", "memory", "crowd", "readers")
 
 
 async def attempt(contender: Contender, what: str, tried: Awaitable[Any]) -> Any:
-    """Wait for a measurement; one that fails is told, and the others count."""
+    """Wait for a measurement. A failure is reported, and the others count."""
     try:
         return await tried
     except Exception as trouble:

@@ -1,9 +1,9 @@
 """Protecting full cubes: nbanalytics beside tau-argus (`pytauargus`, FREQ 5, OPT), and a municipality's release.
 
 Run: python benchmarks/disclosure.py [--seeds 5] [--limit 60] [--records data/sample]
-Told are seconds of the processor and published cells of both on the same cubes, their ratio, how many of its hidden
-small cells the attack knows to be 1 to 4, and the seconds of the standard release: built, attacked, its witnesses
-replayed. Both hide the cells of 1 to 4 students at first; empty cells are published. The cubes are drawn: schools,
+Prints CPU seconds and published cells of both on the same cubes, their ratio, the number of hidden small cells that
+the attack finds to be 1 to 4, and the seconds of the standard release: built, attacked, its witnesses replayed.
+Both hide the cells of 1 to 4 students at first; empty cells are published. The cubes are drawn: schools,
 cohorts and outcomes of unequal sizes. tau-argus searches for its optimum in a process of its own that is ended after
 --limit seconds, since that takes long on the larger cubes. Compared are the cubes that both were done with.
 """

@@ -3,7 +3,7 @@
 Run: python benchmarks/explorer.py [--students 10000] [--changes 15]
 A synthetic municipality is written to a temporary folder, with so many students that about as many as asked for have a
 point. In headless Chromium each control is used so many times: a step of the slider, another number of passes, another
-box, another school, another cohort, and one compared with. Told are the median and the 90th percentile, in
+box, another school, another cohort, and one compared with. Prints the median and the 90th percentile, in
 milliseconds, until the new points and counts are on the screen (target: 150), and until the charts, the table and the
 line of code that the kernel answers with are. Charts that stay as they are, as when the slider moves, are not drawn
 anew. Needs Playwright.

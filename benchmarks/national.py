@@ -1,8 +1,8 @@
-"""Six groups of 27 national cohorts: `nbanalytics cohorts` beside the same question as SQL written by hand.
+"""Six groups of 27 national cohorts: `nbanalytics cohorts` beside the same question in hand-written SQL.
 
 Run: python benchmarks/national.py [--students 3000000] [--pairs 3] [--folder DIR]
-Both run as processes of their own on the same Parquet folder, in turns; the ratio of their medians and each one's
-peak memory are printed.
+Both run in separate processes on the same Parquet folder, in turns. Prints the ratio of their medians and the peak
+memory of each.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Run: python benchmarks/risk.py [--students 300] [--cohorts 8] [--periods 1000000] [--plain 200000]
 First the whole ladder on simulated cohorts: data, validation in time, comparison, audit, each timed, with progress.
 Then logit and hazard (logit and cloglog, errors clustered by school) on person-periods, beside statsmodels' GLM on the
-first ``--plain`` of the same rows; the ratio and the greatest difference of a coefficient are told.
+first ``--plain`` of the same rows; prints the ratio and the largest difference of a coefficient.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One SCB grade file of a million pupils: nbanalytics beside `polars.read_csv` of the same file.
 
 Run: python benchmarks/scb.py [--rows 1000000] [--pairs 3] [--file FILE]
-Both run as processes of their own, in turns. Told are the medians, the budget (polars and 5 s per million rows for
+Both run in separate processes, in turns. Prints the medians, the budget (polars and 5 s per million rows for
 pseudonyms and checks) and each one's peak memory beside the size of the file. Identity numbers and names are drawn.
 """
 
