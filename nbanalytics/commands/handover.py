@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbanalytics.commands.terminal import Language, RecordsPath, show, tell, waiting
+from nbanalytics.commands.terminal import Language, RecordsPath, show, tell, waiting, workbook_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,12 @@ ALL = "*"
 
 def handover(
     path: RecordsPath,
-    out: Annotated[Path, typer.Option(metavar="FILE.xlsx", help="Excel file to write; only its owner may read it.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE.xlsx", callback=workbook_name, help="Excel file to write; only its owner may read it."
+        ),
+    ],
     start: Annotated[str, typer.Option("--from", metavar="TERM", help="Last term of the stage: 6VT, or 9VT.")] = "6VT",
     cohort: Annotated[
         int | None, typer.Option(metavar="YEAR", help="Leaving year of the cohort; by default the latest.")
@@ -37,11 +42,9 @@ def handover(
     Example: nbanalytics handover my-records --from 6VT --out list.xlsx
     """
     from nbanalytics.disclosure import Policy, read_policy
-    from nbanalytics.excel import refuse_other_names
     from nbanalytics.readers import read_records
     from nbanalytics.support import handover as hand_over
 
-    refuse_other_names(out)
     chosen = read_policy(policy) if policy is not None else Policy()
     with waiting("reading records"):
         records = read_records(path)

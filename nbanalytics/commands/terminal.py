@@ -64,6 +64,14 @@ RecordsPath = Annotated[
 ]
 
 
+def workbook_name(path: Path) -> Path:
+    """Refuse an option that does not name a workbook, while it is parsed."""
+    from nbanalytics.excel import refuse_other_names
+
+    refuse_other_names(path)
+    return path
+
+
 def opened(path: Path) -> StudentRecords:
     """Open a folder of records of any size and show progress at the terminal."""
     from nbanalytics.readers import open_records

@@ -7,13 +7,18 @@ from typing import Annotated
 
 import typer
 
-from nbanalytics.commands.terminal import Language, RecordsPath, tell, waiting
+from nbanalytics.commands.terminal import Language, RecordsPath, tell, waiting, workbook_name
 from nbanalytics.errors import DataError
 
 
 def workbook(
     path: RecordsPath,
-    out: Annotated[Path, typer.Option(metavar="FILE.xlsx", help="Excel file to write; an existing file is replaced.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE.xlsx", callback=workbook_name, help="Excel file to write; an existing file is replaced."
+        ),
+    ],
     term: Annotated[
         str | None, typer.Option(metavar="TERM", help="Term to summarise; by default the last one.")
     ] = None,
@@ -25,11 +30,9 @@ def workbook(
 
     Example: nbanalytics workbook my-records --out workbook.xlsx
     """
-    from nbanalytics.excel import refuse_other_names
     from nbanalytics.municipality import names_of, workbook_views, write_workbook
     from nbanalytics.readers import read_records
 
-    refuse_other_names(out)
     with waiting("reading records"):
         records = read_records(path)
     if term is not None and term not in records.declaration.terms:
