@@ -10,14 +10,14 @@ EXTRAS := $(if $(shell command -v java),test$(comma)spark,test)
 WORKERS ?= 3
 PIP_FLAGS ?= --disable-pip-version-check --quiet
 
-.PHONY: help serve test test-slow mutation lint coverage style types notebooks sample release screenshot plotly benchmark clean
+.PHONY: help serve test test-slow mutation lint coverage style types audit notebooks sample release screenshot plotly benchmark clean
 
 help:
 	@echo "make serve       install, build the sample release if it is missing, serve the dashboards on 127.0.0.1"
 	@echo "make test        install, run all tests, re-execute all notebooks and dashboards"
 	@echo "make test-slow   the statistical checks over many seeds, and all examples of each property"
 	@echo "make mutation    faults put into the code one at a time: which do the tests not notice?"
-	@echo "make lint        ruff and mypy"
+	@echo "make lint        ruff, mypy, and known advisories about the packages installed"
 	@echo "make coverage    how often intervals hold the truth: docs/coverage.md (an hour)"
 	@echo "make sample      simulate data/sample anew"
 	@echo "make release     build dashboards/release from data/sample"
@@ -65,7 +65,11 @@ coverage: export OPENBLAS_NUM_THREADS = 1
 coverage: $(VENV)/.test
 	$(BIN)/python benchmarks/coverage.py
 
-lint: style types
+lint: style types audit
+
+# Says what is known about the packages installed; it fails nothing, and says so where there is no network.
+audit: $(VENV)/.test
+	-@$(BIN)/python tests/audit.py
 
 style: $(VENV)/.test
 	$(BIN)/ruff check .

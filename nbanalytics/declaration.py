@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
-from nbanalytics.errors import DataError, meant
+from nbanalytics.errors import DataError, begins_like_formula, has_control, meant
 from nbanalytics.grading import (
     DEFAULT_RULE,
     Catalogue,
@@ -132,6 +132,7 @@ def read_declaration(path: Path) -> Declaration:
 
 def parse_declaration(data: Mapping[str, Any], where: str = DECLARATION_FILE) -> Declaration:
     """Build a declaration from parsed TOML; see :func:`read_declaration`."""
+    _refuse_control(data, where)
     declared = read_table(_DeclarationFile, data, where)
     terms, default = declared.terms, Declaration()
     order = terms.order or default.terms
@@ -149,7 +150,24 @@ def parse_declaration(data: Mapping[str, Any], where: str = DECLARATION_FILE) ->
     return made
 
 
+def _refuse_control(value: Any, where: str) -> None:
+    """Refuse characters that steer a terminal, in keys and texts alike: all of them are shown somewhere."""
+    inside: list[Any] = []
+    if isinstance(value, Mapping):
+        inside = [*value, *value.values()]
+    elif isinstance(value, list):
+        inside = value
+    elif isinstance(value, str) and has_control(value):
+        remedy = "Take it out: it could steer the screen of who reads it."
+        raise DataError(f"a control character stands in {value!a}", remedy, where)
+    for one in inside:
+        _refuse_control(one, where)
+
+
 def _check_terms(declared: Declaration, where: str) -> None:
+    if strange := [term for term in declared.terms if begins_like_formula(term)]:
+        remedy = "Begin it with a letter or digit: a spreadsheet that opens a published table would compute it."
+        raise DataError(f"the term {strange[0]!r} begins like a formula", remedy, where)
     named = (declared.start, declared.end, *declared.stages)
     unknown = sorted({term for term in named if term not in declared.terms})
     if unknown:

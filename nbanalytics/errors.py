@@ -9,6 +9,9 @@ from difflib import get_close_matches
 #: Characters that control a terminal or reverse the text order: they are invalid in a table.
 CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\x{2028}-\x{202e}\x{2066}-\x{2069}]"
 _CONTROL = re.compile(re.sub(r"\\x\{(\w+)\}", lambda code: rf"\u{int(code[1], 16):04x}", CONTROL))
+#: What a spreadsheet takes for the beginning of a formula.
+FORMULA = r"^[=+@\t\r\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}-]"
+_FORMULA = re.compile(re.sub(r"\\x\{(\w+)\}", lambda code: rf"\u{int(code[1], 16):04x}", FORMULA))
 _UNSEEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     r"\ud800-\udfff\U000e0000-\U000e0fff]"
@@ -24,6 +27,17 @@ def has_control(text: str) -> bool:
     (True, False)
     """
     return _CONTROL.search(text) is not None
+
+
+def begins_like_formula(text: str) -> bool:
+    """Whether a spreadsheet takes a text for a formula.
+
+    Examples
+    --------
+    >>> begins_like_formula("=1+1"), begins_like_formula("7HT")
+    (True, False)
+    """
+    return _FORMULA.search(text) is not None
 
 
 def visible(text: str) -> str:

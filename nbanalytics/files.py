@@ -186,6 +186,28 @@ def open_owned(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), OWNER_FILE), "wb")
 
 
+def is_open(folder: Path) -> bool:
+    """Whether users of this machine beside the owner and the group can read a file of a folder, or a file.
+
+    Folders above may keep them out all the same. Where modes are not POSIX's, nothing is open.
+
+    Examples
+    --------
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "students.csv").touch()
+    >>> is_open(folder)
+    False
+    """
+    if os.name != "posix":
+        return False
+    try:
+        if folder.is_dir():
+            return bool(folder.stat().st_mode & 0o001) and any(is_open(path) for path in folder.iterdir())
+        return bool(folder.stat().st_mode & 0o004)
+    except OSError:
+        return False
+
+
 def behind_links(target: Path) -> Path:
     """Return the place that a path names: that of a symbolic link is where the link leads."""
     return Path(os.path.realpath(target))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
-from nbanalytics.errors import GradingError, meant
+from nbanalytics.errors import GradingError, begins_like_formula, meant
 from nbanalytics.toml_files import OWN_NAME, Toml, packaged_toml, read_table
 
 #: The rule that decides "eligible" by default.
@@ -308,6 +308,10 @@ def _refuse_strangers(catalogue: Catalogue, where: str) -> None:
                 "Add it to points or marks, or remove it.",
                 f"{where}, scale {scale.name!r}",
             )
+    for code, subject in catalogue.subjects.items():
+        if any(map(begins_like_formula, (code, subject.sv, subject.en))):
+            remedy = "Begin codes and names with a letter or digit: a spreadsheet would compute them."
+            raise GradingError("a code or name begins like a formula", remedy, f"{where}, [subject.{code}]")
     for rule in catalogue.rules:
         if not rule.ways and rule.mean_at_least is None:
             raise GradingError(

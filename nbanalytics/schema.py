@@ -12,8 +12,6 @@ IDENTITY_NUMBER = (
 )
 #: Columns of identifiers and codes, which stand in releases as they are.
 CODES = ("student_id", "school_id", "school_id_y6", "programme", "kind", "question")
-#: What a spreadsheet takes for the beginning of a formula.
-FORMULA = r"^[=+@\t\r\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}-]"
 
 Kind = Literal["text", "integer", "number", "flag", "date", "term", "subject", "grade"]
 

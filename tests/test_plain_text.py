@@ -133,6 +133,28 @@ def test_a_declaration_a_list_and_a_service_are_no_way_in_for_them(tmp_path, sig
     )
 
 
+DECLARED = {
+    "term": '[terms]\norder = ["{}", "2"]',
+    "subject": '[subject."{}"]\nsv = "Dans"',
+    "name of a subject": '[subject.DA]\nsv = "{}"',
+}
+
+
+@pytest.mark.parametrize("where", DECLARED)
+@pytest.mark.parametrize("word", [*STEERING, *FORMULAS])
+def test_a_declaration_names_nothing_that_steers_a_terminal_or_computes(tmp_path, where, word):
+    for name, frame in zip(("students", "grades"), frames(), strict=True):
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    written = "".join(f"\\U{ord(letter):08x}" for letter in word)
+    (tmp_path / "records.toml").write_text(DECLARED[where].format(written), encoding="utf-8")
+    done = runner.invoke(app, ["check", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "a control character" in done.stdout or "begins like a formula" in done.stdout
+    assert not has_control(done.stdout)
+    with pytest.raises(DataError):
+        read_records(tmp_path)
+
+
 @pytest.mark.parametrize("sign", [*STEERING, "\u200b", "\u200f", "\r", "\udcff", "\U000e0041", "\x00"])
 def test_every_line_on_the_terminal_shows_them_as_escapes(sign, capsys):
     for say in (terminal.show, terminal.tell):

@@ -361,8 +361,22 @@ def test_it_is_recognised_by_its_content(tmp_path: Path) -> None:
         b"[" + b"9" * 5000 + b"]",
         '{"namn": "Åsa Planterad"}'.encode("cp1252"),
         json.dumps([person("a", GIRL)]).encode()[:-20],
+        b"[" + b"{}," * 16_000_000 + b"{}]",
+        json.dumps([person("a", GIRL)]).encode().replace(b'"id"', b'"id": "Planterad", "id"', 1),
+        b'{"data": [{"gradeValue": "C"}], "data": []}',
     ],
-    ids=["empty", "NULs", "deep lists", "deep objects", "a long number", "Windows-1252", "cut off"],
+    ids=[
+        "empty",
+        "NULs",
+        "deep lists",
+        "deep objects",
+        "a long number",
+        "Windows-1252",
+        "cut off",
+        "as many values as take gigabytes",
+        "a key twice",
+        "a list of entities twice",
+    ],
 )
 def test_files_that_cannot_be_read(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.json").write_bytes(content)

@@ -93,7 +93,7 @@ def test_a_folder_whose_name_is_no_text_is_read_or_refused_in_words(tmp_path):
 def test_rows_that_are_not_those_of_the_file_stop_the_reading(tmp_path, monkeypatch):
     write_records(records_of(2019), tmp_path / "A?", format="parquet")
     write_records(records_of(2018), tmp_path / "A1", format="parquet")
-    monkeypatch.setattr("nbanalytics.readers.scan._plain_name", str)
+    monkeypatch.setattr("nbanalytics.readers.scan.plain_name", str)
     with pytest.raises(DataError, match="cannot be read from its folder"):
         scan_records(tmp_path / "A?")
 
@@ -232,6 +232,51 @@ def test_what_memory_does_not_take_is_spilled_to_a_folder_of_the_owner(tmp_path)
     assert oct(stat.S_IMODE(above.stat().st_mode)) == "0o700"
     own = read_database().execute("SELECT value FROM duckdb_settings() WHERE name = 'temp_directory'").fetchall()
     assert Path(own[0][0]).parent == above
+
+
+WARNING = "Warning: other users of this machine can read the records"
+
+
+@posix
+@pytest.mark.parametrize("command", ["check", "cohorts", "handover", "workbook", "release"])
+def test_commands_say_once_that_records_made_by_an_older_version_are_open(tmp_path, command):
+    folder = tmp_path / "our records"
+    write_records(records_of(2018), folder)
+    line = [
+        command,
+        str(folder),
+        *(["--out", str(tmp_path / "out.xlsx")] if command in ("handover", "workbook") else []),
+    ]
+    line += ["--out", str(tmp_path / "release")] if command == "release" else []
+    assert WARNING not in runner.invoke(app, line).stderr
+    for path in (folder, *folder.iterdir()):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    said = runner.invoke(app, line).stderr
+    assert said.count(WARNING) == 1
+    remedy = said.split("To close them: ")[1].splitlines()[0]
+    subprocess.run(remedy, shell=True, check=True)
+    assert WARNING not in runner.invoke(app, line).stderr
+
+
+@posix
+@pytest.mark.usefixtures("careless")
+def test_an_open_folder_stays_open_and_whoever_writes_there_says_so(tmp_path):
+    folder = tmp_path / "sample"
+    folder.mkdir(0o755)
+    assert WARNING not in runner.invoke(app, ["simulate", "--out", str(folder)]).stderr
+    (folder / "students.csv").chmod(0o644)
+    assert runner.invoke(app, ["simulate", "--out", str(folder)]).stderr.count(WARNING) == 1
+    # Nobody's records need no warning where they are read.
+    assert WARNING not in runner.invoke(app, ["check", str(folder)]).stderr
+
+
+@posix
+def test_what_the_group_may_read_is_not_open(tmp_path):
+    folder = tmp_path / "records"
+    write_records(records_of(2018), folder)
+    for path in (folder, *folder.iterdir()):
+        path.chmod(0o750 if path.is_dir() else 0o640)
+    assert WARNING not in runner.invoke(app, ["check", str(folder)]).stderr
 
 
 # ------------------------------------------------------------------ behind a link

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nbanalytics.commands.terminal import show, waiting
+from nbanalytics.commands.terminal import show, waiting, warn_if_open
 
 
 def check(
@@ -44,6 +44,8 @@ def check(
     if suggest:
         show(import_files.suggested(paths))
         return
+    for path in filter(import_files.holds_records, paths):
+        warn_if_open(path)
     with waiting("reading files"):
         reports = import_files.check_paths(paths, key, mapping)
     if rejected is not None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nbanalytics.commands.terminal import tell, waiting
+from nbanalytics.commands.terminal import tell, waiting, warn_if_open
 
 
 def import_files(
@@ -34,3 +34,4 @@ def import_files(
         said = import_files.import_files(paths, key, out, mapping)
     for line in said:
         tell(line)
+    warn_if_open(out)

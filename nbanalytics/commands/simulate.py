@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nbanalytics.commands.terminal import tell, waiting
+from nbanalytics.commands.terminal import tell, waiting, warn_of
 from nbanalytics.errors import DataError
 
 
@@ -20,6 +20,7 @@ def simulate(
     Example: nbanalytics simulate --out my-sample --seed 1
     """
     from nbanalytics.declaration import DECLARATION_FILE, read_declaration
+    from nbanalytics.files import is_open
     from nbanalytics.simulation import DEFAULT_SEED, write_sample
 
     held = sum(1 for _ in out.iterdir()) if out.is_dir() else 0
@@ -30,5 +31,7 @@ def simulate(
         )
     with waiting("simulating a municipality"):
         simulation = write_sample(out, seed=DEFAULT_SEED if seed is None else seed)
+    if is_open(out):
+        warn_of(out)
     cohorts = simulation.records.cohorts()
     tell(f"{len(simulation.records.students)} synthetic students of cohorts {cohorts[0]}-{cohorts[-1]} in {out}")

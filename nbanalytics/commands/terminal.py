@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbanalytics.errors import visible
+from nbanalytics.errors import NbanalyticsError, visible
 
 if TYPE_CHECKING:
     from nbanalytics.records import StudentRecords
@@ -57,10 +58,36 @@ def waiting(doing: str) -> Iterator[Any]:
             clock.join()
 
 
+def warn_if_open(path: Path) -> Path:
+    """Say if other users can read pupils' records, and what to do; returns the path. Synthetic records are nobody's."""
+    from nbanalytics.declaration import DECLARATION_FILE, read_declaration
+    from nbanalytics.files import is_open
+
+    if is_open(path):
+        try:
+            synthetic = read_declaration((path if path.is_dir() else path.parent) / DECLARATION_FILE).synthetic
+        except NbanalyticsError:
+            synthetic = False  # the reader says what is wrong with it
+        if not synthetic:
+            warn_of(path)
+    return path
+
+
+def warn_of(path: Path) -> None:
+    """Say that other users can read the records in a folder or workbook, and what to do."""
+    close = f"chmod -R o-rwx {shlex.quote(str(path))}"
+    tell(f"Warning: other users of this machine can read the records in {path}. To close them: {close}")
+
+
 #: Memory limit of DuckDB for a national register; the rest stays on disk.
 MEMORY = "600MB"
 RecordsPath = Annotated[
-    Path, typer.Argument(metavar="RECORDS", help="Folder of records (CSV, Parquet or Excel); see docs/records.md.")
+    Path,
+    typer.Argument(
+        metavar="RECORDS",
+        callback=warn_if_open,
+        help="Folder of records (CSV, Parquet or Excel); see docs/records.md.",
+    ),
 ]
 
 

@@ -14,6 +14,8 @@ from nbanalytics.readers.findings import Finding, UnreadableError, Weight, about
 
 #: JSON takes many times its size in memory; pages of a service are far smaller.
 MOST_BYTES = 300_000_000
+#: An empty object of two bytes takes a hundred times as many in memory: values are counted before they are made.
+MOST_VALUES = 30_000_000
 #: Fields that are kept of each kind of entity; everything else, such as names, is dropped at once.
 KEPT: dict[str, tuple[str, ...]] = {
     "Grade": (
@@ -204,15 +206,36 @@ def _load(file: Path) -> Any:
         content = file.read_bytes()
     except OSError as error:
         raise UnreadableError(f"{file.name} cannot be opened ({error.strerror})", "Check the path.") from None
+    # Each value but the first follows one of these; text may hold some, too.
+    values = sum(content.count(mark) for mark in (b"[", b"{", b",", b":"))
+    if values > MOST_VALUES:
+        what = f"{file.name} holds more than {MOST_VALUES // 1_000_000} million values"
+        raise UnreadableError(what, "Export it page by page.")
     try:
-        return json.loads(content.decode("utf-8-sig"), parse_constant=lambda name: None)
+        return json.loads(
+            content.decode("utf-8-sig"), parse_constant=lambda name: None, object_pairs_hook=_object_without_repeats
+        )
     except UnicodeDecodeError:
         raise UnreadableError(f"{file.name} is not UTF-8, as JSON is", "Export it again.") from None
     except json.JSONDecodeError as error:
         what = f"{file.name} is not JSON, or is cut off: line {error.lineno}, character {error.colno}"
         raise UnreadableError(what, "Export it again.") from None
-    except (RecursionError, ValueError):
+    except _RepeatedKeyError:
+        what = f"{file.name} has an object with the same key twice, of which one would be lost"
+        raise UnreadableError(what, "Export it again.") from None
+    except (RecursionError, MemoryError, ValueError):
         raise UnreadableError(f"{file.name} is JSON that does not follow SS12000", "Export it again.") from None
+
+
+class _RepeatedKeyError(Exception):
+    """An object names a key twice; readers differ in which one they take."""
+
+
+def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise _RepeatedKeyError
+    return made
 
 
 def _pages(content: Any) -> list[tuple[list[Any], bool | None]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from nbanalytics.errors import DataError
+from nbanalytics.readers.findings import UnreadableError
 from nbanalytics.readers.folder import Folder, open_folder, parquet_file
 from nbanalytics.readers.read import check_folder, read_records
 from nbanalytics.readers.report import CheckReport
@@ -104,6 +105,8 @@ def _fits_in_memory(folder: Folder) -> bool:
     except (pa.ArrowException, OSError):
         # Not Parquet at all; reading says so.
         return True
+    except UnreadableError:
+        return False
     return rows <= _MOST_ROWS
 
 

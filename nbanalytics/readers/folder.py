@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nbanalytics.declaration import DECLARATION_FILE, Declaration, read_declaration
 from nbanalytics.errors import DataError, NbanalyticsError
-from nbanalytics.files import remove_leftovers
+from nbanalytics.files import remove_leftovers, spill_folder
 from nbanalytics.readers.csv_file import read_csv
 from nbanalytics.readers.findings import (
     Finding,
@@ -30,12 +35,91 @@ from nbanalytics.readers.words import subject_words
 from nbanalytics.readers.workbook import UNVALUED, read_sheets, sheet_names
 from nbanalytics.schema import TABLES
 
+#: Rows that a byte of a Parquet file may stand for; in a register of grades a byte stands for fewer than ten.
+MOST_ROWS_PER_BYTE = 100
+#: What a Parquet file may hold: cells and bytes in memory, and bytes in a row where it is scanned.
+MOST_CELLS = 500_000_000
+MOST_BYTES = 4_000_000_000
+MOST_BYTES_PER_ROW = 1_000
+#: What counting these bytes may take.
+MEMORY_TO_COUNT = "1GB"
+_WRITE_AGAIN = "Write it again, without what is not the table."
+_DAMAGED = ("this is not a Parquet file, or a damaged one", "Write or copy it again.")
+
 
 @contextmanager
 def parquet_file(path: Path) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file by its path alone: pyarrow interprets some names as addresses."""
+    """Open a Parquet file by its path alone: pyarrow interprets some names as addresses.
+
+    Raises
+    ------
+    UnreadableError
+        If it says that it has more rows than a file of its size can hold.
+    """
     with path.open("rb") as stream:
-        yield pq.ParquetFile(stream)
+        file = pq.ParquetFile(stream)
+        rows, size = file.metadata.num_rows, path.stat().st_size
+        if not 0 <= rows <= size * MOST_ROWS_PER_BYTE:
+            raise UnreadableError(f"a file of {size:,} bytes says that it has {rows:,} rows", _WRITE_AGAIN)
+        yield file
+
+
+def refuse_bomb(path: Path, file: pq.ParquetFile, in_memory: bool) -> None:
+    """Refuse a Parquet file whose cells take more bytes than any table's.
+
+    Few bytes can stand for very many, and what a file says of its sizes need not be true. So DuckDB counts: it keeps a
+    text that is repeated only once, and stops where it would need more memory than it may take.
+
+    Parameters
+    ----------
+    path : Path
+    file : pyarrow.parquet.ParquetFile
+        The same file, opened.
+    in_memory : bool
+        Whether all of it is to be read, or scanned.
+
+    Raises
+    ------
+    UnreadableError
+        If it is too large, or DuckDB cannot read it.
+    """
+    rows, columns = file.metadata.num_rows, len(file.schema_arrow.names)
+    if in_memory and rows * columns > MOST_CELLS:
+        raise UnreadableError(f"{rows:,} rows of {columns:,} columns do not fit in memory", "Use scan_records.")
+    asked = "SELECT sum(strlen(COLUMNS(*)::VARCHAR)) FROM read_parquet(?, hive_partitioning = false)"
+    try:
+        with duckdb.connect(config={"memory_limit": MEMORY_TO_COUNT, "threads": 2}) as connection:
+            sums = connection.execute(asked, [plain_name(path)]).fetchall() if columns else []
+    except duckdb.OutOfMemoryException:
+        raise UnreadableError("a part of the file needs more memory than any table", _WRITE_AGAIN) from None
+    except duckdb.Error:
+        raise UnreadableError(*_DAMAGED) from None
+    size = sum(int(total or 0) for total in chain(*sums))
+    if size > (MOST_BYTES if in_memory else max(MOST_BYTES, rows * MOST_BYTES_PER_ROW)):
+        raise UnreadableError(f"the cells of the file take {size:,} bytes, more than those of any table", _WRITE_AGAIN)
+
+
+#: Characters that DuckDB may take for a pattern, and what cannot be written as UTF-8.
+_PATTERN = re.compile(r"[*?\[\]{}\\\x00-\x1f\ud800-\udfff]")
+
+
+def plain_name(path: Path) -> str:
+    """Return a name of a file that DuckDB takes for no pattern: its own, or that of a link to it.
+
+    DuckDB has no way to write a pattern's characters that holds on all systems: it takes ``[*]`` for ``*``, but not
+    where another folder has a backslash in its name.
+    """
+    own = Path(os.path.abspath(path))
+    if not _PATTERN.search(own.as_posix()):
+        return own.as_posix()
+    link = spill_folder() / f"{uuid4().hex}.parquet"
+    try:
+        link.symlink_to(own)
+    except OSError:
+        raise DataError(
+            f"{path.name} cannot be opened there", "Rename the folder: without * ? [ ] in its name."
+        ) from None
+    return link.as_posix()
 
 
 def read_parquet(path: Path) -> RawTable:
@@ -43,16 +127,24 @@ def read_parquet(path: Path) -> RawTable:
     try:
         with parquet_file(path) as file:
             refuse_too_many_columns(len(file.schema_arrow.names))
+            for field in file.schema_arrow:
+                _refuse_nested(field.type)
+            refuse_bomb(path, file, in_memory=True)
             table = file.read()
         columns = [plain_column(column) for column in table.columns]
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         if isinstance(error, PermissionError):
             raise
-        raise UnreadableError("this is not a Parquet file, or a damaged one", "Write or copy it again.") from None
+        raise UnreadableError(*_DAMAGED) from None
     header = tuple(str(name).strip() for name in table.column_names)
     rows = np.arange(2, table.num_rows + 2, dtype=np.int64)
     kept, rows, _ = without_empty_rows(columns, rows)
     return RawTable(path.name, "parquet", header, kept, rows)
+
+
+def _refuse_nested(kind: Any) -> None:
+    if pa.types.is_nested(kind):
+        raise UnreadableError("a column contains lists or structures", "Give every column one value for each row.")
 
 
 def plain_column(column: Any) -> Any:
@@ -60,8 +152,7 @@ def plain_column(column: Any) -> Any:
     kind = column.type
     if pa.types.is_dictionary(kind):
         return plain_column(column.cast(kind.value_type))
-    if pa.types.is_nested(kind):
-        raise UnreadableError("a column contains lists or structures", "Give every column one value for each row.")
+    _refuse_nested(kind)
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return column.cast(pa.string())
     return column

@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from nbanalytics.errors import CONTROL, DataError
+from nbanalytics.errors import CONTROL, FORMULA, DataError
 from nbanalytics.readers.findings import Finding, fatal, may_be_shown, remark, suggestion
 from nbanalytics.readers.tables import Tables, quoted
 from nbanalytics.readers.words import grade_words
-from nbanalytics.schema import CODES, FORMULA, IDENTITY_NUMBER, TABLES, Column
+from nbanalytics.schema import CODES, IDENTITY_NUMBER, TABLES, Column
 from nbanalytics.terms import term_dates
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import re
 import zlib
 from collections.abc import Iterable
 from importlib.resources import files
@@ -20,8 +18,8 @@ from tqdm import tqdm
 from nbanalytics.declaration import DECLARATION_FILE
 from nbanalytics.errors import DataError
 from nbanalytics.files import OWNER_FILE, replacing_file, spill_folder
-from nbanalytics.readers.findings import Finding, fatal, remark
-from nbanalytics.readers.folder import RECEIPT_FILE, Folder, Source, open_folder, parquet_file
+from nbanalytics.readers.findings import Finding, UnreadableError, fatal, remark
+from nbanalytics.readers.folder import RECEIPT_FILE, Folder, Source, open_folder, parquet_file, plain_name, refuse_bomb
 from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table
 from nbanalytics.readers.rules import RULES_VERSION, check_tables
 from nbanalytics.readers.tables import Tables, quoted
@@ -115,6 +113,8 @@ def check_scanned(path: str | Path, memory_limit: str | None = None) -> CheckRep
     """
     folder = open_folder(path)
     findings = [*folder.findings, *_shape_findings(folder)]
+    if not any(finding.is_fault for finding in findings):
+        findings += _bombs(folder)
     if any(finding.is_fault for finding in findings):
         return CheckReport(str(path), (), tuple(findings))
     with _connect(memory_limit) as connection:
@@ -173,6 +173,9 @@ def _shape_findings(folder: Folder) -> list[Finding]:
             continue
         try:
             schema = _shape_of(source)[0]
+        except UnreadableError as error:
+            findings.append(fatal("files.unreadable", source.label, error.what, error.remedy))
+            continue
         except (pa.ArrowException, OSError, ValueError):
             what = "this is not a Parquet file, or a damaged one"
             findings.append(fatal("files.unreadable", source.label, what, "Write it again."))
@@ -192,6 +195,18 @@ def _shape_findings(folder: Folder) -> list[Finding]:
             for other in schema.names
             if TABLES[name].column(other) is None
         ]
+    return findings
+
+
+def _bombs(folder: Folder) -> list[Finding]:
+    """Find files whose cells take more than those of any table, before anything is asked of them."""
+    findings = []
+    for source in folder.sources.values():
+        try:
+            with parquet_file(source.path) as file:
+                refuse_bomb(source.path, file, in_memory=False)
+        except UnreadableError as error:
+            findings.append(fatal("files.unreadable", source.label, error.what, error.remedy))
     return findings
 
 
@@ -215,7 +230,7 @@ def _select(connection: duckdb.DuckDBPyConnection, table: Table, source: Source,
     if numbered:
         cells.append("file_row_number + 2 AS row")
     options = "hive_partitioning = false" + (", file_row_number = true" if numbered else "")
-    rows = f"read_parquet({quoted(_plain_name(source.path))}, {options})"
+    rows = f"read_parquet({quoted(plain_name(source.path))}, {options})"
     asked = connection.execute(f"SELECT count(*) FROM {rows}").fetchall()
     if asked != [(own_rows,)]:
         raise DataError(f"{source.label} cannot be read from its folder", "Rename the folder.")
@@ -226,29 +241,6 @@ def _shape_of(source: Source) -> tuple[pa.Schema, int]:
     """Return the columns of a Parquet file and its number of rows."""
     with parquet_file(source.path) as file:
         return file.schema_arrow, file.metadata.num_rows
-
-
-#: Characters that DuckDB may interpret as a pattern, and text that is not UTF-8.
-_PATTERN = re.compile(r"[*?\[\]{}\\\x00-\x1f\ud800-\udfff]")
-
-
-def _plain_name(path: Path) -> str:
-    """Return a name of the file that DuckDB does not interpret as a pattern: its own, or a link's.
-
-    DuckDB has no escape for pattern characters that works on all systems: it takes ``[*]`` for ``*``, but not
-    where another folder has a backslash in its name.
-    """
-    own = Path(os.path.abspath(path))
-    if not _PATTERN.search(own.as_posix()):
-        return own.as_posix()
-    link = spill_folder() / f"{uuid4().hex}.parquet"
-    try:
-        link.symlink_to(own)
-    except OSError:
-        raise DataError(
-            f"{path.name} cannot be opened there", "Rename the folder: without * ? [ ] in its name."
-        ) from None
-    return link.as_posix()
 
 
 def _cell(column: Column) -> str:

@@ -188,7 +188,7 @@ def is_published(folder: Path) -> bool:
 def _is_release(folder: Path) -> bool:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(manifest, dict) and manifest.get("format") == FORMAT
 
@@ -219,7 +219,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ReleaseError(f"{path} cannot be read ({error.strerror}). Check your rights to it.") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ReleaseError(f"{MANIFEST} in {folder.name} cannot be read as JSON. {AGAIN}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ReleaseError(f"{MANIFEST} in {folder.name} is not that of a release. Give another folder.")

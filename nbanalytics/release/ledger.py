@@ -201,7 +201,7 @@ class Ledger:
     def _entry(self, line: str, number: int) -> dict[str, Any]:
         try:
             entry = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             entry = None
         if not isinstance(entry, dict) or set(entry) - _FORMER != _KEYS:
             raise ReleaseError(f"Line {number} of the ledger {self.path.name} is not an entry. {_REMEDY}")
