@@ -253,7 +253,7 @@ CASES: dict[str, tuple[Mapping[str, str], list[str]]] = {
         },
         [
             "students.csv: column student_id: looks like a personal identity number (1 row: 2). "
-            "Replace them by pseudonyms in every table; nothing here needs the numbers.",
+            "Replace them by pseudonyms in every table; release, handover, workbook and export refuse them.",
             "grades.csv: column student_id: the student is not in students (1 row: 3). "
             "Add the student there, or remove the rows.",
             "grades.csv: column term: cohort 2018 has grades in 9VT but none in 6VT, so that no student can be "
