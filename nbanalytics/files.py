@@ -186,10 +186,10 @@ def open_owned(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), OWNER_FILE), "wb")
 
 
-def is_open(folder: Path) -> bool:
-    """Whether users of this machine beside the owner and the group can read a file of a folder, or a file.
+def is_open(path: Path) -> bool:
+    """Whether users of this machine beside the owner and the group can read a file, or a file of a folder.
 
-    Folders above may keep them out all the same. Where modes are not POSIX's, nothing is open.
+    A folder above that they cannot enter keeps them out. Where modes are not POSIX's, nothing is open.
 
     Examples
     --------
@@ -198,12 +198,12 @@ def is_open(folder: Path) -> bool:
     >>> is_open(folder)
     False
     """
-    if os.name != "posix":
-        return False
+    path = behind_links(path)
     try:
-        if folder.is_dir():
-            return bool(folder.stat().st_mode & 0o001) and any(is_open(path) for path in folder.iterdir())
-        return bool(folder.stat().st_mode & 0o004)
+        inside = list(path.iterdir()) if path.is_dir() else [path]
+        above = [*path.parents, path] if path.is_dir() else path.parents
+        entered = os.name == "posix" and all(folder.stat().st_mode & 0o001 for folder in above)
+        return entered and any(one.stat().st_mode & 0o004 for one in inside if one.is_file())
     except OSError:
         return False
 

@@ -340,7 +340,7 @@ def test_the_sample_comes_back_from_every_engine(sample: StudentRecords, tmp_pat
 def test_a_declaration_of_ones_own_comes_back() -> None:
     declared = parse_declaration(
         {
-            "records": {"name": 'Escola "X" \\ ü \x7f', "synthetic": True},
+            "records": {"name": 'Escola "X" \\ ü \t', "synthetic": True},
             "terms": {"order": ["G1", "G2"], "stages": ["G1", "G2"]},
             "grading": {"rule": "course", "scale": "0-2"},
             "scale": [

@@ -237,17 +237,28 @@ def test_what_memory_does_not_take_is_spilled_to_a_folder_of_the_owner(tmp_path)
 WARNING = "Warning: other users of this machine can read the records"
 
 
+@pytest.fixture
+def in_the_open():
+    """A folder that everybody can enter, unlike those of pytest."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name).resolve()
+        place.chmod(0o755)
+        if not all(folder.stat().st_mode & 0o001 for folder in place.parents):
+            pytest.skip("the temporary directory is closed to others")
+        yield place
+
+
 @posix
 @pytest.mark.parametrize("command", ["check", "cohorts", "handover", "workbook", "release"])
-def test_commands_say_once_that_records_made_by_an_older_version_are_open(tmp_path, command):
-    folder = tmp_path / "our records"
+def test_commands_say_once_that_records_made_by_an_older_version_are_open(in_the_open, command):
+    folder = in_the_open / "our records"
     write_records(records_of(2018), folder)
     line = [
         command,
         str(folder),
-        *(["--out", str(tmp_path / "out.xlsx")] if command in ("handover", "workbook") else []),
+        *(["--out", str(in_the_open / "out.xlsx")] if command in ("handover", "workbook") else []),
     ]
-    line += ["--out", str(tmp_path / "release")] if command == "release" else []
+    line += ["--out", str(in_the_open / "release")] if command == "release" else []
     assert WARNING not in runner.invoke(app, line).stderr
     for path in (folder, *folder.iterdir()):
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -260,8 +271,8 @@ def test_commands_say_once_that_records_made_by_an_older_version_are_open(tmp_pa
 
 @posix
 @pytest.mark.usefixtures("careless")
-def test_an_open_folder_stays_open_and_whoever_writes_there_says_so(tmp_path):
-    folder = tmp_path / "sample"
+def test_an_open_folder_stays_open_and_whoever_writes_there_says_so(in_the_open):
+    folder = in_the_open / "sample"
     folder.mkdir(0o755)
     assert WARNING not in runner.invoke(app, ["simulate", "--out", str(folder)]).stderr
     (folder / "students.csv").chmod(0o644)
@@ -271,8 +282,8 @@ def test_an_open_folder_stays_open_and_whoever_writes_there_says_so(tmp_path):
 
 
 @posix
-def test_what_the_group_may_read_is_not_open(tmp_path):
-    folder = tmp_path / "records"
+def test_what_the_group_may_read_is_not_open(in_the_open):
+    folder = in_the_open / "records"
     write_records(records_of(2018), folder)
     for path in (folder, *folder.iterdir()):
         path.chmod(0o750 if path.is_dir() else 0o640)
