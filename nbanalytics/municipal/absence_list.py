@@ -94,7 +94,7 @@ def set_students(readings: list[Reading], key: Key | None) -> list[str]:
             reading.student = str(pseudonym)
         reading.pupil.identity = ""
     if kept:
-        assumed.append(f"{kept:,} rows already have pseudonyms, which are kept")
+        assumed.append(f"{kept:,} rows have pseudonyms already, which are kept")
     if padded:
         assumed.append(
             f"{padded:,} identity numbers of nine digits lack the first 0, which Excel removed; it is restored"
@@ -434,7 +434,7 @@ def _read(
 
 def _unchecked(label: str, readings: list[Reading]) -> list[Finding]:
     rows = [reading.pupil.row for reading in readings if reading.unchecked and not reading.fault]
-    what = "the check digit is wrong (the number is kept)"
+    what = "the check digit does not fit (the number is kept)"
     remedy = "Compare with the population register."
     return [about_rows("identity.check_digit", label, "student", what, remedy, rows, "remark")] if rows else []
 

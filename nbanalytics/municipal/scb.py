@@ -404,7 +404,7 @@ def _add(pupils: Pupils, table: Any, rows: Rows, shape: Shape, key: Key, codes: 
     names_given(table, keep, notes)
     languages = language_given(columns, shape)
     check_block(shape.layout, grades[keep], {name: given[keep] for name, given in languages.items()}, rows[keep], notes)
-    unchecked = "the check digit is wrong (the number is kept)"
+    unchecked = "the check digit does not fit (the number is kept)"
     notes.remark(
         "identity.check_digit", PERSON, unchecked, "Compare with the population register.", rows[keep & found.unchecked]
     )

@@ -39,7 +39,7 @@ CODES: dict[str, str] = {
     "attendance.no_planned_minutes": "attendance without planned minutes",
     "attendance.not_minutes": "a value that is not a number of minutes",
     "attendance.several_terms": "attendance that spans more than one term",
-    "attendance.unreported": "lessons that nobody has reported",
+    "attendance.unreported": "lessons that have not been reported",
     "cohorts.no_end": "a cohort without grades in the end term, which cannot be followed yet",
     "cohorts.no_scale": "no grade scale or rule is known for a cohort",
     "cohorts.no_start": "a cohort with grades in the end term but none in the start term",
