@@ -228,7 +228,7 @@ def test_salsa_is_no_ranking_and_wants_its_columns(sample):
     result = salsa(sample, shift=-0.2)
     assert result.table[["school_id", "cohort"]].apply(tuple, axis=1).is_monotonic_increasing
     assert not {"rank", "place"} & set(result.table.columns)
-    assert "no ranking" in repr(result)
+    assert "not a ranking" in repr(result)
     plain = salsa(sample).table
     assert (plain["expected"] - result.table["expected"]).to_numpy() == pytest.approx(0.2 * 69.846)
     newly = sample.students.assign(late=sample.students["immigration"] == "years6-9").groupby(["school_id", "cohort"])
@@ -332,7 +332,7 @@ def test_the_funnel_shows_every_school_and_says_who_is_outside(karlskoga):
     assert list(chart.data[0].y) == result.limits["low_95"].tolist()
     assert "B &lt;school&gt;" in [text for trace in chart.data[4:] for text in trace.text or ()]
     assert "B <school>" in named.alt
-    assert "no ranking" in named.alt
+    assert "not a ranking" in named.alt
     assert [row[0] for row in named.table.rows] == ["S1", "B <school>", "S3"]
     assert named.plain() == checked_by_plotly(named)
     empty = funnel_plot(funnel(karlskoga, min_students=10**4), Words("sv"))
