@@ -26,10 +26,10 @@ cli.main()
 
 
 def repeated_text(path):
-    """A million times a text of a million letters, which stands in the file once."""
+    """Three hundred thousand times a text of a million letters, which stands in the file once."""
     words = pa.array(["x" * 1_000_000])
-    column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(1_000_000, dtype=np.int32)), words)
-    table = pa.table({"student_id": column, "cohort": pa.array(np.full(1_000_000, 2018))})
+    column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(300_000, dtype=np.int32)), words)
+    table = pa.table({"student_id": column, "cohort": pa.array(np.full(300_000, 2018))})
     pq.write_table(table, path, compression="zstd", store_schema=False, dictionary_pagesize_limit=10_000_000)
 
 
@@ -62,7 +62,7 @@ def test_a_parquet_bomb_is_refused_in_words(folder, monkeypatch):
     monkeypatch.setattr("nbanalytics.readers.folder.MEMORY_TO_COUNT", "200MB")
     assert (folder / "students.parquet").stat().st_size < 200_000
     for read in (open_records, read_records, scan_records):
-        with pytest.raises(Exception, match="cannot be used as they are") as raised:
+        with pytest.raises(Exception, match="cannot be used") as raised:
             read(folder)
         assert "students.parquet" in str(raised.value)
     report = check_records(folder)
