@@ -137,7 +137,10 @@ def test_replay_notices_what_is_wrong():
     )
     broken = protection.witnesses.copy()
     broken.data[0] += 1
-    assert "is no table" in check_protection(system, replace(protection, witnesses=broken))[0]
+    assert (
+        "does not agree with the published numbers"
+        in check_protection(system, replace(protection, witnesses=broken))[0]
+    )
     swapped = replace(protection, shown_by=np.full_like(protection.shown_by, -1))
     assert "are not reached" in check_protection(system, swapped)[0]
 

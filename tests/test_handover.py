@@ -83,7 +83,7 @@ def test_support_does_not_follow_the_pupil_to_year_7_in_the_sample(sample):
 
 
 def test_a_list_in_another_language_is_refused(seven):
-    with pytest.raises(DataError, match="no words in the language 'de'"):
+    with pytest.raises(DataError, match="The language 'de' is not available"):
         handover(seven).receiving_list("de")
 
 
@@ -126,7 +126,7 @@ def test_what_cannot_be_handed_over(seven):
         handover(seven, "5VT")
     with pytest.raises(DataError, match="no support register"):
         handover(replace(seven, support=None))
-    with pytest.raises(DataError, match="not asked in 7VT"):
+    with pytest.raises(DataError, match="not computed for 7VT"):
         by_hand(seven, start="7VT")
 
 

@@ -84,7 +84,7 @@ def test_participants_left_year_9_and_are_outside_national_programmes(sample):
 def test_no_table_and_nobody(sample):
     with pytest.raises(DataError, match="Add the table followups"):
         kaa_outcomes(replace(sample, followups=None))
-    with pytest.raises(DataError, match="holds nobody"):
+    with pytest.raises(DataError, match="is empty"):
         kaa_outcomes(of([]))
 
 

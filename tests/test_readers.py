@@ -377,7 +377,7 @@ def test_writing_replaces_records_but_nothing_else(sample: StudentRecords, tmp_p
     assert not list(target.glob("*.parquet"))
     (target / "diary.txt").write_text("mine")
     before = sorted(os.listdir(target))
-    with pytest.raises(DataError, match="holds 1 other files"):
+    with pytest.raises(DataError, match="has 1 other files"):
         write_records(small, target)
     assert sorted(os.listdir(target)) == before
     assert os.listdir(tmp_path) == ["records"]

@@ -123,7 +123,7 @@ def test_trees_are_divided_among_groups_with_an_interval(data):
 def test_words_name_no_student_and_no_colour(data, logit):
     words = " ".join(explain(logit, data, data.X.iloc[[5]]).words).lower()
     assert data.X.index[5].lower() not in words.split()
-    assert "no verdict" in words
+    assert "not a verdict" in words
     assert not any(colour in words for colour in ("red", "green", "yellow", "amber"))
 
 

@@ -306,7 +306,7 @@ def test_calibration_bins_keep_equal_scores_together_and_everybody():
         ([0, 1, 0], [0.1, 1.2, -0.1], "p: 2 of 3 values are outside 0 to 1"),
         ([0, 1, 0], [0.1, 0.2], "y has 3 values and p has 2"),
         ([0, 1, 0], [[0.1, 0.9]] * 3, "2 dimensions"),
-        (["yes", "no"], [0.1, 0.2], "no numbers"),
+        (["yes", "no"], [0.1, 0.2], "not numbers"),
         ([], [], "y is empty"),
     ],
 )
@@ -352,7 +352,7 @@ def test_groups_too_small_or_of_one_class_have_missing_values_and_a_warning():
         table = measures(y, p, groups=groups, threshold=0.3)
     assert len(said) == 1
     assert "1 of 4 groups: fewer than 5 students" in str(said[0].message)
-    assert "1 of 4 groups: one class only" in str(said[0].message)
+    assert "1 of 4 groups: only one class" in str(said[0].message)
     for name in ("auc", "average_precision", "calibration_slope", "calibration_in_the_large", "tpr"):
         assert np.isnan([value(table, name, "one", column) for column in ("value", "low", "high")]).all(), name
     tiny = table[table["group"] == "tiny"].set_index("measure")
@@ -363,7 +363,7 @@ def test_groups_too_small_or_of_one_class_have_missing_values_and_a_warning():
 @pytest.mark.parametrize(
     ("p", "words", "missing"),
     [
-        ([0.3] * 10, "equal scores", ["calibration_slope"]),
+        ([0.3] * 10, "scores are equal", ["calibration_slope"]),
         ([0.1, 0.2, 0.9, 0.1, 0.8, 0.2, 0.9, 0.7, 0.1, 0.7], "separate the classes perfectly", ["calibration_slope"]),
         ([0.0, *P[1:]], "exactly 0 or 1", ["calibration_slope", "calibration_in_the_large"]),
     ],

@@ -415,7 +415,7 @@ def test_the_command_rounds_with_a_key_of_its_own_and_tells_how_far_it_is_off(ru
 def test_a_key_without_rounding_is_refused(run, tmp_path):
     status, _, told = run("release", tmp_path, "--out", tmp_path / "x", "--key", tmp_path / "k")
     assert status == 1
-    assert "Give --round" in told
+    assert "Add --round" in told
 
 
 @pytest.mark.parametrize(("lang", "words"), [("sv", "avrundade till multiplar av 5"), ("en", "multiples of 5")])

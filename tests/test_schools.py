@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import REFERENCE
+from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -26,11 +26,13 @@ from nbanalytics.schools import (
     units_of,
 )
 
+#: Reference data that may not be copied into the project.
+SHARED = ROOT.parent / "shared" / "reference"
 R = json.loads((Path(__file__).parent / "reference" / "cr2.json").read_text(encoding="utf-8"))
 
 
 # The data of nlme are under the GPL, so that they are no part of the project.
-@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference folder is not at hand")
+@pytest.mark.skipif(not SHARED.exists(), reason="the folder of reference data is not at hand")
 @pytest.mark.parametrize("schools", ["six", "three"])
 @pytest.mark.parametrize(
     ("key", "family", "kind", "outcome", "terms"),
@@ -42,7 +44,7 @@ R = json.loads((Path(__file__).parent / "reference" / "cr2.json").read_text(enco
     ],
 )
 def test_models_have_the_errors_of_clubsandwich(schools, key, family, kind, outcome, terms):
-    pupils = pd.read_csv(REFERENCE / f"mathachieve_{schools}.csv").assign(one=1.0)
+    pupils = pd.read_csv(SHARED / f"mathachieve_{schools}.csv").assign(one=1.0)
     found = robust_table(pupils[terms], pupils[outcome], pupils["school"], family, kind)
     theirs = R[schools][key]
     # R ends its iterations earlier: the weights of a logit differ in the seventh digit, the bounds in the sixth.

@@ -25,6 +25,12 @@ from nbanalytics.serve import find_dashboards
 from nbanalytics.serve.gate import access, from_elsewhere, lines_and_pages, visitor_of
 from nbanalytics.serve.handlers import answer_in, question_in
 
+# Tornado's client leaves refused websockets to the garbage collector, in whatever test that comes.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Unclosed WebSocketClientConnection:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 WAITING = len(find_dashboards())
 IMPATIENT = (
     "from nbanalytics.serve import app, gate, handlers; gate.PATIENCE = app.PATIENCE = 1.0; handlers.UNCLAIMED = 1.0; "
@@ -141,8 +147,6 @@ def test_a_kernel_that_no_page_claims_ends_and_one_that_is_claimed_stays(impatie
     assert eventually(lambda: len(impatient.kernels()) == WAITING)  # it ends after its line, too
 
 
-# Tornado's client leaves the sockets of refused websockets to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_kernel_has_few_lines_however_many_are_asked_for(server):
     page = get(f"{server.address}live/board")[2]
     url = f"ws://127.0.0.1:{server.port}/api/kernels/{kernel_of(page)}/channels?session_id="
@@ -316,7 +320,7 @@ def test_half_open_lines_and_lines_without_descriptors_leave_the_static_pages_up
             while time.monotonic() < end:
                 assert get(f"{address}board")[2] == before
                 assert get(address)[0] == 200
-        assert get(f"{address}live/board")[0] == 503
+            assert get(f"{address}live/board")[0] == 503
         assert get(f"{address}board")[2] == before
         server.process.terminate()
         assert len(server.process.stderr.read()) < 20_000

@@ -284,7 +284,7 @@ def test_levels_out_of_order(four):
     found = indicators(four, "6VT", only("core_missing"))
     with pytest.raises(DataError, match="in order"):
         prevention_levels(four, found, "6VT", selective=2, indicated=2)
-    with pytest.raises(DataError, match="not asked in 9VT"):
+    with pytest.raises(DataError, match="not computed for 9VT"):
         prevention_levels(four, found, "9VT")
 
 

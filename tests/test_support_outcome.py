@@ -153,8 +153,8 @@ def test_the_sample_has_no_effect_of_support(sample):
 def test_words_promise_no_cause(sample):
     found = support_outcome(sample, "7VT", "8VT")
     text = found.reading("en")
-    assert "This is no experiment" in text
-    assert "can be told from chance" in text
+    assert "This is not an experiment" in text
+    assert "can be distinguished from chance" in text
     planted_text = support_outcome(planted(np.random.default_rng(3), 900, -6.0, 0.0), "7VT", "8VT").reading("en")
     assert "percentage points lower than students alike" in planted_text
     for word in ("because of the support", "caused", "thanks to", "effective"):
@@ -263,7 +263,7 @@ def test_unknown_outcomes_are_counted_not_guessed():
     [
         ({"before": "8VT", "after": "7VT"}, "Swap them"),
         ({"before": "7VT", "after": "10VT"}, "not both terms"),
-        ({"before": "7VT", "after": "8HT"}, "8HT follows upon 7VT: no support can begin"),
+        ({"before": "7VT", "after": "8HT"}, "8HT follows directly after 7VT: no support can begin"),
         ({"before": "7VT", "after": "8VT", "kinds": ["cooch"]}, "no support of kind cooch"),
         ({"before": "7VT", "after": "8VT", "min_students": 500}, "fewer than 500 on a side"),
     ],

@@ -36,7 +36,8 @@ def serve(
 
     Example: nbanalytics serve my-release --open
     """
-    tell(f"Loading the release {folder or 'of the sample'} …")
+    if folder is None or folder.exists():
+        tell(f"Loading the release {folder or 'of the sample'} …")
     from nbanalytics.serve import serve as run
 
     run(

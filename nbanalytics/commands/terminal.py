@@ -62,8 +62,10 @@ def warn_if_open(path: Path) -> Path:
     """Say if other users can read pupils' records, and what to do; returns the path. Synthetic records are nobody's."""
     from nbanalytics.declaration import DECLARATION_FILE, read_declaration
     from nbanalytics.files import is_open
+    from nbanalytics.release.files import MANIFEST
 
-    if is_open(path):
+    # A release named by mistake is public; the reader says that it has no students.
+    if is_open(path) and not (path / MANIFEST).exists():
         try:
             synthetic = read_declaration((path if path.is_dir() else path.parent) / DECLARATION_FILE).synthetic
         except NbanalyticsError:

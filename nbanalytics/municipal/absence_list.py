@@ -275,7 +275,7 @@ def read_absence_list(
     >>> read = read_absence_list(file, key=Key(b"9c41d7e2b85f03a66e1fd0947ab8352c"))
     >>> read.tables["absence"]
               student_id term  valid  invalid
-    0  PHQ4UOMBBJAA4CWRB  7HT   12.5      0.0
+    0  PINBKW5E4Z2QVD4QN  7HT   12.5      0.0
     >>> read.report.rows, read.report.read
     (4, 1)
     """

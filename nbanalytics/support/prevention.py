@@ -88,8 +88,8 @@ def prevention_levels(
         )
     if not 1 <= selective < indicated:
         raise DataError(
-            f"selective = {selective} and indicated = {indicated} must be 1 or more, and selective at most indicated. "
-            "Correct them."
+            f"selective = {selective} and indicated = {indicated} are not in order: selective must be 1 or more, and "
+            "below indicated. Correct them."
         )
     table = needs(records, indicators)
     table = table[table["term"] == term].reset_index(drop=True)
