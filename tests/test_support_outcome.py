@@ -156,7 +156,7 @@ def test_words_promise_no_cause(sample):
     assert "This is not an experiment" in text
     assert "can be distinguished from chance" in text
     planted_text = support_outcome(planted(np.random.default_rng(3), 900, -6.0, 0.0), "7VT", "8VT").reading("en")
-    assert "percentage points lower than students alike" in planted_text
+    assert "percentage points lower than similar students" in planted_text
     for word in ("because of the support", "caused", "thanks to", "effective"):
         assert word not in text + planted_text
     absence = found.table.set_index("outcome").loc["absence"]
