@@ -113,7 +113,10 @@ def funnel(
     people = leavers(records, by=divided)
     people = people[people[SHARES[measure]].notna()]
     if people.empty:
-        raise DataError(f"There is no funnel of {measure}: the scale of these cohorts has no pass line.")
+        raise DataError(
+            f"{measure} cannot be computed: the scale of these cohorts has no pass line. "
+            "Choose another measure or other cohorts."
+        )
     reached = people[SHARES[measure]].astype(int)
     points = people.assign(count=reached).groupby(divided.keys, dropna=False)["count"]
     table = divided.named(points.agg(["size", "sum"]).reset_index().rename(columns={"size": "n", "sum": "count"}))
