@@ -72,9 +72,18 @@ def _in_language(metadata: Mapping[str, Any], lang: str) -> Mapping[str, Any]:
 
 def dashboards_folder() -> Path:
     """Return the folder with the dashboards: in the installed package, or beside it in a clone."""
+    return _beside_package("dashboards")
+
+
+def staff_folder() -> Path:
+    """Return the folder with the pages over records, which is no board's: whoever serves a folder lists all of it."""
+    return _beside_package("staff")
+
+
+def _beside_package(name: str) -> Path:
     package = Path(__file__).parent.parent
-    inside = package / "dashboards"
-    return inside if inside.is_dir() else package.parent / "dashboards"
+    inside = package / name
+    return inside if inside.is_dir() else package.parent / name
 
 
 def find_dashboards(folder: Path | None = None) -> list[Dashboard]:

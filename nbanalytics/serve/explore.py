@@ -10,7 +10,7 @@ from typing import Any
 
 from nbanalytics.errors import NbanalyticsError
 from nbanalytics.export.assets import Asset, hashed, load_assets
-from nbanalytics.export.dashboards import Dashboard, dashboards_folder
+from nbanalytics.export.dashboards import Dashboard, staff_folder
 from nbanalytics.pages.widgets import RECORDS_VARIABLE, explorer_script, explorer_style
 from nbanalytics.serve.app import DashboardServer, server_of
 from nbanalytics.serve.gate import access
@@ -75,7 +75,7 @@ class StaffServer(ExplorerServer):
 
 def closed_page(name: str) -> Dashboard:
     """Return the notebook of a page over records, which is not a dashboard for boards and never listed among them."""
-    path = dashboards_folder() / f"{name}.ipynb"
+    path = staff_folder() / f"{name}.ipynb"
     if not path.is_file():
         raise NbanalyticsError(f"the notebook {path.name} is missing; reinstall nbanalytics with its dashboards")
     metadata = json.loads(path.read_text(encoding="utf-8"))["metadata"]
