@@ -52,7 +52,7 @@ test: $(VENV)/.test style
 	$(MAKE) --jobs 2 --output-sync types notebooks
 
 notebooks: $(VENV)/.test
-	$(BIN)/python -m pytest --nbval-lax --nbval-kernel-startup-timeout 300 --numprocesses 2 --dist loadfile notebooks dashboards
+	$(BIN)/python -m pytest --nbval-lax --nbval-kernel-startup-timeout 300 --numprocesses 2 --dist loadfile notebooks dashboards staff
 
 test-slow: $(VENV)/.test
 	NBANALYTICS_EXAMPLES=all $(BIN)/python -m pytest -m "slow or drawn"

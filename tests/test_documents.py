@@ -21,7 +21,7 @@ DOCUMENTS = [
     *sorted((ROOT / "benchmarks").glob("*.md")),
     ROOT / "data" / "sample" / "README.md",
 ]
-FOLDERS = ("nbanalytics", "tests", "docs", "data", "dashboards", "notebooks", "benchmarks")
+FOLDERS = ("nbanalytics", "tests", "docs", "data", "dashboards", "staff", "notebooks", "benchmarks")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 COMMANDS = typer.main.get_command(app).commands
 #: Tokens of Python that hold text; f-strings have parts of their own from Python 3.12 on.
@@ -208,7 +208,8 @@ def test_the_readmes_records_from_dataframes_are_those_it_says():
 
 def test_swedish_words_of_the_glossary_are_those_of_the_pages():
     texts = [path.read_text("utf-8") for path in (ROOT / "nbanalytics" / "text").glob("*.toml")]
-    pages = "".join(texts + [path.read_text("utf-8") for path in (ROOT / "dashboards").glob("*.ipynb")]).casefold()
+    texts += [path.read_text("utf-8") for folder in ("dashboards", "staff") for path in (ROOT / folder).glob("*.ipynb")]
+    pages = "".join(texts).casefold()
     rows = re.findall(r"^\| [^|]+ \| ([^|]+) \| [^|]+ \|$", (ROOT / "docs" / "glossary.md").read_text("utf-8"), re.M)
     words = {word.strip() for row in rows[1:] for word in re.split("[,:]", re.sub(r"\(.*?\)|`.*?`", "", row))}
     assert len(words) > 20

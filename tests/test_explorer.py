@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import nbanalytics as nb
 from nbanalytics.analysis.flows import flows
-from nbanalytics.errors import DataError, GradingError
+from nbanalytics.errors import DataError, GradingError, NbanalyticsError
 from nbanalytics.pages.explorer import GROUPS, ROWS, Explorer
 
 
@@ -207,8 +207,18 @@ def test_records_without_schools_and_sexes_can_be_explored(karlskoga):
         nb.choose_students(bare, sex="girl")
 
 
-def test_the_board_s_server_does_not_list_the_explorer():
-    from nbanalytics.export import dashboards_folder, find_dashboards
+def test_pages_over_records_lie_apart_from_boards_and_voila_alone_shows_neither(sample, monkeypatch):
+    """Voila lists and runs every notebook of the folder that it is given, without a token."""
+    from nbanalytics.export.dashboards import dashboards_folder, staff_folder
+    from nbanalytics.pages.widgets import RECORDS_VARIABLE, ExplorerPage, StaffPage
 
-    assert (dashboards_folder() / "explorer.ipynb").is_file()
-    assert "explorer" not in [entry.slug for entry in find_dashboards()]
+    apart = {path.name for path in staff_folder().glob("*.ipynb")}
+    assert apart == {"explorer.ipynb", "staff.ipynb"}
+    boards = list(dashboards_folder().rglob("*.ipynb"))
+    assert boards
+    assert not any("records" in path.read_text(encoding="utf-8") for path in boards)
+    monkeypatch.delenv(RECORDS_VARIABLE, raising=False)
+    monkeypatch.setenv("VOILA_SERVER_URL", "/")
+    for page, command in ((ExplorerPage, "explore"), (StaffPage, "staff")):
+        with pytest.raises(NbanalyticsError, match=f"without a token. Serve it with 'nbanalytics {command} RECORDS'"):
+            page(sample)

@@ -14,7 +14,7 @@ import nbanalytics
 
 ROOT = Path(__file__).resolve().parents[1]
 RESEARCH = sorted((ROOT / "notebooks").glob("*.ipynb"))
-ALL = [*RESEARCH, *sorted((ROOT / "dashboards").glob("*.ipynb"))]
+ALL = [*RESEARCH, *sorted((ROOT / "dashboards").glob("*.ipynb")), *sorted((ROOT / "staff").glob("*.ipynb"))]
 GOLDEN = {"keep_output", "nbval-check-output"}
 
 

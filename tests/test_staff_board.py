@@ -15,7 +15,6 @@ from test_browser_board import needs_proc, process_of
 
 from nbanalytics.analysis.indicators import indicators
 from nbanalytics.errors import DataError
-from nbanalytics.export import dashboards_folder, find_dashboards
 from nbanalytics.figures import caseload_over_time
 from nbanalytics.pages.staff_board import StaffBoard
 from nbanalytics.readers.write import write_records
@@ -114,11 +113,6 @@ def test_without_a_register_it_is_refused(records):
         StaffBoard(type(records)(records.students, records.grades))
     with pytest.raises(ValueError, match="no section maps"):
         StaffBoard(records, sections=["maps"])
-
-
-def test_the_staffs_page_is_no_dashboard_for_boards():
-    assert (dashboards_folder() / "staff.ipynb").is_file()
-    assert "staff" not in [entry.slug for entry in find_dashboards()]
 
 
 def test_records_without_schools_have_one_school_to_choose(records):

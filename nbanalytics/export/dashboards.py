@@ -76,7 +76,7 @@ def dashboards_folder() -> Path:
 
 
 def staff_folder() -> Path:
-    """Return the folder with the pages over records, which is no board's: whoever serves a folder lists all of it."""
+    """Return the folder with the pages over records, apart from the boards: a server of a folder lists all of it."""
     return _beside_package("staff")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import anywidget
 import traitlets
 
+from nbanalytics.errors import NbanalyticsError
 from nbanalytics.pages.baseline_board import BaselineBoard
 from nbanalytics.pages.board import Board, ReleaseLike
 from nbanalytics.text import LANGUAGES
@@ -187,6 +188,21 @@ def records_folder(default: str | Path) -> Path:
     return Path(os.environ.get(RECORDS_VARIABLE) or default)
 
 
+def _closed_page(command: str) -> None:
+    """Refuse to show single students to whoever has the address: a Voila of its own asks nobody for a token."""
+    if RECORDS_VARIABLE in os.environ or not any(name.startswith("VOILA_") for name in os.environ):
+        return
+    from IPython.display import Markdown, display
+
+    refusal = NbanalyticsError(
+        "this page shows single students, and Voila alone serves it without a token",
+        f"Serve it with 'nbanalytics {command} RECORDS', or open the notebook in JupyterLab.",
+    )
+    # Voila does not show what an error says.
+    display(Markdown(str(refusal)))  # type: ignore[no-untyped-call]
+    raise refusal
+
+
 class ExplorerPage(BoardPage):
     """Explore records: year 6 against year 9, one point per student, with what follows from a choice of points.
 
@@ -206,6 +222,7 @@ class ExplorerPage(BoardPage):
     def __init__(self, records: StudentRecords | str | Path, lang: str = "sv") -> None:
         from nbanalytics.pages.explorer import Explorer  # a board's page does without what it imports
 
+        _closed_page("explore")
         given = _given(Explorer)
         self._explorer = given if given is not None else Explorer.of(records)
         self._open(lang)
@@ -249,6 +266,7 @@ class StaffPage(BoardPage):
     ) -> None:
         from nbanalytics.pages.staff_board import StaffBoard  # a board's page does without what it imports
 
+        _closed_page("staff")
         given = _given(StaffBoard)
         self._staff = given if given is not None else StaffBoard.of(records, lang, sections)
         self._open(lang)
