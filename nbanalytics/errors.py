@@ -133,3 +133,27 @@ def meant(word: str, known: Iterable[str], lead: str = "Known") -> str:
     names = list(known)
     close = get_close_matches(word, names, n=1)
     return f"Did you mean {close[0]!r}?" if close else f"{lead}: {', '.join(names)}."
+
+
+def refuse_unknown(what: str, wanted: Iterable[object], known: Iterable[object]) -> None:
+    """Raise a DataError for names that are not known, with those to choose among.
+
+    Parameters
+    ----------
+    what : str
+        The start of the message, such as ``"There is no rung"``.
+    wanted, known : iterable
+        What was asked for, and what there is.
+
+    Examples
+    --------
+    >>> refuse_unknown("There is no rung", ["forest"], ["logit", "boosting"])
+    Traceback (most recent call last):
+        ...
+    nbanalytics.errors.DataError: There is no rung forest. Choose among: logit, boosting.
+    """
+    there = list(known)
+    unknown = [str(name) for name in wanted if name not in there]
+    if unknown:
+        names = ", ".join(map(str, there)) or "none at all"
+        raise DataError(f"{what} {', '.join(unknown)}", f"Choose among: {names}.")

@@ -49,7 +49,7 @@ def release(
     from nbanalytics.release.report import ReleaseReport
 
     if key is not None and not round_:
-        raise ReleaseError("--key is the key of the rounding and needs --round. Add --round, or leave --key out.")
+        raise ReleaseError("--key is the key of the rounding and needs --round", "Add --round, or leave --key out.")
     refuse_other_folder(out)
     refuse_in_public(out, ledger, key)
     chosen = read_policy(policy) if policy is not None else Policy()

@@ -25,7 +25,7 @@ def template(
 
     if out.exists():
         raise DataError(
-            f"{out.name} exists and may be filled in, so it was not overwritten. Give the name of a new file."
+            f"{out.name} exists and may be filled in, so it was not overwritten", "Give the name of a new file."
         )
     refuse_other_names(out)
     write_template(out, school, rows)

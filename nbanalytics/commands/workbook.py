@@ -36,7 +36,7 @@ def workbook(
     with waiting("reading records"):
         records = read_records(path)
     if term is not None and term not in records.declaration.terms:
-        raise DataError(f"Unknown term {term!r}. Choose among: {', '.join(records.declaration.terms)}.")
+        raise DataError(f"Unknown term {term!r}", f"Choose among: {', '.join(records.declaration.terms)}.")
     with waiting("summing up"):
         views = workbook_views(records, term)
         write_workbook(views, out, lang.value, **names_of(records, lang.value))

@@ -244,7 +244,7 @@ class Board:
             with suppress(DisclosureError):
                 found[name] = Cells(self.release.cells(name, **picked))
         if not found and self._tables:
-            raise DisclosureError("No table of the release declares this selection. Leave out a filter.")
+            raise DisclosureError("No table of the release declares this selection", "Leave out a filter.")
         return found
 
     def _about(self) -> list[dict[str, str]]:

@@ -48,7 +48,7 @@ def terms_until(records: StudentRecords, at: str) -> list[str]:
     declaration = records.declaration
     points = declaration.followed_terms[:-1]
     if at not in points:
-        raise DataError(f"{at!r} is not a prediction point of these records. Choose among: {', '.join(points)}.")
+        raise DataError(f"{at!r} is not a prediction point of these records", f"Choose among: {', '.join(points)}.")
     return list(declaration.terms[: declaration.terms.index(at) + 1])
 
 
@@ -100,11 +100,11 @@ def as_of(records: StudentRecords, at: str) -> StudentRecords:
 def refuse_future(name: str, known: str, at: str, terms: Sequence[str]) -> None:
     """Raise a LeakageError for a feature that was not known yet, a DataError for one that was known at no term."""
     if known not in terms:
-        raise DataError(f"The feature {name!r} is said to be known in {known!r}. Choose among: {', '.join(terms)}.")
+        raise DataError(f"The feature {name!r} is said to be known in {known!r}", f"Choose among: {', '.join(terms)}.")
     if terms.index(known) > terms.index(at):
         raise LeakageError(
-            f"The feature {name!r} was known in {known}, after the prediction point {at}. "
-            f"Leave it out, or predict from {known} or later."
+            f"The feature {name!r} was known in {known}, after the prediction point {at}",
+            f"Leave it out, or predict from {known} or later.",
         )
 
 
@@ -127,7 +127,8 @@ def values_by_student(feature: OwnFeature, records: StudentRecords, past: Studen
     if changed:
         raise LeakageError(
             f"The feature {feature.name!r} comes out different for {changed} of {len(values)} students when records "
-            f"after {at} are at hand: it looks ahead. Compute it from terms up to {at} only."
+            f"after {at} are at hand: it looks ahead",
+            f"Compute it from terms up to {at} only.",
         )
     return values
 
@@ -135,11 +136,11 @@ def values_by_student(feature: OwnFeature, records: StudentRecords, past: Studen
 def _numbers(name: str, values: Any) -> pd.Series[Any]:
     series = pd.Series(values) if isinstance(values, Mapping) else values
     if not isinstance(series, pd.Series):
-        raise DataError(f"The feature {name!r} is not a pandas Series. Give numbers by student_id.")
+        raise DataError(f"The feature {name!r} is not a pandas Series", "Give numbers by student_id.")
     twice = int(series.index.duplicated().sum())
     if twice:
-        raise DataError(f"The feature {name!r} has {twice} students twice. Give one value per student_id.")
+        raise DataError(f"The feature {name!r} has {twice} students twice", "Give one value per student_id.")
     try:
         return series.astype(float)
     except (TypeError, ValueError):
-        raise DataError(f"The feature {name!r} has values that are not numbers. Code them as numbers.") from None
+        raise DataError(f"The feature {name!r} has values that are not numbers", "Code them as numbers.") from None

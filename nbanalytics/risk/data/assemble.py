@@ -73,7 +73,8 @@ def dataset(
     if not used.any():
         raise DataError(
             f"Of {len(table)} students in school in {at}, none is at risk of {name!r} with a known outcome in "
-            f"{came.observed_at}. Choose another outcome, horizon or prediction point."
+            f"{came.observed_at}",
+            "Choose another outcome, horizon or prediction point.",
         )
     table = table[used].drop(columns="reason").reset_index(drop=True)
     table.insert(3, "y", table.pop("y").astype(int))

@@ -129,7 +129,7 @@ def subject_features(past: StudentRecords, at: str, subjects: Sequence[str] | No
         )
         strange = [code for code in wanted if code not in known]
         if strange:
-            raise DataError(f"There is no subject {', '.join(strange)}. {meant(strange[0], known)}")
+            raise DataError(f"There is no subject {', '.join(strange)}", f"{meant(strange[0], known)}")
     rows = rows[rows["term"] == at]
     columns: dict[str, Any] = {}
     for name, codes in wanted.items():
@@ -304,13 +304,13 @@ def _own(
     feature: OwnFeature, records: StudentRecords, past: StudentRecords, at: str, table: pd.DataFrame
 ) -> pd.Series[Any]:
     if feature.name in (*table.columns, *KEYS, *SENSITIVE, "reason"):
-        raise DataError(f"The name of the feature {feature.name!r} is taken. Give it another.")
+        raise DataError(f"The name of the feature {feature.name!r} is taken", "Give it another.")
     given = values_by_student(feature, records, past, at)
     values: pd.Series[Any] = table["student_id"].map(given)
     if given.notna().any() and values.isna().all():
         raise DataError(
-            f"The feature {feature.name!r} has a value of none of the {len(table)} students in school in {at}. Give "
-            "numbers by student_id."
+            f"The feature {feature.name!r} has a value of none of the {len(table)} students in school in {at}",
+            "Give numbers by student_id.",
         )
     return values
 
@@ -319,13 +319,13 @@ def _families(past: StudentRecords, families: Sequence[str] | None) -> tuple[lis
     families = None if families is None else as_names(families)
     unknown = [name for name in families or () if name not in FAMILIES]
     if unknown:
-        raise DataError(f"Unknown family of features {', '.join(unknown)}. Choose among: {', '.join(FAMILIES)}.")
+        raise DataError(f"Unknown family of features {', '.join(unknown)}", f"Choose among: {', '.join(FAMILIES)}.")
     asked = [name for name in FAMILIES if families is None or name in families]
     empty = [name for name in asked if name in _NEEDS and not _has_rows(past, _NEEDS[name])]
     if families is not None and empty:
         raise DataError(
-            f"The records hold no rows yet for the features of {', '.join(empty)}. "
-            "Add the table, leave the family out, or choose a later prediction point."
+            f"The records hold no rows yet for the features of {', '.join(empty)}",
+            "Add the table, leave the family out, or choose a later prediction point.",
         )
     return [name for name in asked if name not in empty], empty
 
@@ -341,7 +341,7 @@ def _in_school(past: StudentRecords, at: str) -> pd.DataFrame:
     seen = {student for table in tables for student in table.loc[table["term"] == at, "student_id"]}
     students: pd.DataFrame = past.students[past.students["student_id"].isin(seen)].reset_index(drop=True)
     if students.empty:
-        raise DataError(f"Nobody has grades or absence in {at}. Add that term, or choose another prediction point.")
+        raise DataError(f"Nobody has grades or absence in {at}", "Add that term, or choose another prediction point.")
     return students
 
 
@@ -352,7 +352,7 @@ def _school(students: pd.DataFrame, records: StudentRecords, at: str, school: st
         name = "school_id"
     if name not in students:
         if school is not None:
-            raise DataError(f"The table students has no column {school}. Name the column that holds the school.")
+            raise DataError(f"The table students has no column {school}", "Name the column that holds the school.")
         return pd.Series(UNKNOWN_SCHOOL, index=students.index)
     return students[name].astype(object).where(students[name].notna(), UNKNOWN_SCHOOL)
 

@@ -53,8 +53,8 @@ def refuse_leakage(data: RiskData, terms: Sequence[str] | None = None, suspiciou
     undated = [name for name in data.features if name not in data.known]
     if undated:
         raise LeakageError(
-            f"{len(undated)} features have no term in which they were known: {', '.join(undated[:5])}. "
-            "Give it in RiskData(known={feature: term})."
+            f"{len(undated)} features have no term in which they were known: {', '.join(undated[:5])}",
+            "Give it in RiskData(known={feature: term}).",
         )
     order = tuple(terms or data.settings.get("terms") or Declaration().terms)
     for name in data.features:
@@ -65,8 +65,8 @@ def refuse_leakage(data: RiskData, terms: Sequence[str] | None = None, suspiciou
         first = found.iloc[0]
         raise LeakageError(
             f"{len(found)} features rank the outcome with an AUC of {suspicious_auc:g} or more by themselves, first "
-            f"{first['feature']} with {first['auc']:.3f}: they are likely to know it. Check when they were known; if "
-            f"{data.at} is right, raise suspicious_auc."
+            f"{first['feature']} with {first['auc']:.3f}: they are likely to know it",
+            f"Check when they were known; if {data.at} is right, raise suspicious_auc.",
         )
 
 

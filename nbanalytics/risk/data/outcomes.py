@@ -125,7 +125,7 @@ def outcome(
     23
     """
     if name not in OUTCOMES:
-        raise DataError(f"There is no outcome {name!r}. Choose among: {', '.join(OUTCOMES)}.")
+        raise DataError(f"There is no outcome {name!r}", f"Choose among: {', '.join(OUTCOMES)}.")
     terms_until(records, at)
     every = records.to_pandas()
     observed_at = AFTER if name == "no_national_programme" else _horizon(every, at, until)
@@ -140,8 +140,8 @@ def outcome(
     reason = risk_reason.where(risk_reason.notna(), reason).where(values.isna())
     if values.notna().sum() == 0:
         raise DataError(
-            f"The outcome {name!r} in {observed_at} is known of none of {len(table)} students. "
-            "Add the records of that term, or choose an earlier one with until=."
+            f"The outcome {name!r} in {observed_at} is known of none of {len(table)} students",
+            "Add the records of that term, or choose an earlier one with until=.",
         )
     settings = {"limit": limit} if name == "absence" else {"streck": streck} if name == "failed_core" else {}
     return Outcome(table.assign(y=values, reason=reason), name, at, observed_at, settings)
@@ -193,7 +193,9 @@ def _group_6(question: _Question) -> _Found:
 def _failed_core(question: _Question) -> _Found:
     demands = core_demands(question.records.gradings())
     if not demands:
-        raise DataError("The eligibility rule demands no subject, so none is core. Choose the outcome 'not_eligible'.")
+        raise DataError(
+            "The eligibility rule demands no subject, so none is core", "Choose the outcome 'not_eligible'."
+        )
     rows = graded(question.records)
     rows = rows[(rows["term"] == question.until) & (rows["points"].notna() | rows["streck"])]
     bad = rows["failed"] | rows["streck"] if question.streck else rows["failed"]
@@ -209,8 +211,8 @@ def _no_national_programme(question: _Question) -> _Found:
     outcomes = question.records.outcomes
     if outcomes is None or "programme_kind" not in outcomes:
         raise DataError(
-            "The records hold no programme_kind. Add the table outcomes (student_id, programme_kind), "
-            "or choose another outcome."
+            "The records hold no programme_kind",
+            "Add the table outcomes (student_id, programme_kind), or choose another outcome.",
         )
     return outcomes.set_index("student_id")["programme_kind"].map(_NATIONAL).dropna(), _NOBODY
 
@@ -241,7 +243,9 @@ def _horizon(records: StudentRecords, at: str, until: str | None) -> str:
     chosen = until or end
     later = terms[terms.index(at) + 1 : terms.index(end) + 1]
     if chosen not in later:
-        raise DataError(f"The outcome cannot be seen in {chosen!r} from {at}. Choose until= among: {', '.join(later)}.")
+        raise DataError(
+            f"The outcome cannot be seen in {chosen!r} from {at}", f"Choose until= among: {', '.join(later)}."
+        )
     return chosen
 
 

@@ -128,7 +128,7 @@ class RiskData(Shown):
         absent = [name for name in features if name not in self.table.columns or name in KEYS]
         if absent:
             raise DataError(
-                f"There is no feature {', '.join(absent)}. Choose among: {', '.join(sorted(self.features))}."
+                f"There is no feature {', '.join(absent)}", f"Choose among: {', '.join(sorted(self.features))}."
             )
         return replace(self, features=features)
 
@@ -138,8 +138,8 @@ class RiskData(Shown):
         absent = [name for name in wanted if name not in self.sensitive]
         if absent:
             raise DataError(
-                f"There is no sensitive column {', '.join(absent)}. "
-                f"Choose among: {', '.join(self.sensitive) or 'none at all'}."
+                f"There is no sensitive column {', '.join(absent)}",
+                f"Choose among: {', '.join(self.sensitive) or 'none at all'}.",
             )
         coded = {}
         for name in wanted:
@@ -161,10 +161,12 @@ class RiskData(Shown):
 
 def _refuse_unusable(table: Any, needed: Sequence[str]) -> None:
     if not isinstance(table, pd.DataFrame):
-        raise DataError("The table is not a pandas table. Give table.to_pandas().")
+        raise DataError("The table is not a pandas table", "Give table.to_pandas().")
     absent = [name for name in dict.fromkeys(needed) if name not in table]
     if absent:
-        raise DataError(f"The table has no column {', '.join(absent)}. It has: {', '.join(map(str, table.columns))}.")
+        raise DataError(
+            f"The table has no column {', '.join(absent)}", f"It has: {', '.join(map(str, table.columns))}."
+        )
     faults = {
         "students come twice. Give one row per student": table["student_id"].duplicated(),
         "students have no school. Fill in a name such as 'unknown'": table["school_id"].isna(),

@@ -253,7 +253,9 @@ def roc_curve(y: Any, p: Any, folds: Any = None) -> pd.DataFrame:
     parts = [labels == fold for fold in np.unique(labels)]
     parts = [inside for inside in parts if 0 < outcome[inside].sum() < inside.sum()]
     if not parts:
-        raise DataError("folds: none holds students with and students without the outcome. Take larger folds, or none.")
+        raise DataError(
+            "folds: none holds students with and students without the outcome", "Take larger folds, or none."
+        )
     pairs = np.array([outcome[inside].sum() * (1 - outcome[inside]).sum() for inside in parts])
     curves = [_curve(outcome[inside], scores[inside]) for inside in parts]
     knots = np.unique(np.concatenate([curve["fpr"] for curve in curves]))

@@ -160,7 +160,7 @@ def calibration_table(y: Any, p: Any, bins: int = 10, level: float = 0.95) -> pd
 def _binned(y: Any, p: Any, bins: int) -> tuple[Floats, Floats, Any]:
     outcome, scores = scored(y, p)
     if bins < 2:
-        raise DataError(f"{bins} bins divide nothing. Ask for at least 2.")
+        raise DataError(f"{bins} bins divide nothing", "Ask for at least 2.")
     _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
     middle = np.cumsum(counts) - counts / 2
     wanted = np.minimum((middle * bins / len(scores)).astype(int), bins - 1)

@@ -41,7 +41,7 @@ COUNTED = (*SHARES, "false_alarms_per_100")
 def flag_at(p: Floats, threshold: float) -> Floats:
     """Flag who has at least the threshold: 1.0, others 0.0."""
     if not 0 <= threshold <= 1:
-        raise DataError(f"A threshold of {threshold:g} is not a probability. Choose one between 0 and 1.")
+        raise DataError(f"A threshold of {threshold:g} is not a probability", "Choose one between 0 and 1.")
     return (p >= threshold).astype(float)
 
 
@@ -66,7 +66,7 @@ def flag_top(scores: Floats, share: float, weights: Floats, ties: Tied | None = 
     array([[1. , 0.5, 0.5, 0. ]])
     """
     if not 0 < share <= 1:
-        raise DataError(f"A capacity of {share:g} is not a share of the students. Choose one above 0 and up to 1.")
+        raise DataError(f"A capacity of {share:g} is not a share of the students", "Choose one above 0 and up to 1.")
     ties = ties or tied(scores)
     totals = ties.sums(weights)
     above = totals[:, ::-1].cumsum(axis=1)[:, ::-1] - totals
@@ -301,7 +301,7 @@ def net_benefit_curve(
     """
     outcome, scores = scored(y, p)
     if any(threshold == 1 for threshold in thresholds):
-        raise DataError("At a threshold of 1 false alarms weigh infinitely. Choose thresholds below 1.")
+        raise DataError("At a threshold of 1 false alarms weigh infinitely", "Choose thresholds below 1.")
     _, units = units_to_leave_out(clusters, len(outcome), estimand)
     rows: list[tuple[float, str, float, float, float]] = []
     for threshold in thresholds:

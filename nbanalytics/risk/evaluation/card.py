@@ -140,7 +140,7 @@ def model_card(
     """
     rows = validation.wide(data.at)
     if model not in rows:
-        raise DataError(f"{model} was not validated at {data.at}. Choose among: {', '.join(validation.models)}.")
+        raise DataError(f"{model} was not validated at {data.at}", f"Choose among: {', '.join(validation.models)}.")
     sections = {
         "model": _about_model(validation, data, model),
         "data": _about_data(data),
@@ -222,7 +222,8 @@ def _about_audit(audited: Audit | None, at: str, model: str, threshold: float | 
     level = next(iter(levels), None) if threshold is None else threshold
     if threshold is not None and not any(isclose(threshold, known) for known in levels):
         raise DataError(
-            f"The audit has no threshold of {threshold:g}. Choose among: {', '.join(f'{known:g}' for known in levels)}."
+            f"The audit has no threshold of {threshold:g}",
+            f"Choose among: {', '.join(f'{known:g}' for known in levels)}.",
         )
     # A card is shared: groups are not crossed in it, and the size of a refused one is not shown.
     own = own[

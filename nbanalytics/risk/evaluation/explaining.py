@@ -143,7 +143,7 @@ def explain(
     True
     """
     if len(student) != 1:
-        raise DataError(f"There are {len(student)} students. Give one row of X at a time.")
+        raise DataError(f"There are {len(student)} students", "Give one row of X at a time.")
     settings: dict[str, Any] = {"outcome": learnt_from.outcome, "observed_at": learnt_from.observed_at}
     settings["at"] = learnt_from.at
     if isinstance(model, Pipeline) and isinstance(model[-1], Logit):
@@ -162,7 +162,7 @@ def _of_logit(
 ) -> Explanation:
     logit: Logit = model[-1]
     if logit.penalty > 0:
-        raise DataError("A logit with a penalty has no honest interval. Fit it with penalty=0 to explain it.")
+        raise DataError("A logit with a penalty has no honest interval", "Fit it with penalty=0 to explain it.")
     columns = logit.terms_[1:]
     own = model[:-1].transform(student)[columns].to_numpy(dtype=float)[0]
     means = model[:-1].transform(learnt_from.X)[columns].to_numpy(dtype=float).mean(axis=0)
@@ -244,12 +244,12 @@ def _checked(groups: Groups, data: RiskData) -> dict[str, list[str]]:
     wrong = sorted({name for name in named if named.count(name) > 1} | (set(named) ^ {"school_id", *data.features}))
     if wrong:
         raise DataError(
-            f"groups: {', '.join(wrong[:5])} is in no group, in two, or no feature. Put every feature in one group."
+            f"groups: {', '.join(wrong[:5])} is in no group, in two, or no feature", "Put every feature in one group."
         )
     if len(parts) > MAX_GROUPS:
         raise DataError(
-            f"There are {len(parts)} groups of features; exact Shapley values are computed for up to {MAX_GROUPS}. "
-            "Give groups={name: features}."
+            f"There are {len(parts)} groups of features; exact Shapley values are computed for up to {MAX_GROUPS}",
+            "Give groups={name: features}.",
         )
     return parts
 

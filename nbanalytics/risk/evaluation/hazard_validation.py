@@ -137,8 +137,8 @@ def _checked(duration: Any, event: Any, risk: Any) -> tuple[Any, Any, Floats]:
     periods, happened, risks = (np.asarray(values, dtype=float) for values in (duration, event, risk))
     if risks.ndim != 2 or not len(periods) == len(happened) == len(risks) or not risks.size:
         raise DataError(
-            f"There are {len(periods)} durations, {len(happened)} events and risks of shape {risks.shape}. Give one "
-            "duration, one event and one row of risks per student, one column per period."
+            f"There are {len(periods)} durations, {len(happened)} events and risks of shape {risks.shape}",
+            "Give one duration, one event and one row of risks per student, one column per period.",
         )
     problems = {
         "durations are not whole numbers from 0 on": ~((periods >= 0) & (periods % 1 == 0)),
@@ -235,12 +235,12 @@ def validate_hazards(
     [[1.0, 'auc'], [1.0, 'brier'], [nan, 'integrated_brier']]
     """
     if data.periods is None:
-        raise DataError(f"The outcome {data.outcome} has no date. Make the data of the outcome 'lost'.")
+        raise DataError(f"The outcome {data.outcome} has no date", "Make the data of the outcome 'lost'.")
     refuse_scheme([data], scheme)
     refuse_leakage(data, terms, suspicious_auc)
     folds = [fold for fold in plan_folds(data, scheme) if fold_status(data, fold[1], scheme, min_cases) == "ok"]
     if not folds or not models:
-        raise DataError("No fold can be predicted. Add models or earlier cohorts, or lower min_cases.")
+        raise DataError("No fold can be predicted", "Add models or earlier cohorts, or lower min_cases.")
     courses = observed_courses(data.periods)
     tables, predictions = [], []
     for name, model in models.items():
@@ -298,5 +298,7 @@ def _predict(
     joined = rows.join(courses, on="student_id")
     absent = int(joined["duration"].isna().sum())
     if absent:
-        raise DataError(f"{absent} students of the fold {fold} have no person-period. Make the data anew from records.")
+        raise DataError(
+            f"{absent} students of the fold {fold} have no person-period", "Make the data anew from records."
+        )
     return joined, 1 - fitted.predict_survival(data.X[test])

@@ -75,12 +75,12 @@ def lead_time(
     order = {term: place for place, term in enumerate(terms)}
     absent = [at for at in validation.settings["at"] if at not in order]
     if absent:
-        raise DataError(f"terms: {', '.join(absent)} is not among them. Give all terms of the records in order.")
+        raise DataError(f"terms: {', '.join(absent)} is not among them", "Give all terms of the records in order.")
     distances = validation.table["student_id"].map(lost) - validation.table["at"].map(order)
     if not distances.isin(list(ahead)).any():
         raise DataError(
-            f"No loss lies {' or '.join(map(str, ahead))} terms after a prediction point of its student. Validate more "
-            "prediction points."
+            f"No loss lies {' or '.join(map(str, ahead))} terms after a prediction point of its student",
+            "Validate more prediction points.",
         )
     _, everybody = units_to_leave_out(validation.table["school_id"], len(validation.table), estimand)
     rows = []
@@ -119,10 +119,10 @@ def _places_of(losses: Any, terms: Sequence[str]) -> pd.Series[Any]:
         table = collect(table)
     absent = [name for name in ("student_id", "lost_term") if name not in table]
     if absent:
-        raise DataError(f"losses has no column {', '.join(absent)}. Give the result of nbanalytics.losses(records).")
+        raise DataError(f"losses has no column {', '.join(absent)}", "Give the result of nbanalytics.losses(records).")
     lost = table.dropna(subset=["lost_term"]).set_index("student_id")["lost_term"]
     unknown = sorted(set(lost) - set(terms))
     if unknown:
-        raise DataError(f"terms: {', '.join(unknown)} is not among them. Give all terms of the records in order.")
+        raise DataError(f"terms: {', '.join(unknown)} is not among them", "Give all terms of the records in order.")
     places: pd.Series[Any] = lost.map({term: place for place, term in enumerate(terms)})
     return places

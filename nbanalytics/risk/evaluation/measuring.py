@@ -242,7 +242,7 @@ def _parts(groups: Any, n: int) -> list[tuple[str, Any]]:
     labels = labels_of(groups, n, "groups")
     names: Iterable[str] = sorted(set(labels), key=lambda name: (name == "missing", name))
     if "all" in labels:
-        raise DataError("groups: a group is called 'all', the name of all students together. Give it another name.")
+        raise DataError("groups: a group is called 'all', the name of all students together", "Give it another name.")
     return everybody + [(name, np.flatnonzero(labels == name)) for name in names]
 
 
@@ -367,7 +367,7 @@ def compare_models(
     base = reference if reference is not None else next(iter(arrays), None)
     if base not in arrays:
         raise DataError(
-            f"There is no model {base} to compare with. Choose among: {', '.join(arrays) or 'none at all'}."
+            f"There is no model {base} to compare with", f"Choose among: {', '.join(arrays) or 'none at all'}."
         )
     _, units = units_to_leave_out(clusters, len(outcome), estimand)
     strata = labels_or_none(folds, len(outcome), "folds")

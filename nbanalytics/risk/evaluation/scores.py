@@ -41,7 +41,8 @@ def outcomes_of(y: Any) -> Floats:
     if not 0 < values.sum() < len(values):
         only = "the outcome" if values.sum() else "no outcome"
         raise DataError(
-            f"y: all {len(values)} students have {only}. Both classes are needed; use more cohorts or another outcome."
+            f"y: all {len(values)} students have {only}",
+            "Both classes are needed; use more cohorts or another outcome.",
         )
     return values
 
@@ -63,10 +64,10 @@ def labels_of(labels: Any, rows: int, name: str) -> NDArray[np.object_]:
     """Return one label of text per student, with missing ones as ``missing``."""
     values = np.asarray(labels, dtype=object)
     if values.ndim != 1:
-        raise DataError(f"{name} has {values.ndim} dimensions. Give one label per student.")
+        raise DataError(f"{name} has {values.ndim} dimensions", "Give one label per student.")
     series = pd.Series(values)
     if len(series) != rows:
-        raise DataError(f"{name} has {len(series)} values and y has {rows}. Give one of each per student.")
+        raise DataError(f"{name} has {len(series)} values and y has {rows}", "Give one of each per student.")
     return np.asarray(series.astype(str).where(series.notna(), "missing"), dtype=object)
 
 
@@ -106,7 +107,7 @@ def scored_by(y: Any, scores: Mapping[str, Any]) -> tuple[Floats, dict[str, Floa
     arrays = {name: probabilities_of(values, name) for name, values in scores.items()}
     for name, array in arrays.items():
         if len(array) != len(outcome):
-            raise DataError(f"y has {len(outcome)} values and {name} has {len(array)}. Give one of each per student.")
+            raise DataError(f"y has {len(outcome)} values and {name} has {len(array)}", "Give one of each per student.")
     return outcome, arrays
 
 
@@ -125,11 +126,13 @@ def numbers_of(values: Any, name: str) -> Floats:
     try:
         numbers = np.asarray(values, dtype=float)
     except (TypeError, ValueError):
-        raise DataError(f"{name} has values that are not numbers. Give one number per student.") from None
+        raise DataError(f"{name} has values that are not numbers", "Give one number per student.") from None
     if numbers.ndim != 1:
-        raise DataError(f"{name} has {numbers.ndim} dimensions. Give one value per student; of two classes the second.")
+        raise DataError(
+            f"{name} has {numbers.ndim} dimensions", "Give one value per student; of two classes the second."
+        )
     if not len(numbers):
-        raise DataError(f"{name} is empty. Give one value per student.")
+        raise DataError(f"{name} is empty", "Give one value per student.")
     return numbers
 
 
@@ -138,7 +141,7 @@ def _refuse(faulty: NDArray[np.bool_], name: str, what: str, remedy: str) -> Non
         places = np.flatnonzero(faulty)
         first = ", ".join(str(place) for place in places[:5])
         raise DataError(
-            f"{name}: {len(places)} of {len(faulty)} values are {what} (first at position {first}). {remedy}."
+            f"{name}: {len(places)} of {len(faulty)} values are {what} (first at position {first})", f"{remedy}."
         )
 
 

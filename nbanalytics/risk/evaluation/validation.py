@@ -26,19 +26,20 @@ def refuse_scheme(points: Sequence[RiskData], scheme: str) -> None:
     """Raise a DataError if there is nothing to validate, no such scheme, or the data do not suit it."""
     if scheme not in SCHEMES:
         raise DataError(
-            f"There is no scheme {scheme!r}. Choose among: {', '.join(SCHEMES)}; a random split is not offered, since "
-            "neighbours would leak information about each other."
+            f"There is no scheme {scheme!r}",
+            f"Choose among: {', '.join(SCHEMES)}; a random split is not offered, since "
+            "neighbours would leak information about each other.",
         )
     if not points:
-        raise DataError("There is nothing to validate. Give at least one RiskData.")
+        raise DataError("There is nothing to validate", "Give at least one RiskData.")
     if not all(len(point) for point in points):
-        raise DataError("There are no students to validate with. Choose other students, or another prediction point.")
+        raise DataError("There are no students to validate with", "Choose other students, or another prediction point.")
     if len({point.at for point in points}) < len(points):
-        raise DataError("Two of the data have the same prediction point. Give one for each.")
+        raise DataError("Two of the data have the same prediction point", "Give one for each.")
     if scheme == "schools" and any(_HISTORY in point.features for point in points):
         raise DataError(
-            f"The feature {_HISTORY} is made of outcomes of the school that is left out. Build the data without "
-            "history, or validate by cohorts."
+            f"The feature {_HISTORY} is made of outcomes of the school that is left out",
+            "Build the data without history, or validate by cohorts.",
         )
 
 
@@ -119,7 +120,7 @@ class Validation(Shown):
         """
         point = self.settings["at"][0] if at is None else at
         if point not in self.settings["at"]:
-            raise DataError(f"{point} was not validated. Choose among: {', '.join(self.settings['at'])}.")
+            raise DataError(f"{point} was not validated", f"Choose among: {', '.join(self.settings['at'])}.")
         rows = self.table[self.table["at"] == point]
         keys = ["student_id", "cohort", "school_id", "fold", "y"]
         spread = rows.pivot(index=keys, columns="model", values="p").reset_index()
@@ -173,7 +174,7 @@ class Validation(Shown):
         rows = self.wide(at)
         absent = [value for value in settings.values() if isinstance(value, str) and value not in rows]
         if absent:
-            raise DataError(f"There is no column {', '.join(absent)}. Choose among: {', '.join(rows.columns)}.")
+            raise DataError(f"There is no column {', '.join(absent)}", f"Choose among: {', '.join(rows.columns)}.")
         named = {name: rows[value] if isinstance(value, str) else value for name, value in settings.items()}
         parts = [measure(rows["y"], rows[name], **named).assign(model=name) for name in self.models if name in rows]
         table = pd.concat(parts, ignore_index=True)
@@ -254,14 +255,14 @@ def validate(
     for point in points:
         refuse_leakage(point, terms, suspicious_auc)
     if not isinstance(models, Mapping) and not callable(models):
-        raise DataError("models is one estimator. Give models by name: {'name': estimator}.")
+        raise DataError("models is one estimator", "Give models by name: {'name': estimator}.")
     built = {point.at: models(point) if callable(models) else models for point in points}
     names = tuple(dict.fromkeys(name for of_point in built.values() for name in of_point))
     if not names:
-        raise DataError("There is nothing to validate. Give at least one model.")
+        raise DataError("There is nothing to validate", "Give at least one model.")
     taken = [name for name in names if name in COLUMNS]
     if taken:
-        raise DataError(f"A model is called {taken[0]}, as a column of predictions is. Give it another name.")
+        raise DataError(f"A model is called {taken[0]}, as a column of predictions is", "Give it another name.")
     plans = [(point, *fold) for point in points for fold in plan_folds(point, scheme)]
     parts, folds = [], []
     for point, fold, train, test in tqdm(plans, desc="validating", unit="fold", delay=2, leave=False, disable=None):
@@ -272,8 +273,8 @@ def validate(
     table = pd.DataFrame(folds)
     if not parts:
         raise DataError(
-            f"None of {len(table)} folds can be predicted ({'; '.join(sorted(set(table['status'])))}). "
-            "Add earlier cohorts, take a shorter horizon, or lower min_cases."
+            f"None of {len(table)} folds can be predicted ({'; '.join(sorted(set(table['status'])))})",
+            "Add earlier cohorts, take a shorter horizon, or lower min_cases.",
         )
     settings = {
         "scheme": scheme,
@@ -299,8 +300,9 @@ def _predict(data: RiskData, fold: str, train: Any, test: Any, name: str, model:
         # What a library says may quote a value of a student.
         first = re.sub(r"'[^']*'", "'…'", str(error).strip().partition("\n")[0].rstrip("."))
         raise DataError(
-            f"The model {name} fails in the fold {fold} at {data.at}: {first}. X holds school_id as text, and missing "
-            "values as they are: begin a pipeline with Design, or choose and fill columns."
+            f"The model {name} fails in the fold {fold} at {data.at}: {first}",
+            "X holds school_id as text, and missing "
+            "values as they are: begin a pipeline with Design, or choose and fill columns.",
         ) from error
     rows: pd.DataFrame = data.table.loc[test, ["student_id", "cohort", "school_id", "y"]]
     return rows.assign(model=name, fold=fold, p=scores, at=data.at)

@@ -123,12 +123,12 @@ def value_of_prediction(
     against = as_names(against)
     absent = [name for name in (model, *against) if name not in validation.models]
     if absent:
-        raise DataError(f"{', '.join(absent)} was not validated. Choose among: {', '.join(validation.models)}.")
+        raise DataError(f"{', '.join(absent)} was not validated", f"Choose among: {', '.join(validation.models)}.")
     point = validation.settings["at"][0] if at is None else at
     rows = validation.wide(point)
     unfitted = [name for name in (model, *against) if name not in rows]
     if unfitted:
-        raise DataError(f"{', '.join(unfitted)} was not fitted at {point}. Choose another prediction point.")
+        raise DataError(f"{', '.join(unfitted)} was not fitted at {point}", "Choose another prediction point.")
     y = outcomes_of(rows["y"])
     cohorts = rows["cohort"].to_numpy()
     _, units = units_to_leave_out(rows["school_id"], len(rows), estimand)

@@ -81,8 +81,8 @@ def with_attributes(part: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     absent = int((joined["_merge"] == "left_only").sum())
     if absent:
         raise DataError(
-            f"{absent} of {len(part)} predicted students are not in the table of students. Give the data that the "
-            "validation was made from."
+            f"{absent} of {len(part)} predicted students are not in the table of students",
+            "Give the data that the validation was made from.",
         )
     for name in [*PREDICTED, *table.columns.drop("student_id")]:
         joined[name] = labels_of(joined[name], len(joined), name)
@@ -212,8 +212,8 @@ def audit(
     absent += [name for name in models if name not in validation.models]
     if absent:
         raise DataError(
-            f"There is no {', '.join(absent)}. Columns of students: {', '.join(map(str, table.columns))}; "
-            f"models: {', '.join(validation.models)}."
+            f"There is no {', '.join(absent)}",
+            f"Columns of students: {', '.join(map(str, table.columns))}; models: {', '.join(validation.models)}.",
         )
     attributes = [(name,) for name in by] + (list(combinations(by, 2)) if crossed else [])
     rows: list[dict[str, Any]] = []
@@ -222,8 +222,8 @@ def audit(
     plans = [plan for plan in plans if plan in fitted]
     if not plans:
         raise DataError(
-            f"None of {', '.join(models)} was fitted at any prediction point. Choose among: "
-            f"{', '.join(sorted({model for _, model in fitted}))}."
+            f"None of {', '.join(models)} was fitted at any prediction point",
+            f"Choose among: {', '.join(sorted({model for _, model in fitted}))}.",
         )
     for at, model in tqdm(plans, desc="auditing", unit="model", delay=2, leave=False, disable=None):
         part = validation.table.query("at == @at and model == @model").reset_index(drop=True)

@@ -109,7 +109,7 @@ def with_and_without(
     names = as_names(attributes) if attributes is not None else data.sensitive
     if not names:
         raise DataError(
-            "The data have no sensitive column to compare with and without. Name attributes of the students."
+            "The data have no sensitive column to compare with and without", "Name attributes of the students."
         )
     more = data.with_sensitive(names)
     without, including = validate(data, build(data), scheme), validate(more, build(more), scheme)

@@ -47,27 +47,11 @@ def inverse_link(eta: Floats, link: Link) -> Floats:
 
 
 def fit_binomial(design: Floats, y: Floats, link: Link = "logit", penalty: float = 0.0) -> BinomialFit:
-    """Fit by maximum likelihood, or with a ridge penalty.
+    """Fit by maximum likelihood, or with a ridge penalty; a penalised fit has no covariance.
 
-    Parameters
-    ----------
-    design : ndarray, shape (n, p)
-        With the intercept or the steps among its columns.
-    y : ndarray of 0 and 1, shape (n,)
-    link : "logit" or "cloglog"
-    penalty : float
-        Half of this times the squared standardised coefficients (of columns that are not constant) is added to
-        minus the log-likelihood: ridge regression.
-
-    Returns
-    -------
-    BinomialFit
-        With a penalty the covariance is missing: a penalised fit has no standard errors.
-
-    Notes
-    -----
-    ``statsmodels.api.GLM``: iteratively reweighted least squares; with a penalty, Newton's method within a trust region
-    (scipy) on its likelihood. McCullagh, P. and Nelder, J. A. (1989), *Generalized Linear Models*, ch. 2.5 and 4.
+    The penalty is half of ``penalty`` times the squared coefficients of the standardised columns; a constant column is not
+    penalised. statsmodels' ``GLM`` fits by iteratively reweighted least squares, and with a penalty scipy maximises its
+    likelihood (McCullagh and Nelder 1989, *Generalized Linear Models*, ch. 2.5 and 4).
 
     Examples
     --------
@@ -76,7 +60,7 @@ def fit_binomial(design: Floats, y: Floats, link: Link = "logit", penalty: float
     array([-1.0986])
     """
     if penalty < 0:
-        raise DataError(f"A penalty of {penalty:g} would reward large coefficients. Give 0 or more.")
+        raise DataError(f"A penalty of {penalty:g} would reward large coefficients", "Give 0 or more.")
     with warnings.catch_warnings():
         # Separation and slow convergence are reported by the caller, term by term and in words.
         warnings.simplefilter("ignore")
@@ -123,18 +107,13 @@ def _ridge(design: Floats, y: Floats, link: Link, penalty: float) -> BinomialFit
 
 
 def separated(fit: BinomialFit, design: Floats) -> NDArray[np.bool_]:
-    """Find the coefficients that grow without bound, because a column separates the outcomes.
-
-    Raises
-    ------
-    DataError
-        If all outcomes are separated.
-    """
+    """Find the coefficients that grow without bound; raise a DataError if all outcomes are separated."""
     if fit.deviance < 1e-4:
         raise DataError(
             f"The features separate the outcomes of all {len(design)} rows perfectly, so no "
-            "coefficient can be estimated. Look for a feature that is the outcome itself, use fewer features or more "
-            "students, or a penalty (penalty=1)."
+            "coefficient can be estimated",
+            "Look for a feature that is the outcome itself, use fewer features or more "
+            "students, or a penalty (penalty=1).",
         )
     spread = design.std(axis=0)
     errors = np.sqrt(np.diag(fit.covariance))
@@ -144,28 +123,12 @@ def separated(fit: BinomialFit, design: Floats) -> NDArray[np.bool_]:
 def clustered_covariance(
     fit: BinomialFit, design: Floats, y: Floats, clusters: NDArray[Any], link: Link = "logit"
 ) -> Floats:
-    """Return the sandwich covariance with scores summed by cluster.
+    """Return the sandwich covariance with scores summed by cluster; there must be two clusters or more.
 
-    Parameters
-    ----------
-    fit : BinomialFit
-        Without a penalty.
-    design, y, link
-        As in :func:`fit_binomial`.
-    clusters : ndarray, shape (n,)
-        Two different ones at least.
-
-    Returns
-    -------
-    ndarray, shape (p, p)
-        With the expected information and the correction G/(G-1) * (n-1)/(n-p), as ``vcovCL`` of R's sandwich with
-        ``type="HC1", cadjust=TRUE``. With the logit it is also ``cov_type="cluster"`` of statsmodels, which for other
-        links takes the observed information.
-
-    Notes
-    -----
-    Liang, K.-Y. and Zeger, S. L. (1986), *Biometrika* 73, 13-22; Cameron, A. C. and Miller, D. L. (2015), *Journal of
-    Human Resources* 50, 317-372.
+    It has the expected information and the correction G/(G-1) * (n-1)/(n-p), as ``vcovCL(type="HC1", cadjust=TRUE)`` of
+    R's sandwich. statsmodels' ``cov_type="cluster"`` is the same for the logit; for other links it takes the observed
+    information. Liang and Zeger (1986), *Biometrika* 73, 13-22; Cameron and Miller (2015), *Journal of Human Resources*
+    50, 317-372.
     """
     n, p = len(design), int((np.diag(fit.covariance) > 0).sum())
     codes, found = pd.factorize(clusters)

@@ -24,15 +24,16 @@ PARTS = 5
 class Boosting(Classifier):
     """Gradient boosting with Platt's calibration, both learnt from the training students alone.
 
-    Missing values are branches of the trees and are not filled. The training students are divided in five parts; each
+    Missing values are branches of the trees and are not filled. The training students are divided into five parts; each
     part calibrates the trees grown on the other four, and the five calibrated models are averaged.
 
     Parameters
     ----------
     trees, leaves, learning_rate, min_students : numbers
-        Small trees, slowly learnt, with at least ``min_students`` in a leaf: some hundred students overfit quickly.
+        Small trees with a low learning rate and at least ``min_students`` in a leaf: a few hundred students overfit
+        quickly.
     random_state : int
-        Of the division in parts.
+        Seed of the division into parts.
 
     Attributes
     ----------
@@ -72,7 +73,8 @@ class Boosting(Classifier):
         if rarer < PARTS:
             raise DataError(
                 f"Only {rarer} of {len(outcome)} training students have the rarer outcome; calibration in {PARTS} "
-                f"parts needs {PARTS}. Use more training cohorts, or leave boosting out."
+                f"parts needs {PARTS}",
+                "Use more training cohorts, or leave boosting out.",
             )
         names = feature_names(X)
         filled = X[names].notna().sum()

@@ -19,7 +19,7 @@ from nbanalytics.risk.evaluation.scores import numbers_of
 Floats = NDArray[np.float64]
 #: Columns of X that are not features: the school, and the step of a person-period.
 CARRIED = ("school_id", "t")
-#: Beginnings of the features that a linear model does without by default: sums and shadows of others, and means over a
+#: Prefixes of the features that a linear model leaves out by default: sums and near copies of others, and means over a
 #: handful of schools and cohorts, from which no slope can be learnt.
 DETAIL = (
     "points_trend",
@@ -34,16 +34,16 @@ DETAIL = (
 
 
 class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Fill holes with the median beside an indicator, and leave out what cannot be estimated.
+    """Fill missing values with the median beside an indicator, and leave out what cannot be estimated.
 
     Parameters
     ----------
     columns : sequence of str, optional
-        Features to use; by default every number of ``X``. The school and the step are carried along, unused.
+        Features to use; by default every number of ``X``. The school and the step are passed on and not used.
     without : sequence of str
-        Beginnings of features not to use, unless nothing else is left.
+        Prefixes of features to leave out, unless nothing else is left.
     min_count : int
-        A column is left out if fewer students than this differ from its commonest value, and a missing value gets an
+        A column is left out if fewer students than this differ from its commonest value. A missing value gets an
         indicator only if at least this many have it: a coefficient for three students is chance.
     scale : bool
         Whether to bring the columns to mean 0 and standard deviation 1.
@@ -51,10 +51,9 @@ class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     columns_ : list of str
-        The columns made, indicators as ``<feature>_missing``.
+        The columns made; indicators are called ``<feature>_missing``.
     left_out_ : pandas.DataFrame
-        ``column, reason`` of those left out: all missing, (almost) constant, or a linear combination of
-        earlier ones.
+        ``column, reason``: all missing, (almost) constant, or a linear combination of earlier columns.
 
     Examples
     --------
@@ -123,7 +122,9 @@ class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             columns = as_names(self.columns)
             absent = [name for name in columns if name not in X]
             if absent:
-                raise DataError(f"X has no column {', '.join(absent)}. Choose among: {', '.join(map(str, X.columns))}.")
+                raise DataError(
+                    f"X has no column {', '.join(absent)}", f"Choose among: {', '.join(map(str, X.columns))}."
+                )
             return list(columns)
         return [name for name in numbers if not name.startswith(tuple(self.without))] or numbers
 
@@ -134,29 +135,23 @@ class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def feature_names(X: pd.DataFrame) -> list[str]:
-    """Return the columns of ``X`` but the school and the step; refuse anything but a pandas table."""
+    """Return the columns of ``X`` except the school and the step; raise a DataError unless ``X`` is a pandas table."""
     if not isinstance(X, pd.DataFrame):
-        raise DataError("X is not a pandas table. Give RiskData.X, whose columns have names.")
+        raise DataError("X is not a pandas table", "Give RiskData.X, whose columns have names.")
     return [str(name) for name in X.columns if name not in CARRIED]
 
 
 def as_numbers(X: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Return columns as floats.
-
-    Raises
-    ------
-    DataError
-        If a column is not there, or has a value that is not a number.
-    """
+    """Return columns as floats; raise a DataError if one is missing or holds a value that is not a number."""
     absent = [name for name in names if name not in X]
     if absent:
-        raise DataError(f"X has no column {', '.join(absent)}, which the model was fitted with. Add it.")
+        raise DataError(f"X has no column {', '.join(absent)}, which the model was fitted with", "Add it.")
     try:
         return X[list(names)].astype(float)
     except (TypeError, ValueError):
         words = [name for name in names if not pd.api.types.is_numeric_dtype(X[name])]
         raise DataError(
-            f"X has values that are not numbers in {', '.join(words)}. Code them as numbers, or leave them out."
+            f"X has values that are not numbers in {', '.join(words)}", "Code them as numbers, or leave them out."
         ) from None
 
 
@@ -182,27 +177,20 @@ def aliased(columns: Floats, names: Sequence[str], tolerance: float = 1e-7) -> l
 
 
 def checked_outcome(y: ArrayLike, n: int) -> Floats:
-    """Return the outcome as numbers, refused in words unless it has both classes.
-
-    Raises
-    ------
-    DataError
-        If the outcome is missing somewhere, is neither 0 nor 1, or is the same for all.
-    """
+    """Return the outcome as numbers; raise a DataError unless it is 0 or 1 for everybody and both occur."""
     outcome = numbers_of(y, "y") if n else np.zeros(0)
     if len(outcome) != n:
-        raise DataError(f"X has {n} rows and y has {len(outcome)}. Give one outcome per row.")
+        raise DataError(f"X has {n} rows and y has {len(outcome)}", "Give one outcome per row.")
     wrong = int((~np.isin(outcome, (0.0, 1.0))).sum())
     if wrong:
         raise DataError(
-            f"The outcome of {wrong} of {n} students is neither 0 nor 1. Leave out those whose outcome is not known."
+            f"The outcome of {wrong} of {n} students is neither 0 nor 1", "Leave out those whose outcome is not known."
         )
     if n == 0 or outcome.min() == outcome.max():
         what = "there are no students" if n == 0 else f"all {n} students have the outcome {int(outcome[0])}"
         raise DataError(
-            f"No model can be fitted: {what}. Use more training cohorts, or choose another outcome, horizon or "
-            "prediction "
-            "point."
+            f"No model can be fitted: {what}",
+            "Use more training cohorts, or choose another outcome, horizon or prediction point.",
         )
     return outcome
 
@@ -211,7 +199,7 @@ def say_empty(empty: Sequence[str], of: int, n: int) -> None:
     """Raise a DataError if no feature has a value, and warn of some that have none."""
     if len(empty) == of:
         raise DataError(
-            f"None of the {of} features has a value for any of {n} students. Choose other features or other students."
+            f"None of the {of} features has a value for any of {n} students", "Choose other features or other students."
         )
     warnings.warn(
         f"No student of {n}, or too few, has a value of {', '.join(empty)}; left out of the model. Leave the feature "

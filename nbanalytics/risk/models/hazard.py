@@ -37,14 +37,14 @@ class Hazard(BinomialClassifier):
     Parameters
     ----------
     link : "logit" or "cloglog"
-        The complementary log-log link makes the coefficients those of a proportional hazards model in continuous time.
+        With the complementary log-log link the coefficients are those of a proportional hazards model in continuous time.
     penalty : float
         Ridge penalty on standardised coefficients; 0 is maximum likelihood, and only that has intervals.
 
     Attributes
     ----------
     terms_ : list of str
-        ``t=1, t=2, ...`` and the columns of ``X``; steps without an event are not among them, their hazard is 0.
+        ``t=1, t=2, ...`` and the columns of ``X``. Steps without an event have the hazard 0 and no term.
     coefficients_, deviance_, status_, covariance_, clustered_
         As of :class:`nbanalytics.risk.Logit`.
 
@@ -68,7 +68,7 @@ class Hazard(BinomialClassifier):
     def fit(self, X: pd.DataFrame, y: ArrayLike) -> Hazard:
         """Fit on person-periods; the column ``school_id`` of ``X``, if it is there, holds the clusters."""
         if self.link not in LINKS:
-            raise DataError(f"There is no link {self.link!r}. Choose among: {', '.join(LINKS)}.")
+            raise DataError(f"There is no link {self.link!r}", f"Choose among: {', '.join(LINKS)}.")
         outcome = checked_outcome(y, len(X))
         self.classes_ = np.array([0, 1])
         steps = steps_of(X)
@@ -94,14 +94,15 @@ class Hazard(BinomialClassifier):
         if steps.max(initial=0) > self.last_step_:
             raise DataError(
                 f"X goes to step {steps.max()}, but the model was fitted on {self.last_step_} steps: the horizon lies "
-                "past the data. Choose an earlier horizon, or fit on students who were followed as long."
+                "past the data",
+                "Choose an earlier horizon, or fit on students who were followed as long.",
             )
         hazards = inverse_link(self._design(X, steps) @ self.coefficients_, self.link)
         hazards = np.where(np.isin(steps, self.steps_), hazards, 0.0)
         return np.column_stack([1 - hazards, hazards])
 
     def coefficients(self, level: float = 0.95, errors: str | None = None) -> Estimates:
-        """Coefficients, and odds ratios (logit) or hazard ratios (cloglog), as ``Logit.coefficients``."""
+        """Return coefficients, and odds ratios (logit) or hazard ratios (cloglog), as ``Logit.coefficients``."""
         what = "Odds ratios of hazards" if self.link == "logit" else "Hazard ratios"
         settings, covariance = self._errors(level, errors, what)
         return estimates_table(self.terms_, self.coefficients_, covariance, settings, self.status_, ratios=True)
@@ -114,12 +115,12 @@ class Hazard(BinomialClassifier):
 def steps_of(X: pd.DataFrame) -> NDArray[np.int64]:
     """Return the step of each person-period."""
     if "t" not in X:
-        raise DataError("X has no column t, the step of a person-period (1, 2, ...). Make X with expand().")
+        raise DataError("X has no column t, the step of a person-period (1, 2, ...)", "Make X with expand().")
     steps = numbers_of(X["t"], "t") if len(X) else np.zeros(0)
     wrong = int((~((steps >= 1) & (steps % 1 == 0))).sum())
     if wrong:
         raise DataError(
-            f"t is not a whole number from 1 on in {wrong} of {len(X)} person-periods. Make X with expand()."
+            f"t is not a whole number from 1 on in {wrong} of {len(X)} person-periods", "Make X with expand()."
         )
     return steps.astype(np.int64)
 
@@ -129,14 +130,14 @@ VARYING = ("absence_valid", "absence_invalid", "absence_total")
 
 
 def expand(X: pd.DataFrame, periods: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.object_]]:
-    """Give every person-period the features of its student, absence being that of the term before.
+    """Give every person-period the features of its student, with the absence of the term before.
 
     Parameters
     ----------
     X : pandas.DataFrame
-        Features by ``student_id``: ``RiskData.X`` or ``Features.X``. A student may come twice, as in a bootstrap.
+        Features by ``student_id``: ``RiskData.X`` or ``Features.X``. A student may occur twice, as in a bootstrap.
     periods : pandas.DataFrame
-        Of :func:`nbanalytics.risk.periods_at_risk`.
+        The result of :func:`nbanalytics.risk.periods_at_risk`.
 
     Returns
     -------
@@ -154,13 +155,14 @@ def expand(X: pd.DataFrame, periods: pd.DataFrame) -> tuple[pd.DataFrame, NDArra
     """
     absent = [name for name in ("student_id", "t", "exit") if name not in periods]
     if absent:
-        raise DataError(f"periods has no column {', '.join(absent)}. Make it with periods_at_risk().")
+        raise DataError(f"periods has no column {', '.join(absent)}", "Make it with periods_at_risk().")
     place = pd.DataFrame({"student_id": X.index.astype(str), "_row": np.arange(len(X))})
     rows = periods.drop(columns=["school_id"], errors="ignore").assign(student_id=periods["student_id"].astype(str))
     kept = place.merge(rows, on="student_id").sort_values(["_row", "t"])
     if periods.shape[0] and len(X) and kept.empty:
         raise DataError(
-            "None of the students of X has a person-period. Give X by student_id, and the periods of the same records."
+            "None of the students of X has a person-period",
+            "Give X by student_id, and the periods of the same records.",
         )
     made = X.iloc[kept["_row"].to_numpy()].copy()
     made.insert(0, "t", kept["t"].to_numpy())
@@ -176,16 +178,15 @@ class HazardClassifier(Classifier):
     Parameters
     ----------
     periods : pandas.DataFrame
-        ``RiskData.periods``: when each student lost eligibility. Only the rows of the students of ``X`` are used, which
-        is why ``X`` has ``student_id`` as its index.
-    link : "logit" or "cloglog"
-    without : sequence of str
-        As in ``Design``.
+        ``RiskData.periods``: when each student lost eligibility. Only the rows of the students of ``X`` are used, so the
+        index of ``X`` must be ``student_id``.
+    link, without
+        As of :class:`nbanalytics.risk.Hazard` and :class:`nbanalytics.risk.Design`.
 
     Notes
     -----
-    The model learns from absence as it went from term to term; a prediction takes the latest absence for that of every
-    term to come, since no later one is known. It learns from students whose outcome is known, as the other rungs do.
+    The model learns from absence term by term. A prediction takes the latest absence for every term to come, since no later
+    one is known. Like the other rungs it learns from students whose outcome is known.
 
     Examples
     --------
@@ -211,8 +212,8 @@ class HazardClassifier(Classifier):
         if rows.index.nunique() < X.index.nunique():
             absent = X.index.nunique() - rows.index.nunique()
             raise DataError(
-                f"{absent} of {X.index.nunique()} students of X have no person-period. Give X by student_id, and the "
-                "periods of the same records."
+                f"{absent} of {X.index.nunique()} students of X have no person-period",
+                "Give X by student_id, and the periods of the same records.",
             )
         happened = ended == "lost"
         self.last_step_ = int(rows["t"].max())
@@ -240,26 +241,25 @@ def design_of_periods(without: Sequence[str], last_step: int) -> Design:
 
 
 class CompetingHazards(BaseEstimator):  # type: ignore[misc]
-    """Hazards of losing eligibility, of moving and of leaving for no known reason, and what they amount to together.
+    """Hazards of losing eligibility, of moving and of leaving for no known reason, and their cumulative incidence.
 
     Parameters
     ----------
-    link : "logit" or "cloglog"
+    link, without
+        As of :class:`nbanalytics.risk.HazardClassifier`.
     exits_by_features : bool
         Whether moving and leaving depend on the features; by default on the step only, since they are rare.
-    without : sequence of str
-        Beginnings of features not to use, as in ``Design``.
 
     Attributes
     ----------
     causes_ : dict
-        By cause, the fitted hazard, and the design before it.
+        By cause, the design and the fitted hazard; None for a cause that did not occur.
 
     Notes
     -----
-    Cause-specific hazards in sequence: within a term, leaving (for either reason) comes first, losing second, so the
-    likelihood is a product and each hazard is fitted on its own risk set. Without features, the cumulative incidence is
-    the Aalen-Johansen estimate of the life table.
+    Cause-specific hazards in sequence: within a term, leaving (for either reason) comes first and losing second. The
+    likelihood is then a product, and each hazard is fitted on its own risk set. Without features, the cumulative incidence
+    is the Aalen-Johansen estimate of the life table.
 
     Examples
     --------
@@ -282,8 +282,8 @@ class CompetingHazards(BaseEstimator):  # type: ignore[misc]
         strange = sorted({str(way) for way in ended} - set(EXITS))
         if len(ended) != len(X) or strange:
             raise DataError(
-                f"X has {len(X)} rows and exit has {len(ended)}{f', with {strange[0]!r}' if strange else ''}. Give "
-                f"how each person-period ended: {', '.join(EXITS)}."
+                f"X has {len(X)} rows and exit has {len(ended)}{f', with {strange[0]!r}' if strange else ''}",
+                f"Give how each person-period ended: {', '.join(EXITS)}.",
             )
         self.last_step_ = int(steps_of(X).max())
         self.causes_: dict[str, Any] = {}
@@ -295,12 +295,9 @@ class CompetingHazards(BaseEstimator):  # type: ignore[misc]
         return self
 
     def cumulative_incidence(self, X: pd.DataFrame, steps: int | None = None) -> pd.DataFrame:
-        """Chance of having lost, moved or left by each step, for students with absence as it is in ``X``.
+        """Return the chance of having lost, moved or left by each step, for students with absence as it is in ``X``.
 
-        Returns
-        -------
-        pandas.DataFrame
-            ``row`` (place in ``X``), ``t``; ``lost, moved, unknown``, and ``stays``, which make 1.
+        The columns are ``row`` (place in ``X``) and ``t``; ``lost, moved, unknown`` and ``stays``, which add up to 1.
         """
         check_is_fitted(self, "causes_")
         number = self.last_step_ if steps is None else steps

@@ -33,9 +33,9 @@ class Estimates(Shown):
     Attributes
     ----------
     table : pandas.DataFrame
-        ``term``, ``estimate``, ``se``, ``low``, ``high``, ``p``; for coefficients ``ratio, ratio_low, ratio_high``
-        (odds ratios, or hazard ratios with the complementary log-log link); ``status``: ``ok``; ``left_out``, if it
-        marks a few students who all or none have the outcome; ``separated``, if so for more.
+        ``term, estimate, se, low, high, p``; for coefficients ``ratio, ratio_low, ratio_high`` (odds ratios, or hazard
+        ratios with the complementary log-log link); ``status``: ``ok``; ``left_out`` if the term marks a few students who
+        all or none have the outcome; ``separated`` if it marks more.
     settings : mapping
         ``errors`` (``school`` or ``model``), ``level``, ``rows``, ``clusters``, ``what``.
     """
@@ -59,7 +59,7 @@ def estimates_table(
     status: Sequence[str] | NDArray[np.object_],
     ratios: bool,
 ) -> Estimates:
-    """Put estimates and their covariance in a table; clustered errors have a *t* with clusters - 1 degrees."""
+    """Put estimates and their covariance in a table; clustered errors have a *t* with clusters - 1 degrees of freedom."""
     errors = np.sqrt(np.clip(np.diag(covariance), 0.0, None))
     ok = np.asarray(status) == "ok"
     errors = np.where(ok, errors, np.nan)
@@ -81,7 +81,7 @@ def estimates_table(
 def chosen_errors(errors: str | None, clusters: int) -> str:
     """Return which standard errors to use, with a warning where there are too few schools for clustered ones."""
     if errors not in (None, "school", "model"):
-        raise DataError(f"There are no errors {errors!r}. Choose among: school, model, or None for either.")
+        raise DataError(f"There are no errors {errors!r}", "Choose among: school, model, or None for either.")
     if errors == "model" or (errors is None and clusters < 2):
         return "model"
     if clusters < 2:
@@ -145,33 +145,12 @@ OK, LEFT_OUT, SEPARATED = "ok", "left_out", "separated"
 def fit_estimable(
     design: Floats, y: Floats, fixed: int, link: Link = "logit", penalty: float = 0.0, few: int = FEW_STUDENTS
 ) -> tuple[BinomialFit, NDArray[np.object_]]:
-    """Fit, and leave out columns without a finite estimate that mark a few rows only.
+    """Fit, and leave out columns without a finite estimate that mark a few rows only; return the fit and each column's status.
 
-    Parameters
-    ----------
-    design, y, link, penalty
-        As in :func:`nbanalytics.risk.models.binomial.fit_binomial`.
-    fixed : int
-        How many columns at the beginning (intercept, steps) always stay.
-    few : int
-        Columns that differ from their commonest value in fewer rows than this may be left out.
-
-    Returns
-    -------
-    fit : BinomialFit
-        With coefficients, variances and covariances of 0 for what is left out.
-    status : ndarray of str
-        ``ok``, ``left_out`` or ``separated``, by column.
-
-    Raises
-    ------
-    DataError
-        If the outcomes are separated perfectly.
-
-    Notes
-    -----
-    Albert, A. and Anderson, J. A. (1984), *Biometrika* 71, 1-10, for separation. A value that three moved students have
-    would otherwise decide their prediction, and take its coefficient to infinity.
+    The first ``fixed`` columns (intercept, steps) always stay. A column may be left out if fewer than ``few`` rows differ
+    from its commonest value; its coefficient, variance and covariances are then 0. Otherwise a value that three students
+    have would decide their prediction and take its coefficient to infinity. Albert and Anderson (1984), *Biometrika* 71,
+    1-10, for separation.
     """
     status = np.full(design.shape[1], OK, dtype=object)
     while True:
@@ -245,39 +224,27 @@ class BinomialClassifier(Classifier):
         """Return the settings of a table of estimates, and the covariance that goes with them."""
         check_is_fitted(self, "coefficients_")
         if self.penalty > 0:
-            raise DataError("A model with a penalty has no honest intervals. Fit it with penalty=0 for these.")
+            raise DataError("A model with a penalty has no honest intervals", "Fit it with penalty=0 for these.")
         kind = chosen_errors(errors if self.clustered_ is not None or self.clusters_ < 2 else "model", self.clusters_)
         settings = {"errors": kind, "level": level, "rows": self.rows_, "clusters": self.clusters_, "what": what}
         return settings, self.covariance_ if kind == "model" or self.clustered_ is None else self.clustered_
 
 
 def schools_of(X: pd.DataFrame) -> NDArray[Any]:
-    """Return the school of each row; one and the same where ``X`` has no column ``school_id``.
-
-    Raises
-    ------
-    DataError
-        If a row has no school.
-    """
+    """Return the school of each row, or one for all if ``X`` has no ``school_id``; raise a DataError if a row has none."""
     if "school_id" not in X:
         return np.zeros(len(X))
     absent = int(X["school_id"].isna().sum())
     if absent:
-        raise DataError(f"{absent} of {len(X)} rows of X have no school. Fill in a name such as 'unknown'.")
+        raise DataError(f"{absent} of {len(X)} rows of X have no school", "Fill in a name such as 'unknown'.")
     return np.asarray(X["school_id"])
 
 
 def whole_columns(X: pd.DataFrame, names: Sequence[str]) -> Floats:
-    """Return columns as numbers.
-
-    Raises
-    ------
-    DataError
-        If a value is missing or no number, or a column is not there.
-    """
+    """Return columns as numbers; raise a DataError if a column is missing, or a value is missing or not a number."""
     columns = as_numbers(X, names).to_numpy()
     if np.isnan(columns).any():
-        raise DataError("X has missing values. Put Design before the model in a Pipeline: it fills and marks them.")
+        raise DataError("X has missing values", "Put Design before the model in a Pipeline: it fills and marks them.")
     return columns
 
 
@@ -299,15 +266,13 @@ class Logit(BinomialClassifier):
     coefficients_ : ndarray
     deviance_ : float
     status_ : ndarray of str
-        By term: ``ok``; ``left_out``, since it marks a few students who all or none have the outcome; ``separated``,
-        with a warning.
+        By term, as in the table of :meth:`coefficients`.
     covariance_, clustered_ : ndarray
-        Of the coefficients: from the information, and clustered by school (where there are two schools and no penalty).
+        Of the coefficients: from the information, and clustered by school (with two schools or more and no penalty).
 
     Notes
     -----
-    Clustered errors are the sandwich of statsmodels and of R's ``vcovCL``: see
-    :func:`nbanalytics.risk.models.binomial.clustered_covariance`. Marginal effects: the delta method (Bartus 2005,
+    Clustered errors are the sandwich of statsmodels and of R's ``vcovCL``. Marginal effects: the delta method (Bartus 2005,
     *Stata Journal* 5, 309-329, for features of 0 and 1).
 
     Examples
@@ -347,7 +312,7 @@ class Logit(BinomialClassifier):
         return np.column_stack([1 - happens, happens])
 
     def coefficients(self, level: float = 0.95, errors: str | None = None) -> Estimates:
-        """Log odds and odds ratios with intervals.
+        """Return log odds and odds ratios with intervals.
 
         Parameters
         ----------
@@ -364,7 +329,7 @@ class Logit(BinomialClassifier):
         return estimates_table(self.terms_, self.coefficients_, covariance, settings, self.status_, ratios=True)
 
     def marginal_effects(self, level: float = 0.95, errors: str | None = None) -> Estimates:
-        """Average marginal effects: the change of the probability per unit of a feature, or from 0 to 1.
+        """Return average marginal effects: the change of the probability per unit of a feature, or from 0 to 1.
 
         Parameters and raises as in :meth:`coefficients`.
         """
@@ -374,18 +339,9 @@ class Logit(BinomialClassifier):
         return estimates_table(terms, self.effects_, of_effects, settings, self.status_[1:], ratios=False)
 
     def statsmodels(self, X: pd.DataFrame, y: ArrayLike) -> Any:
-        """Return the same model as statsmodels results, clustered by school, for its summary, tests and diagnostics.
+        """Return the same model as statsmodels' ``GLMResultsWrapper``, clustered by school, for its summary and tests.
 
-        Terms that were left out are not in it.
-
-        Parameters
-        ----------
-        X, y
-            Those of :meth:`fit`.
-
-        Returns
-        -------
-        statsmodels.genmod.generalized_linear_model.GLMResultsWrapper
+        ``X`` and ``y`` are those of :meth:`fit`. Terms that were left out are not in it.
         """
         from statsmodels.genmod.families import Binomial
         from statsmodels.genmod.generalized_linear_model import GLM

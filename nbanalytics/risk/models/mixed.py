@@ -40,16 +40,14 @@ class MixedLogit(Classifier):
     """Mixed logit: fixed effects and a normal intercept for each school, by maximum marginal likelihood.
 
     The schools' intercepts are integrated out by adaptive Gauss-Hermite quadrature, as R's ``lme4::glmer`` does with
-    ``nAGQ=15``; it is neither a penalised nor a Bayesian fit. A school among the training students is predicted with
-    the mode of its intercept, which is drawn towards 0 the more, the fewer students it has; any other school with the
-    mean over the distribution of intercepts.
+    ``nAGQ=15``; the fit is neither penalised nor Bayesian. A school among the training students is predicted with the mode
+    of its intercept, which is drawn closer to 0 the fewer students the school has; any other school with the mean over the
+    distribution of intercepts.
 
     Attributes
     ----------
-    terms_ : list of str
-    coefficients_ : ndarray
-    status_ : ndarray of str
-        By term, as of :class:`nbanalytics.risk.Logit`.
+    terms_, coefficients_, status_
+        As of :class:`nbanalytics.risk.Logit`.
     school_sd_ : float
         Standard deviation of the schools' intercepts, in log odds.
     schools_ : pandas.DataFrame
@@ -60,7 +58,7 @@ class MixedLogit(Classifier):
     Notes
     -----
     Pinheiro, J. C. and Bates, D. M. (1995), *Journal of Computational and Graphical Statistics* 4, 12-35. With a
-    handful of schools their standard deviation is known badly: read it as an order of magnitude.
+    handful of schools their standard deviation is imprecise: read it as an order of magnitude.
 
     Examples
     --------
@@ -77,7 +75,7 @@ class MixedLogit(Classifier):
         self.classes_ = np.array([0, 1])
         self.terms_ = [INTERCEPT, *feature_names(X)]
         if "school_id" not in X:
-            raise DataError("X has no column school_id. Give RiskData.X, or choose the logit without schools.")
+            raise DataError("X has no column school_id", "Give RiskData.X, or choose the logit without schools.")
         codes, schools = pd.factorize(schools_of(X), sort=True)
         if len(schools) < _FEWEST_SCHOOLS:
             warnings.warn(
@@ -107,7 +105,7 @@ class MixedLogit(Classifier):
         fixed = self._design(X) @ self.coefficients_
         if "school_id" not in X:
             raise DataError(
-                "X has no column school_id. Add it; a school that is not among those learnt from is averaged."
+                "X has no column school_id", "Add it; a school that is not among those learnt from is averaged."
             )
         intercept = X["school_id"].map(self.schools_.set_index("school_id")["intercept"]).to_numpy(dtype=float)
         places, weights = np.polynomial.hermite_e.hermegauss(NODES)
@@ -116,7 +114,7 @@ class MixedLogit(Classifier):
         return np.column_stack([1 - happens, happens])
 
     def coefficients(self, level: float = 0.95) -> Estimates:
-        """Log odds and odds ratios *within a school*, with intervals from the marginal likelihood."""
+        """Return log odds and odds ratios *within a school*, with intervals from the marginal likelihood."""
         check_is_fitted(self, "coefficients_")
         settings = {
             "errors": "model",
@@ -166,7 +164,7 @@ class Marginal:
         return np.asarray(found.x), -float(found.fun)
 
     def minus(self, parameters: Floats) -> tuple[float, Floats]:
-        """Minus the log-likelihood and its gradient."""
+        """Return minus the log-likelihood and its gradient."""
         sd = float(np.exp(parameters[-1]))
         mode, curvature = self.modes(parameters)
         width = np.sqrt(2 / curvature)

@@ -35,7 +35,7 @@ class _Rule(Classifier):
 
 
 class BaseRate(_Rule):
-    """The share with the outcome among the training students, for everybody.
+    """The share with the outcome among the training students, the same for everybody.
 
     Examples
     --------
@@ -55,21 +55,22 @@ class BaseRate(_Rule):
 
 
 class SchoolRate(_Rule):
-    """The rate of the student's school, drawn towards the rate of all the more, the fewer students the school has.
+    """The rate of the student's school, drawn closer to the overall rate the fewer students the school has.
 
     Attributes
     ----------
     rate_ : float
-        Share of all training students; also that of a school that is not among them.
+        Share of all training students; also the rate of a school that is not among them.
     weight_ : float
-        How many students the rate of all counts for beside those of a school, estimated: great where schools are alike.
+        How many students the overall rate counts for beside those of a school; estimated, and large where schools are
+        alike.
     schools_ : pandas.DataFrame
-        ``school_id, students, events, rate`` (drawn towards all).
+        ``school_id, students, events, rate``.
 
     Notes
     -----
-    Empirical Bayes with a beta-binomial distribution of the schools' counts, its mean the share of all and its
-    concentration by maximum likelihood (Griffiths 1973, *Biometrics* 29, 637-648).
+    Empirical Bayes with a beta-binomial distribution of the schools' counts: its mean is the overall share, its
+    concentration is estimated by maximum likelihood (Griffiths 1973, *Biometrics* 29, 637-648).
 
     Examples
     --------
@@ -112,7 +113,7 @@ class PriorGrade(_Rule):
     ----------
     threshold_ : float
     rates_ : dict
-        ``below, above, missing``: shares, of which a half event and a half non-event keep each off 0 and 1.
+        ``below, above, missing``: shares; half an event and half a non-event keep each off 0 and 1.
 
     Examples
     --------
@@ -133,7 +134,7 @@ class PriorGrade(_Rule):
         values = _numbers(X, self.feature)
         if np.isnan(values).all():
             raise DataError(
-                f"None of {len(X)} students has a value of {self.feature}. Name another feature, or other students."
+                f"None of {len(X)} students has a value of {self.feature}", "Name another feature, or other students."
             )
         self.threshold_ = _youden(values, outcome) if self.threshold is None else float(self.threshold)
         self.rates_ = {
@@ -159,21 +160,21 @@ ABC_LIMITS: Mapping[str, float] = {"absence_total": 10.0, "behaviour": 1.0, "fai
 
 
 class AbcRule(_Rule):
-    """Attendance, behaviour, course performance: count the flags; the rate of those with as many is the score.
+    """Attendance, behaviour, course performance: the score is the rate of those with as many flags.
 
     Parameters
     ----------
     limits : mapping of str to float, optional
-        A flag by feature: raised at or above the limit. ``failed`` stands for ``n_failed``, or for the number
-        of core subjects failed without it. Features that ``X`` lacks do not flag: behaviour is in few records,
-        and may be given as a feature of one's own. By default 10 per cent absence, one note of behaviour, one fail.
+        By feature, the limit from which it raises a flag; by default 10 per cent absence, one note of behaviour, one fail.
+        ``failed`` is ``n_failed``, or without it the number of core subjects failed. Features that ``X`` lacks raise no
+        flag: few records have behaviour, which may be given as a feature of one's own.
 
     Attributes
     ----------
     flags_ : tuple of str
         The flags in use.
     rates_ : ndarray
-        The share with the outcome by number of flags, 0, 1, ..., never falling: neighbours out of order are joined.
+        The share with the outcome by number of flags, 0, 1, ..., made non-decreasing by isotonic regression.
 
     Notes
     -----
@@ -199,12 +200,13 @@ class AbcRule(_Rule):
         self.flags_ = tuple(name for name in limits if name in X or (name == "failed" and _failed_columns(X)))
         if not self.flags_:
             raise DataError(
-                f"X has none of {', '.join(limits)}. Add the family absence or grades, or give limits of features of X."
+                f"X has none of {', '.join(limits)}",
+                "Add the family absence or grades, or give limits of features of X.",
             )
         seen = [name for name in X.columns if name in self.flags_ or name in _failed_columns(X)]
         if X[seen].isna().all(axis=None):
             raise DataError(
-                f"None of {len(X)} students has a value of {', '.join(seen)}. Choose other students or rungs."
+                f"None of {len(X)} students has a value of {', '.join(seen)}", "Choose other students or rungs."
             )
         counts = self.count_flags(X)
         groups = [outcome[counts == number] for number in range(len(self.flags_) + 1)]
@@ -216,7 +218,7 @@ class AbcRule(_Rule):
         limits = ABC_LIMITS if self.limits is None else self.limits
         absent = [name for name in self.flags_ if name not in X and not (name == "failed" and _failed_columns(X))]
         if absent:
-            raise DataError(f"X has no column {', '.join(absent)}, which the rule was fitted with. Add it.")
+            raise DataError(f"X has no column {', '.join(absent)}, which the rule was fitted with", "Add it.")
         raised = [(_flagged(X, name) >= limits[name]).to_numpy() for name in self.flags_]
         return np.asarray(np.sum(raised, axis=0), dtype=np.int64)
 
@@ -226,7 +228,7 @@ class AbcRule(_Rule):
 
 def _column(X: pd.DataFrame, name: str) -> pd.Series[Any]:
     if name not in feature_names(X) and name not in X:
-        raise DataError(f"X has no column {name}. Choose among: {', '.join(map(str, X.columns))}.")
+        raise DataError(f"X has no column {name}", f"Choose among: {', '.join(map(str, X.columns))}.")
     return X[name]
 
 
@@ -248,7 +250,7 @@ def _smoothed(outcome: Floats) -> float:
 
 
 def _youden(values: Floats, outcome: Floats) -> float:
-    """Return the threshold with the greatest share of events below it less the share of non-events below it."""
+    """Return the threshold with the greatest difference between the shares of events and of non-events below it."""
     seen = ~np.isnan(values)
     sorted_values = np.unique(values[seen])
     events = np.sort(values[seen & (outcome == 1)])
@@ -273,7 +275,7 @@ def _never_falling(events: list[float], sizes: list[int], overall: float) -> Flo
 
 
 def _concentration(events: Floats, size: Floats, rate: float) -> float:
-    """Return the beta-binomial concentration of greatest likelihood, between 0.1 and a million students."""
+    """Return the beta-binomial concentration with the greatest likelihood, between 0.1 and a million students."""
 
     def minus(log_weight: float) -> float:
         weight = np.exp(log_weight)

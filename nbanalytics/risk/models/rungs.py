@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from nbanalytics.errors import DataError
+from nbanalytics.errors import DataError, refuse_unknown
 from nbanalytics.frames import as_names
 from nbanalytics.risk.data.riskdata import RiskData
 from nbanalytics.risk.models.boosting import Boosting
@@ -21,7 +21,7 @@ from nbanalytics.risk.models.rules import AbcRule, BaseRate, PriorGrade, SchoolR
 RUNGS = ("base_rate", "school_only", "prior_grade", "abc_rule", "logit", "hazard", "mixed_logit", "boosting")
 
 
-def ladder(data: RiskData, rungs: Sequence[str] | None = None, random_state: int = 0) -> dict[str, Any]:
+def ladder(data: RiskData, rungs: Sequence[str] | None = None, random_state: int = 0) -> dict[str, BaseEstimator]:
     """Return the unfitted models of the ladder that fit the data.
 
     Parameters
@@ -31,7 +31,7 @@ def ladder(data: RiskData, rungs: Sequence[str] | None = None, random_state: int
         Any of :data:`RUNGS`; by default all that the data allow: ``hazard`` needs an outcome with a date (``lost``),
         ``prior_grade`` the feature ``mean_points``, ``abc_rule`` absence or fails.
     random_state : int
-        Of the boosting.
+        Seed of the boosting.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def ladder(data: RiskData, rungs: Sequence[str] | None = None, random_state: int
         By name, in order, scikit-learn classifiers for ``data.X`` and ``data.y``:
 
         - ``base_rate``: the share with the outcome;
-        - ``school_only``: the school's rate, drawn towards the share of all;
+        - ``school_only``: the rate of the school, drawn towards the overall rate;
         - ``prior_grade``: one threshold of mean grade points;
         - ``abc_rule``: number of flags of attendance, behaviour (where known) and course performance;
         - ``logit``: logistic regression, ``Pipeline`` of ``design`` and ``logit``;
@@ -50,7 +50,7 @@ def ladder(data: RiskData, rungs: Sequence[str] | None = None, random_state: int
     Raises
     ------
     DataError
-        If a rung is not known, or the data do not allow one that was asked for.
+        If a rung is unknown, or the data do not allow it.
 
     Examples
     --------
@@ -69,17 +69,16 @@ def ladder(data: RiskData, rungs: Sequence[str] | None = None, random_state: int
         "mixed_logit": Pipeline([("design", Design(without=DETAIL)), ("mixed", MixedLogit())]),
         "boosting": Boosting(random_state=random_state),
     }
-    rungs = None if rungs is None else as_names(rungs)
-    unknown = [name for name in rungs or () if name not in made]
-    if unknown:
-        raise DataError(f"There is no rung {', '.join(unknown)}. Choose among: {', '.join(RUNGS)}.")
-    impossible = [name for name in rungs or () if made[name] is None]
+    wanted = () if rungs is None else as_names(rungs)
+    refuse_unknown("There is no rung", wanted, made)
+    impossible = [name for name in wanted if made[name] is None]
     if impossible:
         raise DataError(
             f"The data do not allow the rung {', '.join(impossible)}: hazard needs the outcome 'lost', prior_grade and "
-            "abc_rule the families grades and absence. Make the data with these, or leave the rung out."
+            "abc_rule the families grades and absence",
+            "Make the data with these, or leave the rung out.",
         )
-    return {name: model for name, model in made.items() if model is not None and (rungs is None or name in rungs)}
+    return {name: model for name, model in made.items() if model is not None and (rungs is None or name in wanted)}
 
 
 def _has_flags(data: RiskData) -> bool:
