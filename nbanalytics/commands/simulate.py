@@ -26,7 +26,8 @@ def simulate(
     held = sum(1 for _ in out.iterdir()) if out.is_dir() else 0
     if held and not read_declaration(out / DECLARATION_FILE).synthetic:
         raise DataError(
-            f"The folder {out} has {held} files and is not a synthetic municipality, so nothing was written", "Give a new or empty folder."
+            f"The folder {out} has {held} files and is not a synthetic municipality, so nothing was written",
+            "Give a new or empty folder.",
         )
     with waiting("simulating a municipality"):
         simulation = write_sample(out, seed=DEFAULT_SEED if seed is None else seed)

@@ -56,7 +56,8 @@ def _refuse_identity_numbers(release: Release) -> None:
     }
     if any(re.search(IDENTITY_NUMBER, word) for word in words):
         raise ReleaseError(
-            "the release holds what looks like a personal identity number, and nothing was written", "Replace it by a " "pseudonym in the records, and make the release anew."
+            "the release holds what looks like a personal identity number, and nothing was written",
+            "Replace it by a pseudonym in the records, and make the release anew.",
         )
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import mean_interval, placements
-from nbanalytics.risk.evaluation.scores import Floats, labels_of, ratio, scored, scored_by, units_to_leave_out
-from nbanalytics.schools import LIKE, jackknife_test
+from nbanalytics.risk.evaluation.scores import labels_of, ratio, scored, scored_by, units_to_leave_out
+from nbanalytics.schools import LIKE, Floats, jackknife_test
 
 #: What rounding leaves of a variance of 0.
 _NO_VARIANCE = 1e-15

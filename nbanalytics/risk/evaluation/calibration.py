@@ -10,7 +10,8 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import wilson
-from nbanalytics.risk.evaluation.scores import Floats, ratio, scored
+from nbanalytics.risk.evaluation.scores import ratio, scored
+from nbanalytics.schools import Floats
 
 _STEPS = 50
 _CONVERGED = 1e-10

@@ -14,13 +14,12 @@ from nbanalytics.intervals import score_interval
 from nbanalytics.risk.evaluation.auc import Tied, tied
 from nbanalytics.risk.evaluation.scores import (
     SCALES,
-    Floats,
     labels_or_none,
     ratio,
     scored,
     units_to_leave_out,
 )
-from nbanalytics.schools import LIKE, Statistic, Units
+from nbanalytics.schools import LIKE, Floats, Statistic, Units
 
 COUNTS = ("n", "tp", "fp", "fn", "tn")
 #: Shares as the count above and the counts below, so that each has Wilson's interval.

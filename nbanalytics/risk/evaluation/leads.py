@@ -11,8 +11,9 @@ import pandas as pd
 from nbanalytics.errors import DataError
 from nbanalytics.frames import collect
 from nbanalytics.risk.evaluation.capacity import flag_top_within
-from nbanalytics.risk.evaluation.scores import Floats, ratio, units_to_leave_out
+from nbanalytics.risk.evaluation.scores import ratio, units_to_leave_out
 from nbanalytics.risk.evaluation.validation import Validation
+from nbanalytics.schools import Floats
 
 
 def lead_time(

@@ -36,7 +36,6 @@ from nbanalytics.risk.evaluation.capacity import (
     share_interval,
 )
 from nbanalytics.risk.evaluation.scores import (
-    Floats,
     labels_of,
     labels_or_none,
     scored,
@@ -45,7 +44,7 @@ from nbanalytics.risk.evaluation.scores import (
     units_to_leave_out,
     warn_of_missing,
 )
-from nbanalytics.schools import LIKE, THESE, Statistic, Units, units_of
+from nbanalytics.schools import LIKE, THESE, Floats, Statistic, Units, units_of
 
 SCORE_MEASURES = (
     "auc",

@@ -12,9 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbanalytics.errors import DataError, EstimationWarning
-from nbanalytics.schools import MIN_SCHOOLS, THESE, Scale, Statistic, Units, estimand_of, units_of
-
-Floats = NDArray[np.float64]
+from nbanalytics.schools import MIN_SCHOOLS, THESE, Floats, Scale, Statistic, Units, estimand_of, units_of
 
 
 def outcomes_of(y: Any) -> Floats:

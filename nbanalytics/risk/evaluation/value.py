@@ -13,9 +13,9 @@ from nbanalytics.errors import DataError
 from nbanalytics.frames import as_names
 from nbanalytics.results import Shown
 from nbanalytics.risk.evaluation.capacity import counted, counts_at_capacity, flag_top_within, rate_interval
-from nbanalytics.risk.evaluation.scores import Floats, outcomes_of, ratio, units_to_leave_out
+from nbanalytics.risk.evaluation.scores import outcomes_of, ratio, units_to_leave_out
 from nbanalytics.risk.evaluation.validation import Validation
-from nbanalytics.schools import Statistic
+from nbanalytics.schools import Floats, Statistic
 
 BUDGETS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 #: Places given by lot.

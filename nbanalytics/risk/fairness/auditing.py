@@ -26,9 +26,9 @@ from nbanalytics.risk.evaluation.capacity import (
     share_interval,
 )
 from nbanalytics.risk.evaluation.measuring import statistic
-from nbanalytics.risk.evaluation.scores import Floats, labels_of, units_of_group, units_to_leave_out, warn_of_missing
+from nbanalytics.risk.evaluation.scores import labels_of, units_of_group, units_to_leave_out, warn_of_missing
 from nbanalytics.risk.evaluation.validation import Validation
-from nbanalytics.schools import THESE, Statistic, Units, adjusted_p_values, jackknife_test, units_of
+from nbanalytics.schools import THESE, Floats, Statistic, Units, adjusted_p_values, jackknife_test, units_of
 
 #: What a threshold adds for each group.
 ERROR_RATES = ("flagged_share", "tpr", "fnr", "fpr", "ppv", "false_alarms_per_100")

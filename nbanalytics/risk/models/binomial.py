@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from statsmodels.stats.sandwich_covariance import S_crosssection
 
 from nbanalytics.errors import DataError
+from nbanalytics.schools import Floats
 
-Floats = NDArray[np.float64]
 Link = Literal["logit", "cloglog"]
 LINKS: tuple[Link, ...] = ("logit", "cloglog")
 _FAMILIES = {"logit": sm.families.Binomial(), "cloglog": sm.families.Binomial(sm.families.links.CLogLog())}
@@ -49,9 +49,9 @@ def inverse_link(eta: Floats, link: Link) -> Floats:
 def fit_binomial(design: Floats, y: Floats, link: Link = "logit", penalty: float = 0.0) -> BinomialFit:
     """Fit by maximum likelihood, or with a ridge penalty; a penalised fit has no covariance.
 
-    The penalty is half of ``penalty`` times the squared coefficients of the standardised columns; a constant column is not
-    penalised. statsmodels' ``GLM`` fits by iteratively reweighted least squares, and with a penalty scipy maximises its
-    likelihood (McCullagh and Nelder 1989, *Generalized Linear Models*, ch. 2.5 and 4).
+    The penalty is half of ``penalty`` times the squared coefficients of the standardised columns; a constant column is
+    not penalised. statsmodels' ``GLM`` fits by iteratively reweighted least squares, and with a penalty scipy maximises
+    its likelihood (McCullagh and Nelder 1989, *Generalized Linear Models*, ch. 2.5 and 4).
 
     Examples
     --------
@@ -81,7 +81,7 @@ def _ridge(design: Floats, y: Floats, link: Link, penalty: float) -> BinomialFit
     # Standardised columns make one penalty mean the same for all, and the search well conditioned.
     scale = np.where(spread > 0, spread, 1.0)
     weights = np.where(spread > 0, penalty, 0.0)
-    model: Any = sm.GLM(y, design / scale, family=_FAMILIES[link])
+    model = sm.GLM(y, design / scale, family=_FAMILIES[link])
 
     def slope(b: Floats) -> Floats:
         return np.asarray(weights * b - model.score(b, scale=1.0), dtype=float)
@@ -92,14 +92,8 @@ def _ridge(design: Floats, y: Floats, link: Link, penalty: float) -> BinomialFit
     def loss(b: Floats) -> float:
         return float(weights @ b**2 / 2 - model.loglike(b, scale=1.0))
 
-    found: Any = minimize(
-        loss,
-        np.zeros(design.shape[1]),
-        jac=slope,
-        hess=curvature,
-        method="trust-exact",
-        options={"gtol": 1e-8},
-    )
+    start = np.zeros(design.shape[1])
+    found = minimize(loss, start, jac=slope, hess=curvature, method="trust-exact", options={"gtol": 1e-8})
     coefficients = found.x / scale
     unknown = np.full((len(scale), len(scale)), np.nan)
     mu = inverse_link(design @ coefficients, link)
@@ -121,7 +115,7 @@ def separated(fit: BinomialFit, design: Floats) -> NDArray[np.bool_]:
 
 
 def clustered_covariance(
-    fit: BinomialFit, design: Floats, y: Floats, clusters: NDArray[Any], link: Link = "logit"
+    fit: BinomialFit, design: Floats, y: Floats, clusters: ArrayLike, link: Link = "logit"
 ) -> Floats:
     """Return the sandwich covariance with scores summed by cluster; there must be two clusters or more.
 
@@ -131,7 +125,7 @@ def clustered_covariance(
     50, 317-372.
     """
     n, p = len(design), int((np.diag(fit.covariance) > 0).sum())
-    codes, found = pd.factorize(clusters)
+    codes, found = pd.factorize(np.asarray(clusters))
     scores = sm.GLM(y, design, family=_FAMILIES[link]).score_obs(fit.coefficients)
     correction = len(found) / (len(found) - 1) * (n - 1) / (n - p)
     return np.asarray(correction * fit.covariance @ S_crosssection(scores, codes) @ fit.covariance)

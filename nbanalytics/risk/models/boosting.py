@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold
-from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from nbanalytics.errors import DataError
-from nbanalytics.risk.models.design import as_numbers, checked_outcome, feature_names, say_empty
+from nbanalytics.risk.models.design import as_numbers, feature_names, say_empty
 from nbanalytics.risk.models.logit import Classifier
+from nbanalytics.schools import Floats
 
 #: Parts of the training students that take turns in calibration.
 PARTS = 5
@@ -68,7 +66,7 @@ class Boosting(Classifier):
 
     def fit(self, X: pd.DataFrame, y: ArrayLike) -> Boosting:
         """Grow and calibrate the trees."""
-        outcome = checked_outcome(y, len(X)).astype(np.int64)
+        outcome = self._outcome(X, y).astype(np.int64)
         rarer = int(min(outcome.sum(), len(outcome) - outcome.sum()))
         if rarer < PARTS:
             raise DataError(
@@ -83,7 +81,6 @@ class Boosting(Classifier):
         if empty:
             say_empty(empty, len(names), len(X))
         self.terms_ = [name for name in names if name not in empty]
-        self.classes_ = np.array([0, 1])
         trees = HistGradientBoostingClassifier(
             max_iter=self.trees,
             max_leaf_nodes=self.leaves,
@@ -96,14 +93,10 @@ class Boosting(Classifier):
         parts = StratifiedKFold(PARTS, shuffle=True, random_state=self.random_state)
         # On so few students threads wait for each other longer than they work.
         with threadpool_limits(limits=1, user_api="openmp"):
-            self.model_ = CalibratedClassifierCV(trees, method="sigmoid", cv=parts).fit(self._numbers(X), outcome)
+            numbers = as_numbers(X, self.terms_).to_numpy()
+            self.model_ = CalibratedClassifierCV(trees, method="sigmoid", cv=parts).fit(numbers, outcome)
         return self
 
-    def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
-        """Return the probabilities of 0 and 1."""
-        check_is_fitted(self, "model_")
+    def _chance(self, X: pd.DataFrame) -> Floats:
         with threadpool_limits(limits=1, user_api="openmp"):
-            return np.asarray(self.model_.predict_proba(self._numbers(X)))
-
-    def _numbers(self, X: pd.DataFrame) -> Any:
-        return as_numbers(X, self.terms_).to_numpy()
+            return np.asarray(self.model_.predict_proba(as_numbers(X, self.terms_).to_numpy())[:, 1])

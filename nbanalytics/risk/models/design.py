@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from nbanalytics.errors import DataError, EstimationWarning
+from nbanalytics.errors import DataError, EstimationWarning, refuse_unknown
 from nbanalytics.frames import as_names
 from nbanalytics.risk.evaluation.scores import numbers_of
+from nbanalytics.schools import Floats
 
-Floats = NDArray[np.float64]
 #: Columns of X that are not features: the school, and the step of a person-period.
 CARRIED = ("school_id", "t")
 #: Prefixes of the features that a linear model leaves out by default: sums and near copies of others, and means over a
@@ -77,7 +76,7 @@ class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.min_count = min_count
         self.scale = scale
 
-    def fit(self, X: pd.DataFrame, y: Any = None) -> Design:
+    def fit(self, X: pd.DataFrame, y: ArrayLike | None = None) -> Design:
         """Learn medians, indicators, and what to leave out."""
         names = self._chosen(X)
         empty = [name for name in names if X[name].isna().all()]
@@ -111,8 +110,8 @@ class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         carried = [name for name in CARRIED if name in X]
         return pd.concat([X[carried], made], axis=1)
 
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Names of the columns made."""
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
+        """Return the names of the columns made."""
         check_is_fitted(self, "columns_")
         return np.asarray(self.columns_, dtype=object)
 
@@ -120,11 +119,7 @@ class Design(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         numbers = feature_names(X)
         if self.columns is not None:
             columns = as_names(self.columns)
-            absent = [name for name in columns if name not in X]
-            if absent:
-                raise DataError(
-                    f"X has no column {', '.join(absent)}", f"Choose among: {', '.join(map(str, X.columns))}."
-                )
+            refuse_unknown("X has no column", columns, X.columns)
             return list(columns)
         return [name for name in numbers if not name.startswith(tuple(self.without))] or numbers
 

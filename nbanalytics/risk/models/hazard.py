@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.risk.data.at_risk import EXITS
 from nbanalytics.risk.evaluation.scores import numbers_of
 from nbanalytics.risk.models.binomial import LINKS, Link, inverse_link
-from nbanalytics.risk.models.design import DETAIL, Design, checked_outcome, feature_names
+from nbanalytics.risk.models.design import DETAIL, Design, feature_names
 from nbanalytics.risk.models.logit import (
     FEW_STUDENTS,
     BinomialClassifier,
@@ -27,8 +26,7 @@ from nbanalytics.risk.models.logit import (
     schools_of,
     whole_columns,
 )
-
-Floats = NDArray[np.float64]
+from nbanalytics.schools import Floats, Places
 
 
 class Hazard(BinomialClassifier):
@@ -37,7 +35,8 @@ class Hazard(BinomialClassifier):
     Parameters
     ----------
     link : "logit" or "cloglog"
-        With the complementary log-log link the coefficients are those of a proportional hazards model in continuous time.
+        With the complementary log-log link the coefficients are those of a proportional hazards model in continuous
+        time.
     penalty : float
         Ridge penalty on standardised coefficients; 0 is maximum likelihood, and only that has intervals.
 
@@ -69,15 +68,13 @@ class Hazard(BinomialClassifier):
         """Fit on person-periods; the column ``school_id`` of ``X``, if it is there, holds the clusters."""
         if self.link not in LINKS:
             raise DataError(f"There is no link {self.link!r}", f"Choose among: {', '.join(LINKS)}.")
-        outcome = checked_outcome(y, len(X))
-        self.classes_ = np.array([0, 1])
-        steps = steps_of(X)
+        outcome, steps = self._outcome(X, y), steps_of(X)
         events = np.bincount(steps, outcome)
         self.last_step_ = int(steps.max())
         self.steps_ = [step for step in np.unique(steps).tolist() if events[step] > 0]
         self.columns_ = feature_names(X)
         self.terms_ = [*(f"t={step}" for step in self.steps_), *self.columns_]
-        # A step without an event has hazard 0, whatever the rest: its rows say nothing of the coefficients.
+        # A step without an event has hazard 0 whatever the features are: its rows do not bear on the coefficients.
         used = np.isin(steps, self.steps_)
         design, outcome = self._design(X[used], steps[used]), outcome[used]
         few = FEW_STUDENTS * self.last_step_
@@ -87,9 +84,7 @@ class Hazard(BinomialClassifier):
         self._keep(fit, design, outcome, schools_of(X)[used], self.link)
         return self
 
-    def predict_proba(self, X: pd.DataFrame) -> Floats:
-        """Return the chance of no event and of an event in each person-period."""
-        check_is_fitted(self, "coefficients_")
+    def _chance(self, X: pd.DataFrame) -> Floats:
         steps = steps_of(X)
         if steps.max(initial=0) > self.last_step_:
             raise DataError(
@@ -98,8 +93,7 @@ class Hazard(BinomialClassifier):
                 "Choose an earlier horizon, or fit on students who were followed as long.",
             )
         hazards = inverse_link(self._design(X, steps) @ self.coefficients_, self.link)
-        hazards = np.where(np.isin(steps, self.steps_), hazards, 0.0)
-        return np.column_stack([1 - hazards, hazards])
+        return np.where(np.isin(steps, self.steps_), hazards, 0.0)
 
     def coefficients(self, level: float = 0.95, errors: str | None = None) -> Estimates:
         """Return coefficients, and odds ratios (logit) or hazard ratios (cloglog), as ``Logit.coefficients``."""
@@ -107,12 +101,12 @@ class Hazard(BinomialClassifier):
         settings, covariance = self._errors(level, errors, what)
         return estimates_table(self.terms_, self.coefficients_, covariance, settings, self.status_, ratios=True)
 
-    def _design(self, X: pd.DataFrame, steps: NDArray[np.int64]) -> Floats:
+    def _design(self, X: pd.DataFrame, steps: Places) -> Floats:
         by_step = steps[:, None] == np.array(self.steps_)
         return np.column_stack([by_step, whole_columns(X, self.columns_)]).astype(float)
 
 
-def steps_of(X: pd.DataFrame) -> NDArray[np.int64]:
+def steps_of(X: pd.DataFrame) -> Places:
     """Return the step of each person-period."""
     if "t" not in X:
         raise DataError("X has no column t, the step of a person-period (1, 2, ...)", "Make X with expand().")
@@ -178,15 +172,15 @@ class HazardClassifier(Classifier):
     Parameters
     ----------
     periods : pandas.DataFrame
-        ``RiskData.periods``: when each student lost eligibility. Only the rows of the students of ``X`` are used, so the
-        index of ``X`` must be ``student_id``.
+        ``RiskData.periods``: when each student lost eligibility. Only the rows of the students of ``X`` are used, so
+        the index of ``X`` must be ``student_id``.
     link, without
         As of :class:`nbanalytics.risk.Hazard` and :class:`nbanalytics.risk.Design`.
 
     Notes
     -----
-    The model learns from absence term by term. A prediction takes the latest absence for every term to come, since no later
-    one is known. Like the other rungs it learns from students whose outcome is known.
+    The model learns from absence term by term. A prediction takes the latest absence for every term to come, since no
+    later one is known. Like the other rungs it learns from students whose outcome is known.
 
     Examples
     --------
@@ -206,8 +200,7 @@ class HazardClassifier(Classifier):
 
     def fit(self, X: pd.DataFrame, y: ArrayLike) -> HazardClassifier:
         """Fit on the person-periods of the students of ``X``."""
-        checked_outcome(y, len(X))
-        self.classes_ = np.array([0, 1])
+        self._outcome(X, y)
         rows, ended = expand(X, self.periods)
         if rows.index.nunique() < X.index.nunique():
             absent = X.index.nunique() - rows.index.nunique()
@@ -229,10 +222,8 @@ class HazardClassifier(Classifier):
         hazards = np.column_stack([self.hazard_.predict_proba(design.assign(t=step))[:, 1] for step in steps])
         return np.asarray(np.cumprod(1 - hazards, axis=1))
 
-    def predict_proba(self, X: pd.DataFrame) -> Floats:
-        """Return the chances of no loss and of a loss by the last step."""
-        stays = self.predict_survival(X)[:, -1]
-        return np.column_stack([stays, 1 - stays])
+    def _chance(self, X: pd.DataFrame) -> Floats:
+        return 1 - self.predict_survival(X)[:, -1]
 
 
 def design_of_periods(without: Sequence[str], last_step: int) -> Design:
@@ -258,8 +249,8 @@ class CompetingHazards(BaseEstimator):  # type: ignore[misc]
     Notes
     -----
     Cause-specific hazards in sequence: within a term, leaving (for either reason) comes first and losing second. The
-    likelihood is then a product, and each hazard is fitted on its own risk set. Without features, the cumulative incidence
-    is the Aalen-Johansen estimate of the life table.
+    likelihood is then a product, and each hazard is fitted on its own risk set. Without features, the cumulative
+    incidence is the Aalen-Johansen estimate of the life table.
 
     Examples
     --------
@@ -276,7 +267,7 @@ class CompetingHazards(BaseEstimator):  # type: ignore[misc]
         self.exits_by_features = exits_by_features
         self.without = without
 
-    def fit(self, X: pd.DataFrame, exit: Any) -> CompetingHazards:
+    def fit(self, X: pd.DataFrame, exit: ArrayLike) -> CompetingHazards:
         """Fit the three hazards on person-periods with the way each ended (``none, lost, moved, unknown``)."""
         ended = np.asarray(exit, dtype=object)
         strange = sorted({str(way) for way in ended} - set(EXITS))
@@ -286,7 +277,7 @@ class CompetingHazards(BaseEstimator):  # type: ignore[misc]
                 f"Give how each person-period ended: {', '.join(EXITS)}.",
             )
         self.last_step_ = int(steps_of(X).max())
-        self.causes_: dict[str, Any] = {}
+        self.causes_: dict[str, tuple[Design | None, Hazard] | None] = {}
         for cause in ("moved", "unknown", "lost"):
             at_risk = np.isin(ended, ("none", "lost")) if cause == "lost" else np.full(len(ended), True)
             happened = (ended == cause)[at_risk]

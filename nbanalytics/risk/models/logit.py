@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,8 +21,9 @@ from nbanalytics.intervals import checked_level
 from nbanalytics.results import Shown
 from nbanalytics.risk.models.binomial import BinomialFit, Link, clustered_covariance, fit_binomial, separated
 from nbanalytics.risk.models.design import as_numbers, checked_outcome, feature_names
+from nbanalytics.schools import Floats
 
-Floats = NDArray[np.float64]
+Schools = NDArray[np.object_]
 #: Sandwich errors from fewer clusters than this are too small, even with Student's t.
 FEW_CLUSTERS = 10
 
@@ -34,8 +36,8 @@ class Estimates(Shown):
     ----------
     table : pandas.DataFrame
         ``term, estimate, se, low, high, p``; for coefficients ``ratio, ratio_low, ratio_high`` (odds ratios, or hazard
-        ratios with the complementary log-log link); ``status``: ``ok``; ``left_out`` if the term marks a few students who
-        all or none have the outcome; ``separated`` if it marks more.
+        ratios with the complementary log-log link); ``status``: ``ok``; ``left_out`` if the term marks a few students
+        who all or none have the outcome; ``separated`` if it marks more.
     settings : mapping
         ``errors`` (``school`` or ``model``), ``level``, ``rows``, ``clusters``, ``what``.
     """
@@ -59,7 +61,7 @@ def estimates_table(
     status: Sequence[str] | NDArray[np.object_],
     ratios: bool,
 ) -> Estimates:
-    """Put estimates and their covariance in a table; clustered errors have a *t* with clusters - 1 degrees of freedom."""
+    """Put estimates in a table with their errors; clustered ones have a *t* with clusters - 1 degrees of freedom."""
     errors = np.sqrt(np.clip(np.diag(covariance), 0.0, None))
     ok = np.asarray(status) == "ok"
     errors = np.where(ok, errors, np.nan)
@@ -108,7 +110,7 @@ def marginal_effects(design: Floats, coefficients: Floats, columns: Sequence[int
     A column of 0 and 1 is switched from 0 to 1 for every student; of any other the derivative is averaged.
     """
     eta = design @ coefficients
-    mu = 1 / (1 + np.exp(-eta))
+    mu = expit(eta)
     rate = mu * (1 - mu)
     bend = rate * (1 - 2 * mu)
     mean_rate, mean_bend = rate.mean(), (bend[:, None] * design).mean(axis=0)
@@ -128,8 +130,7 @@ def marginal_effects(design: Floats, coefficients: Floats, columns: Sequence[int
 
 def _switch(design: Floats, eta: Floats, coefficient: float, place: int) -> tuple[float, Floats]:
     column = design[:, place]
-    without = 1 / (1 + np.exp(-(eta - coefficient * column)))
-    having = 1 / (1 + np.exp(-(eta + coefficient * (1 - column))))
+    without, having = expit(eta - coefficient * column), expit(eta + coefficient * (1 - column))
     rate_without, rate_having = without * (1 - without), having * (1 - having)
     derivative = ((rate_having - rate_without)[:, None] * design).mean(axis=0)
     derivative[place] = rate_having.mean()
@@ -145,12 +146,12 @@ OK, LEFT_OUT, SEPARATED = "ok", "left_out", "separated"
 def fit_estimable(
     design: Floats, y: Floats, fixed: int, link: Link = "logit", penalty: float = 0.0, few: int = FEW_STUDENTS
 ) -> tuple[BinomialFit, NDArray[np.object_]]:
-    """Fit, and leave out columns without a finite estimate that mark a few rows only; return the fit and each column's status.
+    """Fit without columns that have no finite estimate and mark few rows; return the fit and each column's status.
 
-    The first ``fixed`` columns (intercept, steps) always stay. A column may be left out if fewer than ``few`` rows differ
-    from its commonest value; its coefficient, variance and covariances are then 0. Otherwise a value that three students
-    have would decide their prediction and take its coefficient to infinity. Albert and Anderson (1984), *Biometrika* 71,
-    1-10, for separation.
+    The first ``fixed`` columns (intercept, steps) always stay. A column may be left out if fewer than ``few`` rows
+    differ from its commonest value; its coefficient, variance and covariances are then 0. Otherwise a value that three
+    students have would decide their prediction and take its coefficient to infinity. Albert and Anderson (1984),
+    *Biometrika* 71, 1-10, for separation.
     """
     status = np.full(design.shape[1], OK, dtype=object)
     while True:
@@ -196,9 +197,21 @@ class Classifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
     classes_: NDArray[np.int64]
 
+    def _outcome(self, X: pd.DataFrame, y: ArrayLike) -> Floats:
+        """Return the checked outcome of the training rows, and name the classes."""
+        outcome = checked_outcome(y, len(X))
+        self.classes_ = np.array([0, 1])
+        return outcome
+
     @abstractmethod
+    def _chance(self, X: pd.DataFrame) -> Floats:
+        """Return the probability of 1 for each row."""
+
     def predict_proba(self, X: pd.DataFrame) -> Floats:
         """Return the probabilities of 0 and 1, shape (n, 2)."""
+        check_is_fitted(self, "classes_")
+        happens = self._chance(X)
+        return np.column_stack([1 - happens, happens])
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.int64]:
         """Return 1 where the probability is at least one half."""
@@ -212,7 +225,7 @@ class BinomialClassifier(Classifier):
     rows_: int
     status_: NDArray[np.object_]
 
-    def _keep(self, fit: BinomialFit, design: Floats, outcome: Floats, schools: NDArray[Any], link: Link) -> None:
+    def _keep(self, fit: BinomialFit, design: Floats, outcome: Floats, schools: Schools, link: Link) -> None:
         """Keep the estimates, with the covariance clustered by school where there can be one."""
         self.coefficients_, self.covariance_, self.deviance_ = fit.coefficients, fit.covariance, fit.deviance
         self.clusters_ = len(pd.unique(schools))
@@ -230,14 +243,14 @@ class BinomialClassifier(Classifier):
         return settings, self.covariance_ if kind == "model" or self.clustered_ is None else self.clustered_
 
 
-def schools_of(X: pd.DataFrame) -> NDArray[Any]:
-    """Return the school of each row, or one for all if ``X`` has no ``school_id``; raise a DataError if a row has none."""
+def schools_of(X: pd.DataFrame) -> Schools:
+    """Return the school of each row, one for all without ``school_id``; raise a DataError if a row has none."""
     if "school_id" not in X:
-        return np.zeros(len(X))
+        return np.zeros(len(X), dtype=object)
     absent = int(X["school_id"].isna().sum())
     if absent:
         raise DataError(f"{absent} of {len(X)} rows of X have no school", "Fill in a name such as 'unknown'.")
-    return np.asarray(X["school_id"])
+    return X["school_id"].to_numpy(dtype=object)
 
 
 def whole_columns(X: pd.DataFrame, names: Sequence[str]) -> Floats:
@@ -249,6 +262,11 @@ def whole_columns(X: pd.DataFrame, names: Sequence[str]) -> Floats:
 
 
 INTERCEPT = "intercept"
+
+
+def with_intercept(X: pd.DataFrame, terms: Sequence[str]) -> Floats:
+    """Return the design matrix of an intercept and the columns of the other terms."""
+    return np.column_stack([np.ones(len(X)), whole_columns(X, terms[1:])])
 
 
 class Logit(BinomialClassifier):
@@ -272,8 +290,8 @@ class Logit(BinomialClassifier):
 
     Notes
     -----
-    Clustered errors are the sandwich of statsmodels and of R's ``vcovCL``. Marginal effects: the delta method (Bartus 2005,
-    *Stata Journal* 5, 309-329, for features of 0 and 1).
+    Clustered errors are the sandwich of statsmodels and of R's ``vcovCL``. Marginal effects: the delta method (Bartus
+    2005, *Stata Journal* 5, 309-329, for features of 0 and 1).
 
     Examples
     --------
@@ -290,10 +308,9 @@ class Logit(BinomialClassifier):
 
     def fit(self, X: pd.DataFrame, y: ArrayLike) -> Logit:
         """Fit; the column ``school_id`` of ``X``, if it is there, holds the clusters."""
-        outcome = checked_outcome(y, len(X))
-        self.classes_ = np.array([0, 1])
+        outcome = self._outcome(X, y)
         self.terms_ = [INTERCEPT, *feature_names(X)]
-        design = self._design(X)
+        design = with_intercept(X, self.terms_)
         fit, self.status_ = fit_estimable(design, outcome, fixed=1, penalty=self.penalty)
         say_separated(self.terms_, self.status_, len(X))
         self.rows_ = len(X)
@@ -304,12 +321,10 @@ class Logit(BinomialClassifier):
     def decision_function(self, X: pd.DataFrame) -> Floats:
         """Return log odds."""
         check_is_fitted(self, "coefficients_")
-        return np.asarray(self._design(X) @ self.coefficients_)
+        return np.asarray(with_intercept(X, self.terms_) @ self.coefficients_)
 
-    def predict_proba(self, X: pd.DataFrame) -> Floats:
-        """Return the probabilities of 0 and 1."""
-        happens = 1 / (1 + np.exp(-self.decision_function(X)))
-        return np.column_stack([1 - happens, happens])
+    def _chance(self, X: pd.DataFrame) -> Floats:
+        return np.asarray(expit(self.decision_function(X)))
 
     def coefficients(self, level: float = 0.95, errors: str | None = None) -> Estimates:
         """Return log odds and odds ratios with intervals.
@@ -348,12 +363,9 @@ class Logit(BinomialClassifier):
 
         check_is_fitted(self, "coefficients_")
         kept = self.status_ != LEFT_OUT
-        design = pd.DataFrame(self._design(X), columns=self.terms_).loc[:, kept]
+        design = pd.DataFrame(with_intercept(X, self.terms_), columns=self.terms_).loc[:, kept]
         model = GLM(checked_outcome(y, len(X)), design, family=Binomial())
         if self.clusters_ < 2:
             return model.fit(start_params=self.coefficients_[kept])
         groups = pd.factorize(X["school_id"])[0]
         return model.fit(start_params=self.coefficients_[kept], cov_type="cluster", cov_kwds={"groups": groups})
-
-    def _design(self, X: pd.DataFrame) -> Floats:
-        return np.column_stack([np.ones(len(X)), whole_columns(X, self.terms_[1:])])

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 from scipy.special import expit, logsumexp
 from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.risk.models.binomial import fit_binomial
-from nbanalytics.risk.models.design import checked_outcome, feature_names
+from nbanalytics.risk.models.design import feature_names
 from nbanalytics.risk.models.logit import (
     INTERCEPT,
     LEFT_OUT,
@@ -25,10 +24,10 @@ from nbanalytics.risk.models.logit import (
     fit_estimable,
     say_separated,
     schools_of,
-    whole_columns,
+    with_intercept,
 )
+from nbanalytics.schools import Floats, Places
 
-Floats = NDArray[np.float64]
 #: Nodes of the quadrature; more change the log-likelihood by less than a hundred-thousandth.
 NODES = 15
 #: Standard deviations of school intercepts, as logarithms: below the first, schools do not differ.
@@ -40,9 +39,9 @@ class MixedLogit(Classifier):
     """Mixed logit: fixed effects and a normal intercept for each school, by maximum marginal likelihood.
 
     The schools' intercepts are integrated out by adaptive Gauss-Hermite quadrature, as R's ``lme4::glmer`` does with
-    ``nAGQ=15``; the fit is neither penalised nor Bayesian. A school among the training students is predicted with the mode
-    of its intercept, which is drawn closer to 0 the fewer students the school has; any other school with the mean over the
-    distribution of intercepts.
+    ``nAGQ=15``; the fit is neither penalised nor Bayesian. A school among the training students is predicted with the
+    mode of its intercept, which is drawn closer to 0 the fewer students the school has; any other school with the mean
+    over the distribution of intercepts.
 
     Attributes
     ----------
@@ -71,8 +70,7 @@ class MixedLogit(Classifier):
 
     def fit(self, X: pd.DataFrame, y: ArrayLike) -> MixedLogit:
         """Fit; ``X`` needs the column ``school_id``."""
-        outcome = checked_outcome(y, len(X))
-        self.classes_ = np.array([0, 1])
+        outcome = self._outcome(X, y)
         self.terms_ = [INTERCEPT, *feature_names(X)]
         if "school_id" not in X:
             raise DataError("X has no column school_id", "Give RiskData.X, or choose the logit without schools.")
@@ -84,7 +82,7 @@ class MixedLogit(Classifier):
                 EstimationWarning,
                 stacklevel=2,
             )
-        design = self._design(X)
+        design = with_intercept(X, self.terms_)
         self.status_ = fit_estimable(design, outcome, fixed=1)[1]
         say_separated(self.terms_, self.status_, len(X))
         kept = self.status_ != LEFT_OUT
@@ -99,10 +97,8 @@ class MixedLogit(Classifier):
         self.schools_ = pd.DataFrame({"school_id": schools, "students": students, "intercept": intercepts})
         return self
 
-    def predict_proba(self, X: pd.DataFrame) -> Floats:
-        """Return the probabilities of 0 and 1."""
-        check_is_fitted(self, "coefficients_")
-        fixed = self._design(X) @ self.coefficients_
+    def _chance(self, X: pd.DataFrame) -> Floats:
+        fixed = with_intercept(X, self.terms_) @ self.coefficients_
         if "school_id" not in X:
             raise DataError(
                 "X has no column school_id", "Add it; a school that is not among those learnt from is averaged."
@@ -110,8 +106,7 @@ class MixedLogit(Classifier):
         intercept = X["school_id"].map(self.schools_.set_index("school_id")["intercept"]).to_numpy(dtype=float)
         places, weights = np.polynomial.hermite_e.hermegauss(NODES)
         spread = expit(fixed[:, None] + self.school_sd_ * places) @ (weights / weights.sum())
-        happens = np.where(np.isnan(intercept), spread, expit(fixed + np.nan_to_num(intercept)))
-        return np.column_stack([1 - happens, happens])
+        return np.asarray(np.where(np.isnan(intercept), spread, expit(fixed + np.nan_to_num(intercept))))
 
     def coefficients(self, level: float = 0.95) -> Estimates:
         """Return log odds and odds ratios *within a school*, with intervals from the marginal likelihood."""
@@ -125,9 +120,6 @@ class MixedLogit(Classifier):
         }
         return estimates_table(self.terms_, self.coefficients_, self.covariance_, settings, self.status_, ratios=True)
 
-    def _design(self, X: pd.DataFrame) -> Floats:
-        return np.column_stack([np.ones(len(X)), whole_columns(X, self.terms_[1:])])
-
 
 @dataclass
 class Marginal:
@@ -138,7 +130,7 @@ class Marginal:
 
     design: Floats
     y: Floats
-    codes: NDArray[Any]
+    codes: Places
     schools: int
 
     def __post_init__(self) -> None:

@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import isotonic_regression, minimize_scalar
 from scipy.special import betaln
-from sklearn.utils.validation import check_is_fitted
 
-from nbanalytics.errors import DataError
-from nbanalytics.risk.models.design import as_numbers, checked_outcome, feature_names
+from nbanalytics.errors import DataError, refuse_unknown
+from nbanalytics.risk.models.design import as_numbers, feature_names
 from nbanalytics.risk.models.logit import Classifier
-
-Floats = NDArray[np.float64]
-
-
-class _Rule(Classifier):
-    """What the rules share: a rate for each row becomes the two columns of probabilities."""
-
-    @abstractmethod
-    def _rates(self, X: pd.DataFrame) -> Floats:
-        """Return the rate of each row."""
-
-    def predict_proba(self, X: pd.DataFrame) -> Floats:
-        """Return the probabilities of 0 and 1."""
-        check_is_fitted(self, "classes_")
-        happens = self._rates(X)
-        return np.column_stack([1 - happens, happens])
+from nbanalytics.schools import Floats, Places
 
 
-class BaseRate(_Rule):
+class BaseRate(Classifier):
     """The share with the outcome among the training students, the same for everybody.
 
     Examples
@@ -46,15 +28,14 @@ class BaseRate(_Rule):
 
     def fit(self, X: pd.DataFrame, y: ArrayLike) -> BaseRate:
         """Learn the share."""
-        self.rate_ = float(checked_outcome(y, len(X)).mean())
-        self.classes_ = np.array([0, 1])
+        self.rate_ = float(self._outcome(X, y).mean())
         return self
 
-    def _rates(self, X: pd.DataFrame) -> Floats:
+    def _chance(self, X: pd.DataFrame) -> Floats:
         return np.full(len(X), self.rate_)
 
 
-class SchoolRate(_Rule):
+class SchoolRate(Classifier):
     """The rate of the student's school, drawn closer to the overall rate the fewer students the school has.
 
     Attributes
@@ -82,8 +63,7 @@ class SchoolRate(_Rule):
 
     def fit(self, X: pd.DataFrame, y: ArrayLike) -> SchoolRate:
         """Learn the rates."""
-        outcome = checked_outcome(y, len(X))
-        self.classes_ = np.array([0, 1])
+        outcome = self._outcome(X, y)
         sums = pd.Series(outcome).groupby(_column(X, "school_id").to_numpy()).agg(["size", "sum"])
         size, events = sums["size"].to_numpy(dtype=float), sums["sum"].to_numpy(dtype=float)
         self.rate_ = float(outcome.mean())
@@ -94,12 +74,12 @@ class SchoolRate(_Rule):
         )
         return self
 
-    def _rates(self, X: pd.DataFrame) -> Floats:
+    def _chance(self, X: pd.DataFrame) -> Floats:
         known = self.schools_.set_index("school_id")["rate"]
         return np.asarray(_column(X, "school_id").map(known).fillna(self.rate_), dtype=float)
 
 
-class PriorGrade(_Rule):
+class PriorGrade(Classifier):
     """One threshold of the prior grades: a rate below it, another from it on, a third where the grades are missing.
 
     Parameters
@@ -129,45 +109,39 @@ class PriorGrade(_Rule):
 
     def fit(self, X: pd.DataFrame, y: ArrayLike) -> PriorGrade:
         """Learn the threshold and the rates."""
-        outcome = checked_outcome(y, len(X))
-        self.classes_ = np.array([0, 1])
-        values = _numbers(X, self.feature)
+        outcome, values = self._outcome(X, y), _numbers(X, self.feature)
         if np.isnan(values).all():
             raise DataError(
                 f"None of {len(X)} students has a value of {self.feature}", "Name another feature, or other students."
             )
         self.threshold_ = _youden(values, outcome) if self.threshold is None else float(self.threshold)
+        kinds = self._kinds(values)
         self.rates_ = {
-            kind: _smoothed(outcome[rows]) if rows.any() else float(outcome.mean())
-            for kind, rows in self._kinds(values).items()
+            kind: _smoothed(outcome[kinds == kind]) if (kinds == kind).any() else float(outcome.mean())
+            for kind in ("below", "above", "missing")
         }
         return self
 
-    def _kinds(self, values: Floats) -> dict[str, NDArray[np.bool_]]:
-        return {
-            "below": values < self.threshold_, "above": values >= self.threshold_, "missing": np.isnan(values)
-        }  # fmt: skip
+    def _kinds(self, values: Floats) -> NDArray[np.str_]:
+        return np.select([np.isnan(values), values < self.threshold_], ["missing", "below"], "above")
 
-    def _rates(self, X: pd.DataFrame) -> Floats:
-        rates = np.zeros(len(X))
-        for kind, rows in self._kinds(_numbers(X, self.feature)).items():
-            rates[rows] = self.rates_[kind]
-        return rates
+    def _chance(self, X: pd.DataFrame) -> Floats:
+        return np.array([self.rates_[kind] for kind in self._kinds(_numbers(X, self.feature))])
 
 
 #: A feature is a flag when it is at least this: attendance, behaviour (where it is known), course performance.
 ABC_LIMITS: Mapping[str, float] = {"absence_total": 10.0, "behaviour": 1.0, "failed": 1.0}
 
 
-class AbcRule(_Rule):
+class AbcRule(Classifier):
     """Attendance, behaviour, course performance: the score is the rate of those with as many flags.
 
     Parameters
     ----------
     limits : mapping of str to float, optional
-        By feature, the limit from which it raises a flag; by default 10 per cent absence, one note of behaviour, one fail.
-        ``failed`` is ``n_failed``, or without it the number of core subjects failed. Features that ``X`` lacks raise no
-        flag: few records have behaviour, which may be given as a feature of one's own.
+        By feature, the limit from which it raises a flag; by default 10 per cent absence, one note of behaviour, one
+        fail. ``failed`` is ``n_failed``, or without it the number of core subjects failed. Features that ``X`` lacks
+        raise no flag: few records have behaviour, which may be given as a feature of one's own.
 
     Attributes
     ----------
@@ -194,8 +168,7 @@ class AbcRule(_Rule):
 
     def fit(self, X: pd.DataFrame, y: ArrayLike) -> AbcRule:
         """Learn the rate of each number of flags."""
-        outcome = checked_outcome(y, len(X))
-        self.classes_ = np.array([0, 1])
+        outcome = self._outcome(X, y)
         limits = ABC_LIMITS if self.limits is None else self.limits
         self.flags_ = tuple(name for name in limits if name in X or (name == "failed" and _failed_columns(X)))
         if not self.flags_:
@@ -208,12 +181,14 @@ class AbcRule(_Rule):
             raise DataError(
                 f"None of {len(X)} students has a value of {', '.join(seen)}", "Choose other students or rungs."
             )
-        counts = self.count_flags(X)
-        groups = [outcome[counts == number] for number in range(len(self.flags_) + 1)]
-        self.rates_ = _never_falling([float(g.sum()) for g in groups], [len(g) for g in groups], outcome.mean())
+        counts, numbers = self.count_flags(X), len(self.flags_) + 1
+        # One student with the overall rate keeps rates off 0 and 1, and stands in where nobody has so many flags.
+        events = np.bincount(counts, outcome, numbers) + outcome.mean()
+        students = np.bincount(counts, minlength=numbers) + 1.0
+        self.rates_ = np.asarray(isotonic_regression(events / students, weights=students).x, dtype=float)
         return self
 
-    def count_flags(self, X: pd.DataFrame) -> NDArray[np.int64]:
+    def count_flags(self, X: pd.DataFrame) -> Places:
         """Return how many flags each student has."""
         limits = ABC_LIMITS if self.limits is None else self.limits
         absent = [name for name in self.flags_ if name not in X and not (name == "failed" and _failed_columns(X))]
@@ -222,13 +197,13 @@ class AbcRule(_Rule):
         raised = [(_flagged(X, name) >= limits[name]).to_numpy() for name in self.flags_]
         return np.asarray(np.sum(raised, axis=0), dtype=np.int64)
 
-    def _rates(self, X: pd.DataFrame) -> Floats:
+    def _chance(self, X: pd.DataFrame) -> Floats:
         return np.asarray(self.rates_[self.count_flags(X)])
 
 
-def _column(X: pd.DataFrame, name: str) -> pd.Series[Any]:
-    if name not in feature_names(X) and name not in X:
-        raise DataError(f"X has no column {name}", f"Choose among: {', '.join(map(str, X.columns))}.")
+def _column(X: pd.DataFrame, name: str) -> pd.Series:
+    feature_names(X)  # refuses what is not a pandas table
+    refuse_unknown("X has no column", [name], X.columns)
     return X[name]
 
 
@@ -241,7 +216,7 @@ def _failed_columns(X: pd.DataFrame) -> list[str]:
     return ["n_failed"] if "n_failed" in names else [name for name in names if name.startswith("failed_")]
 
 
-def _flagged(X: pd.DataFrame, name: str) -> pd.Series[Any]:
+def _flagged(X: pd.DataFrame, name: str) -> pd.Series:
     return X[name] if name in X else X[_failed_columns(X)].sum(axis=1)
 
 
@@ -259,19 +234,6 @@ def _youden(values: Floats, outcome: Floats) -> float:
         return float(np.median(sorted_values))
     apart = np.searchsorted(events, sorted_values) / len(events) - np.searchsorted(others, sorted_values) / len(others)
     return float(sorted_values[int(np.argmax(apart))])
-
-
-def _never_falling(events: list[float], sizes: list[int], overall: float) -> Floats:
-    """Return rates by number of flags, pooling neighbours until none falls; empty counts share their neighbour's."""
-    # One student of the overall rate keeps rates off 0 and 1, and stands in where nobody has that many flags.
-    blocks = [[e + overall, n + 1.0, 1] for e, n in zip(events, sizes, strict=True)]
-    pooled: list[list[float]] = []
-    for block in blocks:
-        pooled.append(list(block))
-        while len(pooled) > 1 and pooled[-2][0] / pooled[-2][1] > pooled[-1][0] / pooled[-1][1]:
-            last = pooled.pop()
-            pooled[-1] = [a + b for a, b in zip(pooled[-1], last, strict=True)]
-    return np.concatenate([np.full(int(width), e / n) for e, n, width in pooled])
 
 
 def _concentration(events: Floats, size: Floats, rate: float) -> float:
