@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import nan, sqrt
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import mean_interval, placements
-from nbanalytics.risk.evaluation.scores import labels_of, ratio, scored, scored_by, units_to_leave_out
-from nbanalytics.schools import LIKE, Floats, jackknife_test
+from nbanalytics.risk.evaluation.scores import Labels, labels_of, ratio, scored, scored_by, units_to_leave_out
+from nbanalytics.schools import LIKE, Floats, Places, jackknife_test
 
 #: What rounding leaves of a variance of 0.
 _NO_VARIANCE = 1e-15
@@ -23,15 +24,15 @@ _NO_VARIANCE = 1e-15
 class Tied:
     """The places of scores in ascending order, and where each run of equal scores starts."""
 
-    order: Any
-    starts: Any
+    order: Places
+    starts: Places
 
     def sums(self, values: Floats) -> Floats:
         """Sum the columns of a matrix within each run of equal scores, runs ascending."""
         return np.asarray(np.add.reduceat(values[:, self.order], self.starts, axis=1))
 
 
-def tied(scores: Floats, rows: Any = None) -> Tied:
+def tied(scores: Floats, rows: Places | None = None) -> Tied:
     """Order scores, all or those of some rows, and find their ties."""
     rows = np.arange(len(scores)) if rows is None else rows
     order = rows[np.argsort(scores[rows], kind="stable")]
@@ -39,18 +40,18 @@ def tied(scores: Floats, rows: Any = None) -> Tied:
     return Tied(order, np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]))
 
 
-def tied_within(scores: Floats, strata: Any = None) -> list[Tied]:
-    """Order the scores of each stratum by itself; of all students without strata."""
+def tied_within(scores: Floats, strata: Labels | None = None) -> list[Tied]:
+    """Order the scores within each stratum, or those of all students without strata."""
     if strata is None:
         return [tied(scores)]
     return [tied(scores, np.flatnonzero(strata == stratum)) for stratum in np.unique(strata)]
 
 
 def weighted_auc(y: Floats, weights: Floats, parts: Sequence[Tied]) -> Floats:
-    """Area under the ROC curve for every row of weights; missing where a class has no weight.
+    """Return the area under the ROC curve for every row of weights; missing where a class has no weight.
 
-    The share of pairs of a case and another student in which the case has the higher score, ties counted half (Hanley
-    and McNeil 1982). With several parts only pairs within a part are compared.
+    It is the share of pairs of a case and another student in which the case has the higher score, ties counted half
+    (Hanley and McNeil 1982). With several parts only pairs within a part are compared.
 
     Examples
     --------
@@ -62,7 +63,7 @@ def weighted_auc(y: Floats, weights: Floats, parts: Sequence[Tied]) -> Floats:
 
 
 def won_pairs(case_weights: Floats, other_weights: Floats, parts: Sequence[Tied]) -> Floats:
-    """Share of pairs, weighted, in which the case has the higher score, ties half; for every row of weights."""
+    """Return the weighted share of pairs in which the case has the higher score, ties half; one per row of weights."""
     won, pairs = np.zeros(len(case_weights)), np.zeros(len(case_weights))
     for ties in parts:
         cases, others = ties.sums(case_weights), ties.sums(other_weights)
@@ -73,32 +74,19 @@ def won_pairs(case_weights: Floats, other_weights: Floats, parts: Sequence[Tied]
 
 
 def weighted_average_precision(y: Floats, weights: Floats, ties: Tied) -> Floats:
-    """Precision averaged over the cases as the threshold falls, without interpolation; one value per row of weights."""
+    """Return the precision averaged over the cases as the threshold falls; one value per row of weights."""
     cases = ties.sums(weights * y)[:, ::-1]
     flagged = ties.sums(weights)[:, ::-1]
     precision = ratio(np.cumsum(cases, axis=1), np.cumsum(flagged, axis=1))
     return ratio((cases * np.nan_to_num(precision)).sum(axis=1), cases.sum(axis=1))
 
 
-def delong(y: Floats, scores: Floats, strata: Any = None) -> tuple[Floats, Floats]:
-    """AUC of several scores of the same independent students, with their covariance matrix.
+def delong(y: Floats, scores: Floats, strata: Labels | None = None) -> tuple[Floats, Floats]:
+    """Return the AUC of several scores of the same independent students, and their covariance matrix.
 
-    Parameters
-    ----------
-    y : array of 0 and 1, shape (students,)
-    scores : array, shape (models, students)
-    strata : sequence, optional
-        Only pairs within a stratum are compared, such as the fold whose model gave the scores.
-
-    Returns
-    -------
-    tuple of array
-        AUC, shape (models,), and covariance, shape (models, models); missing with fewer than two cases, or two others.
-
-    Notes
-    -----
-    DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44: 837-845. With strata the AUC is the share of all pairs
-    within strata, and the shares of pairs count as given.
+    The covariance is missing with fewer than two cases, or two others. With ``strata`` the AUC is the share of all
+    pairs within strata, such as the fold whose model gave the scores, and the shares of pairs count as given. DeLong,
+    DeLong and Clarke-Pearson (1988), Biometrics 44: 837-845.
 
     Examples
     --------
@@ -106,8 +94,8 @@ def delong(y: Floats, scores: Floats, strata: Any = None) -> tuple[Floats, Float
     >>> auc.tolist(), covariance.round(5).tolist()
     ([0.875], [[0.03125]])
     """
-    strata = np.zeros(len(y)) if strata is None else strata
-    parts = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+    labels = np.zeros(len(y)) if strata is None else strata
+    parts = [np.flatnonzero(labels == stratum) for stratum in np.unique(labels)]
     parts = [rows for rows in parts if 0 < y[rows].sum() < len(rows)]
     used = np.concatenate(parts) if parts else np.zeros(0, dtype=int)
     m, n = y[used].sum(), (1 - y[used]).sum()
@@ -129,8 +117,10 @@ def delong(y: Floats, scores: Floats, strata: Any = None) -> tuple[Floats, Float
     return auc, cases @ cases.T / (m * (m - 1)) + others @ others.T / (n * (n - 1))
 
 
-def delong_interval(y: Floats, p: Floats, level: float = 0.95, strata: Any = None) -> tuple[float, float, float]:
-    """AUC with DeLong's interval, cut at 0 and 1; no interval where the variance is 0 or not known."""
+def delong_interval(
+    y: Floats, p: Floats, level: float = 0.95, strata: Labels | None = None
+) -> tuple[float, float, float]:
+    """Return the AUC with DeLong's interval, cut at 0 and 1; no interval where the variance is 0 or missing."""
     auc, covariance = delong(y, p[None, :], strata)
     value, variance = float(auc[0]), float(covariance[0, 0])
     if not variance > _NO_VARIANCE:
@@ -142,7 +132,7 @@ def delong_interval(y: Floats, p: Floats, level: float = 0.95, strata: Any = Non
 def auc_difference(
     auc: Floats, covariance: Floats, first: int, second: int, level: float = 0.95
 ) -> tuple[float, float, float, float]:
-    """Difference of two of the AUCs of :func:`delong`, low, high and z; only the difference where none varies."""
+    """Return the difference of two of the AUCs of :func:`delong`, low, high and z; no interval where neither varies."""
     difference = float(auc[first] - auc[second])
     variance = float(covariance[first, first] + covariance[second, second] - 2 * covariance[first, second])
     error = sqrt(variance) if variance > _NO_VARIANCE else nan
@@ -150,7 +140,12 @@ def auc_difference(
 
 
 def compare_auc(
-    y: Any, scores: Mapping[str, Any], clusters: Any = None, level: float = 0.95, *, estimand: str | None = None
+    y: ArrayLike,
+    scores: Mapping[str, ArrayLike],
+    clusters: ArrayLike | None = None,
+    level: float = 0.95,
+    *,
+    estimand: str | None = None,
 ) -> pd.DataFrame:
     """Test whether models that scored the same students differ in AUC, pair by pair.
 
@@ -160,18 +155,14 @@ def compare_auc(
         Outcomes.
     scores : mapping of str to sequence of float
         Probabilities by name of the model.
-    clusters : sequence, optional
-        The school of each student.
-    level : float
-        Confidence level.
-    estimand : str, optional
+    clusters, level, estimand
         As for :func:`nbanalytics.risk.measures`.
 
     Returns
     -------
     pandas.DataFrame
         One row per pair: ``first, second``; ``auc_first, auc_second``; ``difference, low, high``: the first minus the
-        second; ``z`` (the difference by its standard error) and ``p_value``: missing if the two rank the students
+        second; ``z`` (the difference by its standard error) and ``p_value``, missing if the two rank the students
         alike; ``estimand``.
 
     Raises
@@ -182,7 +173,7 @@ def compare_auc(
     Notes
     -----
     *These schools*: the paired test of DeLong, DeLong and Clarke-Pearson (1988). *Schools like these*: the difference
-    without each school in turn, *t* with schools - 1 degrees.
+    without each school in turn, *t* with schools - 1 degrees of freedom.
 
     Examples
     --------
@@ -199,29 +190,26 @@ def compare_auc(
     ties = {name: tied_within(array) for name, array in arrays.items()}
     deleted = units.evaluate(lambda weights: {name: weighted_auc(outcome, weights, ties[name]) for name in names})
     rows = []
-    for first in range(len(names)):
-        for second in range(first + 1, len(names)):
-            difference, low, high, z = auc_difference(auc, covariance, first, second, level)
-            p_value = 2 * NormalDist().cdf(-abs(z)) if z == z else nan
-            if units.estimand == LIKE:
-                apart = deleted[names[first]] - deleted[names[second]]
-                low, high = units.interval(apart, level=level)
-                z, p_value = jackknife_test(apart, units.present)
-            pair = (names[first], names[second], float(auc[first]), float(auc[second]))
-            rows.append((*pair, difference, low, high, z, p_value, units.estimand))
+    for first, second in combinations(range(len(names)), 2):
+        difference, low, high, z = auc_difference(auc, covariance, first, second, level)
+        p_value = 2 * NormalDist().cdf(-abs(z)) if z == z else nan
+        if units.estimand == LIKE:
+            apart = deleted[names[first]] - deleted[names[second]]
+            low, high = units.interval(apart, level=level)
+            z, p_value = jackknife_test(apart, units.present)
+        pair = (names[first], names[second], float(auc[first]), float(auc[second]))
+        rows.append((*pair, difference, low, high, z, p_value, units.estimand))
     columns = ["first", "second", "auc_first", "auc_second", "difference", "low", "high", "z", "p_value", "estimand"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def roc_curve(y: Any, p: Any, folds: Any = None) -> pd.DataFrame:
-    """Give the points of the ROC curve, from nobody flagged to everybody.
+def roc_curve(y: ArrayLike, p: ArrayLike, folds: ArrayLike | None = None) -> pd.DataFrame:
+    """Return the points of the ROC curve, from nobody flagged to everybody.
 
     Parameters
     ----------
-    y : sequence of bool or of 0 and 1
-        Outcomes.
-    p : sequence of float
-        Probabilities.
+    y, p
+        As for :func:`nbanalytics.risk.measures`.
     folds : sequence, optional
         The fold of each student. The curve is then the mean of the folds' curves at each share of false positives,
         weighted by their pairs, so that the area under it is the AUC within folds.
@@ -229,8 +217,8 @@ def roc_curve(y: Any, p: Any, folds: Any = None) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``threshold`` (flagged is who has at least that; infinite in the first row; missing with folds), ``fpr`` and
-        ``tpr``.
+        ``threshold`` (students with at least this probability are flagged; infinite in the first row, missing with
+        folds), ``fpr`` and ``tpr``.
 
     Raises
     ------
@@ -259,29 +247,19 @@ def roc_curve(y: Any, p: Any, folds: Any = None) -> pd.DataFrame:
     pairs = np.array([outcome[inside].sum() * (1 - outcome[inside]).sum() for inside in parts])
     curves = [_curve(outcome[inside], scores[inside]) for inside in parts]
     knots = np.unique(np.concatenate([curve["fpr"] for curve in curves]))
-    ends = [[_along(curve, knots, side) for curve in curves] for side in ("left", "right")]
+    ends = [[_along(curve, knots, end) for curve in curves] for end in ("min", "max")]
     tpr = np.tensordot(ends, pairs / pairs.sum(), axes=([1], [0])).T
     return pd.DataFrame({"threshold": nan, "fpr": np.repeat(knots, 2), "tpr": tpr.ravel()})
 
 
 def _curve(outcome: Floats, scores: Floats) -> pd.DataFrame:
-    ties = tied(scores)
-    cases, others = ties.sums(outcome[None, :])[0, ::-1], ties.sums(1 - outcome[None, :])[0, ::-1]
-    return pd.DataFrame(
-        {
-            "threshold": np.r_[np.inf, scores[ties.order][ties.starts][::-1]],
-            "fpr": np.r_[0.0, np.cumsum(others) / others.sum()],
-            "tpr": np.r_[0.0, np.cumsum(cases) / cases.sum()],
-        }
-    )
+    from sklearn import metrics
+
+    fpr, tpr, thresholds = metrics.roc_curve(outcome, scores, drop_intermediate=False)
+    return pd.DataFrame({"threshold": thresholds, "fpr": fpr, "tpr": tpr})
 
 
-def _along(curve: pd.DataFrame, knots: Floats, side: str) -> Floats:
-    """Height of a ROC curve at shares of false positives; where it rises upright, its lower or its upper end."""
-    fpr, tpr = curve["fpr"].to_numpy(), curve["tpr"].to_numpy()
-    places, first, count = np.unique(fpr, return_index=True, return_counts=True)
-    ends = tpr[first if side == "left" else first + count - 1]
-    heights = np.interp(knots, fpr, tpr)
-    known = np.isin(knots, places)
-    heights[known] = ends[np.searchsorted(places, knots[known])]
-    return np.asarray(heights)
+def _along(curve: pd.DataFrame, knots: Floats, end: str) -> Floats:
+    """Return the height of a ROC curve at shares of false positives; its "min" or "max" where it rises vertically."""
+    between = pd.Series(np.interp(knots, curve["fpr"], curve["tpr"]), knots)
+    return curve.groupby("fpr")["tpr"].agg(end).reindex(knots).fillna(between).to_numpy()

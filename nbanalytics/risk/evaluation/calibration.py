@@ -1,17 +1,17 @@
-"""Whether probabilities mean what they say: Brier score and its parts, log loss, calibration slope and level."""
+"""Whether probabilities agree with outcomes: Brier score and its parts, log loss, calibration slope and level."""
 
 from __future__ import annotations
 
 from math import nan
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import wilson
 from nbanalytics.risk.evaluation.scores import ratio, scored
-from nbanalytics.schools import Floats
+from nbanalytics.schools import Floats, Places
 
 _STEPS = 50
 _CONVERGED = 1e-10
@@ -20,19 +20,19 @@ _RUNAWAY = 50.0
 
 
 def squared_errors(y: Floats, p: Floats) -> Floats:
-    """Each student's part of the Brier score."""
+    """Return each student's part of the Brier score."""
     return (p - y) ** 2
 
 
 def log_losses(y: Floats, p: Floats) -> Floats:
-    """Each student's part of the log loss; infinite where a probability of 0 or 1 was wrong."""
+    """Return each student's part of the log loss; infinite where a probability of 0 or 1 was wrong."""
     with np.errstate(divide="ignore"):
         losses: Floats = -np.log(np.where(y == 1, p, 1 - p))
     return losses
 
 
 def weighted_mean(values: Floats, weights: Floats) -> Floats:
-    """Mean for every row of weights; missing without weight."""
+    """Return the mean for every row of weights; missing without weight."""
     finite = np.where(np.isfinite(values), values, 0.0)
     means = ratio(weights @ finite, weights.sum(axis=1))
     means[weights @ np.isinf(values).astype(float) > 0] = np.inf
@@ -42,23 +42,11 @@ def weighted_mean(values: Floats, weights: Floats) -> Floats:
 def calibration_fit(y: Floats, p: Floats, weights: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Fit the logistic recalibration of the scores for every row of weights.
 
-    Parameters
-    ----------
-    y, p : array, shape (students,)
-        Outcomes and probabilities.
-    weights : array, shape (draws, students)
-
-    Returns
-    -------
-    tuple of array
-        Slope and its standard error, level (*in the large*) and its standard error; missing where there is no finite
-        estimate: a probability of 0 or 1, equal scores, one class, or scores that separate the classes.
-
-    Notes
-    -----
-    Cox (1958), Biometrika 45: 562-565. The slope is that of a logistic regression of the outcome on the logit of the
-    score; the level is the intercept of one with the logit as offset (Steyerberg 2019, *Clinical Prediction Models*,
-    chapter 15). Newton's method.
+    Returns slopes and their standard errors, levels (*in the large*) and their standard errors; missing where there is
+    no finite estimate: a probability of 0 or 1, equal scores, one class, or scores that separate the classes. The slope
+    is that of a logistic regression of the outcome on the logit of the score (Cox 1958, Biometrika 45: 562-565); the
+    level is the intercept of one with the logit as offset (Steyerberg 2019, *Clinical Prediction Models*, chapter 15).
+    docs/risk.md says why the fits are not statsmodels'.
     """
     missing = np.full(len(weights), nan)
     if (p <= 0).any() or (p >= 1).any():
@@ -73,24 +61,22 @@ def calibration_fit(y: Floats, p: Floats, weights: Floats) -> tuple[Floats, Floa
     return slope[:, 1], slope_error[:, 1], level[:, 0], level_error[:, 0]
 
 
-def brier_decomposition(y: Any, p: Any, bins: int = 10) -> pd.DataFrame:
+def brier_decomposition(y: ArrayLike, p: ArrayLike, bins: int = 10) -> pd.DataFrame:
     """Divide the Brier score into reliability, resolution and uncertainty over bins of equal counts.
 
     Parameters
     ----------
-    y : sequence of bool or of 0 and 1
-        Outcomes.
-    p : sequence of float
-        Probabilities.
+    y, p
+        As for :func:`nbanalytics.risk.measures`.
     bins : int
         Bins of about equal numbers of students by rank of the score; equal scores stay together.
 
     Returns
     -------
     pandas.DataFrame
-        ``measure, value``: ``brier``; ``reliability`` (0 is best: what the bins promise against what they hold);
-        ``resolution`` (more is better: how far the bins are from the share of all); ``uncertainty`` (of the share
-        alone); ``within_bins`` (what scores differ inside their bins). The first is reliability - resolution +
+        ``measure, value``: ``brier``; ``reliability`` (predicted against observed shares of the bins; 0 is best);
+        ``resolution`` (how far the bins are from the overall share; more is better); ``uncertainty`` (of the share
+        alone); ``within_bins`` (differences of scores inside bins). ``brier`` is reliability - resolution +
         uncertainty + within_bins.
 
     Raises
@@ -126,8 +112,8 @@ def brier_decomposition(y: Any, p: Any, bins: int = 10) -> pd.DataFrame:
     return pd.DataFrame({"measure": list(parts), "value": list(parts.values())})
 
 
-def calibration_table(y: Any, p: Any, bins: int = 10, level: float = 0.95) -> pd.DataFrame:
-    """Compare what scores promise with what came, in bins of equal counts.
+def calibration_table(y: ArrayLike, p: ArrayLike, bins: int = 10, level: float = 0.95) -> pd.DataFrame:
+    """Compare predicted probabilities with observed shares, in bins of equal counts.
 
     Parameters
     ----------
@@ -139,8 +125,8 @@ def calibration_table(y: Any, p: Any, bins: int = 10, level: float = 0.95) -> pd
     Returns
     -------
     pandas.DataFrame
-        One row per bin, lowest scores first: ``bin, n, cases, mean_p, observed, low, high``; the interval of the
-        observed share is Wilson's.
+        One row per bin, lowest scores first: ``bin, n, cases, mean_p, observed``, and ``low, high``, Wilson's interval
+        of the observed share.
 
     Examples
     --------
@@ -158,7 +144,7 @@ def calibration_table(y: Any, p: Any, bins: int = 10, level: float = 0.95) -> pd
     return pd.DataFrame(rows, columns=["bin", "n", "cases", "mean_p", "observed", "low", "high"])
 
 
-def _binned(y: Any, p: Any, bins: int) -> tuple[Floats, Floats, Any]:
+def _binned(y: ArrayLike, p: ArrayLike, bins: int) -> tuple[Floats, Floats, Places]:
     outcome, scores = scored(y, p)
     if bins < 2:
         raise DataError(f"{bins} bins divide nothing", "Ask for at least 2.")
@@ -169,7 +155,7 @@ def _binned(y: Any, p: Any, bins: int) -> tuple[Floats, Floats, Any]:
 
 
 def _newton(design: Floats, offset: Floats, y: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Weighted logistic regressions with one or two columns, one for each row of weights, all at once."""
+    """Fit weighted logistic regressions with one or two columns, one for each row of weights, all at once."""
     draws, columns = len(weights), len(design)
     beta = np.zeros((draws, columns))
     if draws > 1:  # resamples are near the sample, so that its estimate is a good start

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf, nan
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import score_interval
 from nbanalytics.risk.evaluation.auc import Tied, tied
 from nbanalytics.risk.evaluation.scores import (
     SCALES,
+    Labels,
     labels_or_none,
     ratio,
     scored,
@@ -21,6 +23,7 @@ from nbanalytics.risk.evaluation.scores import (
 )
 from nbanalytics.schools import LIKE, Floats, Statistic, Units
 
+Counts = dict[str, Floats]
 COUNTS = ("n", "tp", "fp", "fn", "tn")
 #: Shares as the count above and the counts below, so that each has Wilson's interval.
 SHARES = {
@@ -33,31 +36,21 @@ SHARES = {
     "ppv": ("tp", "tp fp"),
     "npv": ("tn", "fn tn"),
 }
-#: What has an interval from counts: the shares, and 100 less 100 times the precision.
+#: Measures that have an interval from counts.
 COUNTED = (*SHARES, "false_alarms_per_100")
 
 
 def flag_at(p: Floats, threshold: float) -> Floats:
-    """Flag who has at least the threshold: 1.0, others 0.0."""
+    """Flag those with at least the threshold: 1.0, others 0.0."""
     if not 0 <= threshold <= 1:
         raise DataError(f"A threshold of {threshold:g} is not a probability", "Choose one between 0 and 1.")
     return (p >= threshold).astype(float)
 
 
 def flag_top(scores: Floats, share: float, weights: Floats, ties: Tied | None = None) -> Floats:
-    """Give the places to the highest scores; equal scores share the last places in equal parts.
+    """Give the places, a share of all students, to the highest scores; equal scores share the last places equally.
 
-    Parameters
-    ----------
-    scores : array, shape (students,)
-    share : float
-        Capacity as a share of all students, above 0 and up to 1.
-    weights : array, shape (draws, students)
-
-    Returns
-    -------
-    array, shape (draws, students)
-        The probability of a place if ties are broken at random: 1, 0, or between them at the last place.
+    The result has the shape of ``weights`` (draws, students): the probability of a place if ties are broken at random.
 
     Examples
     --------
@@ -78,8 +71,10 @@ def flag_top(scores: Floats, share: float, weights: Floats, ties: Tied | None = 
     return flags
 
 
-def flag_top_within(scores: Floats, share: float, weights: Floats, strata: Any) -> Floats:
-    """Give the places as :func:`flag_top` does, the same share in each stratum: every cohort has its own budget."""
+def flag_top_within(scores: Floats, share: float, weights: Floats, strata: Labels | None = None) -> Floats:
+    """Give the places as :func:`flag_top` does, for the same share of each stratum, or of all students."""
+    if strata is None:
+        return flag_top(scores, share, weights)
     flags = np.zeros_like(weights)
     for stratum in np.unique(strata):
         inside = np.flatnonzero(strata == stratum)
@@ -87,7 +82,7 @@ def flag_top_within(scores: Floats, share: float, weights: Floats, strata: Any) 
     return flags
 
 
-def counted(y: Floats, flags: Floats, weights: Floats) -> dict[str, Floats]:
+def counted(y: Floats, flags: Floats, weights: Floats) -> Counts:
     """Count hits, false alarms, misses and correct rejections for every row of weights."""
     flagged = weights * flags
     cases, total = weights @ y, weights.sum(axis=1)
@@ -96,8 +91,8 @@ def counted(y: Floats, flags: Floats, weights: Floats) -> dict[str, Floats]:
     return {"n": total, "tp": tp, "fp": fp, "fn": cases - tp, "tn": total - cases - fp}
 
 
-def rates(counts: dict[str, Floats], threshold: float | None = None) -> dict[str, Floats]:
-    """Turn counts into shares and what is made of them; missing where there is nobody to divide by."""
+def rates(counts: Counts, threshold: float | None = None) -> dict[str, Floats]:
+    """Return shares and measures made of them; missing where the denominator is 0."""
     found = {name: ratio(_sum(counts, above), _sum(counts, below)) for name, (above, below) in SHARES.items()}
     found["false_alarms_per_100"] = 100 * (1 - found["ppv"])
     found["lift"] = ratio(found["ppv"], found["base_rate"])
@@ -106,15 +101,11 @@ def rates(counts: dict[str, Floats], threshold: float | None = None) -> dict[str
     return found
 
 
-def net_benefit(counts: dict[str, Floats], threshold: float) -> Floats:
-    """Hits minus false alarms weighed by the odds of the threshold, per student.
+def net_benefit(counts: Counts, threshold: float) -> Floats:
+    """Return hits minus false alarms weighted by the odds of the threshold, per student.
 
     Flagging from a probability of 20 % means that a hit is worth four false alarms. It compares with the net benefit of
-    flagging everybody (the same formula) and nobody (0).
-
-    Notes
-    -----
-    Vickers and Elkin (2006), Medical Decision Making 26: 565-574.
+    flagging everybody (the same formula) and nobody (0). Vickers and Elkin (2006), Medical Decision Making 26: 565-574.
 
     Examples
     --------
@@ -125,8 +116,10 @@ def net_benefit(counts: dict[str, Floats], threshold: float) -> Floats:
     return ratio(counts["tp"] - counts["fp"] * threshold / (1 - threshold), counts["n"])
 
 
-def share_interval(counts: dict[str, Any], name: str, level: float = 0.95, freedom: float = inf) -> tuple[float, float]:
-    """Wilson's interval of one of the shares, or of false alarms; missing if nobody is in its denominator."""
+def share_interval(
+    counts: Mapping[str, float], name: str, level: float = 0.95, freedom: float = inf
+) -> tuple[float, float]:
+    """Return Wilson's interval of a share or of false alarms; missing if the denominator is 0."""
     if name == "false_alarms_per_100":
         low, high = share_interval(counts, "ppv", level, freedom)
         return 100 * (1 - high), 100 * (1 - low)
@@ -137,9 +130,9 @@ def share_interval(counts: dict[str, Any], name: str, level: float = 0.95, freed
 
 
 def rate_interval(
-    name: str, values: Floats, units: Units, counts: dict[str, Any], level: float = 0.95
+    name: str, values: Floats, units: Units, counts: Mapping[str, float], level: float = 0.95
 ) -> tuple[float, float]:
-    """Delete-one interval; Wilson's of a share that nobody left out changes, to avoid a zero-width interval.
+    """Return the delete-one interval, or Wilson's for a share that no deletion changes, to avoid a width of zero.
 
     Over schools Wilson's has Student's *t*.
     """
@@ -154,7 +147,7 @@ def counts_once(y: Floats, flags: Floats) -> dict[str, float]:
     return {name: float(found[0]) for name, found in counted(y, flags, np.ones((1, len(y)))).items()}
 
 
-def _sum(counts: dict[str, Any], names: str) -> Any:
+def _sum(counts: Mapping[str, Any], names: str) -> Any:
     return sum(counts[name] for name in names.split())
 
 
@@ -163,29 +156,25 @@ THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 
 
 def at_capacity(
-    y: Any,
-    p: Any,
+    y: ArrayLike,
+    p: ArrayLike,
     capacities: Sequence[float] = CAPACITIES,
     *,
-    clusters: Any = None,
-    folds: Any = None,
+    clusters: ArrayLike | None = None,
+    folds: ArrayLike | None = None,
     estimand: str | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Precision, recall and lift at a given capacity, for the students with the highest scores.
+    """Measure precision, recall and lift at a given capacity, for the students with the highest scores.
 
     Parameters
     ----------
-    y : sequence of bool or of 0 and 1
-        Outcomes.
-    p : sequence of float
-        Probabilities; where scores are equal the last places are shared in equal parts, as if by lot.
+    y, p, clusters, estimand, level
+        As for :func:`nbanalytics.risk.measures`; equal scores share the last places equally, as if by lot.
     capacities : sequence of float
         Places as shares of the students, above 0 and up to 1.
     folds : sequence, optional
         The fold, or cohort, of each student: each has places of its own.
-    clusters, estimand, level
-        As for :func:`nbanalytics.risk.measures`.
 
     Returns
     -------
@@ -199,11 +188,6 @@ def at_capacity(
     ------
     DataError
         If outcomes or scores cannot be used, or a capacity is not a share.
-
-    Warns
-    -----
-    EstimationWarning
-        If there are fewer than three schools.
 
     Examples
     --------
@@ -227,18 +211,13 @@ def at_capacity(
     return table.assign(estimand=units.estimand)
 
 
-def counts_at_capacity(y: Floats, scores: Floats, capacity: float, strata: Any = None) -> dict[str, float]:
+def counts_at_capacity(y: Floats, scores: Floats, capacity: float, strata: Labels | None = None) -> dict[str, float]:
     """Count hits, false alarms, misses and correct rejections at a capacity."""
-    strata = np.zeros(len(y)) if strata is None else strata
     return counts_once(y, flag_top_within(scores, capacity, np.ones((1, len(y))), strata))
 
 
-def capacity_statistic(y: Floats, scores: Floats, capacity: float, strata: Any = None) -> Statistic:
-    """Make the function that computes precision, recall, lift and false alarms at a capacity for rows of weights.
-
-    With strata each has places for the same share of its students.
-    """
-    strata = np.zeros(len(y)) if strata is None else strata
+def capacity_statistic(y: Floats, scores: Floats, capacity: float, strata: Labels | None = None) -> Statistic:
+    """Return the function that computes precision, recall, lift and false alarms at a capacity for rows of weights."""
 
     def compute(weights: Floats) -> dict[str, Floats]:
         found = rates(counted(y, flag_top_within(scores, capacity, weights, strata), weights))
@@ -253,11 +232,11 @@ def capacity_statistic(y: Floats, scores: Floats, capacity: float, strata: Any =
 
 
 def net_benefit_curve(
-    y: Any,
-    p: Any,
+    y: ArrayLike,
+    p: ArrayLike,
     thresholds: Sequence[float] = THRESHOLDS,
     *,
-    clusters: Any = None,
+    clusters: ArrayLike | None = None,
     estimand: str | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -268,7 +247,7 @@ def net_benefit_curve(
     y, p, clusters, estimand, level
         As for :func:`nbanalytics.risk.measures`.
     thresholds : sequence of float
-        From this probability on a student is flagged; 0 to below 1.
+        Students with at least this probability are flagged; from 0 to below 1.
 
     Returns
     -------
@@ -279,12 +258,7 @@ def net_benefit_curve(
     Raises
     ------
     DataError
-        If outcomes or scores cannot be used, or a threshold is 1 or no probability.
-
-    Warns
-    -----
-    EstimationWarning
-        If there are fewer than three schools.
+        If outcomes or scores cannot be used, or a threshold is 1 or not a probability.
 
     Notes
     -----

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.intervals import mean_interval
@@ -36,6 +37,7 @@ from nbanalytics.risk.evaluation.capacity import (
     share_interval,
 )
 from nbanalytics.risk.evaluation.scores import (
+    Labels,
     labels_of,
     labels_or_none,
     scored,
@@ -44,7 +46,7 @@ from nbanalytics.risk.evaluation.scores import (
     units_to_leave_out,
     warn_of_missing,
 )
-from nbanalytics.schools import LIKE, THESE, Floats, Statistic, Units, units_of
+from nbanalytics.schools import LIKE, THESE, Floats, Places, Statistic, Units, units_of
 
 SCORE_MEASURES = (
     "auc",
@@ -71,12 +73,12 @@ Row = tuple[str, float, float, float]
 
 
 def measures(
-    y: Any,
-    p: Any,
-    groups: Any = None,
+    y: ArrayLike,
+    p: ArrayLike,
+    groups: ArrayLike | None = None,
     threshold: float | None = None,
     *,
-    clusters: Any = None,
+    clusters: ArrayLike | None = None,
     estimand: str | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -114,8 +116,8 @@ def measures(
     Raises
     ------
     DataError
-        If values are missing, not outcomes or not probabilities, lengths differ, there is one class only, or the
-        threshold is not a probability, or the estimand is schools like these with fewer than three.
+        If values are missing, not outcomes or not probabilities, lengths differ, there is one class only, the threshold
+        is not a probability, or the estimand is schools like these with fewer than three.
 
     Warns
     -----
@@ -125,11 +127,11 @@ def measures(
 
     Notes
     -----
-    *Schools like these*: the measure without each school in turn, *t* with schools - 1 degrees, shares and areas on the
-    logit scale (:func:`nbanalytics.schools.over_schools`); a share that no school changes has Wilson's interval with
-    that *t*. *These schools*: the AUC has the interval of DeLong et al. (1988), shares Wilson's, Brier score and log
-    loss that of a mean, calibration that of its regression, and the others the delete-one interval over parts of the
-    students.
+    *Schools like these*: the measure without each school in turn, *t* with schools - 1 degrees of freedom, shares and
+    areas on the logit scale (:func:`nbanalytics.schools.over_schools`); a share that no school changes has Wilson's
+    interval with that *t*. *These schools*: the AUC has the interval of DeLong et al. (1988), shares Wilson's, Brier
+    score and log loss that of a mean, calibration that of its regression, and the others the delete-one interval over
+    parts of the students.
 
     Examples
     --------
@@ -161,25 +163,10 @@ def measures(
 def part_measures(
     y: Floats, p: Floats, threshold: float | None, units: Units, level: float = 0.95
 ) -> tuple[list[Row], set[str]]:
-    """Measure one group of students.
-
-    Parameters
-    ----------
-    y, p, threshold, level
-        As for :func:`measures`, already checked.
-    units : Units
-        What is left out in turn of these students.
-
-    Returns
-    -------
-    tuple
-        Rows of measure, value, low and high; and keys that say why some of them are missing.
-    """
+    """Measure one group of students; return its rows, and keys of :data:`_WEAK` that say why some have no estimate."""
     reasons = _reasons(y, p)
     deleted = units.evaluate(statistic(y, p, threshold, with_formula=units.estimand == LIKE))
-    counts: dict[str, float] = {}
-    if threshold is not None:
-        counts = counts_once(y, flag_at(p, threshold))
+    counts = {} if threshold is None else counts_once(y, flag_at(p, threshold))
     values = {name: float(found[0]) for name, found in deleted.items()}
     if units.estimand == THESE:
         values |= {name: float(found[0]) for name, found in statistic(y, p)(np.ones((1, len(y)))).items()}
@@ -197,12 +184,12 @@ def part_measures(
 
 
 def statistic(
-    y: Floats, p: Floats, threshold: float | None = None, with_formula: bool = True, strata: Any = None
+    y: Floats, p: Floats, threshold: float | None = None, with_formula: bool = True, strata: Labels | None = None
 ) -> Statistic:
-    """Make the function that computes every measure for rows of weights.
+    """Return the function that computes every measure for rows of weights.
 
-    Without ``with_formula`` those are left out that have an interval by formula in these schools.
-    With strata the AUC compares students within a stratum only.
+    Without ``with_formula`` it leaves out those that have an interval by formula in these schools. With strata the AUC
+    compares students within a stratum only.
     """
     ties, parts = tied(p), tied_within(p, strata)
     squares, logs = squared_errors(y, p), log_losses(y, p)
@@ -227,14 +214,14 @@ def statistic(
 
 
 def warn_of(weak: Counter[str], parts: int) -> None:
-    """Warn once of everything that is missing or rough, with how many groups it concerns."""
+    """Warn once of everything that is missing or imprecise, with the number of groups concerned."""
     if weak:
         said = [f"{weak[reason]} of {parts} groups: {words}" for reason, words in _WEAK.items() if weak[reason]]
         warnings.warn(". ".join(said) + ".", EstimationWarning, stacklevel=3)
 
 
-def _parts(groups: Any, n: int) -> list[tuple[str, Any]]:
-    """Name the rows of all students and of each group, missing labels last."""
+def _parts(groups: ArrayLike | None, n: int) -> list[tuple[str, Places]]:
+    """Return the rows of all students and of each group by name, missing labels last."""
     everybody = [("all", np.arange(n))]
     if groups is None:
         return everybody
@@ -262,15 +249,13 @@ def _reasons(y: Floats, p: Floats) -> set[str]:
 
 
 def _by_formula(y: Floats, p: Floats, counts: dict[str, float], level: float) -> dict[str, tuple[float, float]]:
-    slope, slope_error, in_the_large, in_the_large_error = (
-        float(found[0]) for found in calibration_fit(y, p, np.ones((1, len(y))))
-    )
+    slope, slope_error, large, large_error = (float(one[0]) for one in calibration_fit(y, p, np.ones((1, len(y)))))
     found = {
         "auc": delong_interval(y, p, level)[1:] if 0 < y.sum() < len(y) else (nan, nan),
         "brier": _of_mean(squared_errors(y, p), level),
         "log_loss": _of_mean(log_losses(y, p), level),
         "calibration_slope": mean_interval(slope, slope_error, level=level),
-        "calibration_in_the_large": mean_interval(in_the_large, in_the_large_error, level=level),
+        "calibration_in_the_large": mean_interval(large, large_error, level=level),
     }
     if counts:
         found |= {name: share_interval(counts, name, level) for name in COUNTED}
@@ -280,14 +265,13 @@ def _by_formula(y: Floats, p: Floats, counts: dict[str, float], level: float) ->
 def _of_mean(values: Floats, level: float) -> tuple[float, float]:
     if not np.isfinite(values).all():
         return nan, nan
-    low, high = mean_interval(
-        float(values.mean()), float(values.std(ddof=1)) / sqrt(len(values)), len(values) - 1, level
-    )
+    error = float(values.std(ddof=1)) / sqrt(len(values))
+    low, high = mean_interval(float(values.mean()), error, len(values) - 1, level)
     return max(low, 0.0), high
 
 
 def _estimate(value: float, interval: tuple[float, float] | None) -> tuple[float, float, float]:
-    """Put a value beside its interval; what has no finite value has no interval."""
+    """Put a value beside its interval; a value that is not finite has none."""
     low, high = interval if interval is not None and np.isfinite(value) else (nan, nan)
     return value, low, high
 
@@ -298,13 +282,13 @@ COMPARED_COLUMNS = (
 
 
 def compare_models(
-    y: Any,
-    scores: Mapping[str, Any],
+    y: ArrayLike,
+    scores: Mapping[str, ArrayLike],
     reference: str | None = None,
     capacity: float = 0.1,
     *,
-    clusters: Any = None,
-    folds: Any = None,
+    clusters: ArrayLike | None = None,
+    folds: ArrayLike | None = None,
     estimand: str | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -315,8 +299,8 @@ def compare_models(
 
     Parameters
     ----------
-    y : sequence of bool or of 0 and 1
-        Outcomes.
+    y, clusters, estimand, level
+        As for :func:`nbanalytics.risk.measures`.
     scores : mapping of str to sequence of float
         Probabilities by name of the model.
     reference : str, optional
@@ -324,10 +308,8 @@ def compare_models(
     capacity : float
         Places as a share of the students, for precision, recall, lift and false alarms.
     folds : sequence, optional
-        The fold, or cohort, of each student: the AUC then compares students of a fold only, and each fold has its own
-        places. Without, a base rate that differs between folds would seem to rank students.
-    clusters, estimand, level
-        As for :func:`nbanalytics.risk.measures`.
+        The fold, or cohort, of each student. The AUC then compares students of a fold only, and each fold has its own
+        places; otherwise a base rate that differs between folds would seem to rank students.
 
     Returns
     -------
@@ -390,16 +372,16 @@ def compare_models(
     return pd.DataFrame(rows, columns=list(COMPARED_COLUMNS))
 
 
-def _both(y: Floats, p: Floats, capacity: float, strata: Any) -> Statistic:
-    """Make the function that computes every measure of one model, with those at a capacity."""
+def _both(y: Floats, p: Floats, capacity: float, strata: Labels | None) -> Statistic:
+    """Return the function that computes every measure of one model, and those at a capacity."""
     score, placed = statistic(y, p, strata=strata), capacity_statistic(y, p, capacity, strata)
     return lambda weights: {**score(weights), **placed(weights)}
 
 
 def _auc_bounds(
-    y: Floats, arrays: Mapping[str, Floats], base: str, strata: Any, level: float
+    y: Floats, arrays: Mapping[str, Floats], base: str, strata: Labels | None, level: float
 ) -> dict[str, tuple[tuple[float, float], tuple[float, float]]]:
-    """DeLong's bounds of the AUC of each model, and of its difference from the base."""
+    """Return DeLong's bounds of the AUC of each model, and of its difference from the base."""
     names = list(arrays)
     auc, covariance = delong(y, np.array(list(arrays.values())), strata)
     found = {}

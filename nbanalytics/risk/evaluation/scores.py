@@ -1,32 +1,23 @@
-"""Outcomes, probabilities and groups as arrays, checked once, with what is wrong said in words."""
+"""Outcomes, probabilities and groups as arrays, checked once."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
 from math import nan
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from nbanalytics.errors import DataError, EstimationWarning
-from nbanalytics.schools import MIN_SCHOOLS, THESE, Floats, Scale, Statistic, Units, estimand_of, units_of
+from nbanalytics.schools import MIN_SCHOOLS, THESE, Floats, Places, Scale, Units, estimand_of, units_of
+
+Labels = NDArray[np.object_]
 
 
-def outcomes_of(y: Any) -> Floats:
-    """Return outcomes as 0.0 and 1.0.
-
-    Parameters
-    ----------
-    y : sequence of bool or of 0 and 1
-        One per student; a list, an array or a series of any dataframe.
-
-    Raises
-    ------
-    DataError
-        If there is none, one is missing or neither 0 nor 1, or all are the same.
+def outcomes_of(y: ArrayLike) -> Floats:
+    """Return outcomes as 0.0 and 1.0; raise a DataError if one is missing or neither, or all are the same.
 
     Examples
     --------
@@ -45,7 +36,7 @@ def outcomes_of(y: Any) -> Floats:
     return values
 
 
-def probabilities_of(p: Any, name: str = "p") -> Floats:
+def probabilities_of(p: ArrayLike, name: str = "p") -> Floats:
     """Return probabilities as floats between 0 and 1; raise a DataError that says how many are not."""
     values = numbers_of(p, name)
     _refuse(np.isnan(values), name, "missing", "Score every student, or leave those without a score out of y as well")
@@ -58,8 +49,8 @@ def probabilities_of(p: Any, name: str = "p") -> Floats:
     return values
 
 
-def labels_of(labels: Any, rows: int, name: str) -> NDArray[np.object_]:
-    """Return one label of text per student, with missing ones as ``missing``."""
+def labels_of(labels: ArrayLike, rows: int, name: str) -> Labels:
+    """Return one text label per student; missing ones become ``missing``."""
     values = np.asarray(labels, dtype=object)
     if values.ndim != 1:
         raise DataError(f"{name} has {values.ndim} dimensions", "Give one label per student.")
@@ -69,31 +60,19 @@ def labels_of(labels: Any, rows: int, name: str) -> NDArray[np.object_]:
     return np.asarray(series.astype(str).where(series.notna(), "missing"), dtype=object)
 
 
-def labels_or_none(labels: Any, rows: int, name: str) -> NDArray[np.object_] | None:
+def labels_or_none(labels: ArrayLike | None, rows: int, name: str) -> Labels | None:
     """Return the labels of :func:`labels_of`, or None where none were given."""
     return None if labels is None else labels_of(labels, rows, name)
 
 
-def scored(y: Any, p: Any) -> tuple[Floats, Floats]:
+def scored(y: ArrayLike, p: ArrayLike) -> tuple[Floats, Floats]:
     """Return outcomes and the probabilities of one model; see :func:`scored_by`."""
     outcome, scores = scored_by(y, {"p": p})
     return outcome, scores["p"]
 
 
-def scored_by(y: Any, scores: Mapping[str, Any]) -> tuple[Floats, dict[str, Floats]]:
-    """Return outcomes, and the probabilities by name of the model.
-
-    Parameters
-    ----------
-    y : sequence of bool or of 0 and 1
-        One per student.
-    scores : mapping of str to sequence of float
-        Probabilities, one of each model per student.
-
-    Raises
-    ------
-    DataError
-        If outcomes or probabilities cannot be used, or there is not one of each per student.
+def scored_by(y: ArrayLike, scores: Mapping[str, ArrayLike]) -> tuple[Floats, dict[str, Floats]]:
+    """Return outcomes, and the probabilities by name of the model; raise a DataError if they cannot be used.
 
     Examples
     --------
@@ -109,15 +88,15 @@ def scored_by(y: Any, scores: Mapping[str, Any]) -> tuple[Floats, dict[str, Floa
     return outcome, arrays
 
 
-def ratio(above: Any, below: Any) -> Floats:
-    """Divide arrays; missing where there is nothing to divide by."""
+def ratio(above: ArrayLike, below: ArrayLike) -> Floats:
+    """Divide arrays; missing where the denominator is not above 0."""
     above, below = np.asarray(above, dtype=float), np.asarray(below, dtype=float)
     missing: Floats = np.full(np.broadcast_shapes(above.shape, below.shape), nan)
     found: Floats = np.divide(above, below, out=missing, where=below > 0)
     return found
 
 
-def numbers_of(values: Any, name: str) -> Floats:
+def numbers_of(values: ArrayLike, name: str) -> Floats:
     """Return one number per student, missing ones as nan; raise a DataError where they are not numbers."""
     if isinstance(values, pd.Series):
         values = values.to_numpy(dtype=object, na_value=np.nan)
@@ -153,9 +132,9 @@ SCALES: dict[str, Scale] = {
 
 
 def units_to_leave_out(
-    clusters: Any, students: int, estimand: str | None = None
-) -> tuple[NDArray[np.object_] | None, Units]:
-    """Return the school of each student, or None, and what is left out in turn for an interval.
+    clusters: ArrayLike | None, students: int, estimand: str | None = None
+) -> tuple[Labels | None, Units]:
+    """Return the school of each student, or None, and the units that are left out in turn for an interval.
 
     Schools, for *schools like these*; parts of the students, for *these schools* (:func:`estimand_of`).
     """
@@ -163,19 +142,14 @@ def units_to_leave_out(
     return labels, units_of(labels, students, estimand_of(labels, estimand, stacklevel=4))
 
 
-def units_of_group(whole: Units, parts: Units, rows: Any) -> Units:
-    """Return what is left out for a group: schools; parts of the students of a group in fewer than three schools."""
+def units_of_group(whole: Units, parts: Units, rows: Places) -> Units:
+    """Return the units left out for a group: schools, or parts of its students if it is in fewer than three schools."""
     own = whole.of(rows)
     return own if own.estimand == THESE or own.present >= MIN_SCHOOLS else parts.of(rows)
 
 
-def once(statistic: Statistic, students: int) -> dict[str, float]:
-    """Compute a statistic of all students."""
-    return {name: float(value[0]) for name, value in statistic(np.ones((1, students))).items()}
-
-
 def warn_of_missing(values: Iterable[float]) -> None:
-    """Warn, for the caller's caller, of values that could not be computed."""
+    """Warn, at the level of the caller's caller, of values that could not be computed."""
     numbers = np.array(list(values), dtype=float)
     if not np.isfinite(numbers).all():
         warnings.warn(
