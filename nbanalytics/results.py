@@ -12,6 +12,8 @@ import pandas as pd
 
 from nbanalytics.frames import collect, open_frame
 
+#: What a result was counted by.
+Settings = Mapping[str, Any]
 #: How many rows of a table are shown.
 MOST_ROWS = 10
 
@@ -29,7 +31,7 @@ class Shown(ABC):
     def _words(self) -> str:
         """Return the sentence above the table."""
 
-    def _settings(self) -> Mapping[str, Any]:
+    def _settings(self) -> Settings:
         return getattr(self, "settings", None) or {}
 
     def _shown(self) -> Any:
@@ -87,7 +89,7 @@ def cell_words(cell: Any) -> str:
 _MOST_LETTERS = 80
 
 
-def settings_line(settings: Mapping[str, Any]) -> str:
+def settings_line(settings: Settings) -> str:
     """Name the settings that a result was counted by, on one line.
 
     Examples

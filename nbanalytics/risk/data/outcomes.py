@@ -14,7 +14,7 @@ from nbanalytics.declaration import AFTER
 from nbanalytics.errors import DataError
 from nbanalytics.frames import collect
 from nbanalytics.records import StudentRecords
-from nbanalytics.results import Shown
+from nbanalytics.results import Settings, Shown
 from nbanalytics.risk.data.asof import terms_until
 from nbanalytics.risk.data.feature_table import core_demands, graded, total_absence
 from nbanalytics.students import refuse_without_total
@@ -52,7 +52,7 @@ class Outcome(Shown):
     name: str
     at: str
     observed_at: str
-    settings: Mapping[str, Any]
+    settings: Settings
 
     @property
     def counts(self) -> pd.DataFrame:

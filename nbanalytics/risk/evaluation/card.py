@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import isclose, nan
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError
-from nbanalytics.results import Shown
+from nbanalytics.results import Settings, Shown
 from nbanalytics.risk.data.outcomes import OUTCOMES
 from nbanalytics.risk.data.riskdata import RiskData
 from nbanalytics.risk.evaluation.measuring import compare_models
@@ -39,7 +39,7 @@ _AUDITED = ("auc", "calibration_in_the_large", "tpr", "fpr", "ppv", "false_alarm
 
 @dataclass(frozen=True, repr=False)
 class ModelCard(Shown):
-    """What a reader has to know of a model before its scores.
+    """What a reader must know of a model before its scores.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class ModelCard(Shown):
     """
 
     table: pd.DataFrame
-    settings: Mapping[str, Any]
+    settings: Settings
 
     @property
     def markdown(self) -> str:
@@ -115,7 +115,7 @@ def model_card(
     intended_use, not_for : sequence of str
         Sentences; write your own where they say more.
     estimand
-        What the intervals are about, as for :func:`nbanalytics.risk.measures`.
+        As for :func:`nbanalytics.risk.measures`.
 
     Returns
     -------
@@ -151,10 +151,8 @@ def model_card(
     }
     listed = [(section, *row) for section, found in sections.items() for row in found]
     settings = {"model": model, "at": data.at, "outcome": data.outcome, "observed_at": data.observed_at}
-    return ModelCard(
-        pd.DataFrame(listed, columns=["section", "item", "words"]),
-        {**settings, "estimand": estimand},
-    )
+    table = pd.DataFrame(listed, columns=["section", "item", "words"])
+    return ModelCard(table, {**settings, "estimand": estimand})
 
 
 def _about_model(validation: Validation, data: RiskData, model: str) -> list[tuple[str, str]]:
@@ -190,18 +188,9 @@ def _about_data(data: RiskData) -> list[tuple[str, str]]:
 
 
 def _measures(rows: pd.DataFrame, model: str, capacity: float, estimand: str | None) -> list[tuple[str, str]]:
-    found = compare_models(
-        rows["y"],
-        {model: rows[model]},
-        capacity=capacity,
-        clusters=rows["school_id"],
-        folds=rows["fold"],
-        estimand=estimand,
-    )
-    about = {
-        LIKE: "schools like these: one school is left out at a time",
-        THESE: "other pupils of these schools",
-    }
+    y, schools, folds = rows["y"], rows["school_id"], rows["fold"]
+    found = compare_models(y, {model: rows[model]}, None, capacity, clusters=schools, folds=folds, estimand=estimand)
+    about = {LIKE: "schools like these: one school is left out at a time", THESE: "other pupils of these schools"}
     placed = ("precision", "recall", "lift", "false_alarms_per_100")
     lines = [
         (f"{row['measure']} at {capacity:.0%} places" if row["measure"] in placed else row["measure"], _interval(row))
@@ -211,13 +200,12 @@ def _measures(rows: pd.DataFrame, model: str, capacity: float, estimand: str | N
 
 
 def _about_audit(audited: Audit | None, at: str, model: str, threshold: float | None) -> list[tuple[str, str]]:
-    own = (
-        pd.DataFrame()
-        if audited is None
-        else audited.table[(audited.table["at"] == at) & (audited.table["model"] == model)]
-    )
-    if audited is None or own.empty:
-        return [("", "not audited: errors by group are not known, so do not use the scores")]
+    unknown = [("", "not audited: errors by group are not known, so do not use the scores")]
+    if audited is None:
+        return unknown
+    own = audited.table[(audited.table["at"] == at) & (audited.table["model"] == model)]
+    if own.empty:
+        return unknown
     levels = audited.settings["thresholds"]
     level = next(iter(levels), None) if threshold is None else threshold
     if threshold is not None and not any(isclose(threshold, known) for known in levels):
@@ -246,7 +234,7 @@ def _items(rows: pd.DataFrame) -> list[tuple[str, str]]:
     return [(str(item), str(words)) for item, words in zip(rows["item"], rows["words"], strict=True)]
 
 
-def _interval(row: Mapping[Any, Any]) -> str:
+def _interval(row: Mapping[Hashable, Any]) -> str:
     if pd.isna(row["value"]):
         return "no estimate"
     if pd.isna(row["low"]):

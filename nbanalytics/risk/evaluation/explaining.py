@@ -1,6 +1,6 @@
-"""Why a model gives a student a probability: what each group of features adds, against a declared reference.
+"""Why a model gives a student a probability: what each group of features adds to that of the reference.
 
-For the researcher, and for the adult who knows the student. No colour, no label, no rank.
+For the researcher, and for the adult who knows the student. It shows no colour, label or rank.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import exp, factorial, inf, isnan, log, nan
-from typing import Any
+from math import factorial, inf, isnan, nan
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+from scipy.special import expit, logit
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
 from nbanalytics.errors import DataError
 from nbanalytics.intervals import mean_interval
-from nbanalytics.results import Shown
+from nbanalytics.results import Settings, Shown
 from nbanalytics.risk.data.riskdata import RiskData
 from nbanalytics.risk.models.logit import Logit
 
@@ -31,17 +31,17 @@ _COLUMNS = ("feature", "value", "reference", "log_odds", "points")
 
 @dataclass(frozen=True, repr=False)
 class Explanation(Shown):
-    """A student's probability, and what it is made of.
+    """A student's probability, and what each feature adds to it.
 
     Attributes
     ----------
     table : pandas.DataFrame
         The largest first: ``feature`` (or family of features); ``value`` of the student and ``reference`` (missing for
-        families); ``log_odds`` (logit only) and ``points`` (percentage points) that it adds. The points make the
+        families); ``log_odds`` (logit only) and ``points`` (percentage points) that it adds. The points add up to the
         difference between ``probability`` and ``reference``.
     probability, low, high : float
-        Of the outcome for this student, with its interval: how sure the model is of its own estimate, not of what will
-        come.
+        Of the outcome for this student, with its interval: how precise the model's estimate is, not how certain the
+        outcome is.
     reference : float
         The probability that the points start from.
     settings : mapping
@@ -53,7 +53,7 @@ class Explanation(Shown):
     low: float
     high: float
     reference: float
-    settings: Mapping[str, Any]
+    settings: Settings
 
     @property
     def words(self) -> list[str]:
@@ -80,7 +80,7 @@ class Explanation(Shown):
 
 
 def explain(
-    model: Any,
+    model: BaseEstimator,
     learnt_from: RiskData,
     student: pd.DataFrame,
     groups: Groups | None = None,
@@ -101,10 +101,10 @@ def explain(
     groups : mapping of str to sequence of str, optional
         Features by name of the group, for models other than the logit; by default the families of features.
     refits : int
-        How often a model other than the logit is fitted anew, on half of the students, for the interval; none without
-        two refits.
+        How often a model other than the logit is fitted again, on half of the students, for the interval; no interval
+        with fewer than two.
     random_state : int
-        Of these draws and of the reference students.
+        Seed of these draws and of the reference students.
     level : float
 
     Returns
@@ -125,9 +125,9 @@ def explain(
 
     *Other models*: Shapley values (Shapley 1953) of the probability, exact over all sets of groups. Groups outside a
     set take the values of 100 of the students learnt from (the interventional value of Janzing, Minorics and Blöbaum
-    2020). The school counts as part of ``context``, or where the groups put it. The interval is that of the
-    log odds with the standard deviation over models fitted on random halves, which is the standard error of the whole
-    (Shao and Wu 1989). A bootstrap would put copies of a student on both sides of an inner calibration.
+    2020). The school belongs to ``context``, unless the groups name it. The interval is that of the log odds; its
+    standard error is the standard deviation over models fitted on random halves (Shao and Wu 1989). A bootstrap would
+    put copies of a student on both sides of an inner calibration.
 
     Examples
     --------
@@ -144,8 +144,7 @@ def explain(
     """
     if len(student) != 1:
         raise DataError(f"There are {len(student)} students", "Give one row of X at a time.")
-    settings: dict[str, Any] = {"outcome": learnt_from.outcome, "observed_at": learnt_from.observed_at}
-    settings["at"] = learnt_from.at
+    settings = {"outcome": learnt_from.outcome, "observed_at": learnt_from.observed_at, "at": learnt_from.at}
     if isinstance(model, Pipeline) and isinstance(model[-1], Logit):
         return _of_logit(model, learnt_from, student, level, settings)
     probability = _chance(model, student)
@@ -153,21 +152,21 @@ def explain(
     shares, reference = _shapley(model, learnt_from, student, parts, random_state)
     low, high = _half_sample_interval(model, learnt_from, student, probability, (refits, random_state, level))
     table = pd.DataFrame({"feature": list(parts), "value": nan, "reference": nan, "log_odds": nan, "points": shares})
-    settings |= {"method": "shapley", "interval": f"{refits} half-samples", "level": level}
-    return Explanation(_largest_first(table), probability, low, high, reference, settings)
+    how = {"method": "shapley", "interval": f"{refits} half-samples", "level": level}
+    return Explanation(_largest_first(table), probability, low, high, reference, settings | how)
 
 
 def _of_logit(
-    model: Pipeline, learnt_from: RiskData, student: pd.DataFrame, level: float, settings: dict[str, Any]
+    model: Pipeline, learnt_from: RiskData, student: pd.DataFrame, level: float, settings: Settings
 ) -> Explanation:
-    logit: Logit = model[-1]
-    if logit.penalty > 0:
+    last: Logit = model[-1]
+    if last.penalty > 0:
         raise DataError("A logit with a penalty has no honest interval", "Fit it with penalty=0 to explain it.")
-    columns = logit.terms_[1:]
+    columns = last.terms_[1:]
     own = model[:-1].transform(student)[columns].to_numpy(dtype=float)[0]
     means = model[:-1].transform(learnt_from.X)[columns].to_numpy(dtype=float).mean(axis=0)
-    added = logit.coefficients_[1:] * (own - means)
-    start = float(logit.coefficients_[0] + logit.coefficients_[1:] @ means)
+    added = last.coefficients_[1:] * (own - means)
+    start = float(last.coefficients_[0] + last.coefficients_[1:] @ means)
     end = start + float(added.sum())
     probability, reference = _inverse(end), _inverse(start)
     slope = (probability - reference) / (end - start) if abs(end - start) > 1e-9 else reference * (1 - reference)
@@ -177,18 +176,19 @@ def _of_logit(
     table = table.groupby("feature", sort=False).agg({"log_odds": "sum", "reference": "first"}).reset_index()
     table["value"] = student.iloc[0].reindex(table["feature"]).to_numpy(dtype=float)
     table["points"] = 100 * slope * table["log_odds"]
-    clustered = logit.clustered_ is not None
-    covariance = logit.clustered_ if clustered else logit.covariance_
+    clustered = last.clustered_ is not None
+    covariance = last.clustered_ if clustered else last.covariance_
     row = np.concatenate([[1.0], own])
     error = float(np.sqrt(max(row @ np.asarray(covariance) @ row, 0.0)))
-    low, high = mean_interval(end, error, logit.clusters_ - 1 if clustered else inf, level)
-    kind = f"clustered by {logit.clusters_} schools" if clustered else "of the model"
-    settings |= {"method": "logit", "interval": kind, "level": level}
-    return Explanation(_largest_first(table), probability, _inverse(low), _inverse(high), reference, settings)
+    low, high = mean_interval(end, error, last.clusters_ - 1 if clustered else inf, level)
+    kind = f"clustered by {last.clusters_} schools" if clustered else "of the model"
+    how = {"method": "logit", "interval": kind, "level": level}
+    bounds = _inverse(low), _inverse(high)
+    return Explanation(_largest_first(table), probability, *bounds, reference, {**settings, **how})
 
 
 def _shapley(
-    model: Any, learnt_from: RiskData, student: pd.DataFrame, groups: Groups, random_state: int
+    model: BaseEstimator, learnt_from: RiskData, student: pd.DataFrame, groups: Groups, random_state: int
 ) -> tuple[list[float], float]:
     """Return the percentage points of each group, and the mean probability of the reference students."""
     X = learnt_from.X
@@ -211,9 +211,9 @@ def _shapley(
 
 
 def _half_sample_interval(
-    model: Any, data: RiskData, student: pd.DataFrame, probability: float, drawn: tuple[int, int, float]
+    model: BaseEstimator, data: RiskData, student: pd.DataFrame, probability: float, drawn: tuple[int, int, float]
 ) -> tuple[float, float]:
-    """Interval in log odds from models fitted on half the students; missing without two refits."""
+    """Return the interval in log odds from models fitted on half the students; missing with fewer than two refits."""
     refits, random_state, level = drawn
     if refits < 2:
         return nan, nan
@@ -236,7 +236,7 @@ def _families(data: RiskData) -> dict[str, list[str]]:
 
 
 def _checked(groups: Groups, data: RiskData) -> dict[str, list[str]]:
-    """Return the groups with the school in one of them, refused unless each feature is in exactly one."""
+    """Return the groups with the school in one of them; raise a DataError unless each feature is in exactly one."""
     parts = {name: list(columns) for name, columns in groups.items()}
     if not any("school_id" in columns for columns in parts.values()):
         parts.setdefault("context", []).append("school_id")
@@ -254,7 +254,7 @@ def _checked(groups: Groups, data: RiskData) -> dict[str, list[str]]:
     return parts
 
 
-def _chance(model: Any, student: pd.DataFrame) -> float:
+def _chance(model: BaseEstimator, student: pd.DataFrame) -> float:
     return float(model.predict_proba(student)[0, 1])
 
 
@@ -264,9 +264,8 @@ def _largest_first(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _log_odds(probability: float) -> float:
-    held = min(max(probability, 1e-6), 1 - 1e-6)
-    return log(held / (1 - held))
+    return float(logit(np.clip(probability, 1e-6, 1 - 1e-6)))
 
 
 def _inverse(log_odds: float) -> float:
-    return 1 / (1 + exp(-log_odds)) if log_odds > -700 else 0.0
+    return float(expit(log_odds))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nbanalytics.errors import DataError
-from nbanalytics.results import Shown
+from nbanalytics.results import Settings, Shown
 from nbanalytics.risk.data.leakage import SUSPICIOUS_AUC, refuse_leakage
 from nbanalytics.risk.data.riskdata import RiskData
 from nbanalytics.risk.evaluation.auc import tied_within, won_pairs
@@ -175,7 +175,7 @@ class HazardValidation(Shown):
 
     table: pd.DataFrame
     predictions: pd.DataFrame
-    settings: Mapping[str, Any]
+    settings: Settings
 
     def _words(self) -> str:
         students = self.predictions["student_id"].nunique()

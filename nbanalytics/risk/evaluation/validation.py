@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from nbanalytics.errors import DataError, NbanalyticsError
-from nbanalytics.results import Shown
+from nbanalytics.results import Settings, Shown
 from nbanalytics.risk.data.leakage import SUSPICIOUS_AUC, refuse_leakage
 from nbanalytics.risk.data.riskdata import RiskData
 from nbanalytics.risk.evaluation.measuring import compare_models
@@ -97,7 +97,7 @@ class Validation(Shown):
 
     table: pd.DataFrame
     folds: pd.DataFrame
-    settings: Mapping[str, Any]
+    settings: Settings
 
     @property
     def models(self) -> tuple[str, ...]:

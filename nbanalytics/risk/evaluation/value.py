@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.frames import as_names
-from nbanalytics.results import Shown
+from nbanalytics.results import Settings, Shown
 from nbanalytics.risk.evaluation.capacity import counted, counts_at_capacity, flag_top_within, rate_interval
 from nbanalytics.risk.evaluation.scores import outcomes_of, ratio, units_to_leave_out
 from nbanalytics.risk.evaluation.validation import Validation
@@ -47,7 +47,7 @@ class PredictionValue(Shown):
     """
 
     table: pd.DataFrame
-    settings: Mapping[str, Any]
+    settings: Settings
     students: int
 
     def _words(self) -> str:

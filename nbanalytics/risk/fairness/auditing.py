@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from nbanalytics.errors import DataError
 from nbanalytics.frames import as_names, collect
-from nbanalytics.results import Shown
+from nbanalytics.results import Settings, Shown
 from nbanalytics.risk.data.riskdata import RiskData
 from nbanalytics.risk.evaluation.auc import delong_interval
 from nbanalytics.risk.evaluation.capacity import (
@@ -120,7 +120,7 @@ class Audit(Shown):
     """
 
     table: pd.DataFrame
-    settings: Mapping[str, Any]
+    settings: Settings
 
     @property
     def refused(self) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.frames import as_names
-from nbanalytics.results import Shown
+from nbanalytics.results import Settings, Shown
 from nbanalytics.risk.data.riskdata import RiskData
 from nbanalytics.risk.evaluation.auc import auc_difference, delong
 from nbanalytics.risk.evaluation.scores import units_of_group, units_to_leave_out
@@ -41,7 +41,7 @@ class SensitiveComparison(Shown):
     """
 
     table: pd.DataFrame
-    settings: Mapping[str, Any]
+    settings: Settings
 
     def _words(self) -> str:
         return f"Models with {', '.join(self.settings['attributes'])} as features against the same models without"

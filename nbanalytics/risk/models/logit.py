@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.intervals import checked_level
-from nbanalytics.results import Shown
+from nbanalytics.results import Settings, Shown
 from nbanalytics.risk.models.binomial import BinomialFit, Link, clustered_covariance, fit_binomial, separated
 from nbanalytics.risk.models.design import as_numbers, checked_outcome, feature_names
 from nbanalytics.schools import Floats
@@ -43,7 +43,7 @@ class Estimates(Shown):
     """
 
     table: pd.DataFrame
-    settings: Mapping[str, Any]
+    settings: Settings
 
     def _words(self) -> str:
         kind = "clustered by school" if self.settings["errors"] == "school" else "of the model"
@@ -57,7 +57,7 @@ def estimates_table(
     terms: Sequence[str],
     values: Floats,
     covariance: Floats,
-    settings: Mapping[str, Any],
+    settings: Settings,
     status: Sequence[str] | NDArray[np.object_],
     ratios: bool,
 ) -> Estimates:
