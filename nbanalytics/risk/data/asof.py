@@ -21,8 +21,8 @@ class OwnFeature:
     name : str
         Its column.
     values : pandas.Series, mapping, or function of StudentRecords
-        Numbers by ``student_id``, or what returns them. A function is given the records as they were at the prediction
-        point; it is run on all records as well, and a feature that comes out different has looked ahead and is refused.
+        Numbers by ``student_id``, or a function that returns them. It is called with the records as they were at the
+        prediction point, and with all records: a feature that differs has looked ahead and is refused.
     known : str
         The term at whose end the values were known.
 
@@ -38,13 +38,7 @@ class OwnFeature:
 
 
 def terms_until(records: StudentRecords, at: str) -> list[str]:
-    """Return the declared terms up to a prediction point.
-
-    Raises
-    ------
-    DataError
-        If ``at`` is not a followed term, or the last one, after which there is nothing to predict.
-    """
+    """Return the declared terms up to a prediction point: a followed term but the last. Others are refused."""
     declaration = records.declaration
     points = declaration.followed_terms[:-1]
     if at not in points:
@@ -55,8 +49,8 @@ def terms_until(records: StudentRecords, at: str) -> list[str]:
 def as_of(records: StudentRecords, at: str) -> StudentRecords:
     """Return the records, in pandas, as they were at the end of a term.
 
-    Grades, absence, tests and screening of later terms are gone, and so are outcomes and follow-ups, students who moved
-    in later, moves out that had not happened yet, and support, whose dates are not those of terms.
+    Grades, absence, tests and screening of later terms are removed, and so are outcomes and follow-ups, students who
+    moved in later, moves out that had not happened yet, and support, whose dates are not those of terms.
 
     Parameters
     ----------
@@ -109,15 +103,7 @@ def refuse_future(name: str, known: str, at: str, terms: Sequence[str]) -> None:
 
 
 def values_by_student(feature: OwnFeature, records: StudentRecords, past: StudentRecords, at: str) -> pd.Series[Any]:
-    """Return a user's feature by ``student_id``, refused if it looks ahead of the prediction point.
-
-    Raises
-    ------
-    LeakageError
-        If the feature was known later, or comes out different where the later records are at hand.
-    DataError
-        If there is not one number per student.
-    """
+    """Return a user's feature by ``student_id``; raise a LeakageError if it looks ahead."""
     refuse_future(feature.name, feature.known, at, records.declaration.terms)
     if not callable(feature.values):
         return _numbers(feature.name, feature.values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
@@ -12,7 +11,7 @@ from nbanalytics.records import StudentRecords
 from nbanalytics.risk.data.asof import OwnFeature
 from nbanalytics.risk.data.at_risk import periods_at_risk
 from nbanalytics.risk.data.feature_table import Features, features
-from nbanalytics.risk.data.outcomes import Outcome, outcome
+from nbanalytics.risk.data.outcomes import outcome
 from nbanalytics.risk.data.riskdata import RiskData, years_between
 
 
@@ -29,7 +28,7 @@ def dataset(
     streck: bool = False,
     history: bool = False,
 ) -> RiskData:
-    """Put the features known at the prediction point beside the outcome that came later.
+    """Combine the features known at the prediction point with the outcome that came later.
 
     Parameters
     ----------
@@ -44,7 +43,7 @@ def dataset(
         As in :func:`features`.
     history : bool
         Whether to add ``school_rate_before``: the share with the outcome at the school in cohorts whose outcome was
-        known at the prediction point. It is made of outcomes, so it has no place in a validation that leaves out
+        known at the prediction point. It is made of outcomes, so it cannot be used in a validation that leaves out
         schools.
 
     Returns
@@ -94,7 +93,10 @@ def dataset(
         gap_years=gap,
         left_out=left_out,
         settings={
-            **_settings(known, came),
+            "families": tuple(dict.fromkeys(known.family.values())),
+            "family": dict(known.family),
+            "skipped": known.skipped,
+            **came.settings,
             "declaration": records.declaration.name,
             "terms": records.declaration.terms,
         },
@@ -102,8 +104,8 @@ def dataset(
     )
 
 
-def rate_before(table: pd.DataFrame, gap_years: int) -> pd.Series[Any]:
-    """Share with the outcome at the student's school in the cohorts that had left ``gap_years`` before; else missing.
+def rate_before(table: pd.DataFrame, gap_years: int) -> pd.Series[float]:
+    """Return the share with the outcome at the student's school in cohorts that had left ``gap_years`` before.
 
     Examples
     --------
@@ -112,20 +114,14 @@ def rate_before(table: pd.DataFrame, gap_years: int) -> pd.Series[Any]:
     [nan, nan, 0.5, nan]
     """
     sums = table.groupby(["school_id", "cohort"])["y"].agg(["sum", "size"])
-    rates = []
-    for school, cohort in zip(table["school_id"], table["cohort"], strict=True):
-        past = sums.loc[school]
-        past = past[past.index <= cohort - gap_years].sum()
-        rates.append(past["sum"] / past["size"] if past["size"] else float("nan"))
-    return pd.Series(rates, index=table.index, dtype=float)
+    rates = {}
+    for school, cohort in sums.index:
+        past = sums.loc[school].loc[: cohort - gap_years].sum()
+        rates[school, cohort] = past["sum"] / past["size"] if past["size"] else float("nan")
+    return pd.Series([rates[place] for place in zip(table["school_id"], table["cohort"], strict=True)], table.index)
 
 
 def _left_out(known: Features, without: pd.DataFrame) -> pd.DataFrame:
     counted = without.groupby(["cohort", "reason"]).size().rename("students").reset_index()
     both = pd.concat([known.left_out, counted], ignore_index=True)
     return both.groupby(["cohort", "reason"])["students"].sum().reset_index()
-
-
-def _settings(known: Features, came: Outcome) -> dict[str, Any]:
-    families = tuple(dict.fromkeys(known.family.values()))
-    return {"families": families, "family": dict(known.family), "skipped": known.skipped, **came.settings}

@@ -20,13 +20,13 @@ EXITS = ("none", "lost", "moved", "unknown")
 
 
 def periods_at_risk(records: StudentRecords, at: str, by: str | None = None) -> pd.DataFrame:
-    """Spread the students at risk over one row per term after the prediction point.
+    """Return one row per student at risk and term after the prediction point.
 
     Parameters
     ----------
     records : StudentRecords
     at : str
-        The prediction point; at risk are those eligible then.
+        The prediction point; students eligible then are at risk.
     by : str, optional
         The last term; by default the end term.
 
@@ -39,9 +39,9 @@ def periods_at_risk(records: StudentRecords, at: str, by: str | None = None) -> 
 
     Notes
     -----
-    The rows of :func:`nbanalytics.person_periods`, and for a student who is seen no longer one row more, in
-    which the exit happens. Within a term, leaving comes first and losing second: who has left is not at risk of a
-    loss there, so that hazards of loss are those of the life table. Terms in which a cohort has no results yet are not
+    The rows of :func:`nbanalytics.person_periods`, and one more for a student who is no longer seen, in which the exit
+    happens. Within a term, leaving comes first and losing second: students who have left are not at risk of a loss
+    there, so that hazards of loss are those of the life table. Terms in which a cohort has no results yet are not
     exits.
 
     Examples

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbanalytics.errors import DataError, meant
+from nbanalytics.errors import DataError, meant, refuse_unknown
 from nbanalytics.frames import as_names, collect
 from nbanalytics.grading import STRECK, Grading
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
 from nbanalytics.risk.data.asof import OwnFeature, as_of, terms_until, values_by_student
 from nbanalytics.risk.data.riskdata import KEYS, UNKNOWN_SCHOOL
-from nbanalytics.students import absence_by_term, knows_total_absence
+from nbanalytics.students import absence_by_term, knows_total_absence, student_table
 
 
 def total_absence(records: StudentRecords) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def total_absence(records: StudentRecords) -> pd.DataFrame:
 
 
 def absence_features(past: StudentRecords, terms: Sequence[str]) -> pd.DataFrame:
-    """Valid, invalid and total absence in the last term, and the change of the total since the term before."""
+    """Return valid, invalid and total absence in the last term, and the change of the total since the term before."""
     wide = total_absence(past).unstack("term")
     at = terms[-1]
     kinds = [name for name in ("valid", "invalid", "total") if (name, at) in wide]
@@ -38,7 +38,7 @@ def absence_features(past: StudentRecords, terms: Sequence[str]) -> pd.DataFrame
 
 
 def move_features(past: StudentRecords, terms: Sequence[str]) -> pd.DataFrame:
-    """Whether the student has moved in, and how many of the terms so far have no grades."""
+    """Return whether the student has moved in, and in how many of the terms so far there are no grades."""
     students = past.students.set_index("student_id")
     graded = past.grades.groupby("student_id")["term"].nunique().reindex(students.index).fillna(0)
     frame = pd.DataFrame({"terms_without_grades": float(len(terms)) - graded})
@@ -48,9 +48,9 @@ def move_features(past: StudentRecords, terms: Sequence[str]) -> pd.DataFrame:
 
 
 def context_features(table: pd.DataFrame) -> pd.DataFrame:
-    """Means over the *other* students of the same school and cohort, and of the cohort; and the school's size.
+    """Return means over the *other* students of the school and cohort, and of the cohort; and the school's size.
 
-    The student's own value is left out, so that the context says nothing of the student; no outcome enters.
+    The student's own value is left out, so that the context does not reveal it; outcomes are not used.
     """
     own = table.set_index("student_id")
     school, cohort = [own["cohort"], own["school_id"]], [own["cohort"]]
@@ -92,33 +92,28 @@ def core_demands(gradings: Sequence[tuple[Grading, list[int]]]) -> dict[str, tup
 
 
 def grade_features(past: StudentRecords, terms: Sequence[str]) -> pd.DataFrame:
-    """Mean points, their change and trend, passes, fails, streck, and earlier terms without eligibility."""
-    results = collect(past.results(list(terms)))
-    points = results.pivot(index="student_id", columns="term", values="mean_points").reindex(columns=list(terms))
-    eligible = results.assign(eligible=results["eligible"].astype(float)).pivot(
-        index="student_id", columns="term", values="eligible"
-    )
-    eligible = eligible.reindex(columns=list(terms))
-    at = terms[-1]
-    now = results[results["term"] == at].set_index("student_id")
-    frame = pd.DataFrame({"mean_points": points[at]})
+    """Return mean points, their change and trend, passes, fails, streck, and earlier terms without eligibility."""
+    at, columns = terms[-1], [f"{kind}_{term}" for kind in ("points", "eligible") for term in terms]
+    table = collect(student_table(past, [*columns, f"passes_{at}"])).set_index("student_id")
+    points, eligible = (table[[f"{kind}_{term}" for term in terms]].astype(float) for kind in ("points", "eligible"))
+    frame = pd.DataFrame({"mean_points": points.iloc[:, -1]})
     if len(terms) > 1:
-        frame["points_change"] = points[at] - points[terms[-2]]
+        frame["points_change"] = points.iloc[:, -1] - points.iloc[:, -2]
     if len(terms) > 2:
         frame["points_trend"] = _slopes(points.to_numpy(dtype=float))
     rows = graded(past)
-    fails = rows[rows["term"] == at].groupby("student_id")["failed"].sum()
-    frame["n_passed"] = now["n_passed"].astype(float)
-    frame["n_failed"] = fails.astype(float)
-    frame["n_streck"] = now["n_streck"].astype(float)
-    frame["not_eligible"] = 1 - eligible[at]
+    marks = rows[rows["term"] == at].groupby("student_id")[["failed", "streck"]].sum().astype(float)
+    frame["n_passed"] = table[f"passes_{at}"].astype(float)
+    frame["n_failed"], frame["n_streck"] = marks["failed"], marks["streck"]
+    frame["not_eligible"] = 1 - eligible.iloc[:, -1]
     if len(terms) > 1:
-        frame["earlier_not_eligible"] = (eligible[terms[:-1]] == 0).sum(axis=1).astype(float)
+        earlier = (eligible.iloc[:, :-1] == 0).sum(axis=1).astype(float)
+        frame["earlier_not_eligible"] = earlier.where(eligible.notna().any(axis=1))
     return frame
 
 
 def subject_features(past: StudentRecords, at: str, subjects: Sequence[str] | None = None) -> pd.DataFrame:
-    """Points, fail and streck in the core subjects, or in the subjects named; missing if the subject is not read."""
+    """Return points, fail and streck in the core subjects, or in those named; missing if one is not taken."""
     rows = graded(past)
     if subjects is None:
         wanted = core_demands(past.gradings())
@@ -142,7 +137,7 @@ def subject_features(past: StudentRecords, at: str, subjects: Sequence[str] | No
 
 
 def national_test_features(past: StudentRecords, terms: Sequence[str]) -> tuple[pd.DataFrame, str]:
-    """Mean points of the latest national tests, and how far they lie above the same term's grades; and that term."""
+    """Return mean points of the latest national tests, their difference from that term's grades, and the term."""
     tests, grades = graded(past, "tests"), graded(past)
     at = max(tests["term"], key=list(terms).index)
     keys = ["student_id", "term", "subject"]
@@ -153,7 +148,7 @@ def national_test_features(past: StudentRecords, terms: Sequence[str]) -> tuple[
 
 
 def _slopes(points: Any) -> Any:
-    """Return the least-squares slope per term of each row, over the terms that are there; missing with fewer than 2."""
+    """Return the least-squares slope per term of each row, over its known terms; missing with fewer than two."""
     seen = ~np.isnan(points)
     count = seen.sum(axis=1)
     place = np.where(seen, np.arange(points.shape[1]), 0.0)
@@ -184,10 +179,8 @@ class Features(Shown):
         missing), the sensitive columns (text).
     features, sensitive : tuple of str
         The columns of either kind.
-    known : mapping of str to str
-        The term in which each feature was known.
-    family : mapping of str to str
-        The family of each feature.
+    known, family : mapping of str to str
+        The term in which each feature was known, and its family.
     at : str
         The prediction point.
     left_out : pandas.DataFrame
@@ -240,10 +233,10 @@ def features(
     families : sequence of str, optional
         Any of ``grades, subjects, absence, moves, tests, context``; by default all that the records have tables for.
     subjects : sequence of str, optional
-        Subjects of the family ``subjects``; by default the core subjects, which the eligibility rule demands.
+        Subjects of the family ``subjects``; by default the core subjects, which the eligibility rule requires.
     school : str, optional
         The column of students that is the school; by default the one attended at ``at``: ``school_id_y6`` up to the
-        start term, where it is there, and ``school_id`` later.
+        start term, if the column exists, and ``school_id`` later.
     own : sequence of OwnFeature
         Features of one's own.
 
@@ -265,8 +258,8 @@ def features(
     Raises
     ------
     DataError
-        If ``at`` is not a prediction point, a family or a subject is not known or a table is not there, nobody is in
-        school, or a feature of one's own has a name that is taken or not one number per student.
+        If ``at`` is not a prediction point, a family, a subject or a table is missing, nobody is in school, or a
+        feature of one's own has a name that is taken or not one number per student.
     LeakageError
         If a feature of one's own was known later than ``at``.
 
@@ -317,9 +310,7 @@ def _own(
 
 def _families(past: StudentRecords, families: Sequence[str] | None) -> tuple[list[str], list[str]]:
     families = None if families is None else as_names(families)
-    unknown = [name for name in families or () if name not in FAMILIES]
-    if unknown:
-        raise DataError(f"Unknown family of features {', '.join(unknown)}", f"Choose among: {', '.join(FAMILIES)}.")
+    refuse_unknown("Unknown family of features", families or (), FAMILIES)
     asked = [name for name in FAMILIES if families is None or name in families]
     empty = [name for name in asked if name in _NEEDS and not _has_rows(past, _NEEDS[name])]
     if families is not None and empty:

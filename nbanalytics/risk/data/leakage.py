@@ -1,4 +1,4 @@
-"""Two watches against the future: the term in which a feature was known, and a feature that knows too much."""
+"""Two checks against leakage: the term in which a feature was known, and a feature that knows too much."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nbanalytics.risk.data.riskdata import RiskData
 from nbanalytics.risk.evaluation.auc import tied, weighted_auc
 from nbanalytics.risk.evaluation.scores import numbers_of
 
-#: A single feature that ranks this well knows the outcome: the best published model reaches .965 at three months.
+#: A single feature that ranks this well is suspicious: the best published model reaches .965 at three months.
 SUSPICIOUS_AUC = 0.98
 #: With fewer cases a high AUC is common.
 _MIN_CASES = 10
@@ -30,8 +30,8 @@ def refuse_leakage(data: RiskData, terms: Sequence[str] | None = None, suspiciou
     terms : sequence of str, optional
         All terms in order; by default those of the records that the data were made from.
     suspicious_auc : float
-        From this AUC on a single feature is refused (turned round where low values go with the outcome); 1 and more
-        than that refuses none.
+        A single feature with this AUC or more (of its negative where low values go with the outcome) is refused; a
+        value above 1 refuses none.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Outcomes: what is to be foreseen, in which term it is known, and for whom it is not known."""
+"""Outcomes: what is to be predicted, in which term it is known, and for whom it is not known."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Outcome(Shown):
     ----------
     table : pandas.DataFrame
         One row per student of the records: ``student_id, cohort``, ``y`` (1 happened, 0 did not, missing) and
-        ``reason`` (why ``y`` is missing: not at risk, moved, no results; otherwise missing).
+        ``reason`` (why ``y`` is missing: not at risk, moved, no results).
     name : str
         One of :data:`OUTCOMES`.
     at, observed_at : str
         The prediction point, and the term in which the outcome is known.
     settings : mapping
-        ``limit`` of absence, per cent; ``streck`` as a fail or not.
+        ``limit`` of absence, per cent; whether ``streck`` counts as a fail.
     """
 
     table: pd.DataFrame
@@ -91,31 +91,31 @@ def outcome(
     name : str
         - ``lost``: eligible in ``at``, and not eligible in some later term up to ``until``, regained or not;
         - ``not_eligible``: not eligible in ``until``;
-        - ``failed_core``: a fail and no pass, in ``until``, in a subject that the eligibility rule demands;
+        - ``failed_core``: a fail and no pass, in ``until``, in a subject that the eligibility rule requires;
         - ``group_6``: of those eligible in the start term, not eligible in ``until``;
         - ``no_national_programme``: programme kind ``introductory`` or ``none`` after the last term;
         - ``absence``: valid and invalid absence above ``limit`` in ``until``.
     at : str
         The prediction point: a followed term but the last.
     until : str, optional
-        The term in which the outcome is seen; by default the end term. It has to come after ``at``.
+        The term in which the outcome is seen, after ``at``; by default the end term.
     limit : float
         Per cent of the term, for ``absence``.
     streck : bool
         Whether streck in a core subject counts as a fail, for ``failed_core``. It is not a grade, so by default it does
-        not: a student with streck and no fail has then not failed.
+        not.
 
     Returns
     -------
     Outcome
-        A student who moved or has no results is not counted as 0: ``y`` is missing and ``reason`` says why. So are all
-        students of a cohort in which the outcome of nobody is known yet.
+        For students who moved or have no results ``y`` is missing, not 0, and ``reason`` says why. The same holds for
+        all students of a cohort in which no outcome is known yet.
 
     Raises
     ------
     DataError
-        If the outcome or the term is not known, the horizon lies before the prediction point or past the data, or a
-        table is wanting.
+        If the outcome or the term is unknown, the horizon lies before the prediction point or past the data, or a
+        table is missing.
 
     Examples
     --------

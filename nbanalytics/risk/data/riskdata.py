@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nbanalytics.errors import DataError
+from nbanalytics.errors import DataError, refuse_unknown
 from nbanalytics.frames import as_names
 from nbanalytics.results import Shown
 
@@ -34,12 +34,10 @@ class RiskData(Shown):
         Columns that a model may use.
     at : str
         The prediction point: no feature was known later than this term.
-    outcome : str
-        Name of the outcome, see :func:`nbanalytics.risk.outcome`.
-    observed_at : str
-        The term in which the outcome is known.
+    outcome, observed_at : str
+        Name of the outcome, see :func:`nbanalytics.risk.outcome`, and the term in which it is known.
     sensitive : tuple of str
-        Columns for the audit (``sex``, ``newly_arrived``, ...); no features, unless by :meth:`with_sensitive`.
+        Columns for the audit (``sex``, ``newly_arrived``, ...); models use them only after :meth:`with_sensitive`.
     known : mapping of str to str
         The term in which each feature was known.
     gap_years : int
@@ -55,7 +53,7 @@ class RiskData(Shown):
     Raises
     ------
     DataError
-        If a column is wanting, a student comes twice or has no school, or an outcome is neither 0 nor 1.
+        If a column is missing, a student occurs twice or has no school, or an outcome is neither 0 nor 1.
 
     Examples
     --------
@@ -117,13 +115,7 @@ class RiskData(Shown):
         return replace(self, table=kept)
 
     def with_features(self, features: Sequence[str]) -> RiskData:
-        """Use these features only.
-
-        Raises
-        ------
-        DataError
-            If one of them is not a column of the table.
-        """
+        """Use these features only; raise a DataError if one of them is not a column of the table."""
         features = as_names(features)
         absent = [name for name in features if name not in self.table.columns or name in KEYS]
         if absent:
@@ -133,14 +125,9 @@ class RiskData(Shown):
         return replace(self, features=features)
 
     def with_sensitive(self, names: Sequence[str] | None = None) -> RiskData:
-        """Let models use sensitive columns: each value but the first becomes a feature of 0 and 1, so does missing."""
+        """Let models use sensitive columns: each value but the first, and missing, becomes a feature of 0 and 1."""
         wanted = self.sensitive if names is None else as_names(names)
-        absent = [name for name in wanted if name not in self.sensitive]
-        if absent:
-            raise DataError(
-                f"There is no sensitive column {', '.join(absent)}",
-                f"Choose among: {', '.join(self.sensitive) or 'none at all'}.",
-            )
+        refuse_unknown("There is no sensitive column", wanted, self.sensitive)
         coded = {}
         for name in wanted:
             values = self.table[name]
@@ -178,7 +165,7 @@ def _refuse_unusable(table: Any, needed: Sequence[str]) -> None:
 
 
 def horizon_years(terms: Sequence[str], at: str, observed_at: str) -> float:
-    """Years from one term to a later one; anything else counts as one term after the last.
+    """Return the years from one term to a later one; anything else counts as one term after the last.
 
     Terms of one school year begin with the same number (``6HT, 6VT``); terms without numbers are all of one year.
 
@@ -194,12 +181,10 @@ def horizon_years(terms: Sequence[str], at: str, observed_at: str) -> float:
 
 
 def years_between(terms: Sequence[str], at: str, observed_at: str) -> int:
-    """Whole years, rounded up, of :func:`horizon_years`.
+    """Return the whole years, rounded up, of :func:`horizon_years`.
 
     Examples
     --------
-    >>> years_between(("6HT", "6VT", "7HT", "7VT", "8HT", "8VT", "9HT", "9VT"), "7HT", "9VT")
-    3
     >>> years_between(("G1", "G2", "G3"), "G1", "G3")
     1
     """

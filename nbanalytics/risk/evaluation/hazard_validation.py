@@ -1,4 +1,4 @@
-"""Hazard models validated in time: when losses come, foretold by models that have not seen the cohort."""
+"""Hazard models validated in time: when losses happen, predicted by models that have not seen the cohort."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def hazard_measures(
     estimand: str | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Measure predicted risks period by period, when some students leave before it is known what came of them.
+    """Measure predicted risks period by period, when some students leave before their outcome is known.
 
     Parameters
     ----------
@@ -38,10 +38,10 @@ def hazard_measures(
         Periods from the start to the event, or through which the student was seen without it; 0 if never seen again.
     event : sequence of 0 and 1
         1: the event happened in that period; 0: censored, by moving as well.
-    risk : array, shape (students, periods)
-        Predicted probability that the event has happened by the end of period 1, 2, ...; a dataframe is taken, too.
+    risk : array or dataframe, shape (students, periods)
+        Predicted probability that the event has happened by the end of period 1, 2, ...
     folds : sequence, optional
-        The fold whose model gave the risks: only students of a fold are compared in the AUC.
+        The fold whose model gave the risks: the AUC compares students of a fold only.
     clusters, estimand, level
         As for :func:`nbanalytics.risk.measures`.
 
@@ -59,18 +59,13 @@ def hazard_measures(
         If lengths differ, events are not 0 or 1, durations are not whole numbers, risks are not probabilities, or they
         fall over time.
 
-    Warns
-    -----
-    EstimationWarning
-        If there are fewer than three schools.
-
     Notes
     -----
     Cumulative/dynamic AUC (Heagerty, Lumley and Pepe 2000; Uno et al. 2007) and the Brier score of Graf et al. (1999,
     Statistics in Medicine 18: 2529-2545), both weighted by the inverse probability of not being censored. In discrete
-    time a student censored in a period was seen through it: who is without the event at *t* has the weight *1/G(t-)*,
-    a case of period *s* has *1/G(s-)*, where *G* is the Kaplan-Meier estimate of staying in sight. Censoring is taken
-    to be independent of the outcome.
+    time a student censored in a period was seen through it: students without the event at *t* have the weight
+    *1/G(t-)*, a case of period *s* has *1/G(s-)*, where *G* is the Kaplan-Meier estimate of not being censored.
+    Censoring is assumed to be independent of the outcome.
 
     Examples
     --------
@@ -123,7 +118,7 @@ class _Course:
         return found
 
     def _in_sight(self, weights: Floats) -> Floats:
-        """Kaplan-Meier estimate of not being censored through period 0, 1, 2, ..., shape (draws, periods + 1)."""
+        """Return the Kaplan-Meier estimate of not being censored through period 0, 1, 2, ..."""
         staying = np.ones(len(weights))
         estimate = []
         for t in range(self._risk.shape[1] + 1):
@@ -210,15 +205,13 @@ def validate_hazards(
 
     Raises
     ------
-    LeakageError
-        As :func:`nbanalytics.risk.validate`.
-    DataError
-        If the outcome has no date, no fold can be predicted, or there is no such scheme.
+    DataError, LeakageError
+        As :func:`nbanalytics.risk.validate`, or if the outcome has no date.
 
     Notes
     -----
     Data made by :func:`nbanalytics.risk.dataset` hold students whose outcome is known, so that nobody in them is
-    censored: who moved away before the end without a loss is in ``left_out``, and the weights of
+    censored: students who moved away before the end without a loss are in ``left_out``, and the weights of
     :func:`nbanalytics.risk.hazard_measures` are all 1.
 
     Examples
@@ -271,9 +264,7 @@ def validate_hazards(
 
 
 def observed_courses(periods: pd.DataFrame) -> pd.DataFrame:
-    """Give each student's ``duration`` and ``event`` from person-periods.
-
-    A step in which a student left was not seen, so that the duration ends before it.
+    """Return each student's ``duration`` and ``event`` from person-periods; leaving ends the duration before its step.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How early a loss is seen coming: the share of losses flagged one, two, four terms ahead."""
+"""How early a loss is predicted: the share of losses flagged one, two, four terms ahead."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def lead_time(
     estimand: str | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Count the losses that were flagged so many terms before they happened.
+    """Count the losses that were flagged a number of terms before they happened.
 
     Parameters
     ----------
     validation : Validation
         Predictions at several prediction points.
-    losses : nbanalytics.analysis.droppoints.Losses or pandas.DataFrame
+    losses : nbanalytics.analysis.droppoints.Losses or dataframe
         ``student_id`` and ``lost_term``, missing for students who lost nothing.
     terms : sequence of str
         All terms in order, such as ``records.declaration.terms``.
     capacity : float
-        At each prediction point the students of each cohort with the highest scores get places, as many as this share
-        of them; equal scores share the last places.
+        At each prediction point this share of the students of each cohort, those with the highest scores, gets places;
+        equal scores share the last places.
     ahead : sequence of int
         Terms between the prediction point and the term of the loss.
     estimand, level
@@ -53,12 +53,7 @@ def lead_time(
     Raises
     ------
     DataError
-        If a column or a term is not there, or none of the prediction points lies so far ahead of a loss.
-
-    Warns
-    -----
-    EstimationWarning
-        If there are fewer than three schools.
+        If a column or a term is missing, or no prediction point lies so far ahead of a loss.
 
     Examples
     --------

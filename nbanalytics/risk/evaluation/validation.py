@@ -44,7 +44,7 @@ def refuse_scheme(points: Sequence[RiskData], scheme: str) -> None:
 
 
 def plan_folds(data: RiskData, scheme: str) -> list[tuple[str, Any, Any]]:
-    """Name the folds, with who is learnt from and who is predicted."""
+    """Return the name of each fold, with who is learnt from and who is predicted."""
     if scheme == "schools":
         return [(str(school), data.schools != school, data.schools == school) for school in np.unique(data.schools)]
     return [
@@ -54,7 +54,7 @@ def plan_folds(data: RiskData, scheme: str) -> list[tuple[str, Any, Any]]:
 
 
 def fold_status(data: RiskData, train: Any, scheme: str, min_cases: int) -> str:
-    """Say ``ok``, or in words why there is too little to learn from."""
+    """Return ``ok``, or why there is too little to learn from."""
     if not train.any():
         return "no cohort had its outcome observed by then" if scheme == "cohorts" else "no other school"
     cases = int(data.y[train].sum())
@@ -63,7 +63,7 @@ def fold_status(data: RiskData, train: Any, scheme: str, min_cases: int) -> str:
 
 
 def describe_fold(data: RiskData, fold: str, train: Any, test: Any, status: str) -> dict[str, Any]:
-    """Give the row of a fold in the table of folds."""
+    """Return the row of a fold in the table of folds."""
     return {
         "at": data.at,
         "fold": fold,
@@ -81,7 +81,7 @@ COLUMNS = ("student_id", "cohort", "school_id", "model", "fold", "y", "p", "at")
 
 @dataclass(frozen=True, repr=False)
 class Validation(Shown):
-    """What models said of students that they had not learnt from.
+    """Predictions of students that the models had not learnt from.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Validation(Shown):
         school left out), ``y`` (0, 1), ``p`` (probability) and ``at`` (the prediction point).
     folds : pandas.DataFrame
         One row per fold and prediction point: ``at, fold, train_cohorts`` (text), ``train_students, train_cases,
-        test_students, test_cases, status`` (``ok``, or in words why nothing was predicted).
+        test_students, test_cases, status`` (``ok``, or why nothing was predicted).
     settings : mapping
         ``scheme, models, at, outcome, observed_at, min_cases, terms``.
     """
@@ -105,18 +105,10 @@ class Validation(Shown):
         return tuple(self.settings["models"])
 
     def wide(self, at: str | None = None) -> pd.DataFrame:
-        """Spread the predictions of one prediction point, by default the first.
+        """Return the predictions of one prediction point, by default the first, one row per student.
 
-        Returns
-        -------
-        pandas.DataFrame
-            One row per student: ``student_id, cohort, school_id, fold, y`` and a column of probabilities per model that
-            was fitted there.
-
-        Raises
-        ------
-        DataError
-            If the prediction point was not validated.
+        The columns are ``student_id, cohort, school_id, fold, y`` and the probabilities of each model that was fitted
+        there. A DataError says that the prediction point was not validated.
         """
         point = self.settings["at"][0] if at is None else at
         if point not in self.settings["at"]:
@@ -129,13 +121,7 @@ class Validation(Shown):
     def compare(
         self, reference: str | None = None, capacity: float = 0.1, *, estimand: str | None = None
     ) -> pd.DataFrame:
-        """Measure the models with paired differences; intervals leave out one school at a time.
-
-        Returns
-        -------
-        pandas.DataFrame
-            ``at``, then the columns of :func:`nbanalytics.risk.compare_models`.
-        """
+        """Return :func:`nbanalytics.risk.compare_models` of each prediction point, with ``at`` in front."""
         parts = []
         for at in self.settings["at"]:
             rows = self.wide(at)
@@ -197,30 +183,30 @@ def validate(
     terms: Sequence[str] | None = None,
     suspicious_auc: float = SUSPICIOUS_AUC,
 ) -> Validation:
-    """Predict students with models that have learnt from others, as it would have been possible at the time.
+    """Predict students with models that have learnt from others, as would have been possible at the time.
 
-    Everything that is learnt from data (filling in, scaling, calibrating, choosing) belongs into the estimators, which
-    are cloned and fitted anew in each fold. There is no random split: students of one cohort and school share teachers,
-    tests and a year, and a model that has seen their neighbours' outcomes looks better than it will be.
+    Everything that is learnt from data (filling in, scaling, calibrating, choosing) belongs in the estimators, which
+    are cloned and fitted again in each fold. There is no random split: students of one cohort and school share
+    teachers, tests and a year, and a model that has seen their neighbours' outcomes looks better than it will be.
 
     Parameters
     ----------
     data : RiskData, or a sequence of them
         One prediction point, or several.
     models : mapping of str to estimator, or callable
-        Estimators as scikit-learn's, by name: ``fit(X, y)`` and ``predict_proba(X)``; or a function that gives them for
-        data, such as :func:`nbanalytics.risk.ladder`, since prediction points have other features.
+        Estimators as scikit-learn's, by name: ``fit(X, y)`` and ``predict_proba(X)``; or a function that returns them
+        for data, such as :func:`nbanalytics.risk.ladder`, since prediction points differ in their features.
     scheme : str
-        - ``cohorts``: each cohort is predicted by models fitted on the cohorts whose outcomes were observed when its
-          features came to be, ``gap_years`` earlier or more (non-overlapping leave-future-out);
-        - ``schools``: each school is predicted by models fitted on all other schools, of all cohorts: how models travel
-          to a school they do not know, not how they foresee.
+        - ``cohorts``: each cohort is predicted by models fitted on the cohorts whose outcomes were known when its
+          features were, ``gap_years`` earlier or more (non-overlapping leave-future-out);
+        - ``schools``: each school is predicted by models fitted on all other schools, of all cohorts: how well models
+          transfer to another school, not how well they predict the future.
     min_cases : int
-        Fewer students than this with, or without, the outcome to learn from: the fold is not predicted.
+        A fold with fewer students with, or without, the outcome to learn from is not predicted.
     terms : sequence of str, optional
         All terms in order, for the check of dates; by default those of the records that the data were made from.
     suspicious_auc : float
-        See :func:`nbanalytics.risk.data.leakage.refuse_leakage`.
+        See :func:`nbanalytics.risk.refuse_leakage`.
 
     Returns
     -------

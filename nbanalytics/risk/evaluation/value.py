@@ -40,7 +40,7 @@ class PredictionValue(Shown):
         - ``reached``: students with the outcome who get a place; ``reached_share``: of all with the outcome;
         - ``per_100_places``: reached for each 100 places, with ``low, high`` (Wilson's where no school changes it);
         - ``more, more_low, more_high``: how many more of them the model reaches for each 100 places, paired; missing in
-          the model's own row; ``estimand``: what the intervals are about.
+          the model's own row; ``estimand``.
     settings : mapping
         ``model, against, at, estimand``.
     students : int
@@ -69,8 +69,8 @@ def value_of_prediction(
 ) -> PredictionValue:
     """Compare giving places by individual scores with giving them by school or by a rule.
 
-    Each cohort has its own places, for its students with the highest scores. Equal scores share the last places in
-    equal parts, as if by lot: a model that knows only the school gives places to whole schools, and by lot inside the
+    Each cohort has its own places, for its students with the highest scores. Equal scores share the last places
+    equally, as if by lot: a model that knows only the school gives places to whole schools, and by lot within the
     last one.
 
     Parameters
@@ -96,11 +96,6 @@ def value_of_prediction(
     ------
     DataError
         If a model or the prediction point was not validated, or a budget is not a share.
-
-    Warns
-    -----
-    EstimationWarning
-        If there are fewer than three schools.
 
     Notes
     -----
@@ -146,17 +141,12 @@ def value_of_prediction(
                 more = deleted[model]["per_100_places"] - deleted[name]["per_100_places"]
                 row["more"], (row["more_low"], row["more_high"]) = float(more[0]), units.interval(more, level=level)
             parts.append(row)
-    settings = {
-        "model": model,
-        "against": tuple(against),
-        "at": point,
-        "estimand": units.estimand,
-    }
+    settings = {"model": model, "against": tuple(against), "at": point, "estimand": units.estimand}
     return PredictionValue(pd.DataFrame(parts, columns=list(COLUMNS)), settings, len(rows))
 
 
 def reached_statistic(y: Floats, scores: Floats, budget: float, cohorts: Any) -> Statistic:
-    """Make the function that counts places and reached students for rows of weights."""
+    """Return the function that counts places and reached students for rows of weights."""
 
     def compute(weights: Floats) -> dict[str, Floats]:
         counts = counted(y, flag_top_within(scores, budget, weights, cohorts), weights)

@@ -1,4 +1,4 @@
-"""Published flags and models, to draw one's own point among them."""
+"""Published flags and models, to compare with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nbanalytics.toml_files import packaged_toml
 
 
 def published_flags() -> pd.DataFrame:
-    """Give the sensitivity and specificity of published flags of later dropout.
+    """Return the sensitivity and specificity of published flags of later dropout.
 
     Returns
     -------
@@ -26,8 +26,8 @@ def published_flags() -> pd.DataFrame:
 
     Notes
     -----
-    A selection from the 110 flags of Bowers, Sprott and Taff (2013), The High School Journal 96(2): 77-100. They are of
-    dropout from upper secondary school in North America: a yardstick for orders of magnitude, not for Swedish
+    A selection from the 110 flags of Bowers, Sprott and Taff (2013), The High School Journal 96(2): 77-100. They
+    concern dropout from upper secondary school in North America: a guide to orders of magnitude, not to Swedish
     eligibility.
 
     Examples
@@ -41,13 +41,13 @@ def published_flags() -> pd.DataFrame:
 
 
 def published_aucs() -> pd.DataFrame:
-    """Give published areas under the ROC curve by horizon.
+    """Return published areas under the ROC curve by horizon.
 
     Returns
     -------
     pandas.DataFrame
         ``study, country, outcome, data`` (what was known), ``horizon_years`` (from the last data to the usual end of
-        what is foreseen), ``auc, source``.
+        what is predicted), ``auc, source``.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def published_aucs() -> pd.DataFrame:
 def auc_by_point(
     validation: Validation, terms: Sequence[str] | None = None, *, estimand: str | None = None
 ) -> pd.DataFrame:
-    """Give the AUC of each model by how long before the outcome it was foreseen, to put beside published ones.
+    """Return the AUC of each model by how long before the outcome it was predicted, to compare with published ones.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def auc_by_point(
     terms : sequence of str, optional
         All terms in order; by default those of the records that the data were made from.
     estimand
-        Of the comparison, see :meth:`nbanalytics.risk.Validation.compare`.
+        As for :func:`nbanalytics.risk.measures`.
 
     Returns
     -------

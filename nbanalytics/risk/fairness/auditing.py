@@ -39,7 +39,7 @@ PREDICTED = ("school_id", "cohort", "fold")
 
 
 def grouped_statistic(y: Floats, p: Floats, thresholds: Sequence[float], folds: Any) -> Statistic:
-    """Make the function that computes scores' measures, and error rates named ``<threshold> <measure>``."""
+    """Return the function that computes the scores' measures, and error rates named ``<threshold> <measure>``."""
     score = statistic(y, p, strata=folds)
     flags = {threshold: flag_at(p, threshold) for threshold in thresholds}
 
@@ -54,7 +54,7 @@ def grouped_statistic(y: Floats, p: Floats, thresholds: Sequence[float], folds: 
 
 
 def refusal(y: Floats, min_students: int, min_cases: int) -> str:
-    """Say in words why a group is too small for estimates, or ``ok``.
+    """Return why a group is too small for estimates, or ``ok``.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def refusal(y: Floats, min_students: int, min_cases: int) -> str:
 
 
 def with_attributes(part: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Give each prediction the attributes of its student, as text."""
+    """Add the attributes of its student to each prediction, as text."""
     # Numbers as text, so that a table read from a file meets predictions made from another.
     table, part = (rows.assign(student_id=rows["student_id"].astype(str)) for rows in (table, part))
     joined = part.merge(table.drop_duplicates("student_id"), on="student_id", how="left", indicator=True)
@@ -97,7 +97,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, repr=False)
 class Audit(Shown):
-    """How models treat groups of students.
+    """Errors of models by group of students.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ class Audit(Shown):
         - ``adjusted_p``: the p-value adjusted for the number of tests in its family (Benjamini and Hochberg 1995): all
           differences of a model at a prediction point. Of those below .05 one in twenty is expected to be chance;
         - ``estimand``: ``schools_like_these``, or ``these_schools`` for groups in fewer than three schools;
-        - ``status``: ``ok``, or in words why the group is refused, in its single row.
+        - ``status``: ``ok``, or why the group is refused, in its single row.
     settings : mapping
         ``by, thresholds, min_students, min_cases, family, estimand``.
     """
@@ -155,7 +155,7 @@ def audit(
     validation : Validation
         Predictions of students that the models had not learnt from.
     students : RiskData or dataframe
-        ``student_id`` and the columns of ``by``; sensitive attributes are used here and nowhere else.
+        ``student_id`` and the columns of ``by``; sensitive attributes are used here only.
     by : sequence of str
         Attributes; ``school_id``, ``cohort`` and ``fold`` are those of the validation.
     crossed : bool
@@ -176,7 +176,7 @@ def audit(
     Raises
     ------
     DataError
-        If an attribute, a model or a student is not there, or no model was fitted at any prediction point.
+        If an attribute, a model or a student is missing, or no model was fitted at any prediction point.
 
     Warns
     -----
@@ -185,11 +185,11 @@ def audit(
 
     Notes
     -----
-    One school is left out at a time, with *t* of schools - 1 degrees. A group inside one or two schools is compared
-    with all by leaving out parts of the students, and the comparison is between these very schools; there, and where no
-    school changes it, a share has Wilson's interval, and the AUC DeLong's. With dozens of differences some leave out 0
-    by chance: read ``adjusted_p``. Error rates by group: Hardt, Price and Srebro (2016); with different base rates,
-    precision, false positives and misses cannot all be equal (Chouldechova 2017, Big Data 5: 153-163).
+    One school is left out at a time, with *t* of schools - 1 degrees of freedom. A group inside one or two schools is
+    compared with all by leaving out parts of the students, and the comparison is between these very schools; there, and
+    where no school changes it, a share has Wilson's interval, and the AUC DeLong's. Of dozens of differences some
+    exclude 0 by chance: read ``adjusted_p``. Error rates by group: Hardt, Price and Srebro (2016); with different base
+    rates, precision, false positives and misses cannot all be equal (Chouldechova 2017, Big Data 5: 153-163).
 
     Examples
     --------
@@ -313,7 +313,7 @@ class _ModelAudit:
 
 
 def _difference(own: Floats, every: Floats, units: Units, level: float) -> dict[str, float]:
-    """The group minus all students, with its interval and p-value."""
+    """Return the group minus all students, with its interval and p-value."""
     with np.errstate(invalid="ignore"):  # two infinite log losses have no difference
         apart = own - every
     low, high = units.interval(apart, level=level)

@@ -1,4 +1,4 @@
-"""What it changes if models may use sensitive attributes: fitted with and without them, compared student by student."""
+"""Models with and without sensitive attributes, compared on the same students."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SensitiveComparison(Shown):
     table : pandas.DataFrame
         One row per prediction point, model, group, threshold and measure: ``at, model, attribute, group, n, threshold,
         measure``; ``without`` and ``with`` the attributes; ``difference, low, high``: with minus without, paired;
-        ``estimand``; ``status``: ``ok``, or in words why a group is refused. Groups and measures are those of
+        ``estimand``; ``status``: ``ok``, or why a group is refused. Groups and measures are those of
         :func:`nbanalytics.risk.audit`, not crossed.
     settings : mapping
         ``attributes, scheme, thresholds, min_students, min_cases, estimand``.
@@ -64,7 +64,7 @@ def with_and_without(
     ----------
     data : RiskData
     build : callable
-        Gives models by name for data, so that they can take up the features that are added.
+        Returns models by name for data, so that they can use the features that are added.
     attributes : sequence of str, optional
         Sensitive columns of the data; all of them by default.
     scheme : str
@@ -81,16 +81,11 @@ def with_and_without(
     DataError
         As :func:`nbanalytics.risk.validate`, or if there is no such attribute.
 
-    Warns
-    -----
-    EstimationWarning
-        If there are fewer than three schools.
-
     Notes
     -----
-    Leaving an attribute out does not make a model blind to it: other features can stand for it. Both differences are
-    worth reading: in discrimination, and in error rates by group (Kleinberg et al. 2018, AEA Papers and
-    Proceedings 108: 22-27). Intervals leave out one school at a time, as those of :func:`nbanalytics.risk.audit`.
+    Leaving an attribute out does not make a model blind to it: other features can stand for it. Both differences
+    matter: in discrimination, and in error rates by group (Kleinberg et al. 2018, AEA Papers and Proceedings 108:
+    22-27).
 
     Examples
     --------
