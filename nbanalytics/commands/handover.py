@@ -58,19 +58,9 @@ def handover(
 
 
 def protected_summary(result: Handover, policy: Policy) -> pd.DataFrame:
-    """Count students by school and status, with unsafe counts hidden.
+    """Count students by school (of years 7 to 9) and status, ``*`` for all, with unsafe counts hidden.
 
-    Parameters
-    ----------
-    result : Handover
-    policy : Policy
-        Thresholds; the total of a school, and every sum, protects what is in it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``school`` (of years 7 to 9; ``*`` for all), ``status`` (``*`` for all), ``students``, missing where hidden,
-        and ``shown``, whether it is not.
+    The columns are ``school, status, students``, missing where hidden, and ``shown``. Every sum protects what is in it.
 
     Examples
     --------
@@ -111,7 +101,7 @@ def _crossed(schools: Any, statuses: Any, n_schools: int, n_statuses: int) -> An
 
 
 def _secret(counts: Any, statuses: list[str], policy: Policy) -> Any:
-    """Return which counts must not be shown, those included that would give them away."""
+    """Return which counts must not be shown, including those from which others could be computed."""
     import numpy as np
 
     from nbanalytics.disclosure import Line, SystemBuilder, primary, protect
@@ -132,13 +122,7 @@ def _secret(counts: Any, statuses: list[str], policy: Policy) -> Any:
 
 
 def write_list(result: Handover, out: Path, lang: str) -> None:
-    """Write the list for the receiving school to an Excel file that only its owner may read; all of it or nothing.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be written, or its name does not end in ``.xlsx``.
-    """
+    """Write the list for the receiving school to an Excel file that only its owner may read."""
     from nbanalytics.excel import Sheet, SheetColumn, refuse_other_names, write_sheets
     from nbanalytics.figures.support import receiving_table
     from nbanalytics.text import Words

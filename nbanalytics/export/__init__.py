@@ -19,23 +19,7 @@ __all__ = ["Dashboard", "Site", "dashboards_folder", "export", "find_dashboards"
 
 
 def open_verified(folder: Path) -> Release:
-    """Read a release, and report any fault in words.
-
-    Parameters
-    ----------
-    folder
-        Folder of the release.
-
-    Returns
-    -------
-    Release
-        Its checksums fit.
-
-    Raises
-    ------
-    ReleaseError
-        If it is not a release, is altered, or cannot be read for another reason.
-    """
+    """Read a release; raise a ReleaseError if it is not a release, is altered, or cannot be read for another reason."""
     from nbanalytics.release import read_release
 
     try:
@@ -47,7 +31,7 @@ def open_verified(folder: Path) -> Release:
 
 
 def _refuse_identity_numbers(release: Release) -> None:
-    """Stop where a value of a published table may be a personal identity number."""
+    """Raise a ReleaseError if a value of a published table may be a personal identity number."""
     words = {
         word
         for table in release.tables.values()
@@ -69,11 +53,11 @@ def export(
     Parameters
     ----------
     release
-        Folder of the release; it is read only if it is what was published.
+        Folder of the release; it is read only if its checksums are right.
     out
         Folder to write: new, empty, or an older site.
     lang
-        Language that the site opens in, ``"sv"`` or ``"en"``; the other one is a switch on each page.
+        Language that the site opens in, ``"sv"`` or ``"en"``; each page has a switch to the other one.
     progress
         Called with a message at each step.
 
@@ -87,7 +71,7 @@ def export(
     ReleaseError
         If the release is missing, altered or of a newer version.
     NbanalyticsError
-        If the folder holds something else, or the disk does not take the files; nothing is changed then.
+        If the folder holds something else, or the files cannot be written; nothing is changed then.
     """
     from nbanalytics.export.frame import FILE_POLICY
 

@@ -22,21 +22,13 @@ _EXPORTED = re.compile(r"export default (\{[^}]*\});\s*$")
 
 
 def fingerprint(*parts: bytes) -> str:
-    """Return a short name for contents that changes with them."""
+    """Return a short name that changes with the contents."""
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Asset:
-    """One file, made when it is first asked for.
-
-    Attributes
-    ----------
-    make
-        Gives its bytes.
-    kind
-        Its content type.
-    """
+    """One file, made when it is first requested by ``make``, with its content type ``kind``."""
 
     make: Callable[[], bytes]
     kind: str
@@ -72,10 +64,10 @@ def _read(name: str) -> str:
 
 
 def page_script(edition: str, content: str | None = None) -> bytes:
-    """Return the script of an edition's pages: the content's own, what editions share, and the edition's.
+    """Return the script of an edition's pages: the content's own (the board's by default), the shared, the edition's.
 
-    It is one classic script, since browsers load no modules from a folder. The content is a module that ends with what
-    it exports; the board's if none is given.
+    It is one classic script, since browsers load no modules from a folder. The content is a module that ends with its
+    exports.
     """
     board, changed = _EXPORTED.subn(r"const board = \1;", page_module() if content is None else content)
     if changed != 1:
@@ -84,7 +76,7 @@ def page_script(edition: str, content: str | None = None) -> bytes:
 
 
 def load_assets(content: str | None = None, style: str = "") -> dict[str, Asset]:
-    """Return the stylesheet and scripts by name; those of the board, or of other content with a style of its own."""
+    """Return stylesheet and scripts by name; those of the board, or of other content with a style of its own."""
     makers: dict[str, Callable[[], bytes]] = {
         "nbanalytics.css": lambda: (_read("nbanalytics.css") + style).encode(),
         "static.js": lambda: page_script("static.js", content),

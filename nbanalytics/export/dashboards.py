@@ -1,4 +1,4 @@
-"""Which notebooks are dashboards, and what their cells show: those in the dashboards' folder that say so themselves."""
+"""Which notebooks are dashboards, and what their cells show."""
 
 from __future__ import annotations
 
@@ -30,10 +30,8 @@ class Dashboard:
     ----------
     slug
         Its address.
-    path
-        The notebook.
-    metadata
-        The notebook's metadata.
+    path, metadata
+        The notebook and its metadata.
     edition
         ``"static"`` if every view is known in advance, ``"live"`` if the page needs a kernel.
     """
@@ -50,15 +48,15 @@ class Dashboard:
 
     @property
     def order(self) -> float:
-        """Its place among the others; those that name none come last."""
+        """Its place among the others; those without one come last."""
         return float(self.metadata.get("nbanalytics", {}).get("order", inf))
 
     def words(self, key: str, lang: str = "sv") -> str:
-        """Return its ``title`` or ``description`` in a language, as far as the notebook has it."""
+        """Return its ``title`` or ``description``, in a language if the notebook has it."""
         return str(_in_language(self.metadata, lang).get(key, self.metadata.get(key, self.slug)))
 
     def cells(self, lang: str) -> Iterator[tuple[str, str]]:
-        """Give the kind and source of each cell; prose in a language as far as the notebook has it."""
+        """Return the kind and source of each cell; prose in a language if the notebook has it."""
         for cell in json.loads(self.path.read_text(encoding="utf-8"))["cells"]:
             written = "".join(cell["source"])
             translated = _in_language(cell.get("metadata", {}), lang).get("source", "")
@@ -92,14 +90,14 @@ def find_dashboards(folder: Path | None = None) -> list[Dashboard]:
     Parameters
     ----------
     folder
-        Where to look, not deeper; the project's own dashboards when left out.
+        Where to look, without subfolders; by default the project's own dashboards.
 
     Returns
     -------
     list of Dashboard
         In the order of their metadata's ``"nbanalytics": {"order": 1}``, those without one last, then by name. A
-        notebook is listed only if its metadata hold ``"nbanalytics": {"dashboard": true}``; with ``"edition": "live"``
-        there it gets a kernel, otherwise it is shown as static pages.
+        notebook is listed only if its metadata hold ``"nbanalytics": {"dashboard": true}``. With ``"edition": "live"``
+        it gets a kernel, otherwise it is shown as static pages.
     """
     found = []
     for path in sorted((folder or dashboards_folder()).glob("*.ipynb")):
@@ -123,22 +121,7 @@ class Part:
 
 
 def parts_of(dashboard: Dashboard, release: Release, lang: str) -> list[Part]:
-    """Run a dashboard's few calls here, on a release that is open, and return what its cells show.
-
-    Parameters
-    ----------
-    dashboard
-        One whose edition is ``"static"``.
-    release
-        What its pages read.
-    lang
-        ``"sv"`` or ``"en"``.
-
-    Returns
-    -------
-    list of Part
-        In the order of the cells.
-    """
+    """Run the few calls of a static dashboard in this process, on an open release, and return what its cells show."""
     shown: list[Part] = []
     names: dict[str, Any] = {"__name__": "__main__"}
     with giving(release, lang):

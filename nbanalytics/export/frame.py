@@ -82,13 +82,13 @@ class Frame:
     suffix
         Ending of the pages' addresses: ``".html"`` in a folder, none on a server.
     base
-        Way from the pages of the first language to the site's root; a server's own address, or nothing.
+        Path from the pages of the first language to the site's root; a server's own address, or empty.
     inner
         Whether these pages are in the folder of a second language.
     policy
-        What pages may load, if no server says so.
+        What pages may load, unless a server states it.
     manifest
-        What the release says of itself; nothing where there is none to be shown.
+        That of the release; empty where none is shown.
     statement
         Whether there is an accessibility statement to link to.
     """
@@ -109,7 +109,7 @@ class Frame:
 
     @property
     def root(self) -> str:
-        """Way from the pages to the site's root."""
+        """Path from the pages to the site's root."""
         return self.base or ("../" if self.inner else "")
 
     def page(self, name: str) -> str:
@@ -117,7 +117,7 @@ class Frame:
         return "" if name == "index" and not self.suffix else f"{name}{self.suffix}"
 
     def way(self, name: str) -> str:
-        """Return the way to a page in the same language."""
+        """Return the path to a page in the same language."""
         if self.base:
             return f"{self.base}{self.lang + '/' if self.inner else ''}{self.page(name)}"
         return self.page(name) or "./"
@@ -128,23 +128,10 @@ class Frame:
         return {"href": href or "./", "text": self.words.say("lang.other"), "lang": other}
 
     def fill(self, template: str, name: str = "", home: bool = True, **values: Any) -> str:
-        """Fill a template of the pages' folder.
+        """Fill a template of the pages' folder with ``values``, such as ``title``; it has no address outside its site.
 
-        Parameters
-        ----------
-        template
-            Its file.
-        name
-            Address of the page within its language, for the link to the other one; none if there is no other.
-        home
-            Whether the page leads to the gallery.
-        **values
-            Values for the template, with ``title``.
-
-        Returns
-        -------
-        str
-            HTML with no address outside its site.
+        ``name`` is the address of the page within its language, for the link to the other one; empty if there is none.
+        ``home`` says whether the page links to the gallery.
         """
         ways = [{"href": self.way("index"), "text": self.words.say("gallery.back"), "lang": ""}] if home else []
         foot = [{"href": self.way(STATEMENT), "text": self.words.say("statement.link"), "lang": ""}]

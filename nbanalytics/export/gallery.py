@@ -31,20 +31,7 @@ class Entry:
 
 
 def gallery(frame: Frame, entries: Sequence[Entry]) -> str:
-    """Write the gallery page.
-
-    Parameters
-    ----------
-    frame
-        What stands around it.
-    entries
-        The dashboards to list.
-
-    Returns
-    -------
-    str
-        HTML with no address outside its site.
-    """
+    """Write the gallery page, which lists the dashboards."""
     words, manifest = frame.words, frame.manifest
     return frame.fill(
         "page.html.j2",
@@ -71,29 +58,11 @@ def words_page(
     statement: bool = True,
     titles: Titles = _BOARDS,
 ) -> str:
-    """Write a page that says something in words and leads on.
+    """Write a page with a message and a link.
 
-    Parameters
-    ----------
-    heading, lead, back
-        Keys of its words in the catalogue; without a lead there is the heading alone.
-    href
-        Where its link leads; the gallery when left out.
-    lang
-        ``"sv"`` or ``"en"``.
-    root
-        Address of the site.
-    style
-        Name of the stylesheet in ``assets``.
-    statement
-        Whether the site has an accessibility statement to link to.
-    titles
-        What the site is called, if it is not that of boards: ``title`` and ``title_en``.
-
-    Returns
-    -------
-    str
-        HTML.
+    ``heading``, ``lead`` and ``back`` are keys of messages; ``href`` is the address of the link, by default the
+    gallery; ``root`` is the address of the site, ``style`` its stylesheet in ``assets``, ``statement`` whether it has
+    an accessibility statement. ``titles`` (``title``, ``title_en``) names the site, unless it is that of boards.
     """
     frame = Frame(lang, style, base=root, inner=lang != "sv", statement=statement, manifest=titles)
     return _worded(frame, heading, lead, href=href or frame.way("index"), back=frame.words.say(back))
@@ -107,7 +76,7 @@ class Script:
 
     @property
     def source(self) -> str:
-        """What the policy says of it."""
+        """What the policy states about it."""
         digest = hashlib.sha256(self.text.encode()).digest()
         return f"'sha256-{base64.b64encode(digest).decode()}'"
 
@@ -117,25 +86,10 @@ ONWARD = Script(Markup("location.replace(document.querySelector('main p a').href
 
 
 def refusal(reason: str, lang: str, titles: Titles, href: str = "", onward: bool = False) -> bytes:
-    """Write the page for who is not let in: it looks like the others, and asks for no file.
+    """Write the page for a visitor who is refused: it looks like the others, and requests no file.
 
-    Parameters
-    ----------
-    reason
-        Key of its words in the catalogue, such as ``"page.refused"``.
-    lang
-        ``"sv"`` or ``"en"``.
-    titles
-        As for :func:`words_page`.
-    href
-        Where its only link leads; nowhere when left out.
-    onward
-        Whether the browser follows the link by itself.
-
-    Returns
-    -------
-    bytes
-        HTML.
+    ``reason`` is the key of its message, such as ``"page.refused"``, and ``titles`` is as for :func:`words_page`.
+    ``href`` is the address of its only link, empty for none; with ``onward`` the browser follows the link by itself.
     """
     frame = Frame(lang, "", statement=False, manifest=titles)
     way = {"href": href, "back": frame.words.say("page.open"), "onward": ONWARD.text if onward else ""}

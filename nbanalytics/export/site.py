@@ -36,21 +36,7 @@ _FLOOR = _HEIGHT - 16
 
 
 def picture(view: Mapping[str, Any] | None, words: Words) -> Markup:
-    """Draw the first chart of a view as a small picture; what is hidden is a dashed outline.
-
-    Parameters
-    ----------
-    view
-        What a dashboard opens with (see :meth:`nbanalytics.pages.board.Board.view`); None for a page that has no
-        view before it is asked.
-    words
-        The words to use.
-
-    Returns
-    -------
-    markupsafe.Markup
-        An SVG with a name.
-    """
+    """Draw the first chart of a view as a small SVG; a hidden cell is a dashed outline. Without a view it is empty."""
     for section in view["sections"] if view else ():
         traces = section["figure"]["data"]
         if changes := _changes(traces):
@@ -128,18 +114,7 @@ _WAYS = {"email": "mailto:", "phone": "tel:", "web": ""}
 
 
 def statement(frame: Frame) -> str:
-    """Write the page.
-
-    Parameters
-    ----------
-    frame
-        What stands around it; its manifest holds the ``publisher`` if the publication declares one.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """Write the accessibility statement; the manifest holds the ``publisher`` if the publication declares one."""
     words, manifest = frame.words, frame.manifest
     publisher: Mapping[str, Any] = manifest.get("publisher", {})
     status = str(publisher.get("status", "unassessed"))
@@ -168,7 +143,7 @@ def _section(heading: str, *texts: str, points: Any = (), ways: Any = ()) -> dic
 
 
 def _ways(publisher: Mapping[str, Any], words: Words) -> list[dict[str, str]]:
-    """Ways to reach the publisher; a web address is shown but not linked: pages have no external links."""
+    """Return the ways to reach the publisher; a web address is not linked: pages have no external links."""
     return [
         {
             "term": words.say(f"statement.{key}"),
@@ -207,10 +182,8 @@ class Site:
         What to show; those that need a kernel are only listed if ``suffix`` is empty, where a server answers.
     lang
         Language of the first pages, ``"sv"`` or ``"en"``; those in the other one are in a folder named after it.
-    suffix
-        Ending of the pages' addresses: ``".html"`` in a folder, none on a server.
-    policy
-        What pages may load, if no server says so.
+    suffix, policy
+        As of :class:`nbanalytics.export.frame.Frame`.
 
     Attributes
     ----------
@@ -241,13 +214,13 @@ class Site:
                 self.pages[f"{code + '/' if inner else ''}{name}.html"] = Asset.named("page.html", page.encode)
 
     def files(self) -> Iterator[tuple[str, Asset]]:
-        """Give every file of the edition with its address; the live edition's script is none of them."""
+        """Return every file of the edition with its address, without the live edition's script."""
         yield from self.pages.items()
         live = f"assets/{self.names['live.js']}"
         yield from ((address, asset) for address, asset in self.lasting.items() if address != live)
 
     def _written(self, frame: Frame, dashboards: Sequence[Dashboard]) -> Iterator[tuple[str, str]]:
-        """Give the pages of one language with their names; the gallery shows what the dashboards open with."""
+        """Return the pages of one language with their names; the gallery shows what the dashboards open with."""
         entries = []
         for dashboard in dashboards:
             static, view = dashboard.edition == "static", None
@@ -276,7 +249,7 @@ class Site:
         return frame.fill("static.html.j2", dashboard.slug, title=title, names=self.names, parts=shown)
 
     def _state(self, shown: BoardPage, root: str, name: str) -> Markup:
-        """Return a board's first state as JSON for its page, and add the scripts with its other views to the site."""
+        """Return a board's first state as JSON, and add the scripts with its other views to the site."""
         state = {"page": shown.page, "selection": shown.selection, "view": shown.view, "root": root}
         shown.close()
         mark = fingerprint(str(self.release.manifest.get("checksum")).encode(), _json(state), __version__.encode())
@@ -288,13 +261,9 @@ class Site:
 
 
 def stores(board: Board) -> dict[str, dict[str, Selection]]:
-    """Divide the views of a board among scripts.
+    """Divide the views of a board among scripts: by name, the views' keys and selections.
 
-    Returns
-    -------
-    dict of str to dict
-        Name of each script: its views' keys (the place of each value in its filter) and selections. The view that the
-        page opens with is in none.
+    A key has the place of each value in its filter. The view that the page opens with is in none.
     """
     places = {
         filter_["id"]: {option["value"]: place for place, option in enumerate(filter_["options"])}
@@ -349,7 +318,7 @@ def write_site(site: Site, folder: str | Path, progress: Callable[[str], None] |
     Raises
     ------
     NbanalyticsError
-        If the folder holds something else, or the disk does not take the files; nothing is changed then.
+        If the folder holds something else, or the files cannot be written; nothing is changed then.
     """
     target = Path(folder).absolute()
     if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not (target / SITE).is_file())):

@@ -51,8 +51,8 @@ def followup_dots(follow_up: Any, measure: str = "eligible", words: Words = ENGL
     ----------
     follow_up
         The result of :func:`nbanalytics.follow_up`, or its table, one selection of its ``by``: ``group, measure,
-        zero, later, low, high`` (of the change), ``chance_low, chance_high``; where a ``status`` is ``suppressed``
-        the row is written ``..``.
+        zero, later, low, high`` (of the change), ``chance_low, chance_high``; a row whose ``status`` is ``suppressed``
+        is written ``..``.
     measure
         ``eligible``, ``core`` or ``absence``.
     words
@@ -62,8 +62,8 @@ def followup_dots(follow_up: Any, measure: str = "eligible", words: Words = ENGL
     -------
     Chart
         A row per group: a ring at the zero value with a grey bar of what chance alone may give, and a dot at the
-        follow-up with the 95 % interval of the change. Groups too small for an estimate have no marks, those that
-        are suppressed the mark ``..``.
+        follow-up with the 95 % interval of the change. Groups too small for an estimate have no marks, suppressed ones
+        the mark ``..``.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def _numbers(row: Row, measure: str, words: Words) -> dict[str, str]:
 
 
 class Share(NamedTuple):
-    """Those who met a rule in a term, of those whose result is known; all missing where either is hidden."""
+    """Those who met a rule in a term, of those whose result is known; both missing if one is hidden."""
 
     term: str
     met: float | None
@@ -224,8 +224,8 @@ def share_course(baseline: Any, words: Words = ENGLISH) -> Chart:
     Returns
     -------
     Chart
-        A line for each indicator with its own colour, mark and dash; one line where all their shares are the same.
-        Terms with a hidden count bear the mark ``..``. The table has those who meet each rule, of how many.
+        A line for each indicator with its own colour, mark and dash; one line if all their shares are the same.
+        Terms with a hidden count have the mark ``..``. The table has the numbers who meet each rule, and of how many.
     """
     cells = cells_of(baseline)
     shares = {code: shares_of(cells, code) for code in cells.codes("indicator")}
@@ -307,8 +307,8 @@ def absence_bars(absence: Any, words: Words = ENGLISH) -> Chart:
     Returns
     -------
     Chart
-        A bar per term, in per cent of the term; a suppressed mean bears the mark ``..``. The table has the number of
-        students whose absence is known, too.
+        A bar per term, in per cent of the term; a suppressed mean has the mark ``..``. The table also has the number of
+        students whose absence is known.
     """
     cells = cells_of(absence)
     terms = cells.codes("term")

@@ -45,7 +45,7 @@ def calibration_plot(table: pd.DataFrame, scores: Any, words: Words = ENGLISH) -
     Returns
     -------
     Chart
-        A point with its 95 % interval for each bin, the line on which predictions hold, and bars of the numbers of
+        A point with its 95 % interval for each bin, the line of perfect calibration, and bars of the numbers of
         students. The table has the bins: students, cases, predicted and observed.
     """
     scores = np.asarray(scores, dtype=float)
@@ -124,10 +124,8 @@ def decile_bars(table: pd.DataFrame, words: Words = ENGLISH) -> Chart:
 
     Parameters
     ----------
-    table
-        As for :func:`calibration_plot`, best of ten bins.
-    words
-        Language and labels.
+    table, words
+        As for :func:`calibration_plot`, best with ten bins.
 
     Returns
     -------
@@ -176,18 +174,16 @@ def audit_forest(
     at: str | None = None,
     words: Words = ENGLISH,
 ) -> Chart:
-    """Draw a measure of one model group by group, with intervals, beside the value for all.
+    """Draw a measure of one model by group, with intervals, beside the value for all students.
 
     Parameters
     ----------
     audit
         The result of :func:`nbanalytics.risk.audit`, or its table.
-    measure
-        Such as ``tpr``, ``fpr``, ``ppv``, ``auc`` or ``calibration_in_the_large``.
+    measure, threshold
+        Such as ``auc`` or ``calibration_in_the_large``, or ``tpr``, ``fpr`` or ``ppv`` with their threshold.
     model
         Its name.
-    threshold
-        For measures of a threshold.
     at
         The prediction point, by default the first of the table.
     words
@@ -196,8 +192,8 @@ def audit_forest(
     Returns
     -------
     Chart
-        A row for each group; those that were refused bear the words and no mark, those without a value a dot. The
-        upright line is all students.
+        A row for each group; a refused group has words and no mark, one without a value a dot. The vertical line is all
+        students.
 
     Raises
     ------

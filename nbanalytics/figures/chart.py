@@ -20,21 +20,17 @@ _SEPARATORS = {"sv": ",\u00a0", "en": ".,"}
 
 @dataclass(frozen=True, repr=False)
 class TextTable:
-    """A table of text: the first column names the rows, the others hold numbers as they are written.
+    """A table of text: the first column names the rows, the others hold formatted numbers.
 
     Attributes
     ----------
-    columns
-        Headings.
-    rows
-        Rows of text, as long as ``columns``.
-    words
-        How many columns from the left hold words rather than numbers.
-    words_right
-        How many from the right do.
+    columns, rows
+        Headings, and rows of text as long as these.
+    words, words_right
+        How many columns from the left, and from the right, hold words instead of numbers.
     intervals
-        Where two columns hold the bounds of the interval of the column before them: the place of the lower one, and
-        what a page calls the two where it writes them beneath the value. A file has them apart.
+        By the place of a column that holds the lower bound of the interval of the column before it (the next column
+        holds the upper one): what a page calls the two where it writes them below the value. A file has them apart.
     """
 
     columns: list[str]
@@ -61,12 +57,12 @@ class Chart:
     Attributes
     ----------
     drawing
-        ``data`` and ``layout`` as plotly's JavaScript takes them. Nothing has checked them, which makes a page ten
-        times as fast; :meth:`figure` does.
+        ``data`` and ``layout`` as plotly's JavaScript takes them. They are not checked, which makes a page ten
+        times as fast; :meth:`figure` checks them.
     alt
         What the chart shows in a sentence, for those who do not see it.
     table
-        The numbers of the chart as they are written.
+        The numbers of the chart as formatted text.
 
     Examples
     --------
@@ -140,23 +136,9 @@ def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def drawing(traces: Iterable[Drawing], words: Words, height: int, **layout: Any) -> Drawing:
-    """Return a chart in the look of the house.
+    """Return ``data`` and ``layout`` of a chart in the common look, ``height`` in pixels; the width follows the page.
 
-    Parameters
-    ----------
-    traces
-        Traces of plotly, with their ``type``.
-    words
-        Their language sets decimal comma or point.
-    height
-        Height in pixels; the width follows the page.
-    **layout
-        Further settings of the layout.
-
-    Returns
-    -------
-    dict
-        ``data`` and ``layout``.
+    The language of ``words`` sets decimal comma or point; ``layout`` has further settings.
     """
     look: Drawing = {
         "height": height,
@@ -174,7 +156,7 @@ def drawing(traces: Iterable[Drawing], words: Words, height: int, **layout: Any)
 
 
 def nothing(words: Words) -> Drawing:
-    """Return an empty chart, for a selection of which nothing can be drawn."""
+    """Return an empty chart, for a selection with nothing to draw."""
     return drawing([], words, height=120, xaxis={"visible": False}, yaxis={"visible": False})
 
 

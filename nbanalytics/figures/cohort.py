@@ -63,8 +63,8 @@ def groups_bar(groups: Any, words: Words = ENGLISH) -> Chart:
     Returns
     -------
     Chart
-        Horizontal bars, group 1 at the top; group 6 stands out by colour and by its name. A suppressed group has no
-        bar but the mark ``..``.
+        Horizontal bars, group 1 at the top; group 6 stands out by colour and by its name. A suppressed group has the
+        mark ``..`` and no bar.
 
     Examples
     --------
@@ -143,8 +143,8 @@ def drop_terms(losses: Any, words: Words = ENGLISH) -> Chart:
     Returns
     -------
     Chart
-        Bars of ``lost`` above, points of ``hazard`` beneath, on one axis of terms. The transition from year 6 to 7
-        stands out by colour and by a note. Suppressed cells bear the mark ``..``; there are no traces where all are.
+        Bars of ``lost`` above, points of ``hazard`` below, on one axis of terms. The transition from year 6 to 7
+        stands out by colour and by a note. Suppressed cells have the mark ``..``; if all are, nothing is drawn.
         The table is the life table.
     """
     cells = cells_of(losses.life_table() if hasattr(losses, "life_table") else losses)
@@ -248,7 +248,7 @@ def _rule(y: float) -> Drawing:
 
 
 def _note(terms: list[str], ticks: list[str], words: Words) -> list[Drawing]:
-    """Name the transition in words beneath its tick, so that its colour is not the only sign."""
+    """Name the transition in words below its tick, so that its colour is not the only sign."""
     if _TRANSITION not in terms:
         return []
     return [
@@ -279,7 +279,7 @@ def subjects_heatmap(lost_subjects: Any, words: Words = ENGLISH) -> Chart:
     Returns
     -------
     Chart
-        A heat map with the number written in each square. A suppressed square is blank and bears the mark ``..``.
+        A heat map with the number in each square. A suppressed square is blank and has the mark ``..``.
         The text alternative has the total of each subject.
     """
     cells = cells_of(lost_subjects, "counts")

@@ -36,14 +36,8 @@ class Node:
 class Places:
     """Places of the nodes, as shares of the drawing from its top left corner.
 
-    Attributes
-    ----------
-    across
-        Centre of each node from left to right.
-    top
-        Upper end of each node.
-    scale
-        Height of one student.
+    ``across`` has the centre of each node from left to right, ``top`` its upper end; ``scale`` is the height of one
+    student.
     """
 
     across: list[float]
@@ -58,18 +52,18 @@ def flow_sankey(flows: Any, words: Words = ENGLISH) -> Chart:
     ----------
     flows
         The result of :func:`nbanalytics.flows`, or its two tables ``(states, transitions)``, or one selection of those
-        of a release: ``stage``, ``state``, ``measure``, ``value``, ``status``, and ``stage_from``, ``state_from``,
-        ``stage_to``, ``state_to`` and the same.
+        of a release: ``stage, state, measure, value, status``, and ``stage_from, state_from, stage_to, state_to``
+        with the same.
     words
         Language and labels.
 
     Returns
     -------
     Chart
-        A Sankey diagram with stages from left to right and states from top to bottom in a fixed order. A link that is
-        suppressed is not drawn: the bar of a node is pale where its links are hidden. A node whose total is
-        suppressed bears the mark ``..`` and is as tall as its shown links. The table has every transition with
-        students, and those hidden between states whose totals are shown.
+        A Sankey diagram with stages from left to right and states from top to bottom in a fixed order. A suppressed
+        link is not drawn: the bar of a node is pale where its links are hidden. A node whose total is suppressed has
+        the mark ``..`` and is as tall as its shown links. The table has every transition with students, and the hidden
+        ones between states whose totals are shown.
     """
     tables = flows if isinstance(flows, tuple) else (flows.states, flows.transitions)
     totals, links = map(Cells.of, tables)
@@ -294,10 +288,10 @@ def _places_of(nodes: Sequence[Node], stages: Sequence[str]) -> Places:
 
 
 def _filler(sources: Sequence[int], targets: Sequence[int], linked: Sequence[float], scale: float) -> float:
-    """Return the size of an unseen link that makes plotly draw at our scale.
+    """Return the size of an invisible link that makes plotly draw at our scale.
 
     Plotly scales a Sankey so that its fullest column fits. Its columns are not our stages: a node stands as many steps
-    from the left as its longest way there, and in the last column if nothing leaves it. An unseen link in the first
+    from the left as its longest path there, and in the last column if nothing leaves it. An invisible link in the first
     column fills it up to the size at which one student is as tall as in our places.
     """
     steps = [0] * len(linked)

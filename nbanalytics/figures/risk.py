@@ -159,7 +159,7 @@ def roc_plane(curves: pd.DataFrame, flags: pd.DataFrame | None = None, words: Wo
     Returns
     -------
     Chart
-        A line for each model, an open mark for each flag by kind, and the diagonal of a lot. The table has the share
+        A line for each model, an open mark for each flag by kind, and the diagonal of chance. The table has the share
         of the cases that each model flags at four shares of false positives, then each flag's own.
     """
     models, found = _models_of(curves), [] if flags is None else flags.to_dict("records")
@@ -241,7 +241,7 @@ def _at_fpr(curves: pd.DataFrame, model: str, share: float) -> float:
 
 
 def auc_by_horizon(table: pd.DataFrame, published: pd.DataFrame | None = None, words: Words = ENGLISH) -> Chart:
-    """Draw the AUC by how long before the outcome it was foreseen, among published ones.
+    """Draw the AUC by how long before the outcome it was predicted, among published ones.
 
     Parameters
     ----------
@@ -304,7 +304,7 @@ def _published(published: pd.DataFrame | None, furthest: float, words: Words) ->
 
 
 def precision_at_k(table: pd.DataFrame, measure: str = "precision", words: Words = ENGLISH) -> Chart:
-    """Draw a measure of the students with the highest scores, by how many places there are.
+    """Draw a measure of the students with the highest scores, by capacity.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ STATE_COLOURS = {
 
 
 def share_axis(values: Iterable[float], words: Words, ticks: int = 5) -> dict[str, Any]:
-    """Return an axis for shares from 0 to 1 that holds all values, its ticks written as the language does."""
+    """Return an axis for shares from 0 to 1 that holds all values, with its ticks in the language of ``words``."""
     known = [value for value in values if value == value]
     low, high = max(min(known, default=0.0), 0.0), min(max(known, default=1.0), 1.0)
     step = next((size for size in (0.01, 0.02, 0.05, 0.1) if (high - low) / size <= ticks), 0.2)
@@ -70,7 +70,7 @@ def share_axis(values: Iterable[float], words: Words, ticks: int = 5) -> dict[st
 
 
 def error_bars(above: Any, below: Any, **look: Any) -> dict[str, Any]:
-    """Return plotly's error bars, so far above each mark and so far below it."""
+    """Return plotly's error bars, with their lengths above and below each mark."""
     return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, **look}
 
 
@@ -114,19 +114,9 @@ HINT = "%{customdata}<extra></extra>"
 
 
 def legend_beneath(plot: int, lines: int) -> dict[str, Any]:
-    """Return the layout of a chart with its legend right beneath the axis.
+    """Return ``height``, ``margin`` and ``legend`` of a chart with its legend right below the axis.
 
-    Parameters
-    ----------
-    plot
-        Height of what is drawn, in pixels.
-    lines
-        Lines of the legend on a narrow screen; a wide one needs fewer.
-
-    Returns
-    -------
-    dict
-        ``height``, ``margin`` and ``legend``.
+    ``plot`` is the height of the drawing in pixels; ``lines`` those of the legend on a narrow screen, which needs most.
     """
     top, axis = 12, 56
     place = {"orientation": "h", "y": -axis / plot, "yanchor": "top", "x": 0}
@@ -145,7 +135,7 @@ def safe(text: str) -> str:
 
 
 def hidden_mark(x: object, y: object, **more: Any) -> dict[str, Any]:
-    """Return the annotation that stands where a suppressed cell would have been."""
+    """Return the annotation that marks the place of a suppressed cell."""
     return {"x": x, "y": y, "text": SUPPRESSED, "showarrow": False, "font": {"size": 16, "color": MUTED}, **more}
 
 

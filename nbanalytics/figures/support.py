@@ -62,7 +62,7 @@ def caseload_over_time(caseload: Any, words: Words = ENGLISH) -> Chart:
     Returns
     -------
     Chart
-        A line for each intensity, and one for all. Months without a student are drawn as none.
+        A line for each intensity, and one for all. Months without a student are drawn as 0.
 
     Examples
     --------
@@ -373,20 +373,7 @@ def handover_bars(handover: Any, words: Words = ENGLISH) -> Chart:
 
 
 def receiving_table(students: pd.DataFrame, words: Words = ENGLISH) -> TextTable:
-    """Write the list for the receiving school, in words.
-
-    Parameters
-    ----------
-    students
-        ``Handover.receiving_list()`` in the language of ``words``.
-    words
-        Language and labels, with the names of schools.
-
-    Returns
-    -------
-    TextTable
-        A row per student whom the receiving school has to know of.
-    """
+    """Write ``Handover.receiving_list()``, the list for the receiving school, in the language of ``words``."""
     table = students.astype("string").fillna("")
     for name in ("to", "from_school"):
         table[name] = [words.label("school", code) for code in table[name]]

@@ -72,8 +72,8 @@ def _row(found: Change) -> dict[str, Any]:
 class BaselineBoard(Board):
     """The page "Nulägesanalys och uppföljning" over one release.
 
-    It looks beside the selection: at girls, boys and newly arrived within it, and at every leaving year, as far as
-    the release declares them.
+    It compares girls, boys and newly arrived within the selection, and every leaving year, as far as the release
+    declares them.
     """
 
     SECTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = {

@@ -1,6 +1,6 @@
 """The board's page as data: every word, number, chart and table of one selection, ready to be shown.
 
-A page is described once, here. The live edition asks for one selection at a time; the static edition asks for all of
+A page is described here only. The live edition asks for one selection at a time; the static edition asks for all of
 them in advance, since a selection is a choice among cells that the release declares.
 """
 
@@ -59,7 +59,7 @@ class ReleaseLike(Protocol):
 
     @property
     def manifest(self) -> Mapping[str, Any]:
-        """What the release says about itself."""
+        """What the release states about itself."""
 
     def cells(self, table: str, /, **selection: Any) -> Any:
         """Return the declared cells of one selection."""
@@ -71,16 +71,11 @@ class Board:
     Parameters
     ----------
     release
-        A release, as :func:`nbanalytics.release.read_release` gives it.
+        A release, as :func:`nbanalytics.release.read_release` returns it.
     lang
         ``"sv"`` or ``"en"``.
     sections
-        Which charts, in order, of :attr:`SECTIONS`; all of them when left out.
-
-    Raises
-    ------
-    ValueError
-        If a section does not exist.
+        Which charts of :attr:`SECTIONS`, in order; by default all. A ValueError says that one does not exist.
     """
 
     #: The tables that each chart needs, and all that the page looks up.
@@ -121,18 +116,18 @@ class Board:
         ]
 
     def start(self) -> dict[str, str]:
-        """Return the selection a page opens with: everybody, since the fewest cells are hidden there."""
+        """Return the selection a page opens with: everybody, where the fewest cells are hidden."""
         return dict.fromkeys(FILTERS, "*")
 
     def selections(self) -> Iterator[dict[str, str]]:
-        """Give every selection that the release declares, each with all filters; the one a page opens with first."""
+        """Return every selection that the release declares, each with all filters, the one a page opens with first."""
         values = [["*", *self._values(name)] for name in FILTERS]
         for chosen in product(*values):
             if sum(value != "*" for value in chosen) <= self._most:
                 yield dict(zip(FILTERS, chosen, strict=True))
 
     def page(self) -> dict[str, Any]:
-        """Return what the page shows whatever is selected: its language, release, filters, words and sections."""
+        """Return what does not depend on the selection: language, release, filters, words and sections."""
         return {
             "lang": self.lang,
             "edition": str(self.release.manifest.get("checksum", ""))[:16],
@@ -152,7 +147,7 @@ class Board:
         Parameters
         ----------
         selection
-            Filter to value; filters left out are ``*``.
+            Filter to value; a filter left out is ``*``.
 
         Returns
         -------
@@ -216,7 +211,7 @@ class Board:
         return self.words.say(f"number.{number}") if 1 <= number <= 4 else str(number)
 
     def _undeclared(self) -> dict[str, Any]:
-        """Return the words for a combination that is not declared, and for leaving out each value of each filter."""
+        """Return the words for a combination that is not declared, and for removing each value of each filter."""
         remove = {
             name: {
                 value: self.words.say(
@@ -231,13 +226,7 @@ class Board:
         return {"text": self.words.say("filters.undeclared", most=self._count(self._most)), "remove": remove}
 
     def _look_up(self, picked: Mapping[str, str]) -> dict[str, Cells]:
-        """Return the cells of one selection, of the tables that declare it.
-
-        Raises
-        ------
-        DisclosureError
-            If no table does.
-        """
+        """Return the cells of one selection, of the tables that declare it; a DisclosureError if none does."""
         found = {}
         for name in self._tables:
             # Tables may be crossed less than the release.
@@ -298,7 +287,7 @@ def _nothing(chosen: Mapping[str, str], lang: str, text: str, remove: list[dict[
 
 
 def captions(title: str, words: Words) -> dict[str, str]:
-    """Return what a section's table is called, and the word that opens it."""
+    """Return the caption of a section's table, and the word that opens it."""
     return {"caption": words.say("table.show", title=title.lower()), "summary": words.say("table.open")}
 
 
@@ -309,7 +298,7 @@ def count_tile(key: str, cell: Cell, words: Words) -> Tile:
 
 
 def share_tile(key: str, cell: Cell, whole: float | None, words: Words) -> Tile:
-    """Return a tile with a share of students; both numbers have to be shown for it."""
+    """Return a tile with a share of students; both numbers must be shown for it."""
     if cell.value is None or not whole:
         status = "suppressed" if cell.ok and whole is None else cell.status
         return tile(key, words.cell(Cell({}, "", None, status)), words.say("tile.hidden"), words)
@@ -318,14 +307,14 @@ def share_tile(key: str, cell: Cell, whole: float | None, words: Words) -> Tile:
 
 
 def mean_tile(key: str, cell: Cell, words: Words) -> list[Tile]:
-    """Return a tile with a mean; none where there is nobody to have one."""
+    """Return a tile with a mean; none if there is nobody to average."""
     if cell.status == "not_applicable":
         return []
     return [count_tile(key, cell, words) | {"value": words.cell(cell, "mean")}]
 
 
 def tile(key: str, value: str, note: str, words: Words) -> Tile:
-    """Return a tile: its label stands in the catalogue under ``tile.<key>``."""
+    """Return a tile; its label is ``tile.<key>`` of the catalogue."""
     return {"id": key, "label": words.say(f"tile.{key}"), "value": value, "note": note}
 
 

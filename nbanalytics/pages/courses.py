@@ -28,17 +28,17 @@ PASSES = r"\*|\d|1[0-7]"
 
 
 def threshold_of(chosen: Mapping[str, str]) -> float:
-    """Return the size of change that counts as none."""
+    """Return the size of a change that counts as none."""
     return 0.0 if chosen["threshold"] == "*" else float(chosen["threshold"])
 
 
 def passes_of(chosen: Mapping[str, str]) -> int | None:
-    """Return the passes that eligibility asks for; None if it is as many as the rule says."""
+    """Return the passes required for eligibility; None for as many as the rule says."""
     return None if chosen["passes"] == "*" else int(chosen["passes"])
 
 
 def required_of(chosen: Mapping[str, str], demands: Sequence[str]) -> tuple[str, ...] | None:
-    """Return which of a rule's demands count, marked by a 1 each; None if it is all of them.
+    """Return which of a rule's demands count, marked by a 1 each; None for all of them.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def required_of(chosen: Mapping[str, str], demands: Sequence[str]) -> tuple[str,
 
 
 def box_of(text: str) -> tuple[float, ...] | None:
-    """Return the bounds of year 6 and of year 9, the lower one first; None if all points are meant.
+    """Return the bounds of year 6 and of year 9, the lower one first; None for all points.
 
     Examples
     --------
@@ -65,21 +65,9 @@ def box_of(text: str) -> tuple[float, ...] | None:
 
 
 def code_line(source: str, chosen: Mapping[str, str], demands: Sequence[str] = ()) -> str:
-    """Write the line of Python that gives the students of a choice.
+    """Write the line of Python that selects the students of a choice from records, given by ``source``.
 
-    Parameters
-    ----------
-    source
-        Python that gives the records.
-    chosen
-        Value of each filter; ``"*"`` where there is none. Only values that the filters have.
-    demands
-        What the eligibility rule requires.
-
-    Returns
-    -------
-    str
-        One line; it defines ``students``.
+    ``chosen`` has the value of each filter, ``"*"`` where there is none, and only values that the filters have.
 
     Examples
     --------
@@ -119,13 +107,13 @@ class Courses:
     terms
         The terms followed and the stages of flows, in order of time.
     followed
-        Places of the terms followed among them: the first is the origin of the life table.
+        Places of the followed terms among them: the first is the origin of the life table.
     stages
         Of flows; the last may come after the terms.
     demands
-        What the rule requires, such as ``"SV/SVA"``; nothing where the rule cannot be varied.
+        What the rule requires, such as ``"SV/SVA"``; empty where the rule cannot be varied.
     least
-        Passes in all that the rule asks for.
+        Total passes that the rule requires.
     passes, met
         Passes of each student and term (-1 without results), and which demands were met.
     declared
@@ -166,14 +154,10 @@ class Courses:
         return cls(terms, followed, stages, demands, way.passes if way else 0, passes, met, declared, held)
 
     def eligible(self, passes: int | None = None, required: tuple[str, ...] | None = None) -> Codes:
-        """Return who is eligible in which term (1, 0, or -1 without results) under the rule, or one with other demands.
+        """Return who is eligible in which term (1, 0, or -1 without results), by the rule or with other demands.
 
-        Parameters
-        ----------
-        passes
-            Passes in all; by default as many as the rule says.
-        required
-            Those of ``demands`` that count; by default all.
+        ``passes`` is the total required and ``required`` those of ``demands`` that count; by default both are the
+        rule's.
         """
         if passes is None and required is None:
             return self.declared
@@ -191,12 +175,9 @@ class Courses:
         return found
 
     def losses(self, eligible: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Date the first loss as :func:`nbanalytics.losses` does.
+        """Return duration and event of each student's first loss, as :func:`nbanalytics.losses` does.
 
-        Returns
-        -------
-        duration, event : arrays
-            Of each student; the duration is -1 for those who are not eligible at the start.
+        The duration is -1 for students who are not eligible at the start.
         """
         course = eligible[:, self.followed]
         step = np.arange(course.shape[1])
@@ -207,7 +188,7 @@ class Courses:
 
 
 def _met(records: StudentRecords, ids: Any, terms: Sequence[str], demands: Sequence[str]) -> NDArray[np.bool_]:
-    """Which demands each student (row) met in each term (column)."""
+    """Return which demands each student (row) met in each term (column)."""
     results = collect(records.results(list(terms)))
     rows = {name: row for row, name in enumerate(ids)}
     results = results[results["student_id"].isin(rows)]
@@ -235,32 +216,17 @@ _SHARED = (
 
 
 def page_words(words: Words) -> dict[str, str]:
-    """Return the words of the explorer's page that do not depend on what is chosen, by their key."""
+    """Return the words of the explorer's page that do not depend on the choice, by key."""
     return {key: words.say(f"explorer.{key}") for key in _WORDS} | {key: words.say(key) for key in _SHARED}
 
 
 def packed(values: NDArray[Any], kind: str) -> str:
-    """Pack the numbers of students, of a kind such as ``"<u2"``, for the page's script (``pages/roster.js``)."""
+    """Pack the numbers of students, of a type such as ``"<u2"``, for the page's script (``pages/roster.js``)."""
     return b64encode(values.astype(kind).tobytes()).decode()
 
 
 def flows_section(held: Codes, stages: Sequence[str], words: Words) -> dict[str, Any]:
-    """Show how students move between states.
-
-    Parameters
-    ----------
-    held
-        State of each student (row) at each stage (column), as a place in :data:`STATES`.
-    stages
-        The stages.
-    words
-        The words to use.
-
-    Returns
-    -------
-    dict
-        A section: title, figure, text alternative and table.
-    """
+    """Show how students move between states; ``held`` has the state of each student (row) at each stage (column)."""
     kinds = len(STATES)
     here, links = [], []
     for place, stage in enumerate(stages):
@@ -278,22 +244,7 @@ def flows_section(held: Codes, stages: Sequence[str], words: Words) -> dict[str,
 def terms_section(
     duration: NDArray[np.int64], event: NDArray[np.int64], steps: Sequence[str], words: Words
 ) -> dict[str, Any]:
-    """Show in which term students lose eligibility.
-
-    Parameters
-    ----------
-    duration, event
-        Of each student, see :meth:`Courses.losses`.
-    steps
-        The terms followed: step 1, 2, ...
-    words
-        The words to use.
-
-    Returns
-    -------
-    dict
-        A section, as of :func:`flows_section`.
-    """
+    """Show in which term students lose eligibility, from :meth:`Courses.losses`; ``steps`` are the terms followed."""
     eligible = duration >= 0
     table = life_table(duration[eligible], event[eligible])
     if table.empty:
@@ -310,26 +261,7 @@ def students_table(
     groups: Iterable[object],
     words: Words,
 ) -> TextTable:
-    """List students, one row each.
-
-    Parameters
-    ----------
-    names
-        Their pseudonyms.
-    columns, known
-        What else is known of them, and that in words, in the same order.
-    points
-        The change of mean grade points, those in year 6 and those in year 9.
-    groups
-        Their groups.
-    words
-        The words to use.
-
-    Returns
-    -------
-    TextTable
-        As it is shown.
-    """
+    """List students, one row each: pseudonym, group, change of points, points in both years, what else is known."""
     # What a narrow screen shows without being scrolled comes first: who, in which group, and how the points went.
     heads = ["student", "group", "change", "points6", "points9", *columns]
     rows = [
@@ -340,22 +272,7 @@ def students_table(
 
 
 def counts_rows(columns: Sequence[NDArray[np.int64]], names: Mapping[str, str], words: Words) -> list[dict[str, Any]]:
-    """Count the students of each group, in words.
-
-    Parameters
-    ----------
-    columns
-        The group of each student, by column of the table; all have one.
-    names
-        The groups' names, by their code.
-    words
-        The words to use.
-
-    Returns
-    -------
-    list of dict
-        For each group its ``code`` and ``name``, and by column ``counts`` and ``shares`` of the column's students.
-    """
+    """Count the students of each group: ``code``, ``name``, and ``counts`` and ``shares`` by column of the table."""
     rows = []
     for code, name in names.items():
         found = [int((groups == int(code)).sum()) for groups in columns]

@@ -1,4 +1,4 @@
-"""What stands behind each measure of a page: its definition, its source, how many students, how much is hidden."""
+"""The explanation of each measure of a page: its definition, its source, how many students, how much is hidden."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _RULES = ("vocational",)  # those that the catalogue explains; others are explai
 
 
 def title_of(manifest: Mapping[str, Any], words: Words) -> str:
-    """Return the title of a release in a language, as far as it has one."""
+    """Return the title of a release in a language, if it has one."""
     return str((manifest.get("title_en") if words.lang == "en" else None) or manifest.get("title", ""))
 
 
 def published(manifest: Mapping[str, Any], words: Words) -> str:
-    """Write the day on which a release was made; nothing if it does not say."""
+    """Write the day on which a release was made; empty if it is not stated."""
     try:
         day = date.fromisoformat(str(manifest["created"])[:10])
     except (KeyError, ValueError):
@@ -86,25 +86,9 @@ _STUDENTS: dict[str, Callable[[Mapping[str, Cells]], float | None]] = {
 def explained(
     name: str, cells: Mapping[str, Cells], manifest: Mapping[str, Any], hidden: str, words: Words
 ) -> list[Entry]:
-    """Return what a reader may want to know of one chart: ``term`` and ``text`` of each line.
+    """Return the explanation of one chart, ``term`` and ``text`` of each line.
 
-    Parameters
-    ----------
-    name
-        The section, such as ``"groups"``.
-    cells
-        The tables of one selection.
-    manifest
-        What the release says of itself.
-    hidden
-        The line on what is hidden.
-    words
-        The words to use.
-
-    Returns
-    -------
-    list of dict
-        Definition, number of students, what is hidden, source.
+    The lines are the definition, the number of students, what is hidden (``hidden``) and the source.
     """
     count = _STUDENTS[name](cells)
     nobody = count is None and hidden == words.say("table.none")
@@ -118,7 +102,7 @@ def explained(
 
 
 def hidden_note(manifest: Mapping[str, Any], used: Iterable[Cells], words: Words) -> str:
-    """Say how much is hidden of a chart and why; and that its counts are rounded, if they are."""
+    """Say how much of a chart is hidden and why, and that its counts are rounded, if they are."""
     held, rounding = list(used), manifest.get("rounding")
     hidden, every = sum(cells.hidden for cells in held), sum(len(cells) for cells in held)
     if not every:

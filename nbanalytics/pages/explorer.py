@@ -1,6 +1,6 @@
 """The researcher's explorer: year 6 against year 9, one point per student, and what follows from a choice of points.
 
-It shows single students. It reads records, never a release, and belongs behind the researcher's door.
+It shows single students. It reads records, never a release, and is for researchers who may see the records.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ _PASSES = 17  # most passes that eligibility may ask for
 
 
 class Explorer:
-    """Everything that the explorer asks of records, read once, so that a change of a filter costs milliseconds.
+    """What the explorer needs of records, read once, so that a change of a filter takes milliseconds.
 
     Parameters
     ----------
     records
-        Records of students, of any kind of dataframe; they are brought to pandas.
+        Records of students, in any dataframe; they are converted to pandas.
     lang
         ``"sv"`` or ``"en"``.
     source
-        Python that gives the same records in a notebook, for the line of code.
+        Python that returns the same records in a notebook, for the line of code.
     """
 
     def __init__(self, records: StudentRecords, lang: str = "sv", source: str = "records") -> None:
@@ -94,7 +94,7 @@ class Explorer:
         return cls(read_records(records), lang, f"nb.read_records({str(records)!r})")
 
     def speaking(self, lang: str) -> Explorer:
-        """Return the same in a language."""
+        """Return the same in another language."""
         other = copy(self)
         other._speak(lang)
         return other
@@ -124,7 +124,7 @@ class Explorer:
         return found
 
     def _settings(self) -> list[dict[str, Any]]:
-        """Return what the rule and the choice of points may be, as the pattern of their text."""
+        """Return the allowed values of the rule and of the choice of points, as patterns of their text."""
         places = [{"value": "*", "label": self.words.say("explorer.no_change.positive")}]
         places.append({"value": "negative", "label": self.words.say("explorer.no_change.negative")})
         return [
@@ -136,12 +136,12 @@ class Explorer:
         ]
 
     def _demands(self) -> list[str]:
-        """Return what the rule requires, in words; nothing where it cannot be varied."""
+        """Return what the rule requires, in words; empty where it cannot be varied."""
         subjects = self._names[self.lang]["subjects"]
         return [" / ".join(subjects[code] for code in demand.split("/")) for demand in self._courses.demands]
 
     def page(self) -> dict[str, Any]:
-        """Return what the page holds whatever is chosen: words, filters, and where the points are."""
+        """Return what does not depend on the choice: words, filters, and the places of the points."""
         top = 5 * float(np.ceil(np.nanmax([*self._x, *self._y, 5.0]) / 5))
         return {
             "lang": self.lang,
@@ -162,7 +162,7 @@ class Explorer:
         }
 
     def _points(self) -> dict[str, Any]:
-        """Return what decides where each student's point is and which group it is in, packed for the page's script."""
+        """Return what decides each student's point and group, packed for the page's script."""
         found: dict[str, Any] = {"x": packed(self._x, "<f8"), "y": packed(self._y, "<f8")}
         found["places"] = {
             name: packed(np.unique(values.astype(str), return_inverse=True)[1], "<u2")
@@ -187,7 +187,7 @@ class Explorer:
         Parameters
         ----------
         selection
-            A value for each filter; what the filters do not have counts as ``"*"``.
+            A value for each filter; a value that the filter does not have counts as ``"*"``.
 
         Returns
         -------
@@ -216,7 +216,7 @@ class Explorer:
         }
 
     def code(self, selection: Selection) -> str:
-        """Return the line of Python that gives the students of a selection in a notebook."""
+        """Return the line of Python that selects the students of a selection in a notebook."""
         return code_line(self._source, self._checked(selection), self._courses.demands)
 
     def _checked(self, selection: Selection) -> dict[str, str]:
@@ -252,7 +252,7 @@ class Explorer:
         return mask
 
     def _compared(self, chosen: Selection) -> Mask | None:
-        """Return who is compared with: the same filters, but in another cohort or school."""
+        """Return the students to compare with: the same filters, but in another cohort or school."""
         if chosen["other"] == "*":
             return None
         name, _, code = chosen["other"].partition(":")
@@ -285,7 +285,7 @@ class Explorer:
         return " ".join(self.words.say(f"explorer.{key}", **blanks) for key in keys[: 1 + known])
 
     def _charts(self, mask: Mask, eligible: Codes) -> list[dict[str, Any]]:
-        """Return the charts of some students; the same ones are often asked for again, as when the threshold moves."""
+        """Return the charts of some students, kept for the next time, as when the threshold moves."""
         key = np.packbits(mask).tobytes() + eligible[mask].tobytes()
         if key not in self._drawn:
             if len(self._drawn) >= _KEPT:

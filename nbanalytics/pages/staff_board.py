@@ -1,6 +1,6 @@
 """The page for staff: hand-over between stages, signals without support, caseload and the activity responsibility.
 
-It shows single students. It reads records, never a release, and belongs behind the researcher's door.
+It shows single students. It reads records, never a release, and is for the staff concerned.
 """
 
 from __future__ import annotations
@@ -33,24 +33,17 @@ _NO_DRAWING: dict[str, Any] = {"data": [], "layout": {"height": 1}}
 
 
 class StaffBoard:
-    """What staff may need to know of the students they hand over, receive or support.
+    """What staff need to know of the students they hand over, receive or support.
 
     Parameters
     ----------
     records
-        With a support register. They are read once; a choice costs milliseconds.
+        With a support register. They are read once; a choice takes milliseconds. A DataError says that there is no
+        register.
     lang
         ``"sv"`` or ``"en"``.
     sections
-        Which parts, in order: ``"handover"``, ``"receiving"``, ``"coverage"``, ``"caseload"``, ``"kaa"``; all of them
-        when left out.
-
-    Raises
-    ------
-    DataError
-        If there is no support register.
-    ValueError
-        If a section does not exist.
+        Which of :data:`SECTIONS`, in order; by default all. A ValueError says that one does not exist.
     """
 
     def __init__(self, records: StudentRecords, lang: str = "sv", sections: Iterable[str] | None = None) -> None:
@@ -70,7 +63,7 @@ class StaffBoard:
     def of(
         cls, records: StudentRecords | str | Path, lang: str = "sv", sections: Iterable[str] | None = None
     ) -> StaffBoard:
-        """Make the page of records, or of those in a folder."""
+        """Make the page from records, or from a folder of records."""
         if isinstance(records, StudentRecords):
             return cls(records, lang, sections)
         from nbanalytics.readers import read_records
@@ -78,7 +71,7 @@ class StaffBoard:
         return cls(read_records(records), lang, sections)
 
     def speaking(self, lang: str) -> StaffBoard:
-        """Return the same in a language."""
+        """Return the same in another language."""
         other = copy(self)
         other._speak(lang)
         return other
@@ -119,7 +112,7 @@ class StaffBoard:
         return {name: next(iter(options), ALL) for name, options in self._options.items()}
 
     def page(self) -> dict[str, Any]:
-        """Return what the page shows whatever is selected."""
+        """Return what does not depend on the selection."""
         words = {key: self.words.say(key) for key in WORDS}
         notice = self.words.say("synthetic" if self._records.declaration.synthetic else "staff.notice")
         about = [
@@ -145,12 +138,9 @@ class StaffBoard:
         }
 
     def view(self, selection: Mapping[str, str]) -> dict[str, Any]:
-        """Return everything that the page shows for one selection, as a board does (see :class:`Board`).
+        """Return everything that the page shows for one selection, as :meth:`Board.view` does.
 
-        Parameters
-        ----------
-        selection
-            Filter to value; filters left out, and values that there are not, are those the page opens with.
+        A filter that is left out, or has another value than its options, has the one that the page opens with.
         """
         chosen = self.start() | {
             name: str(value) for name, value in selection.items() if str(value) in self._options.get(name, {})
@@ -225,7 +215,7 @@ class StaffBoard:
         return handover_bars(self._here(chosen), self.words)
 
     def _receiving(self, chosen: Mapping[str, str]) -> Chart:
-        """List the students; it is a table alone."""
+        """List the students; the section is a table only."""
         students = self._here(chosen).receiving_list(self.lang)
         return Chart(_NO_DRAWING, "", receiving_table(students, self.words))
 

@@ -34,17 +34,9 @@ def plotly_script() -> bytes:
 
 
 def page_module(*own: str) -> str:
-    """Return a page's script as one module: what all pages share, and its own.
+    """Return a page's script as one module: what all pages share, and its own scripts, by default those of the boards.
 
-    Parameters
-    ----------
-    *own
-        Its own scripts, of the folder ``pages``; that of the boards if none is named.
-
-    Returns
-    -------
-    str
-        JavaScript that ends with what the module exports; one file, since a notebook's widget can load no other.
+    It is one file, since a notebook's widget cannot load another.
     """
     pages = files("nbanalytics").joinpath("pages")
     return "\n".join(pages.joinpath(part).read_text(encoding="utf-8") for part in (*_SHARED, *(own or ("board.js",))))
@@ -60,21 +52,13 @@ _GIVEN: ContextVar[tuple[Any, str] | None] = ContextVar("given", default=None)
 
 
 def give(source: Any, lang: str) -> None:
-    """Let the pages that this process makes from now on show what is open already, in a language.
-
-    Parameters
-    ----------
-    source
-        A release; for their pages an ``Explorer`` or a ``StaffBoard``.
-    lang
-        ``"sv"`` or ``"en"``.
-    """
+    """Let the pages that this process makes from now on show an open release, ``Explorer`` or ``StaffBoard``."""
     _GIVEN.set((source, lang))
 
 
 @contextmanager
 def giving(source: Any, lang: str) -> Iterator[None]:
-    """Let the pages that are made within show what is open already, as :func:`give` does."""
+    """Let the pages made within show what is open already, as :func:`give` does."""
     token = _GIVEN.set((source, lang))
     try:
         yield
@@ -93,12 +77,11 @@ def open_release(default: str | Path = "release") -> Release:
     Parameters
     ----------
     default
-        Folder to read where no server says which, as in JupyterLab: beside the notebook.
+        Folder to read if no server names one, as in JupyterLab: beside the notebook.
 
     Returns
     -------
     Release
-        The release.
 
     Raises
     ------
@@ -114,7 +97,7 @@ def open_release(default: str | Path = "release") -> Release:
 class BoardPage(anywidget.AnyWidget):
     """Show the page "När tappar vi dem?" of a release.
 
-    The browser draws what it gets and sends the selection it needs; every selection is looked up among the cells
+    The browser draws what it receives and sends the selection it needs; every selection is looked up among the cells
     that the release declares.
 
     Parameters
@@ -122,9 +105,9 @@ class BoardPage(anywidget.AnyWidget):
     release
         A release (see :func:`open_release`).
     lang
-        ``"sv"`` or ``"en"``; when left out the language that the page is published in, Swedish in a notebook.
+        ``"sv"`` or ``"en"``; by default the language that the page is published in, Swedish in a notebook.
     sections
-        Which charts, in order: ``"groups"``, ``"flows"``, ``"terms"``, ``"subjects"``; all of them when left out.
+        Which charts, in order: ``"groups"``, ``"flows"``, ``"terms"``, ``"subjects"``; by default all.
     """
 
     kind: ClassVar[type[Board]] = Board
@@ -179,7 +162,7 @@ def explorer_script() -> str:
 
 
 def explorer_style() -> str:
-    """Return what the explorer's style adds to that of all pages."""
+    """Return what the explorer adds to the style of all pages."""
     return (_PAGES / "explorer.css").read_text(encoding="utf-8")
 
 
@@ -211,7 +194,7 @@ class ExplorerPage(BoardPage):
     Parameters
     ----------
     records
-        Records, or the name of their folder; where ``nbanalytics explore`` made the page, those that it was given.
+        Records, or their folder; not used if ``nbanalytics explore`` made the page and has opened them.
     lang
         ``"sv"`` or ``"en"``.
     """
@@ -239,26 +222,22 @@ class BaselinePage(BoardPage):
     release, lang
         As for :class:`BoardPage`.
     sections
-        Which charts, in order: ``"followup"``, ``"course"``, ``"absences"``, ``"years"``; all of them when left out.
+        Which charts, in order: ``"followup"``, ``"course"``, ``"absences"``, ``"years"``; by default all.
     """
 
     kind: ClassVar[type[Board]] = BaselineBoard
 
 
 class StaffPage(BoardPage):
-    """Show hand-over and support of records to the staff concerned.
-
-    It shows single students.
+    """Show hand-over and support of records to the staff concerned. It shows single students.
 
     Parameters
     ----------
-    records
-        Records, or the name of their folder; where ``nbanalytics staff`` made the page, those that it was given.
-    lang
-        ``"sv"`` or ``"en"``.
+    records, lang
+        As for :class:`ExplorerPage`, with ``nbanalytics staff``.
     sections
-        Which parts, in order: ``"handover"``, ``"receiving"``, ``"coverage"``, ``"caseload"``, ``"kaa"``; all of them
-        when left out.
+        Which parts, in order: ``"handover"``, ``"receiving"``, ``"coverage"``, ``"caseload"``, ``"kaa"``; by default
+        all.
     """
 
     def __init__(

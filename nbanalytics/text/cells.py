@@ -50,14 +50,9 @@ class Cells:
     Parameters
     ----------
     table
-        A dataframe with one column per dimension, then ``measure``, ``value`` and ``status`` (``status`` may be
-        left out), or one with a column per measure as the results of the analysis have. One selection of the
-        filters only: the filter columns are not part of a cell's place.
-
-    Raises
-    ------
-    ValueError
-        If the table has neither ``measure`` and ``value`` nor a column that is named as a measure.
+        A dataframe with one column per dimension, then ``measure``, ``value`` and perhaps ``status``, or one with a
+        column per measure, as the results of the analysis have. It has one selection of the filters only: the filter
+        columns are not part of a cell's place. A ValueError says that it has no measure.
 
     Examples
     --------
@@ -90,12 +85,12 @@ class Cells:
 
     @classmethod
     def of(cls, table: Any) -> Cells:
-        """Return a table's cells; cells that were made already as they are."""
+        """Return a table's cells; cells are returned as they are."""
         return table if isinstance(table, cls) else cls(table)
 
     @classmethod
     def none(cls) -> Cells:
-        """Return a table without cells, for one that a release does not hold."""
+        """Return a table without cells, for one that a release does not have."""
         empty = cls.__new__(cls)
         empty.dimensions, empty._cells = [], {}
         return empty
@@ -125,7 +120,7 @@ class Cells:
         return self._cells.get(key, _ABSENT)
 
     def value(self, measure: str = "students", **place: object) -> float | None:
-        """Return the value at a place, None where it is hidden, does not apply or does not exist."""
+        """Return the value at a place, None if it is hidden, does not apply or does not exist."""
         return self.cell(measure, **place).value
 
     @property

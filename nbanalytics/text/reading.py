@@ -1,6 +1,6 @@
 """The sentences that are computed from the cells shown: the answer, and how to read the result.
 
-They count students, claim no cause, speak of nobody in particular and say what is hidden.
+They count students, claim no cause, single out nobody and say what is hidden.
 """
 
 from __future__ import annotations
@@ -15,21 +15,7 @@ _Z = 1.96  # two-sided 95 %
 
 
 def selection_words(selection: Mapping[str, str], words: Words, cohorts: Sequence[str] = ()) -> str:
-    """Say in words what a selection of the filters holds.
-
-    Parameters
-    ----------
-    selection
-        Filter to value, ``"*"`` for all.
-    words
-        The words to use; its ``names`` hold those of a release's manifest.
-    cohorts
-        All cohorts of the release, to name the years when none is chosen.
-
-    Returns
-    -------
-    str
-        Such as ``"avgångsår 2018, alla skolor, pojkar"``.
+    """Say in words what a selection of the filters holds; ``cohorts`` are all of the release, named if none is chosen.
 
     Examples
     --------
@@ -56,7 +42,7 @@ def selection_words(selection: Mapping[str, str], words: Words, cohorts: Sequenc
 
 
 def _worst_terms(drops: Cells) -> tuple[list[str], float | None]:
-    """Terms with the most losses among those shown, and how many were lost in each."""
+    """Return the terms with the most losses among those shown, and the number lost in each."""
     lost = {term: drops.value("lost", term=term) for term in drops.codes("term")}
     shown = {term: value for term, value in lost.items() if value}
     if not shown:
@@ -70,19 +56,9 @@ def _some_terms_hidden(drops: Cells) -> bool:
 
 
 def answer(cells: Mapping[str, Cells], words: Words) -> str:
-    """Answer "when do we lose them?" in one or two sentences.
+    """Answer "when do we lose them?" in one or two sentences, from the tables ``eligibility`` and ``droppoints``.
 
-    Parameters
-    ----------
-    cells
-        The tables ``eligibility`` and ``droppoints`` of one selection.
-    words
-        The words to use.
-
-    Returns
-    -------
-    str
-        The answer; it says so where the numbers may not be shown.
+    The answer says so where the numbers may not be shown.
     """
     flow, drops = cells["eligibility"], cells["droppoints"]
     start, lost = flow.value(start="eligible"), flow.value(start="eligible", end="not_eligible")
@@ -186,24 +162,11 @@ def hidden_words(hidden: int, words: Words) -> str:
 
 
 def reading(cells: Mapping[str, Cells], where: str, words: Words, hidden: int = 0) -> list[str]:
-    """Say in plain words how the result can be read, from the cells shown and nothing else.
+    """Say how the result can be read, in paragraphs, from the cells shown and nothing else.
 
-    Parameters
-    ----------
-    cells
-        The tables ``eligibility``, ``droppoints`` and ``lost_subjects`` of one selection.
-    where
-        The selection in words (see :func:`selection_words`).
-    words
-        The words to use.
-    hidden
-        Number of suppressed cells on the page.
-
-    Returns
-    -------
-    list of str
-        Paragraphs. The comparison of the transition 6→7 with the later terms uses the normal approximation for
-        two proportions at 5 %, and is left out where a number of it is hidden.
+    ``cells`` has the tables ``eligibility``, ``droppoints`` and ``lost_subjects``; ``where`` is the selection in words
+    and ``hidden`` the number of suppressed cells on the page. The transition from year 6 to 7 is compared with the
+    later terms by the normal approximation for two proportions at 5 %, unless a number of it is hidden.
     """
     total = cells["eligibility"].value()
     if total is None:

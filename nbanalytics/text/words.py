@@ -44,12 +44,12 @@ def labels() -> dict[str, dict[str, dict[str, str]]]:
 
 @dataclass(frozen=True)
 class Words:
-    """The words that a chart or page uses: a language, and what a publisher calls things.
+    """The words that a chart or page uses: a language, and a publisher's own words.
 
     Parameters
     ----------
     lang
-        ``"sv"`` or ``"en"``.
+        ``"sv"`` or ``"en"``; a ValueError says that there are no words in another language.
     names
         Labels of codes that the catalogue does not have, by dimension, such as the names of schools:
         ``{"school": {"S1": "Bergsskolan"}}``.
@@ -58,11 +58,6 @@ class Words:
         (``"groups.lead"``), or a kind of label and its code (``"stage.upper_secondary"``).
     compared
         Codes of the two terms that a page compares; many messages name their years.
-
-    Raises
-    ------
-    ValueError
-        If there are no words in the language.
 
     Examples
     --------
@@ -83,25 +78,10 @@ class Words:
             raise ValueError(f"no words in the language {self.lang!r}; there are {', '.join(LANGUAGES)}")
 
     def say(self, key: str, **values: str) -> str:
-        """Return a message with its blanks filled.
+        """Return a message, such as ``"groups.title"``, with its blanks filled.
 
-        Parameters
-        ----------
-        key
-            Name of the message, such as ``"groups.title"``.
-        **values
-            Text for each blank; numbers are formatted first. The blanks ``from_year`` and ``to_year`` are filled
-            with the years of ``compared``.
-
-        Returns
-        -------
-        str
-            The message.
-
-        Raises
-        ------
-        KeyError
-            If there is no such message, or a blank has no value.
+        Numbers among ``values`` are formatted first. The blanks ``from_year`` and ``to_year`` are filled with the years
+        of ``compared``. A KeyError says that there is no such message, or that a blank has no value.
 
         Examples
         --------
@@ -116,20 +96,7 @@ class Words:
         return messages()[key][self.lang].format(**filled)
 
     def label(self, kind: str, code: object) -> str:
-        """Return the words for a code: a group, stage, state, term, subject or value of a filter.
-
-        Parameters
-        ----------
-        kind
-            Dimension of the code: ``"group"``, ``"stage"``, ``"state"``, ``"term"``, ``"term_long"``, ``"subject"``,
-            ``"school"``, ``"sex"``, ...
-        code
-            The code as it stands in the table.
-
-        Returns
-        -------
-        str
-            The label; the code itself where nobody has named it.
+        """Return the words for a code of a kind (``"group"``, ``"term"``, ``"school"``, ...), or the code itself.
 
         Examples
         --------
@@ -189,19 +156,9 @@ class Words:
         return f"{self.number(count)}{_NO_BREAK}{_STUDENTS[self.lang][count != 1]}"
 
     def cell(self, cell: Cell, kind: str = "count") -> str:
-        """Write one cell of a release.
+        """Write one cell of a release: ``".."`` if it is suppressed, ``"."`` if it does not apply.
 
-        Parameters
-        ----------
-        cell
-            The cell.
-        kind
-            ``"count"``, ``"share"`` (written in per cent with one decimal) or ``"mean"`` (one decimal).
-
-        Returns
-        -------
-        str
-            The number, ``".."`` for a suppressed cell, ``"."`` for one that does not apply.
+        ``kind`` is ``"count"``, ``"share"`` (written in per cent with one decimal) or ``"mean"`` (one decimal).
 
         Examples
         --------
