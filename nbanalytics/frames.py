@@ -147,8 +147,8 @@ class By:
         names = tuple(dict.fromkeys(as_names(by)))
         if clash := [name for name in names if name in set(own)]:
             raise DataError(
-                f"The result cannot be divided by {', '.join(clash)}: it has a column of that name of its own. "
-                "Rename the column of your table, or choose another."
+                f"The result cannot be divided by {', '.join(clash)}: it has a column of that name of its own",
+                "Rename the column of your table, or choose another.",
             )
         if frame is not None:
             refuse_absent(frame, names, where)
@@ -224,5 +224,5 @@ def refuse_absent(frame: Any, wanted: Sequence[str], where: str) -> None:
     absent = [name for name in wanted if name not in names]
     if absent:
         raise DataError(
-            f"The table {where} has no column {', '.join(absent)}. Choose among: {', '.join(sorted(names))}."
+            f"The table {where} has no column {', '.join(absent)}", f"Choose among: {', '.join(sorted(names))}."
         )

@@ -37,7 +37,7 @@ def wilson(successes: int, total: int, level: float = 0.95) -> tuple[float, floa
     [0.2553, 0.3662]
     """
     if not 0 <= successes <= total:
-        raise DataError(f"{successes} of {total} is not a share. Give successes from 0 to the total.")
+        raise DataError(f"{successes} of {total} is not a share", "Give successes from 0 to the total.")
     if total == 0:
         return nan, nan
     return score_interval(successes / total, total, level)
@@ -292,7 +292,7 @@ def checked_level(level: float) -> float:
     """Return a confidence level, refused unless it lies between 0 and 1."""
     if not 0 < level < 1:
         raise DataError(
-            f"A confidence level of {level:g} is not between 0 and 1. Give one between 0 and 1, such as 0.95."
+            f"A confidence level of {level:g} is not between 0 and 1", "Give one between 0 and 1, such as 0.95."
         )
     return level
 

@@ -42,9 +42,9 @@ def refuse_identity_numbers(records: StudentRecords) -> None:
     if number:
         who = "student has an identifier that looks" if number == 1 else "students have identifiers that look"
         raise DataError(
-            f"{number:,} {who} "
-            "like a personal identity number. Nothing was made of the records. Replace the numbers by pseudonyms in "
-            "every table: 'nbanalytics import' does so with a key, as does nbanalytics.municipal.pseudonyms."
+            f"{number:,} {who} like a personal identity number",
+            "Nothing was made of the records. Replace the numbers by pseudonyms in "
+            "every table: 'nbanalytics import' does so with a key, as does nbanalytics.municipal.pseudonyms.",
         )
 
 

@@ -143,7 +143,7 @@ def absence_by_term(records: StudentRecords) -> Any:
     [5.0, nan]
     """
     if records.absence is None:
-        raise DataError("The records hold no absence. Add the table absence (student_id, term, valid, invalid).")
+        raise DataError("The records hold no absence", "Add the table absence (student_id, term, valid, invalid).")
     rows = open_frame(records.absence)
     names = column_names(rows)
     kinds = {
@@ -165,8 +165,8 @@ def refuse_without_total(records: StudentRecords) -> None:
         names = column_names(open_frame(records.absence))
         lacking = " and ".join(kind for kind in ("valid", "invalid") if kind not in names)
         raise DataError(
-            f"The table absence has no column {lacking}, and total absence is valid and invalid together. Add the "
-            "column, or choose what does not need the total."
+            f"The table absence has no column {lacking}, and total absence is valid and invalid together",
+            "Add the column, or choose what does not need the total.",
         )
 
 
@@ -195,8 +195,8 @@ def refuse_other_share(of: str) -> None:
     """Raise a DataError if a share is to be of others than those of ``SHARES_OF``."""
     if of not in SHARES_OF:
         raise DataError(
-            f"of is {of!r}. Choose 'all', of all who got grades or should have got them, or 'graded', of those with "
-            "grades."
+            f"of is {of!r}",
+            "Choose 'all', of all who got grades or should have got them, or 'graded', of those with grades.",
         )
 
 
@@ -319,8 +319,8 @@ def _programme_kinds(records: StudentRecords) -> Any:
     outcomes = open_frame(records.outcomes)
     if "programme_kind" not in column_names(outcomes):
         raise DataError(
-            "The table outcomes has no column programme_kind. Add it "
-            f"({', '.join(AFTER_STATES[:-1])}), or read the records without outcomes."
+            "The table outcomes has no column programme_kind",
+            f"Add it ({', '.join(AFTER_STATES[:-1])}), or read the records without outcomes.",
         )
     return outcomes.select("student_id", _as_text(outcomes, "programme_kind").alias("_kind"))
 

@@ -33,25 +33,13 @@ from nbanalytics.municipal.absence_mapping import (
     year_of,
 )
 from nbanalytics.municipal.absence_suggest import suggest_mapping
-from nbanalytics.municipal.pseudonyms import FAULTS, IDENTITY_CODES, Key, identities, new_key
+from nbanalytics.municipal.pseudonyms import IDENTITY_CODES, Key, identities, new_key
 from nbanalytics.municipal.recognise import FileRead
-from nbanalytics.readers.findings import Finding, RowFault, about_rows, fatal, remark, row_findings
+from nbanalytics.readers.findings import Finding, Message, about_rows, fatal, message, remark, row_findings
 from nbanalytics.readers.grid import Grid, read_grids
 from nbanalytics.readers.report import FileReport, reasons_by_row
 from nbanalytics.readers.words import read_number, read_term, term_words
 
-CUT_OFF = RowFault(
-    "identity.cut_off",
-    "the identity number is cut off",
-    "Excel converted it to a number: format the column as text and export again.",
-)
-_IDENTITY_FAULTS = (
-    None,
-    RowFault(IDENTITY_CODES[1], FAULTS[1], "Write it with 12 digits."),
-    RowFault(IDENTITY_CODES[2], FAULTS[2], "Correct it."),
-)
-#: Remedy for a row that is wrong in the list itself.
-_CORRECT = "Correct the row in the school system, or in the list."
 #: With fewer numbers than this, all of them at most 1, 0.5 and 0.5 % cannot be distinguished.
 _TELLING = 10
 #: How far a total may be from its parts, which are rounded.
@@ -67,7 +55,7 @@ class Reading:
     values: dict[str, float | None] = field(default_factory=dict)
     term: str = ""
     student: str = ""
-    fault: RowFault | None = None
+    fault: Message | None = None
     unchecked: bool = False
 
 
@@ -87,9 +75,9 @@ def set_students(readings: list[Reading], key: Key | None) -> list[str]:
         if PSEUDONYM.fullmatch(number):
             reading.student, kept = number, kept + 1
         elif MANGLED.fullmatch(number):
-            reading.fault = CUT_OFF
+            reading.fault = message("identity.cut_off")
         elif fault:
-            reading.fault = _IDENTITY_FAULTS[fault]
+            reading.fault = message(f"{IDENTITY_CODES[fault]}/list")
         else:
             reading.student = str(pseudonym)
         reading.pupil.identity = ""
@@ -124,7 +112,7 @@ def set_values(
                 continue
             number = read_number(re.sub(r"\s+", "", text))
             if number is None:
-                reading.fault = reading.fault or RowFault("values.not_number", "not a number", _CORRECT, role)
+                reading.fault = reading.fault or message("values.not_number/list", role)
                 continue
             place = (reading.pupil.position, reading.pupil.columns.places[role])
             is_fraction = place in grids[reading.sheet].percent and not text.endswith("%")
@@ -138,20 +126,11 @@ def set_values(
     if not said.percent and numbers and max(numbers) <= 1 and not signed and not formatted:
         fractions = len(numbers) >= _TELLING
         if not fractions:
-            remedy = 'Set percent = "0-100" (0.5 is half a per cent) or "0-1" (0.5 is 50 %) in the mapping.'
-            faults.append(
-                fatal(
-                    "absence.unit_unclear",
-                    file,
-                    "all numbers are at most 1, and too few to decide whether they are fractions or per cent",
-                    remedy,
-                )
-            )
+            faults.append(fatal("absence.unit_unclear", file))
     for reading, role, value, is_plain in cells:
         value = value * 100 if value is not None and is_plain and fractions else value
         if value is not None and not 0 <= value <= 100:
-            what = "not between 0 and 100 per cent"
-            reading.fault = reading.fault or RowFault("values.out_of_range", what, _CORRECT, role)
+            reading.fault = reading.fault or message("values.out_of_range/list", role)
         reading.values[role] = None if value is None else round(value, 6)
     told = [f"{formatted:,} cells are shown as per cent by Excel: 0.125 is 12.5 %"] if formatted else []
     told += ["numbers of at most 1 are fractions: 0.125 is 12.5 %"] if fractions and plain else []
@@ -168,14 +147,12 @@ def _complete(readings: list[Reading]) -> list[str]:
             values["valid" if valid is None else "invalid"] = max(rest, 0.0)
             derived += 1
             if rest < -_ROUNDING:
-                reading.fault = RowFault("absence.total_differs", "the total is less than its part", _CORRECT)
+                reading.fault = message("absence.total_differs/less")
         elif valid is not None and invalid is not None:
             if valid + invalid > 100 + _ROUNDING:
-                what = "valid and invalid absence are more than 100 per cent together"
-                reading.fault = RowFault("absence.more_than_all", what, _CORRECT)
+                reading.fault = message("absence.more_than_all")
             elif total is not None and abs(valid + invalid - total) > _ROUNDING:
-                what = "the total is not the sum of valid and invalid absence"
-                reading.fault = RowFault("absence.total_differs", what, _CORRECT)
+                reading.fault = message("absence.total_differs")
     return [f"{derived:,} rows: the missing part is the total minus the other part"] if derived else []
 
 
@@ -189,10 +166,9 @@ def refuse_repeated(readings: list[Reading]) -> None:
         contradicts = any(reading.values != same[0].values for reading in same)
         for place, reading in enumerate(same):
             if contradicts:
-                what = "the same pupil and term with other values in another row"
-                reading.fault = RowFault("rows.contradictory", what, _CORRECT)
+                reading.fault = message("rows.contradictory/list")
             elif place:
-                reading.fault = RowFault("rows.repeated", "repeats the row of the same pupil and term", _CORRECT)
+                reading.fault = message("rows.repeated/list")
 
 
 def cell_of(pupil: Pupil, role: str) -> str:
@@ -204,13 +180,7 @@ def cell_of(pupil: Pupil, role: str) -> str:
 __all__ = ["FORMAT", "matches", "read_absence_list", "suggest_mapping"]
 
 FORMAT = "absence-list"
-_NO_CLASS = RowFault(
-    "absence.no_class",
-    "no class that gives the year",
-    "Name in the mapping the column of the class, or the term of the whole list.",
-)
-_NO_TERM = RowFault("absence.no_term", "no term", _CORRECT)
-_UNUSABLE = RowFault("rows.of_unusable_list", "the list as a whole cannot be used", _CORRECT)
+_NO_CLASS, _NO_TERM = message("absence.no_class/row"), message("absence.no_term/row")
 
 
 def matches(path: Path, head: bytes) -> bool:
@@ -299,14 +269,7 @@ def read_absence_list(
         fatals += unit_fault
         refuse_repeated(readings)
     if not fatals and not any(not reading.fault for reading in readings):
-        fatals.append(
-            fatal(
-                "tables.no_usable_row",
-                path.name,
-                "no row with a pupil can be used",
-                "Correct the rows listed, or the mapping.",
-            )
-        )
+        fatals.append(fatal("tables.no_usable_row/list", path.name))
     return _read(path.name, grids, sheets, readings, fatals, assumed)
 
 
@@ -328,15 +291,11 @@ def _mapping(path: Path, mapping: str | Path | Mapping[str, Any] | ListMapping |
 
 def _column_faults(file: str, grids: list[Grid], sheets: list[Sorted]) -> Iterator[Finding]:
     if not any(sheet.columns for sheet in sheets):
-        remedy = "Name the columns in a mapping; nbanalytics check --suggest drafts one."
-        yield fatal(
-            "columns.no_header", file, "no row holds the names of the columns (identity number and absence)", remedy
-        )
+        yield fatal("columns.no_header/list", file)
     for sheet in sheets:
         if sheet.columns and sheet.columns.twice:
             role = sheet.columns.twice
-            remedy = f"Set {role} = number of the column in the mapping."
-            yield fatal("columns.repeated", file, f"two columns for {role}", remedy, role)
+            yield fatal("columns.repeated/list", file, role, role=role)
             return
     if not any(sheet.pupils for sheet in sheets) and any(sheet.columns for sheet in sheets):
         counts: Counter[int] = Counter()
@@ -346,15 +305,13 @@ def _column_faults(file: str, grids: list[Grid], sheets: list[Sorted]) -> Iterat
                     i for i, cell in enumerate(row, 1) if re.fullmatch(r"(\d{2})?\d{6}-?(\d|TF)\d{2,3}", cell)
                 )
         seem = f"They seem to be in column {counts.most_common(1)[0][0]}: give it in the mapping." if counts else ""
-        what = "the column of identity numbers has none"
-        yield fatal("columns.other_content", file, what, seem or "Check the columns.", "student")
+        yield fatal("columns.other_content/list", file, "student", remedy=seem or "Check the columns.")
 
 
 def _set_terms(readings: list[Reading], term: str, declared: tuple[str, ...]) -> list[str]:
     """Find the term of each pupil: from a column, the mapping, or the period and the year of the class."""
     words, from_class, told = term_words(declared), 0, set()
-    remedy = f"The records have {', '.join(declared)}; rows of other years are left out."
-    bad_term = RowFault("values.unknown_term", "no term in the records", remedy)
+    bad_term = message("values.unknown_term/list", known=", ".join(declared))
     for reading in readings:
         pupil = reading.pupil
         written = cell_of(pupil, "term") or term or pupil.period
@@ -375,11 +332,9 @@ def _set_terms(readings: list[Reading], term: str, declared: tuple[str, ...]) ->
 def _term_faults(file: str, readings: list[Reading]) -> Iterator[Finding]:
     faults = Counter(reading.fault for reading in readings)
     if faults[_NO_TERM]:
-        remedy = 'Set term = "7HT" in the mapping, under [file] (or term_column = the column with the term).'
-        yield fatal("absence.no_term", file, "the list does not give its term", remedy, "term")
+        yield fatal("absence.no_term", file, "term")
     elif faults[_NO_CLASS] == len(readings) > 0:
-        remedy = 'Set term = "7HT" in the mapping, under [file], or name the column of the class.'
-        yield fatal("absence.no_class", file, "the list has the season but no class, and so no year", remedy, "term")
+        yield fatal("absence.no_class", file, "term")
 
 
 # ------------------------------------------------------------------ the report
@@ -394,20 +349,18 @@ def _read(
     assumed: list[str],
 ) -> FileRead:
     kept = [reading for reading in readings if not reading.fault and not fatals]
-    findings, rejected = list(fatals), []
+    findings, rejected, unusable = list(fatals), [], message("rows.of_unusable_list")
     kinds: Counter[str] = Counter()
     several = sum(bool(grid.filled_rows()) for grid in grids) > 1
     for number, sheet in enumerate(sheets):
         label = f"{file}#{number + 1}" if several else file
-        here = [
-            (one.pupil.row, one.fault or (_UNUSABLE if fatals else None)) for one in readings if one.sheet == number
-        ]
+        here = [(one.pupil.row, one.fault or (unusable if fatals else None)) for one in readings if one.sheet == number]
         faulty = [(row, fault) for row, fault in here if fault is not None]
         # Without columns no row of the sheet was read.
         others = (
             sheet.others if sheet.columns else [(row, "a sheet without an absence list") for row, _ in sheet.others]
         )
-        faulty += [(row, what) for row, what in others if isinstance(what, RowFault)]
+        faulty += [(row, what) for row, what in others if isinstance(what, Message)]
         found = row_findings(label, faulty)
         findings += found
         findings += _unchecked(label, [reading for reading in readings if reading.sheet == number])
@@ -418,7 +371,7 @@ def _read(
     told = [*dict.fromkeys(word for grid in grids for word in grid.assumed), *_told(sheets, kinds), *assumed]
     rows = sum(len(grid.filled_rows()) for grid in grids)
     missing, table = _table(kept)
-    remarks = [remark("absence.part_missing", file, text) for text in missing]
+    remarks = [remark("absence.part_missing", file, what=text) for text in missing]
     report = FileReport(
         file=file,
         format=FORMAT,
@@ -434,9 +387,7 @@ def _read(
 
 def _unchecked(label: str, readings: list[Reading]) -> list[Finding]:
     rows = [reading.pupil.row for reading in readings if reading.unchecked and not reading.fault]
-    what = "the check digit does not fit (the number is kept)"
-    remedy = "Compare with the population register."
-    return [about_rows("identity.check_digit", label, "student", what, remedy, rows, "remark")] if rows else []
+    return [about_rows(message("identity.check_digit", "student"), label, rows, "remark")] if rows else []
 
 
 def _told(sheets: list[Sorted], kinds: Counter[str]) -> list[str]:

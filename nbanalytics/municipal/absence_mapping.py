@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from nbanalytics.errors import DataError
-from nbanalytics.readers.findings import RowFault
+from nbanalytics.readers.findings import Message, message
 from nbanalytics.readers.grid import Cells, Grid, compared
 from nbanalytics.toml_files import Toml, packaged_toml, read_table, read_toml
 
@@ -175,12 +175,6 @@ def joined(top: Cells, below: Cells) -> Cells:
     return names
 
 
-NO_IDENTITY = RowFault(
-    "identity.missing",
-    "no identity number",
-    "Add it, or remove the row; a pupil without a number cannot be followed.",
-)
-NOT_AN_IDENTITY = RowFault("identity.malformed", "not an identity number", "Write it with 12 digits.")
 #: A personal identity number, a coordination number or a TF-number, however it is written.
 IDENTITY = re.compile(r"(?:\d{2})?\d{6}\s?[-+–]?\s?(?:\d{4}|TF\d{2})", re.IGNORECASE)
 #: Excel removes the first zero of a number of ten digits.
@@ -212,7 +206,7 @@ class Sorted:
     """The classified rows of a sheet; every row with content is in one of the two."""
 
     pupils: list[Pupil] = field(default_factory=list)
-    others: list[tuple[int, str | RowFault]] = field(default_factory=list)
+    others: list[tuple[int, str | Message]] = field(default_factory=list)
     columns: Columns | None = None
     carried: int = 0
     moved: int = 0
@@ -271,7 +265,7 @@ def sort_rows(grid: Grid, mapping: ListMapping) -> Sorted:
         kind, value = _kind(texts, told, any(_cell(row, columns, role) for role in ("valid", "invalid", "total")))
         school_class = value if kind == "section row" else school_class
         period = value if kind == "period row" else period
-        found.others.append((number, kind or (NOT_AN_IDENTITY if identity else NO_IDENTITY)))
+        found.others.append((number, kind or message("identity.malformed/cell" if identity else "identity.missing")))
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +20,10 @@ from nbanalytics.municipal.baseline_write import (
     understood,
     write_form,
     write_template,
-    wrong,
 )
 from nbanalytics.municipal.recognise import FileRead
-from nbanalytics.readers.findings import Finding, UnreadableError, Weight, about_rows
-from nbanalytics.readers.report import FileReport, reasons_by_row, rejected_rows
+from nbanalytics.readers.findings import Noted, UnreadableError, message
+from nbanalytics.readers.report import FileReport, reasons_by_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,24 +74,6 @@ __all__ = ["FORMAT", "matches", "read_baseline_form", "write_form", "write_templ
 
 FORMAT = "baseline-form"
 _DTYPES = {"year": "Int64", "passes": "Int64", "newly_arrived": "boolean", "reaches_criteria": "boolean"}
-
-
-@dataclass
-class _Faults:
-    """The findings by column and kind, with their rows."""
-
-    file: str
-    rows: dict[tuple[str, str, str, str, Weight], list[int]] = field(default_factory=dict)
-
-    def add(self, code: str, row: int, column: str, what: str, remedy: str, weight: Weight = "row") -> None:
-        self.rows.setdefault((code, column, what, remedy, weight), []).append(row)
-
-    def findings(self) -> tuple[Finding, ...]:
-        """Return them as findings; remarks do not reject rows."""
-        return tuple(
-            about_rows(code, self.file, column, what, remedy, rows, weight)
-            for (code, column, what, remedy, weight), rows in self.rows.items()
-        )
 
 
 def matches(path: Path, head: bytes) -> bool:
@@ -158,7 +138,7 @@ def read_baseline_form(path: str | Path, *, key: Key | None = None) -> FileRead:
 def _understand(
     file: str, header_row: int, body: list[tuple[int, dict[str, Any]]], columns: dict[int, Field]
 ) -> FileRead:
-    faults = _Faults(file)
+    faults = Noted(file)
     counts = {"unfilled": 0, "formulas": 0, "percent": 0, "comments": 0}
     rows: list[tuple[int, dict[str, Any]]] = []
     for number, cells in body:
@@ -169,7 +149,7 @@ def _understand(
         rows.append((number, _row(number, cells, faults, counts)))
     _twice(rows, faults)
     findings = faults.findings()
-    rejected = set(rejected_rows(findings).tolist())
+    rejected = set(faults.rejected().tolist())
     table = _table([row for number, row in rows if number not in rejected])
     report = FileReport(
         file=file,
@@ -184,7 +164,7 @@ def _understand(
     return FileRead(report, {"baseline": table})
 
 
-def _row(number: int, cells: dict[str, Any], faults: _Faults, counts: dict[str, int]) -> dict[str, Any]:
+def _row(number: int, cells: dict[str, Any], faults: Noted, counts: dict[str, int]) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     declared = []
     for form_field in FIELDS:
@@ -193,8 +173,7 @@ def _row(number: int, cells: dict[str, Any], faults: _Faults, counts: dict[str, 
             continue
         value, is_formula, is_share = cell
         if value is None or value in FORMULA_ERRORS:
-            what = "a formula without a usable value"
-            faults.add("values.formula", number, form_field.name, what, "Write the value itself.")
+            faults.note(number, message("values.formula", form_field.name))
             continue
         counts["formulas"] += is_formula
         if plain_text(value).casefold() == MISSING:
@@ -205,43 +184,34 @@ def _row(number: int, cells: dict[str, Any], faults: _Faults, counts: dict[str, 
             value, counts["percent"] = round(value * 100, 9), counts["percent"] + 1
         row[form_field.name] = understood(value, form_field.kind)
         if row[form_field.name] is None:
-            faults.add(f"form.not_{form_field.kind}", number, form_field.name, *wrong(form_field.kind))
+            faults.note(number, message(f"form.not_{form_field.kind}", form_field.name))
     row[DECLARED] = " ".join(declared)
     if row["list_number"] is None and (cells.get("list_number") is None or "list_number" in declared):
-        remedy = "Give every pupil a number from the school's own list."
-        faults.add("form.no_list_number", number, "list_number", "missing", remedy)
+        faults.note(number, message("form.no_list_number", "list_number"))
     _fits(number, row, faults)
     return row
 
 
-def _fits(number: int, row: dict[str, Any], faults: _Faults) -> None:
+def _fits(number: int, row: dict[str, Any], faults: Noted) -> None:
     """Remark on answers that the form does not ask for in that year."""
     graded = any(row[code] is not None for code in SUBJECTS) or row["passes"] is not None
     if row["year"] in UNGRADED_YEARS and graded:
-        what, remedy = "grades or passes before year 6", "Check that the columns are not swapped."
-        faults.add("form.grades_too_early", number, "year", what, remedy, "remark")
+        faults.note(number, message("form.grades_too_early", "year"), "remark")
     if row["year"] in GRADED_YEARS and row["reaches_criteria"] is not None:
-        what, remedy = "an answer for years 1–5 in years 6–9", "It can be left empty."
-        faults.add("form.criteria_too_late", number, "reaches_criteria", what, remedy, "remark")
+        faults.note(number, message("form.criteria_too_late", "reaches_criteria"), "remark")
     if row["SV"] is not None and row["SVA"] is not None:
-        what, remedy = "grades in both SV and SVA", "They count as one; leave one empty."
-        faults.add("grades.both_alternates", number, "SVA", what, remedy, "remark")
+        faults.note(number, message("grades.both_alternates/form", "SVA"), "remark")
 
 
-def _twice(rows: list[tuple[int, dict[str, Any]]], faults: _Faults) -> None:
+def _twice(rows: list[tuple[int, dict[str, Any]]], faults: Noted) -> None:
     places: dict[tuple[Any, Any], list[tuple[int, dict[str, Any]]]] = {}
     for number, row in rows:
         if row["list_number"] is not None:
             places.setdefault((row["school"], row["list_number"]), []).append((number, row))
     for same in places.values():
         alike = all(row == same[0][1] for _, row in same)
-        for number, _ in same[1:] if alike else (same if len(same) > 1 else []):
-            code, what = (
-                ("rows.repeated", "the same pupil again, row for row")
-                if alike
-                else ("rows.contradictory", "a list number twice in a school, with other answers")
-            )
-            faults.add(code, number, "list_number", what, "Keep the right row.")
+        key = "rows.repeated/form" if alike else "rows.contradictory/form"
+        faults.note([number for number, _ in (same[1:] if alike else same)], message(key, "list_number"))
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -94,23 +94,6 @@ COLUMNS = (*(field.name for field in FIELDS if field.kind != "comment"), DECLARE
 #: Columns that the form must have.
 NEEDED = ("school", "list_number", "year")
 
-_WRONG: dict[FormKind, tuple[str, str]] = {
-    "text": ("not a school's name", "Write the name of the school, at most 100 characters."),
-    "list": ("not a list number", "Write the number from the list, never a name or an identity number."),
-    "date": ("not a date", "Write it as yyyy-mm-dd."),
-    "sex": ("not Flicka, Pojke or x", "Choose from the list."),
-    "year": ("not a year from 1 to 9", "Choose from the list."),
-    "flag": ("neither Ja, Nej nor x", "Choose from the list."),
-    "grade": ("not a grade, - or x", "Choose from the list."),
-    "count": ("not a number of passes", "Write a whole number from 0 to 25, or x."),
-    "percent": ("not per cent from 0 to 100", "Write a number from 0 to 100, or x."),
-}
-
-
-def wrong(kind: FormKind) -> tuple[str, str]:
-    """Return the fault of an unrecognised cell of that kind, and the remedy."""
-    return _WRONG[kind]
-
 
 def field_of(heading: str) -> Field | None:
     """Return the field that a heading names.

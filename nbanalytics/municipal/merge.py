@@ -65,10 +65,7 @@ def merge_with_findings(reads: Sequence[FileRead]) -> tuple[StudentRecords, tupl
                 tables[name] = table
     others = sorted({name for read in reads for name in read.tables} - set(TABLES))
     if others:
-        what = f"the tables {', '.join(others)} are not student records"
-        findings.append(
-            remark("merge.other_tables", "", what, "They are read separately and are not part of the folder.")
-        )
+        findings.append(remark("merge.other_tables", "", names=", ".join(others)))
     if "grades" not in tables:
         raise DataError("The files have no grades", "Export them again with grades.")
     return StudentRecords.trusted(**tables), tuple(findings)
@@ -130,8 +127,8 @@ def _students(frames: list[pd.DataFrame], findings: list[Finding]) -> pd.DataFra
             )
             if differing:
                 noun = "student has" if differing == 1 else "students have"
-                what = f"{differing:,} {noun} another {column} in another file"
-                findings.append(remark("merge.students_differ", "", what, remedy))
+                who = f"{differing:,} {noun}"
+                findings.append(remark("merge.students_differ", "", differing=who, name=column, remedy=remedy))
     students = by_student.first().reset_index()
     for column in ("moved_in", "moved_out"):
         if column not in students:
@@ -147,24 +144,19 @@ def _table(name: str, frames: list[pd.DataFrame], known: Any, findings: list[Fin
     columns = [column.name for column in schema.columns if column.name in together]
     unkept = [column for column in together if column not in columns]
     if unkept:
-        what = f"the columns {', '.join(map(str, unkept))} of {name} are not among those of records"
-        findings.append(remark("columns.unknown", "", what, "They are left out."))
+        findings.append(remark("columns.unknown/merge", "", names=", ".join(map(str, unkept)), table=name))
     together = together[columns]
     if "student_id" in columns:
         strange = ~together["student_id"].isin(known)
         if strange.any():
-            what = f"{int(strange.sum()):,} rows of {name} are about pupils without a grade file"
-            remedy = "They are left out; add the grade file, or use the same key."
-            findings.append(remark("rows.unknown_student", "", what, remedy))
+            findings.append(remark("rows.unknown_student/merge", "", count=int(strange.sum()), table=name))
             together = together[~strange]
     key = list(schema.key)
     whole = together.drop_duplicates()
     kept = whole.drop_duplicates(key)
     if len(kept) < len(whole):
         number = len(whole) - len(kept)
-        what = f"{number:,} rows of {name} contradict another file about the same {', '.join(key)}"
-        remedy = "Compare the files; the latest file of year 9 is used."
-        findings.append(remark("rows.contradictory", "", what, remedy))
+        findings.append(remark("rows.contradictory/merge", "", count=number, table=name, what=", ".join(key)))
     return kept.sort_values(key, kind="stable", ignore_index=True)
 
 

@@ -165,7 +165,8 @@ _KNOWN = (
 
 def unreadable(path: Path, format: str, what: str, remedy: str) -> FileRead:
     """Return the report on a file that cannot be used at all."""
-    return FileRead(FileReport(path.name, format, 0, 0, findings=(fatal("files.unreadable", path.name, what, remedy),)))
+    finding = fatal("files.unreadable", path.name, what=what, remedy=remedy)
+    return FileRead(FileReport(path.name, format, 0, 0, findings=(finding,)))
 
 
 def _named(read: FileRead, name: str) -> FileRead:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from nbanalytics.municipal.pseudonyms import FAULTS, IDENTITY_CODES, Identities, Key, identities, new_key
+from nbanalytics.municipal.pseudonyms import IDENTITY_CODES, Identities, Key, identities, new_key
 from nbanalytics.municipal.recognise import FileRead
 from nbanalytics.municipal.scb_cells import Cells, Notes, dates, graded, language_given, names_given, schools
 from nbanalytics.municipal.scb_layouts import (
@@ -30,7 +30,7 @@ from nbanalytics.municipal.scb_layouts import (
     shape_of,
 )
 from nbanalytics.readers.csv_file import DELIMITERS
-from nbanalytics.readers.findings import Finding, Rows, UnreadableError, fatal
+from nbanalytics.readers.findings import Finding, Noted, Rows, UnreadableError, fatal
 from nbanalytics.readers.report import FileReport, reasons_by_row
 
 if TYPE_CHECKING:
@@ -59,42 +59,21 @@ def check_block(layout: Layout, grades: Any, languages: dict[str, Any], rows: Ro
         named = " and ".join(layout.alternates)
         both = np.all([given[subject] for subject in layout.alternates], axis=0)
         neither = np.all([column[subject] == code2 for subject in layout.alternates], axis=0)
-        notes.remark(
-            "grades.both_alternates",
-            "",
-            f"both {named} are graded",
-            "A pupil reads one of them; the other has code 2.",
-            rows[both],
-        )
-        notes.remark(
-            "grades.no_alternate", "", f"neither {named} is graded", "A pupil reads one of them.", rows[neither]
-        )
+        notes.remark(rows[both], "grades.both_alternates/scb", named=named)
+        notes.remark(rows[neither], "grades.no_alternate", named=named)
     for subject, named in languages.items():
         if subject in column:
-            what = f"a language but no grade in {subject}"
-            notes.remark(
-                "scb.language_without_grade",
-                "",
-                what,
-                "Fill in the grade, or code 2.",
-                rows[named & (column[subject] == 0)],
-            )
-            what = f"a grade in {subject} but no language"
-            notes.remark("scb.grade_without_language", "", what, "Fill in the language.", rows[given[subject] & ~named])
+            notes.remark(rows[named & (column[subject] == 0)], "scb.language_without_grade", subject=subject)
+            notes.remark(rows[given[subject] & ~named], "scb.grade_without_language", subject=subject)
     for subject in layout.compulsory:
         if subject in column:
-            what = f"code 2 (not graded in a non-compulsory subject) in {subject}, which is compulsory"
-            notes.remark(
-                "scb.compulsory_not_graded", "", what, "Is it 3, 9 or a grade?", rows[column[subject] == code2]
-            )
+            notes.remark(rows[column[subject] == code2], "scb.compulsory_not_graded", subject=subject)
     optional = set(layout.language_column.values())
     empty = np.zeros(len(rows), dtype=bool)
     for subject, codes in column.items():
         if subject not in optional:
             empty |= codes == 0
-    notes.remark(
-        "scb.empty_grade", "", "a subject with neither grade nor code", "It counts as no grade given.", rows[empty]
-    )
+    notes.remark(rows[empty], "scb.empty_grade")
 
 
 def _check_block_grade(
@@ -105,22 +84,9 @@ def _check_block_grade(
     listed = ", ".join(members)
     # The subjects of a block grade have code 2; a grade besides the block's counts as one more pass.
     any_member = np.any([given[member] for member in members], axis=0)
-    what = f"a block grade in {block} and grades in its subjects {listed}"
-    notes.remark(
-        "scb.block_and_subjects",
-        "",
-        what,
-        "Give the block grade and code 2 in its subjects, or the other way round.",
-        rows[given[block] & any_member],
-    )
+    notes.remark(rows[given[block] & any_member], "scb.block_and_subjects", block=block, listed=listed)
     none = (column[block] == code2) & np.all([column[member] == code2 for member in members], axis=0)
-    notes.remark(
-        "scb.no_block_grade",
-        "",
-        f"neither {block} nor its subjects {listed} are graded",
-        "Is one of them 3, 9 or a grade?",
-        rows[none],
-    )
+    notes.remark(rows[none], "scb.no_block_grade", block=block, listed=listed)
 
 
 def check_repeats(pupils: Pupils, notes: Notes) -> Any:
@@ -146,18 +112,8 @@ def check_repeats(pupils: Pupils, notes: Notes) -> Any:
         else:
             contradictions += members
     keep[repeats + contradictions] = False
-    first = "The first row is kept; remove the others."
-    notes.fault(
-        "rows.repeated", PERSON, "repeats a pupil's row above", first, pupils.rows[np.array(repeats, dtype=int)]
-    )
-    what = "the same pupil with other grades, school or date in another row"
-    notes.fault(
-        "rows.contradictory",
-        PERSON,
-        what,
-        "Keep the row that is right.",
-        pupils.rows[np.array(contradictions, dtype=int)],
-    )
+    notes.fault(pupils.rows[np.array(repeats, dtype=int)], "rows.repeated/scb", PERSON)
+    notes.fault(pupils.rows[np.array(contradictions, dtype=int)], "rows.contradictory/scb", PERSON)
     return keep
 
 
@@ -333,15 +289,15 @@ def read_scb(path: str | Path, *, key: Key | None = None) -> FileRead:
             raise UnreadableError("the file is empty or not text", "Export it again.")
         return _read(text, shape_of(lines), new_key() if key is None else key)
     except UnreadableError as error:
-        finding = fatal("files.unreadable", file.name, error.what, error.remedy)
+        finding = fatal("files.unreadable", file.name, what=error.what, remedy=error.remedy)
     except OSError as error:
         what = f"the file cannot be opened ({error.strerror})"
-        finding = fatal("files.unreadable", file.name, what, "Check that it may be read.")
+        finding = fatal("files.unreadable", file.name, what=what, remedy="Check that it may be read.")
     return FileRead(FileReport(file.name, FORMAT, 0, 0, findings=(finding,)))
 
 
 def _read(text: Text, shape: Shape, key: Key) -> FileRead:
-    notes = Notes(text.path.name, shape)
+    notes = Notes(Noted(text.path.name), shape)
     pupils = Pupils.room(text.most_lines, len(shape.layout.grade_column))
     codes: dict[str, int] = {}
     header = shape.header
@@ -352,10 +308,7 @@ def _read(text: Text, shape: Shape, key: Key) -> FileRead:
             places, ragged, header = places[places != top], ragged[ragged != top], False
         notes.rows += len(places) + len(ragged)
         if len(ragged):
-            remedy = (
-                f"A row has {len(shape.names)} cells; perhaps a name contains the delimiter, or the file was cut off."
-            )
-            notes.fault("rows.wrong_number_of_cells", "", "more or fewer cells than the layout", remedy, ragged + line)
+            notes.fault(ragged + line, "rows.wrong_number_of_cells/scb", cells=len(shape.names))
         _add(pupils, table, places + line, shape, key, codes, notes)
     return _finish(text, shape, pupils, codes, notes)
 
@@ -395,19 +348,14 @@ def _add(pupils: Pupils, table: Any, rows: Rows, shape: Shape, key: Key, codes: 
         notes.rows -= int(empty.sum())
     keep = ~empty
     for fault in (1, 2):
-        notes.fault(
-            IDENTITY_CODES[fault], PERSON, FAULTS[fault], "Correct the number.", rows[keep & (found.fault == fault)]
-        )
+        notes.fault(rows[keep & (found.fault == fault)], IDENTITY_CODES[fault], PERSON)
     notes.misfit(PERSON, int((found.fault[keep] == 1).sum()), int(keep.sum()))
     cohort = dates(columns[DATE], shape, rows, keep, notes)
     school = schools(columns.get(SCHOOL), rows, keep, codes, notes)
     names_given(table, keep, notes)
     languages = language_given(columns, shape)
     check_block(shape.layout, grades[keep], {name: given[keep] for name, given in languages.items()}, rows[keep], notes)
-    unchecked = "the check digit does not fit (the number is kept)"
-    notes.remark(
-        "identity.check_digit", PERSON, unchecked, "Compare with the population register.", rows[keep & found.unchecked]
-    )
+    notes.remark(rows[keep & found.unchecked], "identity.check_digit", PERSON)
     notes.temporary += int(found.temporary[keep].sum())
     notes.short += int(found.short[keep].sum())
     pupils.add(
@@ -434,16 +382,15 @@ def _empty(found: Identities, grades: Any, columns: dict[str, Cells]) -> Any:
 def _finish(text: Text, shape: Shape, pupils: Pupils, codes: dict[str, int], notes: Notes) -> FileRead:
     misfits = notes.misfits()
     if not notes.rows:
-        misfits = [fatal("tables.empty", text.path.name, "the file has no pupils", "Export it again.")]
+        misfits = [fatal("tables.empty/scb", text.path.name)]
     if misfits:
         return FileRead(_unusable(text, pupils, notes, misfits))
-    fine = ~np.isin(pupils.rows[: pupils.count], notes.rejected())
+    fine = ~np.isin(pupils.rows[: pupils.count], notes.noted.rejected())
     pupils.keep(fine)
     pupils.keep(check_repeats(pupils, notes))
     findings = notes.findings()
     reasons = reasons_by_row(findings)
-    unusable = fatal("tables.no_usable_row", text.path.name, "no row can be used", "Correct the faults listed.")
-    nobody = [] if pupils.count else [unusable]
+    nobody = [] if pupils.count else [fatal("tables.no_usable_row/scb", text.path.name)]
     tables: dict[str, pd.DataFrame] = tables_of(pupils, shape, list(codes)) if pupils.count else {}
     report = FileReport(
         file=text.path.name,
@@ -460,7 +407,7 @@ def _finish(text: Text, shape: Shape, pupils: Pupils, codes: dict[str, int], not
 
 def _unusable(text: Text, pupils: Pupils, notes: Notes, misfits: list[Finding]) -> FileReport:
     """Report on a file with other content, column by column instead of row by row."""
-    rows = np.union1d(pupils.rows[: pupils.count], notes.rejected()).tolist()
+    rows = np.union1d(pupils.rows[: pupils.count], notes.noted.rejected()).tolist()
     named = ", ".join(finding.column for finding in misfits)
     rejected = tuple((row, f"the file cannot be used because of {named}") for row in rows)
     return FileReport(text.path.name, FORMAT, notes.rows, len(rejected), rejected, findings=tuple(misfits))

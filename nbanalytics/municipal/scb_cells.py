@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nbanalytics.municipal.scb_layouts import DATE, FIRST, LAST, SCHOOL, Layout, Shape
-from nbanalytics.readers.findings import Finding, Rows, Weight, about_rows, fatal, may_be_shown, no_rows
+from nbanalytics.readers.findings import Finding, Noted, Rows, fatal, may_be_shown, message
 from nbanalytics.readers.words import read_date
 
 #: With more misfits than this, and more than half of the cells, the column has other content.
@@ -24,7 +24,7 @@ _SAMPLE = 500
 class Notes:
     """What is found block by block, reported once for the whole file."""
 
-    file: str
+    noted: Noted
     shape: Shape
     rows: int = 0
     empty: int = 0
@@ -33,18 +33,15 @@ class Notes:
     protected: int = 0
     late: int = 0
     loose: set[str] = field(default_factory=set)
-    _noted: dict[tuple[str, str, str, str, Weight], list[Rows]] = field(default_factory=dict)
     _fits: dict[str, list[int]] = field(default_factory=dict)
 
-    def fault(self, code: str, column: str, what: str, remedy: str, rows: Rows) -> None:
+    def fault(self, rows: Rows, key: str, column: str = "", **values: object) -> None:
         """Note rows that cannot be used."""
-        if len(rows):
-            self._noted.setdefault((code, column, what, remedy, "row"), []).append(rows)
+        self.noted.note(rows, message(key, column, **values))
 
-    def remark(self, code: str, column: str, what: str, remedy: str, rows: Rows) -> None:
+    def remark(self, rows: Rows, key: str, column: str = "", **values: object) -> None:
         """Note rows to check."""
-        if len(rows):
-            self._noted.setdefault((code, column, what, remedy, "remark"), []).append(rows)
+        self.noted.note(rows, message(key, column, **values), "remark")
 
     def misfit(self, column: str, bad: int, filled: int) -> None:
         """Count the cells of a column whose content is of another kind."""
@@ -54,31 +51,15 @@ class Notes:
 
     def misfits(self) -> list[Finding]:
         """Return a finding for each column whose content does not match its name."""
-        remedy = "Compare the columns with docs/scb.md: two of them may be swapped."
         return [
-            fatal(
-                "columns.other_content",
-                self.file,
-                f"{bad:,} of {filled:,} cells do not fit the column",
-                remedy,
-                self.shape.label(column),
-            )
+            fatal("columns.other_content", self.noted.file, self.shape.label(column), bad=bad, filled=filled)
             for column, (bad, filled) in self._fits.items()
             if bad >= _FEW and bad * 2 > filled
         ]
 
-    def rejected(self) -> Rows:
-        """Return the rows that cannot be used."""
-        rows = [part for noted, parts in self._noted.items() if noted[-1] == "row" for part in parts]
-        return np.unique(np.concatenate(rows)) if rows else no_rows()
-
     def findings(self) -> tuple[Finding, ...]:
-        """Return what was noted."""
-        found = [
-            about_rows(code, self.file, column, what, remedy, np.concatenate(parts), weight)
-            for (code, column, what, remedy, weight), parts in self._noted.items()
-        ]
-        return tuple(sorted(found, key=lambda finding: finding.weight == "remark"))
+        """Return what was noted, faults first."""
+        return tuple(sorted(self.noted.findings(), key=lambda finding: finding.weight == "remark"))
 
     def told(self) -> list[str]:
         """Return what was assumed, in words."""
@@ -158,14 +139,14 @@ def _meanings(layout: Layout) -> dict[str, int]:
 
 def _unknown_grades(name: str, cells: Cells, unknown: Any, layout: Layout, rows: Rows, notes: Notes) -> None:
     known = (*layout.grades, *layout.codes)
-    remedy = f"This layout has {', '.join(known)}."
+    grades = ", ".join(known)
     for place in np.unique(cells.places[unknown]).tolist()[:200]:
         word = cells.words[place]
-        what = f"unknown grade {word!r}" if may_be_shown(word, known) else "a cell that is not a grade"
-        notes.fault("grades.unknown_grade", name, what, remedy, rows[unknown & (cells.places == place)])
+        key = "grades.unknown_grade/scb" if may_be_shown(word, known) else "grades.unknown_grade/not_shown"
+        notes.fault(rows[unknown & (cells.places == place)], key, name, grade=word, grades=grades)
     # A column of a thousand different texts is not listed text by text.
     listed = np.isin(cells.places, np.unique(cells.places[unknown])[200:])
-    notes.fault("grades.unknown_grade", name, "a cell that is not a grade", remedy, rows[unknown & listed])
+    notes.fault(rows[unknown & listed], "grades.unknown_grade/not_shown", name, grades=grades)
 
 
 def language_given(columns: dict[str, Cells], shape: Shape) -> dict[str, Any]:
@@ -187,11 +168,10 @@ def dates(cells: Cells, shape: Shape, rows: Rows, keep: Any, notes: Notes) -> An
     late = cells.look_up([bool(date) and int(date[5:7]) > _LAST_MONTH for date in read], bool)  # type: ignore[index]
     notes.late += int((late & keep).sum())
     notes.misfit(DATE, int((keep & (cohort == 0)).sum()), int(keep.sum()))
-    notes.fault("values.not_date", DATE, "no date", "Write it as yyyymmdd or yyyy-mm-dd.", rows[keep & (cohort == 0)])
+    notes.fault(rows[keep & (cohort == 0)], "values.not_date/scb", DATE)
     outside = keep & (cohort != 0) & ((cohort < layout.first_cohort) | (cohort > layout.last_cohort))
     span = f"{layout.first_cohort}-{layout.last_cohort}"
-    remedy = f"The layout of {layout.name} is valid for pupils who leave year 9 in {span}; correct the date."
-    notes.fault("cohorts.no_scale", DATE, "a date for which no layout is known", remedy, rows[outside])
+    notes.fault(rows[outside], "cohorts.no_scale/scb", DATE, layout=layout.name, span=span)
     return cohort
 
 
@@ -204,8 +184,7 @@ def schools(cells: Cells | None, rows: Rows, keep: Any, codes: dict[str, int], n
     school = cells.look_up(places, np.int32)
     wrong = keep & (school < 0)
     notes.misfit(SCHOOL, int((wrong & ~cells.blank()).sum()), int(keep.sum()))
-    what = "not a school unit code of 8 digits (the pupil is kept, without a school)"
-    notes.remark("scb.no_school_code", SCHOOL, what, "Fill it in.", rows[wrong])
+    notes.remark(rows[wrong], "scb.no_school_code", SCHOOL)
     return school
 
 

@@ -17,7 +17,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.municipal.absence_mapping import joined
 from nbanalytics.municipal.pseudonyms import Key
 from nbanalytics.municipal.recognise import FileRead
-from nbanalytics.readers.findings import Finding, RowFault, fatal, remark, row_findings
+from nbanalytics.readers.findings import Finding, Message, fatal, message, remark, row_findings
 from nbanalytics.readers.grid import Cells, Grid, compared, may_name, read_grids
 from nbanalytics.readers.report import FileReport, reasons_by_row
 from nbanalytics.toml_files import packaged_toml
@@ -162,9 +162,6 @@ _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _SPACES = re.compile(r"(?<=\d)[ \u00a0\u202f\u2009\u2007](?=\d{3}(?!\d))")
 
 
-_REMEDY = "Compare with the export; download it again."
-
-
 @dataclass
 class Row:
     """A row of data: its number, its keys, and value and status by measure; ``fault`` says why it cannot be used."""
@@ -173,7 +170,7 @@ class Row:
     sheet: int
     keys: dict[str, str]
     cells: list[tuple[Measure, str]]
-    fault: RowFault | None = None
+    fault: Message | None = None
     twice: set[tuple[str, ...]] = field(default_factory=set)
     values: dict[tuple[str, ...], tuple[float, str]] = field(default_factory=dict)
 
@@ -221,15 +218,14 @@ def read_row(row: Row, year: str, notes: Counter[str]) -> None:
     keys["year"] = year_of(keys.get("year", "")) or keys.get("year", "") or year
     own_group = words("groups").get(compared(keys.get("group", "")), "")
     if keys.get("group") and not own_group:
-        row.fault = row.fault or RowFault("statistics.unknown_group", "group: not all, girls or boys", _REMEDY)
+        row.fault = row.fault or message("statistics.unknown_group")
     for measure, cell in row.cells:
         if not cell:
             notes["empty cells are left out"] += 1
             continue
         value = _value(cell)
         if value is None:
-            what = f"column number {measure.place + 1}: neither a number nor a known sign"
-            row.fault = row.fault or RowFault("values.not_number", what, _REMEDY)
+            row.fault = row.fault or message("values.not_number/statistics", place=measure.place + 1)
             continue
         group = own_group or measure.group
         place = (measure.measure, group, measure.year or keys["year"])
@@ -254,19 +250,16 @@ def refuse_repeated(rows: list[Row]) -> None:
             contradict |= any(not _same(said.get(at, value), value) for at, value in row.values.items())
             row.values = {at: value for at, value in row.values.items() if at not in said}
             if place and not row.values:
-                row.fault = RowFault("rows.repeated", "repeats another row", _REMEDY)
+                row.fault = message("rows.repeated/statistics")
             said |= row.values
         for row in group if contradict else ():
-            what = "the same place, year and group with other values in another row"
-            row.fault = RowFault("rows.contradictory", what, _REMEDY)
+            row.fault = message("rows.contradictory/statistics")
 
 
 FORMAT = "skolverket"
 #: Columns of the table ``statistics``.
 COLUMNS = (*KEYS, "measure", "value", "status")
 _PLACES = ("school", "school_id", "municipality", "municipality_id")
-_LONGER = RowFault("rows.wrong_number_of_cells", "more cells than the header", _REMEDY)
-_NOWHERE = RowFault("statistics.no_place", "no school and no municipality", _REMEDY)
 
 
 @dataclass
@@ -344,15 +337,9 @@ def read_skolverket(path: str | Path, *, key: Key | None = None, year: str = "")
     remarks = [f"two columns for {name} differ, and both were left out" for name in drop_ambiguous(rows)]
     refuse_repeated(rows)
     if not any(sheet.header for sheet in sheets):
-        remedy = "Check that it is an export per school or municipality, with its header."
-        findings.append(
-            fatal(
-                "columns.no_header", path.name, "no row holds the names of the columns (school or municipality)", remedy
-            )
-        )
+        findings.append(fatal("columns.no_header/statistics", path.name))
     elif not any(not row.fault for row in rows):
-        remedy = "Correct the rows listed, or download the file again."
-        findings.append(fatal("tables.no_usable_row", path.name, "no row can be used", remedy))
+        findings.append(fatal("tables.no_usable_row/statistics", path.name))
     return _read(path.name, grids, sheets, rows, findings, dropped, remarks, notes)
 
 
@@ -378,8 +365,8 @@ def _sheet(grid: Grid, number: int) -> _Sheet:
             keys = {key: _cell(row, at) for key, at in sheet.header.keys.items()}
             cells = [(measure, _cell(row, measure.place)) for measure in sheet.header.measures]
             longer = any(row[len(sheet.header.names) :])
-            fault = _LONGER if longer else None
-            fault = fault if any(keys.get(key) for key in _PLACES) else _NOWHERE
+            fault = message("rows.wrong_number_of_cells/statistics") if longer else None
+            fault = fault if any(keys.get(key) for key in _PLACES) else message("statistics.no_place")
             sheet.rows.append(Row(row_number, number, keys, cells, fault))
     sheet.year = next(iter(sheet.years)) if len(sheet.years) == 1 else ""
     return sheet
@@ -426,8 +413,8 @@ def _read(
     for name, place in dropped.items():
         shown = f"column {name!r}" if may_name(name) else f"column number {place + 1}"
         remarks.append(f"{shown} has text and was left out")
-    findings += [remark("statistics.left_out", file, text) for text in remarks]
-    findings += [remark("statistics.no_year", file, text) for text in missing]
+    findings += [remark("statistics.left_out", file, what=text) for text in remarks]
+    findings += [remark("statistics.no_year", file, what=text) for text in missing]
     report = FileReport(
         file=file,
         format=FORMAT,

@@ -11,7 +11,7 @@ from nbanalytics.municipal.pseudonyms import Key, new_key
 from nbanalytics.municipal.recognise import FileRead
 from nbanalytics.municipal.ss12000_pages import Entities, Entity, looks_like_ss12000, read_entities
 from nbanalytics.municipal.ss12000_students import LAST_YEAR, Grade, Student, Students, read_grades, spring_of
-from nbanalytics.readers.report import FileReport, reasons_by_row, rejected_rows
+from nbanalytics.readers.report import FileReport, reasons_by_row
 from nbanalytics.readers.words import read_date
 
 if TYPE_CHECKING:
@@ -79,12 +79,12 @@ def read_ss12000(path: str | Path | Sequence[str | Path], *, key: Key | None = N
         ),
     }
     _tell(students, tables)
-    findings = entities.findings()
+    findings = entities.noted.findings()
     report = FileReport(
         file=entities.label,
         format=FORMAT,
         rows=entities.rows,
-        n_rejected=len(rejected_rows(findings)),
+        n_rejected=len(entities.noted.rejected()),
         rejected=reasons_by_row(findings),
         assumed=tuple(entities.told),
         missing=tuple(entities.missing),
@@ -133,13 +133,7 @@ def _absence(students: Students, declaration: Declaration) -> list[tuple[str, st
             total = sums.setdefault((student.pseudonym, term), [0.0, 0.0, 0.0])
             for place, part in enumerate(minutes):
                 total[place] += part
-    entities.remark(
-        unreported,
-        "attendance.unreported",
-        "isReported",
-        "lessons that nobody has reported",
-        "They are left out of the absence.",
-    )
+    entities.remark(unreported, "attendance.unreported", "isReported")
     return [
         (*of, 100 * valid / planned, 100 * invalid / planned)
         for of, (planned, valid, invalid) in sums.items()
@@ -160,29 +154,19 @@ def _term(
     )
     day = next((day for day in (read_date(text[:10]) for text in texts) if day is not None), None)
     if day is None:
-        entities.reject(
-            entity,
-            "attendance.no_date",
-            "calendarEvent",
-            "no date",
-            "Export the CalendarEvents too, or _embedded in Attendance.",
-        )
+        entities.reject(entity, "attendance.no_date", "calendarEvent")
         return ""
     end = read_date(entity.text("endDate")[:10])
     semester = "HT" if int(day[5:7]) >= 7 else "VT"
     if end is not None and (spring_of(end), int(end[5:7]) >= 7) != (spring_of(day), semester == "HT"):
-        entities.reject(
-            entity, "attendance.several_terms", "endDate", "it spans more than one term", "Request one term at a time."
-        )
+        entities.reject(entity, "attendance.several_terms", "endDate")
         return ""
     if student.cohort is None:
-        remedy = "Export the grades or the enrolments of the students too."
-        entities.reject(entity, "entities.no_school_year", "student", "the year in school is not known", remedy)
+        entities.reject(entity, "entities.no_school_year", "student")
         return ""
     term = f"{LAST_YEAR - (student.cohort - spring_of(day))}{semester}"
     if term not in declaration.terms:
-        what = "attendance before year 6 or after year 9"
-        entities.reject(entity, "entities.other_year", "student", what, "Years 6 to 9 are read.")
+        entities.reject(entity, "entities.other_year", "student")
         return ""
     return term
 
@@ -196,32 +180,18 @@ def _minutes(entity: Entity, entities: Entities) -> tuple[float, float, float] |
         value = entity.content.get(name)
         number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MOST_MINUTES
         if value is not None and not number:
-            entities.reject(
-                entity, "attendance.not_minutes", name, "not a number of minutes", "Minutes are whole numbers from 0."
-            )
+            entities.reject(entity, "attendance.not_minutes", name)
             return None
         values.append(None if value is None else float(value))
     present, valid, invalid, other, planned = values
     if planned is None and present is None:
-        entities.reject(
-            entity,
-            "attendance.no_planned_minutes",
-            planned_name,
-            "no planned minutes",
-            "Without them the share cannot be computed.",
-        )
+        entities.reject(entity, "attendance.no_planned_minutes", planned_name)
         return None
     told = (present or 0.0) + (valid or 0.0) + (invalid or 0.0) + (other or 0.0)
     absent = (valid or 0.0) + (invalid or 0.0)
     planned = told if planned is None else planned
     if absent > planned:
-        entities.reject(
-            entity,
-            "attendance.more_than_planned",
-            planned_name,
-            "more minutes absent than planned",
-            "Check the minutes.",
-        )
+        entities.reject(entity, "attendance.more_than_planned", planned_name)
         return None
     return planned, valid or 0.0, invalid or 0.0
 
@@ -242,9 +212,7 @@ def _tell(students: Students, tables: dict[str, pd.DataFrame]) -> None:
     if any(not one.seen and one.cohort is not None for one in students.by_pseudonym.values()):
         told.append("the cohort of students without grades follows from the start of their latest enrolment")
     if students.strangers:
-        rows = students.strangers.values()
-        remedy = "Export the persons too: the pseudonym is made from the identifier and does not match other files."
-        entities.remark(rows, "entities.no_person", "student", "students without a Person", remedy)
+        entities.remark(students.strangers.values(), "entities.no_person", "student")
     if not entities.by_kind["Person"]:
         missing.append("no Person: nothing can be shown by sex, and students cannot be joined with other files")
     if not len(tables["grades"]):

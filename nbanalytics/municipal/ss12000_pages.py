@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nbanalytics.errors import visible
-from nbanalytics.readers.findings import Finding, UnreadableError, Weight, about_rows
+from nbanalytics.readers.findings import Noted, UnreadableError, message
 
 #: JSON takes many times its size in memory; pages of a service are far smaller.
 MOST_BYTES = 300_000_000
@@ -95,25 +95,19 @@ class Entities:
     rows: int = 0
     told: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    faults: dict[tuple[str, str, str, str, Weight], list[int]] = field(default_factory=dict)
+    noted: Noted = field(init=False)
 
-    def reject(self, entity: Entity | int, code: str, column: str, what: str, remedy: str) -> None:
+    def __post_init__(self) -> None:
+        self.noted = Noted(self.label)
+
+    def reject(self, entity: Entity | int, key: str, column: str = "", **values: object) -> None:
         """Reject an entity, with the reason."""
         row = entity if isinstance(entity, int) else entity.row
-        self.faults.setdefault((code, column, what, remedy, "row"), []).append(row)
+        self.noted.note(row, message(key, column, **values))
 
-    def remark(self, rows: Iterable[int], code: str, column: str, what: str, remedy: str) -> None:
+    def remark(self, rows: Iterable[int], key: str, column: str) -> None:
         """Add a remark about entities that are used all the same."""
-        numbers = list(rows)
-        if numbers:
-            self.faults.setdefault((code, column, what, remedy, "remark"), []).extend(numbers)
-
-    def findings(self) -> tuple[Finding, ...]:
-        """Return the findings."""
-        return tuple(
-            about_rows(code, self.label, column, what, remedy, rows, weight)
-            for (code, column, what, remedy, weight), rows in self.faults.items()
-        )
+        self.noted.note(list(rows), message(key, column), "remark")
 
 
 def kind_of(entry: Any) -> str:
@@ -175,14 +169,12 @@ def _take(entry: Any, entities: Entities, seen: set[tuple[str, str]]) -> None:
     row, kind = entities.rows, kind_of(entry)
     if not kind:
         what = "not an entity that is read" if isinstance(entry, dict) else "not an object"
-        entities.reject(row, "entities.unknown", "", what, f"Read are {', '.join(KEPT)}.")
+        entities.reject(row, "entities.unknown", what=what, kinds=", ".join(KEPT))
         return
     entity = Entity(row, kind, {name: _bare(name, entry[name]) for name in KEPT[kind] if name in entry})
     identifier = entity.refers("id")
     if identifier and (kind, identifier) in seen:
-        entities.reject(
-            row, "rows.repeated", "id", f"the same {kind} twice", "Pages may overlap; the first one is kept."
-        )
+        entities.reject(row, "rows.repeated/entity", "id", kind=kind)
         return
     seen.add((kind, identifier))
     entities.by_kind[kind].append(entity)

@@ -109,7 +109,7 @@ class Students:
         """Return the pupil of an entity, or None after rejecting it."""
         identifier = entity.refers("student")
         if not identifier:
-            self.entities.reject(entity, "entities.no_student", "student", "missing", "Each must refer to a student.")
+            self.entities.reject(entity, "entities.no_student", "student")
             return None
         if identifier not in self.by_id:
             self.strangers[identifier] = entity.row
@@ -142,8 +142,7 @@ class Students:
             identifier = entity.refers("id")
             known = not found.fault[place]
             if not identifier and not known:
-                what = "neither identifier nor identity number"
-                self.entities.reject(entity, "entities.no_identifier", "id", what, "Export it again.")
+                self.entities.reject(entity, "entities.no_identifier", "id")
                 continue
             pseudonym = coded[place] if known else self._by_identifier(identifier)
             student = self._add(identifier or pseudonym, pseudonym)
@@ -156,17 +155,9 @@ class Students:
                 short += [entity.row] if found.short[place] else []
                 unchecked += [entity.row] if found.unchecked[place] else []
         remark = self.entities.remark
-        remedy = "The pseudonym is made from the identifier and does not match other files."
-        remark(without, "identity.missing", "civicNo", "no identity number", remedy)
-        remark(
-            short,
-            "identity.ten_digits",
-            "civicNo",
-            "identity numbers of ten digits",
-            "The century is assumed; check them.",
-        )
-        remedy = "Check these numbers; they are used as they are."
-        remark(unchecked, "identity.check_digit", "civicNo", "the check digit does not fit", remedy)
+        remark(without, "identity.missing/ss12000", "civicNo")
+        remark(short, "identity.ten_digits", "civicNo")
+        remark(unchecked, "identity.check_digit/ss12000", "civicNo")
 
     def _enrol(self, entity: Entity, student: Student) -> None:
         listed = entity.content.get("enrolments")
@@ -223,8 +214,7 @@ def read_grades(students: Students, declaration: Declaration) -> list[Grade]:
         one = _grade(entity, reading)
         if one is not None:
             usable.setdefault((one.student.pseudonym, one.term, one.subject), []).append(one)
-    remedy = "July to December is HT and January to June VT, by the date."
-    entities.remark(reading.by_date, "entities.no_semester", "semester", "no semester", remedy)
+    entities.remark(reading.by_date, "entities.no_semester", "semester")
     return [kept for same in usable.values() for kept in _latest(same, entities)]
 
 
@@ -232,8 +222,7 @@ def _grade(entity: Entity, reading: _Reading) -> Grade | None:
     students = reading.students
     reject = students.entities.reject
     if entity.text("schoolType").upper() not in _FORMS:
-        remedy = "Only grades of compulsory school are read."
-        reject(entity, "entities.other_school_form", "schoolType", "a grade of another school form", remedy)
+        reject(entity, "entities.other_school_form", "schoolType")
         return None
     student = students.of(entity)
     if student is None:
@@ -241,40 +230,33 @@ def _grade(entity: Entity, reading: _Reading) -> Grade | None:
     day = read_date(entity.text("registeredDate")[:10])
     semester = _semester(entity, day, reading)
     if semester is None:
-        remedy = "Give the semester, or the date of the grade."
-        reject(entity, "entities.unknown_semester", "semester", "neither HT nor VT", remedy)
+        reject(entity, "entities.unknown_semester", "semester")
         return None
     spring = spring_of_grade(entity, semester, day)
     if spring is None:
-        remedy = "Give the year or registeredDate, from which the cohort follows."
-        reject(entity, "entities.no_date", "year", "no year and no date", remedy)
+        reject(entity, "entities.no_date", "year")
         return None
     year = year_in_school(entity.text("schoolYear"))
     year = student.year_in(spring) if year is None else year
     if year is None:
-        remedy = "Give schoolYear, or the person's enrolment that began in that school year with its schoolYear."
-        reject(entity, "entities.no_school_year", "schoolYear", "the year in school is not known", remedy)
+        reject(entity, "entities.no_school_year/grade", "schoolYear")
         return None
     term, cohort = f"{year}{semester}", spring + LAST_YEAR - year
     if year not in GRADED or term not in reading.declaration.terms:
-        remedy = "Grades of years 6 to 9 are read."
-        reject(entity, "entities.other_year", "schoolYear", "a year without grades", remedy)
+        reject(entity, "entities.other_year/grade", "schoolYear")
         return None
     subject = reading.subject(entity)
     if subject is None:
-        remedy = "Give Skolverket's code, or the code or name of the subject."
-        reject(entity, "values.unknown_subject", "subjectCode", "unknown subject", remedy)
+        reject(entity, "values.unknown_subject/ss12000", "subjectCode")
         return None
     known = reading.scale(cohort)
     if known is None:
-        what = "no grade scale is known for that cohort"
-        reject(entity, "cohorts.no_scale", "year", what, "Check year and schoolYear.")
+        reject(entity, "cohorts.no_scale/ss12000", "year")
         return None
     scale, words = known
     grade = read_grade(entity.text("gradeValue"), words, scale)
     if grade is None:
-        remedy = f"On the scale are {', '.join(scale.order)} and -."
-        reject(entity, "grades.unknown_grade", "gradeValue", "unknown grade", remedy)
+        reject(entity, "grades.unknown_grade/ss12000", "gradeValue", grades=", ".join(scale.order))
         return None
     student.seen.append(((spring, semester), cohort, entity.refers("schoolUnit", "organisation"), year))
     final = entity.content.get("finalGrade") is True
@@ -298,15 +280,13 @@ def _latest(same: list[Grade], entities: Entities) -> list[Grade]:
     last = [one for one in same if one.order == best]
     for one in same:
         if one.order != best:
-            what = "replaced by a later grade of the same term"
-            entities.reject(one.entity, "grades.replaced", "", what, "The latest one is kept.")
+            entities.reject(one.entity, "grades.replaced")
     if len({one.grade for one in last}) > 1:
         for one in last:
-            what = "different grades in the same subject and term"
-            entities.reject(one.entity, "rows.contradictory", "", what, "Keep the right one.")
+            entities.reject(one.entity, "rows.contradictory/ss12000")
         return []
     for one in last[1:]:
-        entities.reject(one.entity, "rows.repeated", "", "the same grade twice", "The first one is kept.")
+        entities.reject(one.entity, "rows.repeated/ss12000")
     return last[:1]
 
 

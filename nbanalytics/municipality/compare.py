@@ -153,7 +153,7 @@ def compare(
     unknown = [place for place in places if place not in set(official["place"])]
     if unknown:
         known = ", ".join(sorted(set(official["place"]))[:20])
-        raise DataError(f"The official values have no place {', '.join(unknown)}. Choose among: {known}.")
+        raise DataError(f"The official values have no place {', '.join(unknown)}", f"Choose among: {known}.")
     own = own_values(records, min_students)
     key = ["year", "group", "measure"]
     name = records.declaration.name

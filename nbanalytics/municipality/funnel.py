@@ -107,22 +107,24 @@ def funnel(
     """
     divided = By.of(by, _COLUMNS, open_frame(records.students))
     if not divided.names:
-        raise DataError("by is empty, so the funnel has no points. Name at least one column in by, such as school_id.")
+        raise DataError(
+            "by is empty, so the funnel has no points", "Name at least one column in by, such as school_id."
+        )
     if measure not in SHARES:
-        raise DataError(f"No funnel is defined for {measure!r}. Choose one of {', '.join(SHARES)}.")
+        raise DataError(f"No funnel is defined for {measure!r}", f"Choose one of {', '.join(SHARES)}.")
     people = leavers(records, by=divided)
     people = people[people[SHARES[measure]].notna()]
     if people.empty:
         raise DataError(
-            f"{measure} cannot be computed: the scale of these cohorts has no pass line. "
-            "Choose another measure or other cohorts."
+            f"{measure} cannot be computed: the scale of these cohorts has no pass line",
+            "Choose another measure or other cohorts.",
         )
     reached = people[SHARES[measure]].astype(int)
     points = people.assign(count=reached).groupby(divided.keys, dropna=False)["count"]
     table = divided.named(points.agg(["size", "sum"]).reset_index().rename(columns={"size": "n", "sum": "count"}))
     common = float(reached.mean()) if target is None else target
     if not 0 < common < 1:
-        raise DataError(f"The common share is {common:g}; a funnel needs one between 0 and 1. Give a target.")
+        raise DataError(f"The common share is {common:g}; a funnel needs one between 0 and 1", "Give a target.")
     sizes = zip(table["n"].tolist(), table["count"].tolist(), strict=True)
     rows = [_place(n, count, common, min_students) for n, count in sizes]
     return Funnel(

@@ -100,7 +100,7 @@ def leavers(
     table = collect(student_table(records, [*known, *columns, f"state_{term}"], by))
     table = table[counted(table, term)].rename(columns=columns)
     if table.empty:
-        raise DataError(f"Nobody has a grade in {term}. Add the grades of that term, or choose another.")
+        raise DataError(f"Nobody has a grade in {term}", "Add the grades of that term, or choose another.")
     for rule in rules:
         other = records.under(replace(records.declaration, rule=rule))
         met = collect(student_table(other, [f"eligible_{term}"])).set_index("student_id")[f"eligible_{term}"]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.municipal.kolada import NATION as KOLADA_NATION
-from nbanalytics.readers.findings import Finding, about_rows
+from nbanalytics.readers.findings import Finding, about_rows, message
 from nbanalytics.results import Shown
 from nbanalytics.toml_files import packaged_toml
 
@@ -90,8 +90,8 @@ def from_skolverket(statistics: pd.DataFrame, owner: str = "all") -> pd.DataFram
     whole = whole[whole["owner"].isin(["", owner]) & whole["measure"].isin(MEASURES)]
     if whole.empty:
         raise DataError(
-            "The statistics hold no municipality's value of "
-            f"{', '.join(MEASURES)} (owner {owner!r}). Take an export per municipality."
+            f"The statistics hold no municipality's value of {', '.join(MEASURES)} (owner {owner!r})",
+            "Take an export per municipality.",
         )
     table = pd.DataFrame(
         {
@@ -139,7 +139,7 @@ def from_kolada(
     wanted = KOLADA_MEASURES if measures is None else measures
     chosen = values[values["kpi"].isin(list(wanted))]
     if chosen.empty:
-        raise DataError(f"No value is for {', '.join(wanted)}. Name the measure of each indicator.")
+        raise DataError(f"No value is for {', '.join(wanted)}", "Name the measure of each indicator.")
     names = {KOLADA_NATION: "Riket", **(names or {})}
     table = pd.DataFrame(
         {
@@ -159,7 +159,7 @@ def from_kolada(
 def _year_of_leaving(text: str) -> int:
     found = re.fullmatch(r"(\d{4})(?:/(\d{2,4}))?", text.strip())
     if not found:
-        raise DataError("A row of the statistics has no school year such as 2017/18. Give it when reading: year='…'.")
+        raise DataError("A row of the statistics has no school year such as 2017/18", "Give it when reading: year='…'.")
     return int(found[1]) + (found[2] is not None)
 
 
@@ -170,7 +170,8 @@ def _one_each(table: pd.DataFrame) -> pd.DataFrame:
         rows = ", ".join(str(row + 1) for row in twice.to_numpy().nonzero()[0][:5])
         raise DataError(
             f"{int(twice.sum())} rows give a place more than one value of a measure, group and year (rows {rows} of "
-            "those used). Keep one owner or one indicator."
+            "those used)",
+            "Keep one owner or one indicator.",
         )
     return table.drop_duplicates().sort_values(["measure", "group", "place", "year"], ignore_index=True)
 
@@ -235,7 +236,7 @@ def school_names(table: pd.DataFrame, name: str = "school", time: str = "year", 
     """
     absent = [column for column in ("school_id", name) if column not in table.columns]
     if absent:
-        raise DataError(f"The table of schools has no column {', '.join(absent)}. Add it, or name another column.")
+        raise DataError(f"The table of schools has no column {', '.join(absent)}", "Add it, or name another column.")
     ordered = table.assign(_row=range(2, len(table) + 2))
     if time in table.columns:
         ordered = ordered.sort_values(time, kind="stable")
@@ -250,10 +251,6 @@ def school_names(table: pd.DataFrame, name: str = "school", time: str = "year", 
         rows.append((school, latest, "; ".join(earlier)))
         if earlier:
             renamed += part["_row"].tolist()
-    told = (
-        "a school (by its code) with more than one name",
-        "It is one school under its latest name; check that the code was not given to another school.",
-    )
-    findings = (about_rows("schools.renamed", file, name, *told, renamed),) if renamed else ()
+    findings = (about_rows(message("schools.renamed", name), file, renamed),) if renamed else ()
     columns = ["school_id", "name", "earlier_names"]
     return SchoolNames(pd.DataFrame(rows, columns=columns), findings, {"name": name, "time": time})

@@ -89,7 +89,8 @@ def salsa_expected(parents_education: float, boys: float, newly_immigrated: floa
     if not 1 <= parents_education <= 3 or not 0 <= boys <= 1 or not 0 <= newly_immigrated <= 1:
         raise DataError(
             "Parents' education is from 1 to 3, the shares of boys and newly immigrated from 0 to 1: "
-            f"not {parents_education:g}, {boys:g} and {newly_immigrated:g}. Correct the scale."
+            f"not {parents_education:g}, {boys:g} and {newly_immigrated:g}",
+            "Correct the scale.",
         )
     model = official_data()["salsa"]
     expected = (
@@ -145,7 +146,7 @@ def salsa(records: StudentRecords, shift: float = 0.0) -> Salsa:
     if absent or newly not in people.columns:
         lacking = ", ".join(absent or ["immigration or newly_arrived"])
         raise DataError(
-            f"SALSA needs {lacking} in the table students. Add the missing columns; there is no substitute."
+            f"SALSA needs {lacking} in the table students", "Add the missing columns; there is no substitute."
         )
     people["_education"] = people["parents_education"].map(dict(LEVELS)) + shift
     flag = people[newly].eq(_NEWLY if newly == "immigration" else True)

@@ -80,7 +80,7 @@ def divided(table: pd.DataFrame, breakdowns: Breakdowns) -> list[tuple[dict[str,
     """
     unknown = sorted({name for breakdown in breakdowns for name in breakdown} - set(DIMENSIONS))
     if unknown:
-        raise DataError(f"A view cannot be divided by {', '.join(unknown)}. Choose among {', '.join(DIMENSIONS)}.")
+        raise DataError(f"A view cannot be divided by {', '.join(unknown)}", f"Choose among {', '.join(DIMENSIONS)}.")
     known = [breakdown for breakdown in breakdowns if set(breakdown) <= set(table.columns)]
     wanted = [name for name in DIMENSIONS if any(name in breakdown for breakdown in known)]
     parts = []
@@ -357,7 +357,7 @@ def national_tests_view(records: Records, breakdowns: Breakdowns = ((), ("school
     """
     tables = TermTables.of(records)
     if tables.records.tests is None:
-        raise DataError("The records have no national tests. Add the table tests (student_id, term, subject, grade).")
+        raise DataError("The records have no national tests", "Add the table tests (student_id, term, subject, grade).")
     tests = open_frame(tables.records.tests).filter(nw.col("term") == tables.term)
     taken = collect(tests.select("student_id", "subject", "grade"))
     steps = {

@@ -112,7 +112,7 @@ def write_workbook(
     if not views or len({one.name for one in views}) < len(views):
         raise DataError("Give at least one view, and each once.")
     if lang not in ("sv", "en"):
-        raise DataError(f"There are no words in the language {lang!r}. Choose 'sv' or 'en'.")
+        raise DataError(f"There are no words in the language {lang!r}", "Choose 'sv' or 'en'.")
     names = {"school_id": dict(schools or {}), "subject": dict(subjects or {})}
     sheets = [
         _sheet(words()["view"][one.name]["sheet"][lang], _in_words(one.table, lang, names), lang) for one in views

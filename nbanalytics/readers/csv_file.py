@@ -20,6 +20,7 @@ from nbanalytics.readers.findings import (
     UnreadableError,
     about_rows,
     divided,
+    message,
     refuse_too_many_columns,
     without_empty_rows,
 )
@@ -140,9 +141,9 @@ def read_csv(path: Path, known: Iterable[str]) -> RawTable:
         raise UnreadableError("the file is empty", "Export it again, with a header and one row for each record.")
     above = text[: len(text) - len(body)].count(b"\n")
     body = text[len(text) - len(text.lstrip(b"\n")) :]
-    said, line = said_delimiter(body)
-    body, above = body[line:], above + bool(said)
-    delimiter = said or _delimiter(body, known)
+    own, line = said_delimiter(body)
+    body, above = body[line:], above + bool(own)
+    delimiter = own or _delimiter(body, known)
     refuse_open_quote(body, above)
     header, cells, rows, ragged = _parse(body, delimiter)
     columns, rows, empty = without_empty_rows(cells, rows + above)
@@ -151,17 +152,8 @@ def read_csv(path: Path, known: Iterable[str]) -> RawTable:
         assumed.append(f"{empty:,} empty rows were left out")
     broken: tuple[Finding, ...] = ()
     if len(ragged):
-        remedy = f"Give the row as many cells as the header ({len(header)}); quote a cell that contains the delimiter."
-        broken = (
-            about_rows(
-                "rows.wrong_number_of_cells",
-                path.name,
-                "",
-                "more or fewer cells than the header",
-                remedy,
-                ragged + above,
-            ),
-        )
+        said = message("rows.wrong_number_of_cells", cells=len(header))
+        broken = (about_rows(said, path.name, ragged + above),)
     return RawTable(path.name, "csv", header, columns, rows, broken, tuple(assumed))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -16,6 +16,7 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from nbanalytics.errors import DataError
+from nbanalytics.toml_files import packaged_toml
 
 #: How many row numbers a message names.
 SHOWN_ROWS = 5
@@ -26,116 +27,35 @@ Rows = NDArray[np.int64]
 Weight = Literal["fatal", "row", "remark"]
 
 
+_WORDS = packaged_toml("nbanalytics.readers", "findings.toml")
 #: The stable code of each kind of finding, and its meaning; docs/records.md lists them too.
-CODES: dict[str, str] = {
-    "absence.more_than_all": "valid and invalid absence of a pupil are more than 100 per cent together",
-    "absence.no_class": "the list says the season but no class, and so no school year",
-    "absence.no_term": "the list does not say which term it is of",
-    "absence.part_missing": "the list has no valid or no invalid absence, or only their total",
-    "absence.total_differs": "the total is not the sum of valid and invalid absence",
-    "absence.unit_unclear": "all numbers are at most 1: they may be per cent or shares",
-    "attendance.more_than_planned": "more minutes absent than planned",
-    "attendance.no_date": "attendance without a date",
-    "attendance.no_planned_minutes": "attendance without planned minutes",
-    "attendance.not_minutes": "a value that is not a number of minutes",
-    "attendance.several_terms": "attendance that spans more than one term",
-    "attendance.unreported": "lessons that have not been reported",
-    "cohorts.no_end": "a cohort without grades in the end term, which cannot be followed yet",
-    "cohorts.no_scale": "no grade scale or rule is known for a cohort",
-    "cohorts.no_start": "a cohort with grades in the end term but none in the start term",
-    "columns.missing": "a required column is missing",
-    "columns.misspelled": "an unknown column whose name is almost that of a known one",
-    "columns.no_header": "no row has the names of the columns",
-    "columns.other_content": "a column has other content than its name says",
-    "columns.repeated": "two columns for the same thing",
-    "columns.unknown": "an unknown column, which is left out",
-    "columns.unknown_subject": "a column of grades whose subject is unknown",
-    "columns.wrong_type": "a column of a Parquet file has another type",
-    "declaration.invalid": "records.toml has a fault",
-    "entities.no_date": "an SS12000 grade without year and date",
-    "entities.no_identifier": "an SS12000 person without identifier and identity number",
-    "entities.no_person": "students without an SS12000 person",
-    "entities.no_school_year": "the school year of a student is not known",
-    "entities.no_semester": "an SS12000 grade without semester, which is taken from its date",
-    "entities.no_student": "an SS12000 entity that refers to no student",
-    "entities.other_school_form": "a grade of another school form",
-    "entities.other_year": "a grade or attendance of a school year that is not read",
-    "entities.unknown": "an SS12000 entity of a kind that is not read",
-    "entities.unknown_semester": "a semester that is neither HT nor VT",
-    "files.left_over": "a file left by a command that was stopped while it wrote",
-    "files.not_parquet": "a file that cannot be scanned because it is not Parquet",
-    "files.other_sheets": "sheets of a workbook that are not tables of records",
-    "files.unknown": "a file that is not a table of records",
-    "files.unreadable": "a file that cannot be opened, is damaged, or is of another format",
-    "form.criteria_too_late": "an answer for years 1–5 in years 6–9",
-    "form.grades_too_early": "grades or passes before year 6",
-    "form.no_list_number": "a pupil without a list number",
-    "form.not_count": "not a number of passes",
-    "form.not_date": "not a date",
-    "form.not_flag": "neither Ja, Nej nor x",
-    "form.not_grade": "not a grade, - or x",
-    "form.not_list": "not a list number",
-    "form.not_percent": "not per cent from 0 to 100",
-    "form.not_sex": "not Flicka, Pojke or x",
-    "form.not_text": "not the name of a school",
-    "form.not_year": "not a school year from 1 to 9",
-    "grades.both_alternates": "grades in two subjects of which a pupil reads one (SV and SVA)",
-    "grades.no_alternate": "no grade in either of two subjects of which a pupil reads one",
-    "grades.other_scale": "a grade of a scale that does not hold for the cohort",
-    "grades.outside_enrolment": "grades from before the student moved in or after the student moved out",
-    "grades.replaced": "a grade that a later one of the same term replaces",
-    "grades.unknown_grade": "a grade that is on no scale of the cohort",
-    "identity.check_digit": "the check digit of an identity number does not fit",
-    "identity.cut_off": "Excel has cut off an identity number",
-    "identity.impossible_date": "the date in an identity number does not exist",
-    "identity.malformed": "not an identity number of 12 digits",
-    "identity.missing": "a pupil without an identity number",
-    "identity.ten_digits": "identity numbers of ten digits, whose century is assumed",
-    "merge.other_tables": "tables that are not student records",
-    "merge.students_differ": "two files say different things about a student",
-    "rows.contradictory": "rows about the same thing that contradict each other",
-    "rows.of_unusable_list": "rows of a list that cannot be used as a whole",
-    "rows.repeated": "a row that repeats an earlier one",
-    "rows.student_rejected": "rows of a student whose own row is rejected",
-    "rows.unknown_student": "rows of a student who is not in students",
-    "rows.wrong_number_of_cells": "rows with more or fewer cells than the header or the layout",
-    "scb.block_and_subjects": "a block grade and grades in its subjects",
-    "scb.compulsory_not_graded": "code 2 in a compulsory subject",
-    "scb.empty_grade": "a subject with neither grade nor code",
-    "scb.grade_without_language": "a grade in a language that is not named",
-    "scb.language_without_grade": "a language without a grade",
-    "scb.no_block_grade": "neither a block nor its subjects are graded",
-    "scb.no_school_code": "not a school unit code of 8 digits",
-    "schools.renamed": "a school with more than one name",
-    "statistics.left_out": "a column of statistics that is left out",
-    "statistics.no_place": "a row without school and municipality",
-    "statistics.no_year": "the statistics do not say of which year they are",
-    "statistics.unknown_group": "a group that is not all, girls or boys",
-    "students.identity_number": "a student_id that looks like a personal identity number",
-    "students.moved_out_before_in": "moved_out is before moved_in",
-    "students.unknown_school": "a school that is not in schools",
-    "support.before_enrolment": "support that begins before the student moved in",
-    "support.ends_before_start": "support that ends before it starts",
-    "support.overlaps": "support that overlaps an earlier period of the same kind",
-    "tables.empty": "a table without rows",
-    "tables.missing": "a required table is missing",
-    "tables.no_usable_row": "no row of a table can be used",
-    "tables.repeated": "a table is there twice",
-    "values.begins_like_formula": "an identifier or code that a spreadsheet takes for a formula",
-    "values.control_character": "a character that could control a terminal",
-    "values.empty": "an empty cell in a required column",
-    "values.formula": "a formula without a usable value",
-    "values.line_break": "a line break in a cell",
-    "values.not_canonical": "a value of a Parquet file that is not written in the canonical way",
-    "values.not_date": "not a date",
-    "values.not_flag": "neither yes nor no",
-    "values.not_integer": "not a whole number",
-    "values.not_number": "not a number",
-    "values.out_of_range": "a number out of range",
-    "values.unknown_subject": "an unknown subject",
-    "values.unknown_term": "a term that is not declared",
-    "values.unknown_value": "a word that the column does not allow",
-}
+CODES: dict[str, str] = {code: entry["meaning"] for code, entry in _WORDS.items()}
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a finding says: its code, a clause such as "unknown grade", what to do, and the column."""
+
+    code: str
+    what: str
+    remedy: str
+    column: str = ""
+
+
+def message(key: str, column: str = "", /, **values: object) -> Message:
+    """Return the words that ``findings.toml`` has for a code, or for a code and a place (``"rows.repeated/scb"``).
+
+    Examples
+    --------
+    >>> message("tables.repeated", table="grades", other="grades.csv").what
+    'the table grades is here twice, the other is grades.csv'
+    """
+    code, _, place = key.partition("/")
+    try:
+        what, remedy = _WORDS[code][place or "words"]
+    except KeyError:
+        raise ValueError(f"{key!r} is not a code of a finding. Add it to findings.toml and docs/records.md.") from None
+    return Message(code, what.format(**values), remedy.format(**values), column)
 
 
 @dataclass(frozen=True)
@@ -158,11 +78,6 @@ class Finding:
         Whether it makes the table unusable, the rows, or neither.
     follows : bool
         Whether it is gone once another finding is fixed.
-
-    Raises
-    ------
-    ValueError
-        If the code is not one of :data:`CODES`.
     """
 
     code: str
@@ -174,11 +89,6 @@ class Finding:
     count: int
     weight: Weight = "row"
     follows: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse a code that is not documented."""
-        if self.code not in CODES:
-            raise ValueError(f"{self.code!r} is not a code of a finding. Add it to CODES and to docs/records.md.")
 
     @property
     def is_fault(self) -> bool:
@@ -216,49 +126,67 @@ class Finding:
         return replace(self, rows=kept, count=len(kept))
 
 
-@dataclass(frozen=True)
-class RowFault:
-    """Why a row cannot be used, apart from its number: the code, column, clause and remedy of a finding."""
-
-    code: str
-    what: str
-    remedy: str
-    column: str = ""
-
-    def finding(self, file: str, rows: Iterable[int] | Rows) -> Finding:
-        """Return the finding for the rows of a file that have this fault."""
-        return about_rows(self.code, file, self.column, self.what, self.remedy, rows)
-
-
-def row_findings(file: str, faulty: Sequence[tuple[int, RowFault]]) -> list[Finding]:
-    """Return a finding for each fault, in the order in which they first occur."""
-    return [
-        fault.finding(file, [row for row, other in faulty if other == fault])
-        for fault in dict.fromkeys(fault for _, fault in faulty)
-    ]
-
-
 def no_rows() -> Rows:
     """Return the rows of a finding that is not about particular rows."""
     return np.empty(0, dtype=np.int64)
 
 
-def fatal(code: str, file: str, what: str, remedy: str, column: str = "") -> Finding:
-    """Return a finding that makes the whole table unusable."""
-    return Finding(code, file, column, what, remedy, no_rows(), 0, "fatal")
+def fatal(key: str, file: str, column: str = "", /, **values: object) -> Finding:
+    """Return a finding that makes the whole table unusable; see :func:`message`."""
+    return _finding(message(key, column, **values), file, no_rows(), "fatal")
 
 
-def remark(code: str, file: str, what: str, remedy: str = "", column: str = "") -> Finding:
-    """Return a remark that is not about particular rows."""
-    return Finding(code, file, column, what, remedy, no_rows(), 0, "remark")
+def remark(key: str, file: str, column: str = "", /, **values: object) -> Finding:
+    """Return a remark that is not about particular rows; see :func:`message`."""
+    return _finding(message(key, column, **values), file, no_rows(), "remark")
 
 
-def about_rows(
-    code: str, file: str, column: str, what: str, remedy: str, rows: Iterable[int] | Rows, weight: Weight = "row"
-) -> Finding:
+def about_rows(said: Message, file: str, rows: Iterable[int] | Rows, weight: Weight = "row") -> Finding:
     """Return a finding about rows, which are rejected unless it is a remark."""
-    numbers = np.unique(np.asarray(rows, dtype=np.int64))
-    return Finding(code, file, column, what, remedy, numbers, len(numbers), weight)
+    return _finding(said, file, np.unique(np.asarray(rows, dtype=np.int64)), weight)
+
+
+def _finding(said: Message, file: str, rows: Rows, weight: Weight) -> Finding:
+    return Finding(said.code, file, said.column, said.what, said.remedy, rows, len(rows), weight)
+
+
+@dataclass
+class Noted:
+    """Findings about rows of a file, noted one by one or block by block."""
+
+    file: str
+    rows: dict[tuple[Message, Weight], list[Rows]] = field(default_factory=dict)
+
+    def note(self, rows: int | Iterable[int] | Rows, said: Message, weight: Weight = "row") -> None:
+        """Note one row or several; none if there are none."""
+        numbers = np.atleast_1d(np.asarray(rows, dtype=np.int64))
+        if len(numbers):
+            self.rows.setdefault((said, weight), []).append(numbers)
+
+    def rejected(self) -> Rows:
+        """Return the rows that cannot be used."""
+        return _union([part for (_, weight), parts in self.rows.items() if weight == "row" for part in parts])
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return a finding for each message, in the order in which they were first noted."""
+        return tuple(about_rows(said, self.file, _union(parts), weight) for (said, weight), parts in self.rows.items())
+
+
+def _union(parts: list[Rows]) -> Rows:
+    return np.unique(np.concatenate(parts)) if parts else no_rows()
+
+
+def row_findings(file: str, faulty: Iterable[tuple[int, Message]]) -> list[Finding]:
+    """Return a finding for each message about rows, in the order in which they first occur."""
+    noted = Noted(file)
+    for row, said in faulty:
+        noted.note(row, said)
+    return list(noted.findings())
+
+
+def rejected_rows(findings: Iterable[Finding]) -> Rows:
+    """Return the rows that the findings reject, each once."""
+    return _union([finding.rows for finding in findings if finding.weight == "row"])
 
 
 def sentences_by_file(findings: Sequence[Finding]) -> str:

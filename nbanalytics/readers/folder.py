@@ -266,15 +266,13 @@ def open_folder(path: str | Path) -> Folder:
         files = _files(root)
     except OSError as error:
         raise DataError(f"{root} cannot be opened ({error.strerror})", "Check that you may read it.") from None
-    what = "a command was stopped while writing it, and it cannot be removed"
-    remedy = "Remove it: it may contain records."
-    findings = [remark("files.left_over", str(path), what, remedy) for path in left]
+    findings = [remark("files.left_over", str(path)) for path in left]
     folder = root if root.is_dir() else root.parent
     sources: dict[str, Source] = {}
     for source in _sources(files, findings):
         if source.table in sources:
-            what = f"the table {source.table} is here twice, the other is {sources[source.table].label}"
-            findings.append(fatal("tables.repeated", source.label, what, "Keep one of them."))
+            other = sources[source.table].label
+            findings.append(fatal("tables.repeated", source.label, table=source.table, other=other))
         else:
             sources[source.table] = source
     if not sources and any(path.name == _MANIFEST for path in files):
@@ -287,8 +285,7 @@ def open_folder(path: str | Path) -> Folder:
         raise DataError(f"The folder {root} is empty", f"Put at least {listed} there (or .parquet, .xlsx).")
     for name in wanting:
         needed = ", ".join(column.name for column in TABLES[name].columns if column.required)
-        remedy = f"Add {name}.csv, .parquet or .xlsx with {needed}."
-        findings.append(fatal("tables.missing", "", f"the table {name} is missing", remedy))
+        findings.append(fatal("tables.missing", "", table=name, needed=needed))
     return Folder(root, sources, _declaration(folder, findings), tuple(findings))
 
 
@@ -315,7 +312,7 @@ def _sources(files: list[Path], findings: list[Finding]) -> list[Source]:
         elif suffix in SUFFIXES and suffix != ".txt":
             near = suggestion(stem, TABLES)
             meant = f"Did you mean {near}{suffix}? Rename it." if near else f"The tables are {', '.join(TABLES)}."
-            findings.append(remark("files.unknown", path.name, "no table of this name", meant))
+            findings.append(remark("files.unknown", path.name, remedy=meant))
     return sources
 
 
@@ -323,14 +320,13 @@ def _sheets(path: Path, findings: list[Finding]) -> list[Source]:
     try:
         names = sheet_names(path)
     except UnreadableError as error:
-        findings.append(fatal("files.unreadable", path.name, error.what, error.remedy))
+        findings.append(fatal("files.unreadable", path.name, what=error.what, remedy=error.remedy))
         return []
     sources = [Source(name.strip().lower(), path, name) for name in names if name.strip().lower() in TABLES]
     others = len(names) - len(sources)
     if others:
-        what = f"{others} of {len(names)} sheets are not tables and were left out"
-        remedy = f"The tables are {', '.join(TABLES)}."
-        findings.append(remark("files.other_sheets", path.name, what, remedy))
+        known = ", ".join(TABLES)
+        findings.append(remark("files.other_sheets", path.name, others=others, sheets=len(names), tables=known))
     return sources
 
 
@@ -340,9 +336,8 @@ def _declaration(folder: Path, findings: list[Finding]) -> Declaration:
     except NbanalyticsError as error:
         place = error.where.removeprefix(DECLARATION_FILE).removeprefix(", ")
         what = f"{place}: {error.what}" if place else error.what
-        findings.append(fatal("declaration.invalid", DECLARATION_FILE, what, error.remedy))
+        findings.append(fatal("declaration.invalid", DECLARATION_FILE, what=what, remedy=error.remedy))
     except OSError:
-        findings.append(
-            fatal("files.unreadable", DECLARATION_FILE, "the file cannot be opened", "Check that you may read it.")
-        )
+        what, remedy = "the file cannot be opened", "Check that you may read it."
+        findings.append(fatal("files.unreadable", DECLARATION_FILE, what=what, remedy=remedy))
     return Declaration()

@@ -28,12 +28,14 @@ from nbanalytics.readers.findings import (
     about_rows,
     cell_text,
     fatal,
+    message,
     no_rows,
     refuse_too_many_columns,
+    rejected_rows,
     without_empty_rows,
 )
 from nbanalytics.readers.folder import open_folder, plain_column
-from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table, reasons_by_row, rejected_rows
+from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table, reasons_by_row
 from nbanalytics.readers.rules import check_tables
 from nbanalytics.readers.tables import Tables
 from nbanalytics.readers.tidy import Scales, TidyTable, scales_of, tidy_table
@@ -341,7 +343,7 @@ def _tidy_tables(
             raws[name] = source.read(declaration)
         except UnreadableError as error:
             tables[name] = TidyTable(TABLES[name], source.label, source.format, 0)
-            tables[name].findings.append(fatal("files.unreadable", source.label, error.what, error.remedy))
+            tables[name].findings.append(fatal("files.unreadable", source.label, what=error.what, remedy=error.remedy))
     nobody = Scales((), {})
     if "students" in raws:
         raw = raws.pop("students")
@@ -398,8 +400,7 @@ def _reject_their_rows(tables: dict[str, TidyTable]) -> None:
             continue
         rows = tidy.data["row"].filter(pc.is_in(tidy.data["student_id"], value_set=out)).to_numpy()
         if len(rows):
-            what, remedy = "the student's row in students is faulty", "Correct it there."
-            taken_along = about_rows("rows.student_rejected", tidy.file, "student_id", what, remedy, rows)
+            taken_along = about_rows(message("rows.student_rejected", "student_id"), tidy.file, rows)
             tidy.findings.append(replace(taken_along, follows=True))
 
 
@@ -407,12 +408,9 @@ def _refuse_empty(tidy: TidyTable) -> None:
     if not tidy.table.required or any(finding.weight == "fatal" for finding in tidy.findings):
         return
     if not tidy.n_rows:
-        tidy.findings.append(fatal("tables.empty", tidy.file, "the table has no rows", "Add one row for each record."))
+        tidy.findings.append(fatal("tables.empty", tidy.file))
     elif len(rejected_rows(tidy.findings)) == tidy.n_rows:
-        none_left = fatal(
-            "tables.no_usable_row", tidy.file, "no row of the table can be used", "Correct the faults listed."
-        )
-        tidy.findings.append(replace(none_left, follows=True))
+        tidy.findings.append(replace(fatal("tables.no_usable_row", tidy.file), follows=True))
 
 
 def _report(

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
 from nbanalytics.files import OWNER_FILE, replacing_file
-from nbanalytics.readers.findings import Finding, Rows, no_rows, sentences_by_file
+from nbanalytics.readers.findings import Finding, sentences_by_file
 from nbanalytics.readers.tables import Tables
 
 #: What is missing without an optional table.
@@ -197,12 +195,6 @@ def _mark(finding: Finding) -> str:
 
 def _told(finding: Finding) -> str:
     return f"{finding.file}: {finding.sentence()}" if finding.file else finding.sentence()
-
-
-def rejected_rows(findings: Sequence[Finding]) -> Rows:
-    """Return the rows that the findings reject, each once."""
-    taken = [finding.rows for finding in findings if finding.weight == "row"]
-    return np.unique(np.concatenate(taken)) if taken else no_rows()
 
 
 def reasons_by_row(findings: Sequence[Finding]) -> tuple[tuple[int, str], ...]:

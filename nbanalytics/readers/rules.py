@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from nbanalytics.errors import CONTROL, FORMULA, DataError
-from nbanalytics.readers.findings import Finding, fatal, may_be_shown, remark, suggestion
+from nbanalytics.readers.findings import Finding, Message, fatal, may_be_shown, message, remark, suggestion
 from nbanalytics.readers.tables import Tables, quoted
 from nbanalytics.readers.words import grade_words
 from nbanalytics.schema import CODES, IDENTITY_NUMBER, TABLES, Column
@@ -19,12 +19,7 @@ def support_periods(tables: Tables) -> Iterator[Finding]:
     """Support periods that end before they start, overlap, or begin before the student moved in."""
     if tables.has("support", "start", "end"):
         sql = 'SELECT row, NULL AS value FROM support WHERE "end" < "start"'
-        yield from tables.findings(
-            "support",
-            "end",
-            sql,
-            ("support.ends_before_start", "support ends before it starts", "Correct one of the dates."),
-        )
+        yield from tables.findings("support", "end", sql, "support.ends_before_start")
     if tables.has("support", "student_id", "kind", "start", "end"):
         yield from _overlapping(tables)
     if tables.has("support", "student_id", "start") and tables.has("students", "student_id", "cohort", "moved_in"):
@@ -39,12 +34,7 @@ def _overlapping(tables: Tables) -> Iterator[Finding]:
             WINDOW earlier AS (PARTITION BY student_id, kind ORDER BY "start", row
                                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))
         WHERE began < busy_until"""
-    told = (
-        "support.overlaps",
-        "begins before an earlier period of the same kind has ended",
-        "End the earlier one, or merge the periods; the student is counted once.",
-    )
-    yield from tables.findings("support", "start", sql, told, "remark")
+    yield from tables.findings("support", "start", sql, "support.overlaps", "remark")
 
 
 def _before_enrolment(tables: Tables) -> Iterator[Finding]:
@@ -65,12 +55,7 @@ def _before_enrolment(tables: Tables) -> Iterator[Finding]:
         SELECT support.row, NULL AS value FROM support
         JOIN (SELECT student_id, cohort, moved_in FROM students) USING (student_id)
         JOIN arrivals USING (cohort, moved_in) WHERE "start"::VARCHAR < first_day"""
-    told = (
-        "support.before_enrolment",
-        "begins before the student moved in",
-        "Check start, and moved_in in students; the row is kept.",
-    )
-    yield from tables.findings("support", "start", sql, told, "remark")
+    yield from tables.findings("support", "start", sql, "support.before_enrolment", "remark")
 
 
 #: Above this many rows, repeated keys are searched in slices, to limit memory.
@@ -102,15 +87,8 @@ def repeated_keys(tables: Tables, name: str) -> Iterator[Finding]:
             FROM {name} SEMI JOIN repeated USING ({keys}) GROUP BY {keys})
         SELECT row, same::INT AS value FROM {name} JOIN groups USING ({keys}) WHERE NOT same OR row > first_row"""
     what = ", ".join(column.removesuffix("_id") for column in key)
-    told = {
-        1: ("rows.repeated", f"repeats an earlier row (same {what})", "Remove the repeated rows."),
-        0: (
-            "rows.contradictory",
-            f"the same {what} more than once, with different content",
-            "Keep the row that is right.",
-        ),
-    }
-    yield from tables.findings(name, "", rows, lambda value: told[int(value)])
+    keys_of = ("rows.contradictory", "rows.repeated")
+    yield from tables.findings(name, "", rows, lambda same: message(keys_of[int(same)], what=what))
 
 
 def _repeated(tables: Tables, name: str, rows: str) -> str:
@@ -137,10 +115,7 @@ def unknown_students(tables: Tables, name: str) -> Iterator[Finding]:
     if not (tables.has(name, "student_id") and tables.has("students", "student_id")):
         return
     sql = f"SELECT row, NULL AS value FROM {name} ANTI JOIN students USING (student_id) WHERE student_id IS NOT NULL"
-    remedy = "Add the student there, or remove the rows."
-    yield from tables.findings(
-        name, "student_id", sql, ("rows.unknown_student", "the student is not in students", remedy)
-    )
+    yield from tables.findings(name, "student_id", sql, "rows.unknown_student")
 
 
 def _moves(tables: Tables) -> Iterator[Finding]:
@@ -152,12 +127,7 @@ def _moves(tables: Tables) -> Iterator[Finding]:
         sql = f"""
             SELECT row, NULL AS value FROM students JOIN {place.format("moved_in")} USING (moved_in)
             JOIN {place.format("moved_out")} USING (moved_out) WHERE moved_out_place < moved_in_place"""
-        told = (
-            "students.moved_out_before_in",
-            "moved out before moved in",
-            "moved_in is the first term here, moved_out the last: correct one of them.",
-        )
-        yield from tables.findings("students", "moved_out", sql, told)
+        yield from tables.findings("students", "moved_out", sql, "students.moved_out_before_in")
     for column, order in (("moved_in", "<"), ("moved_out", ">")):
         if not (tables.has("students", column) and tables.has("grades")):
             continue
@@ -166,8 +136,7 @@ def _moves(tables: Tables) -> Iterator[Finding]:
             JOIN (SELECT student_id, {column} FROM students WHERE {column} IS NOT NULL) USING (student_id)
             JOIN {place.format(column)} USING ({column}) WHERE place {order} {column}_place"""
         when = "before the student moved in" if column == "moved_in" else "after the student moved out"
-        told = ("grades.outside_enrolment", f"grades from {when}", f"Check {column} in students; the grades are kept.")
-        yield from tables.findings("grades", "term", sql, told, "remark")
+        yield from tables.findings("grades", "term", sql, "grades.outside_enrolment", "remark", when=when, moved=column)
 
 
 def _both_alternates(tables: Tables) -> Iterator[Finding]:
@@ -184,12 +153,8 @@ def _both_alternates(tables: Tables) -> Iterator[Finding]:
             WITH passed AS ({passed}), both_read AS (
                 SELECT student_id, term FROM passed GROUP BY ALL HAVING count(DISTINCT subject) > 1)
             SELECT row, NULL AS value FROM passed SEMI JOIN both_read USING (student_id, term)"""
-        told = (
-            "grades.both_alternates",
-            f"passes in both {' and '.join(group)} in one term",
-            "They count as one pass.",
-        )
-        yield from tables.findings("grades", "subject", sql, told, "remark")
+        named = " and ".join(group)
+        yield from tables.findings("grades", "subject", sql, "grades.both_alternates", "remark", named=named)
 
 
 def _unknown_schools(tables: Tables) -> Iterator[Finding]:
@@ -197,31 +162,15 @@ def _unknown_schools(tables: Tables) -> Iterator[Finding]:
         sql = """
             SELECT row, NULL AS value FROM students ANTI JOIN schools USING (school_id)
             WHERE school_id IS NOT NULL"""
-        told = (
-            "students.unknown_school",
-            "the school is not in schools",
-            "Add it there; until then it is shown by its identifier.",
-        )
-        yield from tables.findings("students", "school_id", sql, told, "remark")
+        yield from tables.findings("students", "school_id", sql, "students.unknown_school", "remark")
 
 
 def _identity_numbers(tables: Tables) -> Iterator[Finding]:
     if tables.has("students", "student_id"):
-        sql = (
-            """
+        sql = f"""
             SELECT row, NULL AS value FROM students
-            WHERE regexp_matches(student_id::VARCHAR, """
-            + quoted(IDENTITY_NUMBER)
-            + ")"
-        )
-        remedy = "Replace them by pseudonyms in every table; release, handover, workbook and export refuse them."
-        yield from tables.findings(
-            "students",
-            "student_id",
-            sql,
-            ("students.identity_number", "looks like a personal identity number", remedy),
-            "remark",
-        )
+            WHERE regexp_matches(student_id::VARCHAR, {quoted(IDENTITY_NUMBER)})"""
+        yield from tables.findings("students", "student_id", sql, "students.identity_number", "remark")
 
 
 def _ends_of_cohorts(tables: Tables) -> Iterator[Finding]:
@@ -240,17 +189,9 @@ def _ends_of_cohorts(tables: Tables) -> Iterator[Finding]:
     ):
         found = terms.get(cohort, [])
         if end not in found:
-            told = f"cohort {cohort} has no grades in {end}", "It cannot be followed to the end yet."
-            yield remark("cohorts.no_end", file, *told, "term")
+            yield remark("cohorts.no_end", file, "term", cohort=cohort, end=end)
         elif start not in found:
-            yield fatal(
-                "cohorts.no_start",
-                file,
-                f"cohort {cohort} has grades in {end} but none in {start}, so that no student can be followed",
-                f"Add the grades of {start}, take the cohort out of students, "
-                "or declare other terms in [terms] of records.toml (start, end).",
-                column="term",
-            )
+            yield fatal("cohorts.no_start", file, "term", cohort=cohort, start=start, end=end)
 
 
 ACROSS = (
@@ -336,16 +277,13 @@ def _check_column(tables: Tables, name: str, column: Column) -> Iterator[Finding
     cell = f'"{column.name}"'
     if column.required:
         empty = f"SELECT row, NULL AS value FROM {name} WHERE {cell} IS NULL"
-        yield from tables.findings(
-            name, column.name, empty, ("values.empty", "empty", "Fill it in, or remove the row.")
-        )
+        yield from tables.findings(name, column.name, empty, "values.empty")
     # Identifiers in other tables must be those of students.
     if column.kind == "text" and not column.values and (name == "students" or column.name != "student_id"):
         yield from _plain_text(tables, name, column)
     if column.low is not None and column.high is not None:
         beyond = f"SELECT row, NULL AS value FROM {name} WHERE NOT {cell} BETWEEN {column.low} AND {column.high}"
-        told = ("values.out_of_range", "out of range", f"Write a number from {column.low:g} to {column.high:g}.")
-        yield from tables.findings(name, column.name, beyond, told)
+        yield from tables.findings(name, column.name, beyond, "values.out_of_range", low=column.low, high=column.high)
     if column.values:
         yield from _closed(
             tables, name, column, f"(VALUES {', '.join(f'({quoted(v)})' for v in column.values)}) AS known(word)"
@@ -360,49 +298,31 @@ def _check_column(tables: Tables, name: str, column: Column) -> Iterator[Finding
 
 def _plain_text(tables: Tables, name: str, column: Column) -> Iterator[Finding]:
     """Text that a terminal or a spreadsheet would execute."""
-    unwanted = [
-        (
-            "values.line_break",
-            "[\\n\\r]",
-            "a line break in the cell",
-            "Remove it; perhaps a quotation mark is not closed.",
-        ),
-        (
-            "values.control_character",
-            CONTROL,
-            "a control character in the cell",
-            "Remove it: it could control a reader's terminal.",
-        ),
-    ]
+    unwanted = {"values.line_break": "[\\n\\r]", "values.control_character": CONTROL}
     if column.name in CODES:
-        remedy = "Begin it with a letter or digit: a spreadsheet would compute it as a formula."
-        unwanted.append(("values.begins_like_formula", FORMULA, "begins like a formula", remedy))
-    for code, pattern, what, remedy in unwanted:
+        unwanted["values.begins_like_formula"] = FORMULA
+    for code, pattern in unwanted.items():
         sql = f"""
             SELECT row, NULL AS value FROM {name}
             WHERE regexp_matches("{column.name}"::VARCHAR, {quoted(pattern)})"""
-        yield from tables.findings(name, column.name, sql, (code, what, remedy))
+        yield from tables.findings(name, column.name, sql, code)
 
 
 def _closed(tables: Tables, name: str, column: Column, known: str) -> Iterator[Finding]:
-    words: list[str] = list(column.values)
-    kind, declare = "value", ""
-    if column.kind == "term":
-        words, kind, declare = list(tables.declaration.terms), "term", "; or declare it in [terms] of records.toml"
-    if column.kind == "subject":
-        subjects = tables.declaration.catalogue.subjects.values()
-        words = [word for subject in subjects for word in (subject.code, subject.sv, subject.en)]
-        kind, declare = "subject", "; or declare it as [subject.CODE] in records.toml"
-    code = f"values.unknown_{kind}"
-    listed = ", ".join(subject.code for subject in subjects) if kind == "subject" else ", ".join(words)
+    kind = column.kind if column.kind in ("term", "subject") else "value"
+    words = known_words = list(tables.declaration.terms if kind == "term" else column.values)
+    if kind == "subject":
+        subjects = tables.declaration.catalogue.subjects
+        words, known_words = list(subjects), [w for s in subjects.values() for w in (s.code, s.sv, s.en)]
+    code, listed = f"values.unknown_{kind}", ", ".join(words)
 
-    def tell(value: str | None) -> tuple[str, str, str]:
+    def tell(value: str | None) -> Message:
         if value is None:
-            return code, f"many cells that are no {kind}", f"Is it another column? Use one of {listed}{declare}."
-        shown = f" {value!r}" if may_be_shown(value, words) else ""
-        near = suggestion(value, words) if len(value) > 2 else ""
+            return message(f"{code}/many", column.name, known=listed)
+        shown = f" {value!r}" if may_be_shown(value, known_words) else ""
+        near = suggestion(value, known_words) if len(value) > 2 else ""
         meant = f"Did you mean {near}? " if near else ""
-        return code, f"unknown {kind}{shown}", f"{meant}Use one of {listed}{declare}."
+        return message(code, column.name, shown=shown, meant=meant, known=listed)
 
     cell = f'"{column.name}"'
     sql = f"SELECT row, {cell} AS value FROM {name} ANTI JOIN {known} ON {cell} = known.word WHERE {cell} IS NOT NULL"
@@ -415,27 +335,20 @@ def _grades(tables: Tables, name: str) -> Iterator[Finding]:
     if not scales or not tables.has("students"):
         return
 
-    def tell(value: str | None) -> tuple[str, str, str]:
+    def tell(value: str | None) -> Message:
         if value is None:
             listed = ", ".join(dict.fromkeys(grade for scale in scales for grade in scale.order))
-            return (
-                "grades.unknown_grade",
-                "many cells that are not grades",
-                f"Is it another column? The grades are {listed}.",
-            )
+            return message("grades.unknown_grade/many", "grade", grades=listed)
         number, _, grade = value.partition(":")
         scale = scales[int(number)]
         for other in tables.declaration.catalogue.scales:
             if other != scale and grade.casefold() in grade_words(other):
                 span = _span(other.first_cohort, other.last_cohort)
-                remedy = (
-                    f"It is of scale {other.name}, which is valid for cohorts {span}: correct the cohort or the grade."
-                )
-                return "grades.other_scale", f"grade {grade!r} is not of scale {scale.name}", remedy
+                names = {"scale": scale.name, "other": other.name}
+                return message("grades.other_scale", "grade", grade=grade, span=span, **names)
         shown = f" {grade!r}" if may_be_shown(grade, scale.order) else ""
-        marks = ", ".join(repr(mark) for mark in scale.marks)
-        remedy = f"The scale {scale.name} has {', '.join(scale.order)} and the marks {marks}."
-        return "grades.unknown_grade", f"unknown grade{shown}", remedy
+        marks, known = ", ".join(map(repr, scale.marks)), ", ".join(scale.order)
+        return message("grades.unknown_grade", "grade", shown=shown, scale=scale.name, grades=known, marks=marks)
 
     if len(scales) == 1:
         source, scale = name, "0"

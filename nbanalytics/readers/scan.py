@@ -18,7 +18,7 @@ from tqdm import tqdm
 from nbanalytics.declaration import DECLARATION_FILE
 from nbanalytics.errors import DataError
 from nbanalytics.files import OWNER_FILE, replacing_file, spill_folder
-from nbanalytics.readers.findings import Finding, UnreadableError, fatal, remark
+from nbanalytics.readers.findings import Finding, UnreadableError, fatal, message, remark
 from nbanalytics.readers.folder import RECEIPT_FILE, Folder, Source, open_folder, parquet_file, plain_name, refuse_bomb
 from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table
 from nbanalytics.readers.rules import RULES_VERSION, check_tables
@@ -52,7 +52,7 @@ def _state(folder: Folder) -> dict[str, object]:
     return {"rules": rules, "files": sizes}
 
 
-_REWRITE = "Rewrite the folder: write_records(read_records(folder), new_folder, format='parquet')."
+_REWRITE = message("files.not_parquet").remedy
 
 
 def scan_records(path: str | Path, memory_limit: str | None = None, *, check: bool = True) -> StudentRecords:
@@ -122,7 +122,9 @@ def check_scanned(path: str | Path, memory_limit: str | None = None) -> CheckRep
         checked = check_tables(tables, _progress) + _uncanonical(tables)
         missing = missing_by_table(tables)
     findings += [
-        _refuse_empty(tables, table) for table in TABLES.values() if table.required and not tables.rows[table.name]
+        fatal("tables.empty", tables.files[table.name])
+        for table in TABLES.values()
+        if table.required and not tables.rows[table.name]
     ]
     files = []
     for name, file in tables.files.items():
@@ -169,29 +171,26 @@ def _shape_findings(folder: Folder) -> list[Finding]:
     findings = []
     for name, source in folder.sources.items():
         if source.path.suffix.lower() != ".parquet":
-            findings.append(fatal("files.not_parquet", source.label, "only Parquet files can be scanned", _REWRITE))
+            findings.append(fatal("files.not_parquet", source.label))
             continue
         try:
             schema = _shape_of(source)[0]
         except UnreadableError as error:
-            findings.append(fatal("files.unreadable", source.label, error.what, error.remedy))
+            findings.append(fatal("files.unreadable", source.label, what=error.what, remedy=error.remedy))
             continue
         except (pa.ArrowException, OSError, ValueError):
             what = "this is not a Parquet file, or a damaged one"
-            findings.append(fatal("files.unreadable", source.label, what, "Write it again."))
+            findings.append(fatal("files.unreadable", source.label, what=what, remedy="Write it again."))
             continue
         for column in TABLES[name].columns:
             if column.name not in schema.names:
                 if column.required:
-                    remedy = f"Add it. {_REWRITE}"
-                    findings.append(
-                        fatal("columns.missing", source.label, "the column is missing", remedy, column.name)
-                    )
+                    findings.append(fatal("columns.missing", source.label, column.name, remedy=f"Add it. {_REWRITE}"))
             elif not _fits(schema.field(column.name).type, column):
-                told = f"its type is {schema.field(column.name).type}"
-                findings.append(fatal("columns.wrong_type", source.label, told, _REWRITE, column.name))
+                kind = schema.field(column.name).type
+                findings.append(fatal("columns.wrong_type", source.label, column.name, kind=kind))
         findings += [
-            remark("columns.unknown", source.label, f"the column {other!r} is not known and is left out")
+            remark("columns.unknown/scan", source.label, name=other)
             for other in schema.names
             if TABLES[name].column(other) is None
         ]
@@ -206,7 +205,7 @@ def _bombs(folder: Folder) -> list[Finding]:
             with parquet_file(source.path) as file:
                 refuse_bomb(source.path, file, in_memory=False)
         except UnreadableError as error:
-            findings.append(fatal("files.unreadable", source.label, error.what, error.remedy))
+            findings.append(fatal("files.unreadable", source.label, what=error.what, remedy=error.remedy))
     return findings
 
 
@@ -286,11 +285,5 @@ def _uncanonical(tables: Tables) -> list[Finding]:
             if column.kind == "date":
                 wrong = f"strftime(try_cast({cell} AS DATE), '%Y-%m-%d') IS DISTINCT FROM {cell}"
             sql = f"SELECT row, NULL AS value FROM {name} WHERE {cell} IS NOT NULL AND ({wrong})"
-            findings += tables.findings(
-                name, column.name, sql, ("values.not_canonical", "not written in the canonical way", _REWRITE)
-            )
+            findings += tables.findings(name, column.name, sql, "values.not_canonical")
     return findings
-
-
-def _refuse_empty(tables: Tables, table: Table) -> Finding:
-    return fatal("tables.empty", tables.files[table.name], "the table has no rows", "Add one row for each record.")

@@ -6,15 +6,16 @@ run on tables in memory and on Parquet files.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
 import numpy as np
 
 from nbanalytics.declaration import Declaration
-from nbanalytics.readers.findings import SHOWN_ROWS, Finding, Rows, Weight
+from nbanalytics.readers.findings import SHOWN_ROWS, Finding, Message, Noted, Rows, Weight, message
 from nbanalytics.readers.tidy import Scales
 
 #: How many different unrecognised cells are listed one by one.
@@ -88,19 +89,23 @@ class Tables:
         table: str,
         column: str,
         sql: str,
-        tell: Callable[[Any], tuple[str, str, str]] | tuple[str, str, str],
+        said: str | Callable[[Any], Message],
         weight: Weight = "row",
+        **words: object,
     ) -> Iterator[Finding]:
-        """Convert the result of ``sql`` to findings; ``tell`` gives code, what and remedy, optionally by value."""
-        told: dict[tuple[str, str, str], tuple[list[Rows], int]] = {}
+        """Convert the rows of ``sql`` to findings; ``said`` is the key of a message, or gives one for each value."""
+        noted, counts = Noted(self.files[table]), Counter[Message]()
         for value, rows, count in self.ask(sql):
-            text = tell(value) if callable(tell) else tell
-            lists, total = told.get(text, ([], 0))
-            told[text] = ([*lists, rows], total + count)
-        for (code, what, remedy), (lists, total) in told.items():
-            rows = np.unique(np.concatenate(lists))
-            count = len(rows) if self.every_row else total
-            yield Finding(code, self.files[table], column, what, remedy, rows, count, weight)
+            one = said(value) if callable(said) else message(said, column, **words)
+            noted.note(rows, one, weight)
+            counts[one] += count
+        found = noted.findings()
+        yield from found if self.every_row else map(_recounted, found, counts.values())
+
+
+def _recounted(finding: Finding, count: int) -> Finding:
+    """Return a finding that names the first rows of several."""
+    return replace(finding, count=count)
 
 
 def quoted(word: str) -> str:

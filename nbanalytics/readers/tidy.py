@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 from nbanalytics.declaration import Declaration
 from nbanalytics.errors import GradingError
 from nbanalytics.grading import Scale
-from nbanalytics.readers.findings import SHOWN, Finding, RawTable, about_rows, fatal, may_be_shown, remark, suggestion
+from nbanalytics.readers.findings import (
+    SHOWN,
+    Finding,
+    RawTable,
+    about_rows,
+    fatal,
+    may_be_shown,
+    message,
+    remark,
+    suggestion,
+)
 from nbanalytics.readers.words import (
     FLAG,
     grade_words,
@@ -83,10 +93,7 @@ def understand_header(raw: RawTable, table: Table, subjects: dict[str, str], gra
         else:
             strangers.append(position)
     if not header.columns:
-        remedy = f"Put a first row of column names above the data; needed: {', '.join(wanted)}."
-        header.findings.append(
-            fatal("columns.no_header", raw.file, "the first row has none of the column names", remedy)
-        )
+        header.findings.append(fatal("columns.no_header", raw.file, wanted=", ".join(wanted)))
         return header
     missing = [name for name in wanted if name not in header.columns]
     meant: set[str] = set()
@@ -94,7 +101,7 @@ def understand_header(raw: RawTable, table: Table, subjects: dict[str, str], gra
         near = suggestion(name, [raw.header[position] for position in strangers])
         meant.add(near)
         remedy = f"Did you mean the column {near!r}? Rename it." if near else "Add it."
-        header.findings.append(fatal("columns.missing", raw.file, "the column is missing", remedy, column=name))
+        header.findings.append(fatal("columns.missing", raw.file, name, remedy=remedy))
     for position in [position for position in strangers if raw.header[position] not in meant - {""}]:
         stranger = _stranger(raw, position, header, names - set(missing), bool(wide), grades)
         if stranger is not None:
@@ -104,9 +111,7 @@ def understand_header(raw: RawTable, table: Table, subjects: dict[str, str], gra
 
 def _claim(header: Header, taken: dict[str, int], name: str, position: int, written: str, file: str) -> None:
     if name in taken:
-        header.findings.append(
-            fatal("columns.repeated", file, f"two columns for {name}", "Keep one of them.", column=name)
-        )
+        header.findings.append(fatal("columns.repeated", file, name, name=name))
         return
     taken[name] = position
     if written != name:
@@ -125,15 +130,11 @@ def _stranger(
     if wide and filled and all(word.casefold() in grades for word in filled):
         near = suggestion(name, header.subjects)
         meant = f"Did you mean {near}? " if near else ""
-        declare = "Rename the column, or declare the subject as [subject.CODE] in records.toml."
-        return fatal(
-            "columns.unknown_subject", raw.file, f"{shown} is not a known subject, but has grades", meant + declare
-        )
+        return fatal("columns.unknown_subject", raw.file, shown=shown, meant=meant)
     near = suggestion(name, names - set(header.columns), SHOWN) if name else ""
     if near:
-        remedy = f"Did you mean {near}? Rename the column, or remove it."
-        return fatal("columns.misspelled", raw.file, f"{shown} is not known", remedy)
-    return remark("columns.unknown", raw.file, f"{shown} is not known and was left out")
+        return fatal("columns.misspelled", raw.file, shown=shown, near=near)
+    return remark("columns.unknown", raw.file, shown=shown)
 
 
 def _shown_name(name: str, position: int, n_known: int, names: set[str]) -> str:
@@ -149,12 +150,8 @@ def _words_of(raw: RawTable, position: int) -> set[str]:
     return {str(word).strip() for word in words if word is not None and str(word).strip()}
 
 
-_MEANT = {
-    "integer": ("not a whole number", "Write digits only."),
-    "number": ("not a number", "Write digits with a decimal point or comma, or leave the cell empty."),
-    "flag": ("neither yes nor no", "Write true or false (ja or nej, 1 or 0), or leave the cell empty."),
-    "date": ("not a date", "Write it as yyyy-mm-dd."),
-}
+#: Kinds whose unrecognised cells are reported here and set to missing.
+_MEANT = ("integer", "number", "flag", "date")
 _TYPES = {"integer": pa.int64(), "number": pa.float64(), "flag": pa.bool_()}
 #: Number of spellings in the report.
 _NAMED = 6
@@ -166,8 +163,6 @@ class Values:
 
     array: Any
     bad: NDArray[np.bool_]
-    what: str = ""
-    remedy: str = ""
     assumed: tuple[str, ...] = ()
 
 
@@ -202,7 +197,7 @@ def values_of(cells: Any, column: Column, declaration: Declaration) -> Values:
     assumed: tuple[str, ...] = (f"column {column.name}: spaces around cells do not count",) if trimmed else ()
     read = _reader(column, declaration)
     if read is None:
-        return Values(text, none_bad, assumed=assumed)
+        return Values(text, none_bad, assumed)
     encoded = text.dictionary_encode()
     words = encoded.dictionary.to_pylist()
     meanings = [read(word) for word in words]
@@ -212,7 +207,7 @@ def values_of(cells: Any, column: Column, declaration: Declaration) -> Values:
             place.setdefault(word if meaning is None else meaning, len(place))
         kept = [place[word if meaning is None else meaning] for word, meaning in zip(words, meanings, strict=True)]
         assumed += spellings(column.name, [(w, m) for w, m in zip(words, meanings, strict=True) if m is not None])
-        return Values(coded(np.array([*kept, -1])[codes_of(encoded)], list(place)), none_bad, assumed=assumed)
+        return Values(coded(np.array([*kept, -1])[codes_of(encoded)], list(place)), none_bad, assumed)
     array = pa.array(meanings, _TYPES.get(column.kind, pa.string()))
     bad_words = np.array([meaning is None for meaning in meanings], dtype=bool)
     codes = codes_of(encoded)
@@ -221,7 +216,7 @@ def values_of(cells: Any, column: Column, declaration: Declaration) -> Values:
         assumed += (f"column {column.name}: decimal comma",)
     if column.kind == "date" and any(m is not None and m != w for w, m in zip(words, meanings, strict=True)):
         assumed += (f"column {column.name}: dates not written as yyyy-mm-dd",)
-    return Values(array.take(encoded.indices), bad, *_MEANT[column.kind], assumed)
+    return Values(array.take(encoded.indices), bad, assumed)
 
 
 def codes_of(encoded: Any) -> NDArray[np.int64]:
@@ -324,7 +319,7 @@ def scales_of(declaration: Declaration, cohorts: Sequence[int], file: str) -> tu
             scale = declaration.grading(cohort).scale
         except GradingError as error:
             what = error.what[:1].lower() + error.what[1:]
-            findings.append(fatal("cohorts.no_scale", file, what, error.remedy, column="cohort"))
+            findings.append(fatal("cohorts.no_scale", file, "cohort", what=what, remedy=error.remedy))
             continue
         if scale not in scales:
             scales.append(scale)
@@ -380,11 +375,8 @@ def _column(raw: RawTable, position: int, column: Column, declaration: Declarati
     values = values_of(raw.columns[position], column, declaration)
     tidy.assumed += values.assumed
     if values.bad.any():
-        tidy.findings.append(
-            about_rows(
-                f"values.not_{column.kind}", raw.file, column.name, values.what, values.remedy, raw.rows[values.bad]
-            )
-        )
+        said = message(f"values.not_{column.kind}", column.name)
+        tidy.findings.append(about_rows(said, raw.file, raw.rows[values.bad]))
     return values.array
 
 

@@ -96,7 +96,8 @@ def expected_by_chance(records: StudentRecords, classification: Classification) 
     if len(both) < 10:
         raise DataError(
             f"Only {len(both)} students have grade points in both {classification.start} and {classification.end}; "
-            "10 are needed to say what chance would give. Take more cohorts together."
+            "10 are needed to say what chance would give",
+            "Take more cohorts together.",
         )
     within = _error_variance(both, _lasting_variance(records, classification.start, classification.end))
     x, y = both["mean_start"].to_numpy(), both["mean_end"].to_numpy()

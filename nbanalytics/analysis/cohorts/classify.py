@@ -177,8 +177,9 @@ def classify(records: StudentRecords, rule: GroupRule | None = None) -> Classifi
         together = unclassified.groupby("reason")["students"].sum()
         reasons = ", ".join(f"{reason}: {number}" for reason, number in together.items())
         raise DataError(
-            f"None of {students} students can be followed from {start} to {end} ({reasons}). Add the grades of the "
-            "term that is missing, or declare other terms in [terms] start and end of records.toml."
+            f"None of {students} students can be followed from {start} to {end} ({reasons})",
+            "Add the grades of the "
+            "term that is missing, or declare other terms in [terms] start and end of records.toml.",
         )
     return Classification(nw.to_native(table), counts, unclassified, rule, start, end, students)
 
@@ -202,8 +203,8 @@ def under(records: StudentRecords, rule: GroupRule) -> StudentRecords:
     if means:
         listed = ", ".join(map(str, means))
         raise DataError(
-            f"The rule {declaration.rule} of cohort {listed} asks for a mean, not for passes. Leave out passes and "
-            "required, or choose other cohorts."
+            f"The rule {declaration.rule} of cohort {listed} asks for a mean, not for passes",
+            "Leave out passes and required, or choose other cohorts.",
         )
     return varied
 
@@ -341,7 +342,7 @@ def sensitivity(
     """
     settings = list(product(eligibility or (records.declaration.rule,), no_change, thresholds))
     if not settings:
-        raise DataError('There is nothing to vary. Give at least one threshold, and "positive" or "negative".')
+        raise DataError("There is nothing to vary", 'Give at least one threshold, and "positive" or "negative".')
     parts = []
     for rule_name, place, threshold in settings:
         counts = classify(records, GroupRule(threshold, place, rule_name)).counts  # type: ignore[arg-type]

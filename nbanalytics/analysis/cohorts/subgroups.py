@@ -167,7 +167,7 @@ def selection_list(records: StudentRecords, subgroups: Subgroups, subgroup: str 
     11
     """
     if subgroup not in SUBGROUPS:
-        raise DataError(f"There is no subgroup {subgroup!r}. Choose among: {', '.join(SUBGROUPS)}.")
+        raise DataError(f"There is no subgroup {subgroup!r}", f"Choose among: {', '.join(SUBGROUPS)}.")
     chosen = subgroups.table[subgroups.table["subgroup"] == subgroup]
     # The few chosen are in pandas; the records may be in another engine, so they are asked by name.
     named = open_frame(records.students).filter(nw.col("student_id").is_in(chosen["student_id"].tolist()))

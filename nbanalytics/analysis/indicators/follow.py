@@ -118,13 +118,13 @@ def indicators(
     asked = list(order) if terms is None else [terms] if isinstance(terms, str) else list(terms)
     strange = [term for term in asked if term not in order]
     if strange:
-        raise DataError(f"The records have no term {', '.join(strange)}. Choose among: {', '.join(order)}.")
+        raise DataError(f"The records have no term {', '.join(strange)}", f"Choose among: {', '.join(order)}.")
     asked = [term for term in order if term in asked]
     declared = read_indicators() if declared is None else tuple(declared)
     there = [one for one in declared if getattr(records, one.table) is not None]
     if not there:
         raise DataError(
-            "None of the indicators' tables is in the records. Add grades, absence or the support register."
+            "None of the indicators' tables is in the records", "Add grades, absence or the support register."
         )
     source = Source(records.to_pandas())
     here = source.enrolled[source.enrolled["term"].isin(asked)]

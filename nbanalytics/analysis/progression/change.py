@@ -107,8 +107,8 @@ def _refuse_several_scales(records: StudentRecords) -> None:
     scales = sorted({f"{grading.scale.name} ({grading.scale.version})" for grading, _ in records.gradings()})
     if len(scales) > 1:
         raise DataError(
-            f"The cohorts use several grade scales, {', '.join(scales)}, whose steps do not compare. "
-            "Choose cohorts of one scale with records.cohort([...])."
+            f"The cohorts use several grade scales, {', '.join(scales)}, whose steps do not compare",
+            "Choose cohorts of one scale with records.cohort([...]).",
         )
 
 
@@ -284,12 +284,13 @@ def refuse_by(records: StudentRecords, by: Sequence[str]) -> None:
     unknown = [name for name in by if name not in known]
     if unknown:
         raise DataError(
-            f"Pairs of grades cannot be divided by {', '.join(unknown)}. Choose among: {', '.join(sorted(known))}."
+            f"Pairs of grades cannot be divided by {', '.join(unknown)}", f"Choose among: {', '.join(sorted(known))}."
         )
     if both := [name for name in by if name in columns & {"subject", COURSE}]:
         raise DataError(
             f"Pairs of grades have a {' and a '.join(both)} of their own, and the table students has a column of that "
-            "name. Rename the column of students."
+            "name",
+            "Rename the column of students.",
         )
 
 
