@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from nbanalytics.errors import DataError, begins_like_formula, has_control, meant
-from nbanalytics.grading import (
-    DEFAULT_RULE,
-    Catalogue,
-    CatalogueFile,
-    Grading,
-    default_catalogue,
-    parse_catalogue,
-)
+from nbanalytics.errors import DataError, begins_like_formula, meant
+from nbanalytics.grading import DEFAULT_RULE, Catalogue, CatalogueFile, Grading, default_catalogue, parse_catalogue
 from nbanalytics.toml_files import Toml, read_table, read_toml
 
 #: File name of the declaration in a records folder.
@@ -130,9 +123,8 @@ def read_declaration(path: Path) -> Declaration:
     return parse_declaration(read_toml(path), path.name)
 
 
-def parse_declaration(data: Mapping[str, Any], where: str = DECLARATION_FILE) -> Declaration:
+def parse_declaration(data: Mapping[str, object], where: str = DECLARATION_FILE) -> Declaration:
     """Build a declaration from parsed TOML; see :func:`read_declaration`."""
-    _refuse_control(data, where)
     declared = read_table(_DeclarationFile, data, where)
     terms, default = declared.terms, Declaration()
     order = terms.order or default.terms
@@ -148,20 +140,6 @@ def parse_declaration(data: Mapping[str, Any], where: str = DECLARATION_FILE) ->
     )
     _check_terms(made, f"{where}, [terms]")
     return made
-
-
-def _refuse_control(value: Any, where: str) -> None:
-    """Refuse characters that steer a terminal, in keys and texts alike: all of them are shown somewhere."""
-    inside: list[Any] = []
-    if isinstance(value, Mapping):
-        inside = [*value, *value.values()]
-    elif isinstance(value, list):
-        inside = value
-    elif isinstance(value, str) and has_control(value):
-        remedy = "Take it out: it could steer the screen of who reads it."
-        raise DataError(f"a control character stands in {value!a}", remedy, where)
-    for one in inside:
-        _refuse_control(one, where)
 
 
 def _check_terms(declared: Declaration, where: str) -> None:

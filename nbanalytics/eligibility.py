@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import duckdb
 import narwhals as nw
 
-from nbanalytics.frames import any_of, open_frame
+from nbanalytics.frames import any_of, cases, open_frame
 from nbanalytics.grading import STRECK, Grading, Scale, Way
 
 FrameT = TypeVar("FrameT")
@@ -146,8 +146,7 @@ def merit_value(grades: FrameT, grading: Grading, best: int = 16, language: bool
     frame = open_frame(grades)
     if frame.implementation.is_pyarrow():
         # Arrow's own engine has no window functions.
-        found: Any = merit_value(duckdb.from_arrow(grades), grading, best, language)
-        return found.to_arrow_table()  # type: ignore[no-any-return]
+        return merit_value(duckdb.from_arrow(grades), grading, best, language).to_arrow_table()  # type: ignore[no-any-return]
     frame = frame.with_columns(points=points_expr(grading.scale), passed=passed_expr(grading.scale).cast(nw.Int64))
     beside = nw.col("subject") == grading.language if language and grading.language else nw.lit(False)
     # One window for both: the language ranks in a partition of its own, so it never takes a place among the best.
@@ -193,7 +192,7 @@ def _eligible(grading: Grading) -> nw.Expr:
 def _missing(way: Way | None) -> nw.Expr:
     if way is None or not way.required:
         return nw.lit("")
-    names = [nw.when(nw.col(_met(demand)) == 0).then(nw.lit("/".join(demand))) for demand in way.required]
+    names = [cases((nw.col(_met(demand)) == 0, "/".join(demand))) for demand in way.required]
     return nw.concat_str(names, separator=", ", ignore_nulls=True).fill_null("")
 
 
@@ -204,7 +203,7 @@ def _missing_further(way: Way | None) -> nw.Expr:
     lacking = [1 - nw.col(_met(demand)) for demand in way.required]
     short = nw.lit(way.passes) - nw.sum_horizontal("n_passed", *lacking)
     # Engines sum into whole numbers of several widths.
-    return nw.when(short > 0).then(short).otherwise(nw.lit(0)).cast(nw.Int64)
+    return cases((short > 0, short), otherwise=0).cast(nw.Int64)
 
 
 def points_expr(scale: Scale, grade: str = "grade") -> nw.Expr:
@@ -218,11 +217,7 @@ def points_expr(scale: Scale, grade: str = "grade") -> nw.Expr:
     >>> grades.select(points=points_expr(default_catalogue().grading(2018).scale)).to_native()["points"].tolist()
     [20.0, nan, 0.0]
     """
-    column = nw.col(grade)
-    expression: Any = nw.when(column == scale.order[0]).then(nw.lit(scale.points[scale.order[0]]))
-    for name in scale.order[1:]:
-        expression = expression.when(column == name).then(nw.lit(scale.points[name]))
-    return expression  # type: ignore[no-any-return]
+    return cases(*((nw.col(grade) == name, points) for name, points in scale.points.items()))
 
 
 def passed_expr(scale: Scale, grade: str = "grade") -> nw.Expr:

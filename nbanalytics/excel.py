@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbanalytics.errors import DataError
 from nbanalytics.files import replacing_file
+
+if TYPE_CHECKING:
+    from openpyxl.cell import Cell
+    from openpyxl.worksheet.worksheet import Worksheet
 
 #: A sheet's name in Excel has at most so many characters, and none of these.
 _MOST_CHARACTERS, _FORBIDDEN = 31, set("[]:*?/\\")
@@ -39,7 +43,7 @@ class SheetColumn:
     """
 
     heading: str
-    values: Sequence[Any]
+    values: Sequence[object]
     width: float | None = None
     number_format: str = "General"
     wrap: bool = False
@@ -135,7 +139,7 @@ def write_sheets(path: str | Path, sheets: Sequence[Sheet | Lines], *, private: 
         raise DataError(f"{target.name} cannot be written ({error.strerror})", "Choose another place.") from None
 
 
-def _write_lines(page: Any, lines: Lines) -> None:
+def _write_lines(page: Worksheet, lines: Lines) -> None:
     from openpyxl.styles import Alignment, Font
 
     page.column_dimensions["A"].width = 100
@@ -146,7 +150,7 @@ def _write_lines(page: Any, lines: Lines) -> None:
     page["A1"].font = Font(bold=True, size=14)
 
 
-def _write_table(page: Any, sheet: Sheet) -> None:
+def _write_table(page: Worksheet, sheet: Sheet) -> None:
     from openpyxl.utils import get_column_letter
     from openpyxl.utils.exceptions import IllegalCharacterError
 
@@ -175,7 +179,7 @@ def _fitting(column: SheetColumn) -> float:
     return min(max(longest + 2, _NARROWEST), _WIDEST)
 
 
-def _write_heading(cell: Any, heading: str) -> None:
+def _write_heading(cell: Cell, heading: str) -> None:
     from openpyxl.styles import Alignment, Font, PatternFill
 
     _write_text(cell, heading)
@@ -183,7 +187,7 @@ def _write_heading(cell: Any, heading: str) -> None:
     cell.alignment = Alignment(wrap_text=True, vertical="top")
 
 
-def _write_cell(page: Any, row: int, number: int, value: Any, column: SheetColumn) -> None:
+def _write_cell(page: Worksheet, row: int, number: int, value: Any, column: SheetColumn) -> None:
     from openpyxl.styles import Alignment
 
     if _empty(value):
@@ -207,12 +211,12 @@ def _empty(value: Any) -> bool:
     return value is None or bool(pd.isna(value)) or value == ""
 
 
-def _write_text(cell: Any, text: str) -> None:
+def _write_text(cell: Cell, text: str) -> None:
     cell.value = text
     cell.data_type = "s"  # never a formula
 
 
-def _offer(page: Any, cells: str, choices: Sequence[str]) -> None:
+def _offer(page: Worksheet, cells: str, choices: Sequence[str]) -> None:
     """Let a person choose an answer from a list; other answers are refused."""
     from openpyxl.worksheet.datavalidation import DataValidation
 

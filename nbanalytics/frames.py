@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 from math import nan
 from operator import or_
-from typing import Any
+from typing import Any, TypeAlias
 
 import narwhals as nw
 import numpy as np
@@ -20,12 +20,19 @@ from nbanalytics.errors import DataError
 NOISE = 1e-9
 
 
-def open_frame(native: Any) -> Any:
-    """Wrap a native frame; typed ``Any`` since eager and lazy frames share what is used of them."""
-    return nw.from_native(native)
+#: A narwhals frame, eager or lazy. It is typed as the lazy one, since both have what is used of it.
+Frame: TypeAlias = nw.LazyFrame[Any]
+#: A dataframe of any engine that narwhals takes; these share no type.
+NativeFrame: TypeAlias = Any
 
 
-def collect(frame: Any) -> pd.DataFrame:
+def open_frame(native: NativeFrame) -> Frame:
+    """Wrap a native frame."""
+    frame: Frame = nw.from_native(native)
+    return frame
+
+
+def collect(frame: NativeFrame) -> pd.DataFrame:
     """Bring a small result, of whatever engine, to pandas, with the types that :func:`plain_types` gives."""
     wrapped = frame if isinstance(frame, nw.DataFrame | nw.LazyFrame) else open_frame(frame)
     if isinstance(wrapped, nw.LazyFrame):
@@ -118,7 +125,9 @@ class By:
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, by: str | Sequence[str], own: Iterable[str] = (), frame: Any = None, where: str = "students") -> By:
+    def of(
+        cls, by: str | Sequence[str], own: Iterable[str] = (), frame: Frame | None = None, where: str = "students"
+    ) -> By:
         """Check the columns before anything is counted.
 
         Parameters
@@ -164,10 +173,6 @@ class By:
         """The columns under their inner names, for ``select`` and ``with_columns``."""
         return [nw.col(name).alias(key) for name, key in zip(self.names, self.keys, strict=True)]
 
-    def keyed(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Give the columns of a small table their inner names."""
-        return table.rename(columns=dict(zip(self.names, self.keys, strict=True)))
-
     def named(self, table: pd.DataFrame) -> pd.DataFrame:
         """Give the columns of a small table their names back."""
         return table.rename(columns=dict(zip(self.keys, self.names, strict=True)))
@@ -191,34 +196,50 @@ def _label(value: Any, kind: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def cases(*pairs: tuple[nw.Expr, object], otherwise: object = None) -> nw.Expr:
+    """Return the value of the first condition that holds; values that are not expressions are constants.
+
+    Examples
+    --------
+    >>> frame = open_frame(pd.DataFrame({"change": [2, 0, -1]}))
+    >>> change = nw.col("change")
+    >>> word = cases((change > 0, "raised"), (change < 0, "lowered"), otherwise="unchanged")
+    >>> frame.select(word=word).to_native()["word"].tolist()
+    ['raised', 'unchanged', 'lowered']
+    """
+    (condition, value), *rest = pairs
+    chain = nw.when(condition).then(_constant(value))
+    for condition, value in rest:
+        chain = chain.when(condition).then(_constant(value))
+    return chain if otherwise is None else chain.otherwise(_constant(otherwise))
+
+
+def _constant(value: Any) -> nw.Expr:
+    return value if isinstance(value, nw.Expr) else nw.lit(value)
+
+
 def number_of(values: Sequence[str], column: str | nw.Expr) -> nw.Expr:
     """Return the place of a column's text in a list, counted from 0; missing for any other text."""
     text = nw.col(column) if isinstance(column, str) else column
-    expression: Any = nw.when(text == values[0]).then(nw.lit(0))
-    for number, value in enumerate(values[1:], start=1):
-        expression = expression.when(text == value).then(nw.lit(number))
-    return expression  # type: ignore[no-any-return]
+    return cases(*((text == value, number) for number, value in enumerate(values)))
 
 
 def name_of(values: Sequence[str], column: str) -> nw.Expr:
     """Return the text at a place of a list, the inverse of :func:`number_of`."""
-    expression: Any = nw.when(nw.col(column) == 0).then(nw.lit(values[0]))
-    for number, value in enumerate(values[1:], start=1):
-        expression = expression.when(nw.col(column) == number).then(nw.lit(value))
-    return expression  # type: ignore[no-any-return]
+    return cases(*((nw.col(column) == number, value) for number, value in enumerate(values)))
 
 
-def to_native(frame: Any) -> Any:
+def to_native(frame: Frame) -> NativeFrame:
     """Return the frame as its engine knows it; a pandas one counts its rows from 0."""
     return nw.to_native(nw.maybe_reset_index(frame) if isinstance(frame, nw.DataFrame) else frame)
 
 
-def column_names(frame: Any) -> list[str]:
+def column_names(frame: Frame) -> list[str]:
     """Return the columns of a narwhals frame, eager or lazy."""
     return list(frame.collect_schema().names())
 
 
-def refuse_absent(frame: Any, wanted: Sequence[str], where: str) -> None:
+def refuse_absent(frame: Frame, wanted: Sequence[str], where: str) -> None:
     """Raise a DataError that names the columns of ``wanted`` that the frame lacks."""
     names = column_names(frame)
     absent = [name for name in wanted if name not in names]

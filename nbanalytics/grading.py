@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from nbanalytics.errors import GradingError, begins_like_formula, meant
 from nbanalytics.toml_files import OWN_NAME, Toml, packaged_toml, read_table
@@ -250,7 +250,9 @@ def default_catalogue() -> Catalogue:
     return parse_catalogue(packaged_toml("nbanalytics", "grading.toml"))
 
 
-def parse_catalogue(data: Mapping[str, Any], base: Catalogue | None = None, where: str = "grading.toml") -> Catalogue:
+def parse_catalogue(
+    data: Mapping[str, object], base: Catalogue | None = None, where: str = "grading.toml"
+) -> Catalogue:
     """Read scales, rules and subjects from parsed TOML; what is not declared is taken from ``base``.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral
-from typing import Any, cast
+from typing import cast
 
 import narwhals as nw
 import pandas as pd
@@ -13,7 +13,7 @@ import pandas as pd
 from nbanalytics.declaration import Declaration
 from nbanalytics.eligibility import term_results
 from nbanalytics.errors import DataError
-from nbanalytics.frames import any_of, collect, open_frame
+from nbanalytics.frames import Frame, NativeFrame, any_of, collect, open_frame
 from nbanalytics.grading import Grading
 from nbanalytics.schema import IDENTITY_NUMBER, TABLES, Table
 
@@ -81,15 +81,15 @@ class StudentRecords:
     2
     """
 
-    students: Any
-    grades: Any
-    absence: Any = None
-    tests: Any = None
-    outcomes: Any = None
-    support: Any = None
-    schools: Any = None
-    followups: Any = None
-    screening: Any = None
+    students: NativeFrame
+    grades: NativeFrame
+    absence: NativeFrame = None
+    tests: NativeFrame = None
+    outcomes: NativeFrame = None
+    support: NativeFrame = None
+    schools: NativeFrame = None
+    followups: NativeFrame = None
+    screening: NativeFrame = None
     declaration: Declaration = field(default_factory=Declaration)
 
     def __repr__(self) -> str:
@@ -101,7 +101,7 @@ class StudentRecords:
         return f"StudentRecords{self.declaration.name and ' of '}{self.declaration.name}: {tables}"
 
     @classmethod
-    def trusted(cls, **tables: Any) -> StudentRecords:
+    def trusted(cls, **tables: NativeFrame | Declaration) -> StudentRecords:
         """Build records of tables that the readers have checked already, so that nothing is checked twice."""
         return cls(**tables)._trust()
 
@@ -158,7 +158,7 @@ class StudentRecords:
 
     def gradings(self) -> list[tuple[Grading, list[int]]]:
         """Scales and rules in use, each with the cohorts that they hold for."""
-        gradings: dict[Any, tuple[Grading, list[int]]] = {}
+        gradings: dict[tuple[str, ...], tuple[Grading, list[int]]] = {}
         for cohort in self.cohorts():
             grading = self.declaration.grading(cohort)
             key = (grading.scale.name, grading.scale.version, grading.rule.name, grading.rule.version)
@@ -182,8 +182,8 @@ class StudentRecords:
         DataError
             If a cohort is not there; the message names those that are.
         """
-        asked: list[Any] = [cohort] if isinstance(cohort, Integral | str) else list(cast("Sequence[int]", cohort))
-        wanted = [int(year) if str(year).isdecimal() else year for year in asked]
+        asked: list[object] = [cohort] if isinstance(cohort, Integral | str) else list(cast("Sequence[int]", cohort))
+        wanted = [int(str(year)) if str(year).isdecimal() else year for year in asked]
         present = self.cohorts()
         absent = [str(year) for year in wanted if year not in present]
         if absent:
@@ -196,7 +196,7 @@ class StudentRecords:
         self.refuse_uncountable()
         return replace(self, declaration=declaration)._trust()
 
-    def only(self, students: Any) -> StudentRecords:
+    def only(self, students: NativeFrame) -> StudentRecords:
         """Keep the rows, in every table, of the students in a frame with ``student_id``."""
         kept = open_frame(students).select("student_id")
         tables = {
@@ -206,7 +206,7 @@ class StudentRecords:
         }
         return self._kept(tables)
 
-    def _kept(self, tables: dict[str, Any]) -> StudentRecords:
+    def _kept(self, tables: dict[str, NativeFrame]) -> StudentRecords:
         """Exchange tables for parts of themselves, which need no check of their own."""
         self.refuse_uncountable()
         return replace(self, **tables)._trust()
@@ -215,12 +215,12 @@ class StudentRecords:
         """Bring every table to pandas: for a few students, or a municipality."""
         return self._kept({name: collect(table) for name, table in self.tables().items()})
 
-    def tables(self) -> dict[str, Any]:
+    def tables(self) -> dict[str, NativeFrame]:
         """Return the tables that are there, by name."""
         named = {name: getattr(self, name) for name in TABLES}
         return {name: table for name, table in named.items() if table is not None}
 
-    def term_results(self, terms: Sequence[str] | None = None) -> Any:
+    def term_results(self, terms: Sequence[str] | None = None) -> NativeFrame:
         """Points, passes and eligibility by student and term, each cohort by its own scale and rule.
 
         Returns
@@ -233,7 +233,7 @@ class StudentRecords:
         students = open_frame(self.students).select("student_id", "cohort")
         return nw.to_native(students.join(open_frame(self.results(terms)), on="student_id", how="inner"))
 
-    def results(self, terms: Sequence[str] | None = None) -> Any:
+    def results(self, terms: Sequence[str] | None = None) -> NativeFrame:
         """Return :meth:`term_results` without the cohort, which spares a join of all students."""
         self.refuse_uncountable("students", "grades")
         gradings = self.gradings()
@@ -250,7 +250,7 @@ class StudentRecords:
         return nw.to_native(parts[0] if len(parts) == 1 else nw.concat(parts))
 
 
-def _shape_faults(tables: dict[str, Any]) -> list[str]:
+def _shape_faults(tables: dict[str, Frame]) -> list[str]:
     """Report missing columns, and tables that cannot be joined according to their schemas."""
     faults = []
     for name, frame in tables.items():
@@ -269,7 +269,7 @@ def _shape_faults(tables: dict[str, Any]) -> list[str]:
     return faults or _kinds_of_ids(tables)
 
 
-def _kinds_of_ids(tables: dict[str, Any]) -> list[str]:
+def _kinds_of_ids(tables: dict[str, Frame]) -> list[str]:
     """Report identifiers that are text in one table or row and numbers in another."""
     kinds: dict[str, list[str]] = {}
     for name, frame in tables.items():
@@ -290,7 +290,7 @@ def _kinds_of_ids(tables: dict[str, Any]) -> list[str]:
     return [f"student_id is of several kinds ({listed}). Make it text in every table."]
 
 
-def _key_faults(name: str, frame: Any) -> list[str]:
+def _key_faults(name: str, frame: Frame) -> list[str]:
     """Report empty cells, rows with the same key, and a required table without rows."""
     table: Table = TABLES[name]
     key = list(table.key)
@@ -312,7 +312,7 @@ def _key_faults(name: str, frame: Any) -> list[str]:
     return faults
 
 
-def _repeated(frame: Any, key: list[str]) -> int:
+def _repeated(frame: Frame, key: list[str]) -> int:
     """Count the rows whose key stands more than once; keys with an empty cell do not count."""
     keys = frame.select(*key).drop_nulls()
     if isinstance(keys, nw.DataFrame):

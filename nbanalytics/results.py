@@ -5,17 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from html import escape
-from typing import Any
+from typing import Any, TypeAlias
 
 import narwhals as nw
 import pandas as pd
 
-from nbanalytics.frames import collect, open_frame
+from nbanalytics.frames import NativeFrame, collect, open_frame
 
 #: What a result was counted by.
 Settings = Mapping[str, Any]
 #: How many rows of a table are shown.
 MOST_ROWS = 10
+#: What a result was counted by: names of settings and their values.
+Settings: TypeAlias = Mapping[str, Any]
 
 
 class Shown(ABC):
@@ -25,7 +27,7 @@ class Shown(ABC):
     ``_settings`` returns. The table is ``table``, or what ``_shown`` returns, rounded to four significant digits.
     """
 
-    table: Any
+    table: NativeFrame
 
     @abstractmethod
     def _words(self) -> str:
@@ -34,7 +36,7 @@ class Shown(ABC):
     def _settings(self) -> Settings:
         return getattr(self, "settings", None) or {}
 
-    def _shown(self) -> Any:
+    def _shown(self) -> NativeFrame:
         return self.table
 
     def __repr__(self) -> str:
@@ -50,7 +52,7 @@ class Shown(ABC):
         return f"{paragraphs}{rows.to_html(index=False, na_rep='')}{below}"
 
 
-def first_rows(table: Any) -> tuple[pd.DataFrame, str]:
+def first_rows(table: NativeFrame) -> tuple[pd.DataFrame, str]:
     """Return the first rows of a dataframe as rounded text, and how many more there are, in words.
 
     Examples
@@ -101,5 +103,5 @@ def settings_line(settings: Settings) -> str:
     return "; ".join(f"{name}: {value}" for name, value in told.items() if value and len(value) <= _MOST_LETTERS)
 
 
-def _large(value: Any) -> bool:
+def _large(value: object) -> bool:
     return isinstance(value, Mapping) or hasattr(value, "columns")

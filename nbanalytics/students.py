@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import narwhals as nw
 import pandas as pd
@@ -12,15 +11,7 @@ import pandas as pd
 from nbanalytics.declaration import AFTER
 from nbanalytics.eligibility import merit_value
 from nbanalytics.errors import DataError, GradingError
-from nbanalytics.frames import (
-    By,
-    any_of,
-    column_names,
-    name_of,
-    number_of,
-    open_frame,
-    refuse_absent,
-)
+from nbanalytics.frames import By, Frame, any_of, cases, column_names, name_of, number_of, open_frame, refuse_absent
 from nbanalytics.records import StudentRecords
 
 #: The rule of the form of Fullföljda studier: passes in the core subjects and five more.
@@ -45,7 +36,7 @@ _OF_RESULTS = {"eligible": "eligible", "points": "mean_points", "passes": "n_pas
 _OF_TERMS = (*_OF_RESULTS, "core", "merit", "absence", "state")
 
 
-def student_table(records: StudentRecords, columns: Sequence[str] = (), by: By | None = None) -> Any:
+def student_table(records: StudentRecords, columns: Sequence[str] = (), by: By | None = None) -> Frame:
     """Put the columns asked for in one table, one row per student of the students table; nothing else is computed.
 
     Parameters
@@ -116,7 +107,7 @@ def student_table(records: StudentRecords, columns: Sequence[str] = (), by: By |
     return frame.select("student_id", *dict.fromkeys(["cohort", *wanted]), *keys)
 
 
-def absence_by_term(records: StudentRecords) -> Any:
+def absence_by_term(records: StudentRecords) -> Frame:
     """Return the absence of each student and term, with its total.
 
     Parameters
@@ -230,7 +221,7 @@ def counted(table: pd.DataFrame, term: str) -> pd.Series[bool]:
     return graded | (state.eq(UNKNOWN) & graded.groupby(table["cohort"]).transform("any"))
 
 
-def only_cohorts(frame: Any, records: StudentRecords, cohorts: Sequence[int]) -> Any:
+def only_cohorts(frame: Frame, records: StudentRecords, cohorts: Sequence[int]) -> Frame:
     """Keep the rows of the students of some cohorts."""
     if len(cohorts) == len(records.cohorts()):
         return frame
@@ -238,7 +229,7 @@ def only_cohorts(frame: Any, records: StudentRecords, cohorts: Sequence[int]) ->
     return frame.join(kept, on="student_id", how="semi")
 
 
-def _carried(records: StudentRecords, plain: Sequence[str], by: By | None, moves: bool) -> Any:
+def _carried(records: StudentRecords, plain: Sequence[str], by: By | None, moves: bool) -> Frame:
     """Return the columns of the students table, those of ``by`` under its keys, and moves as places of terms."""
     students = open_frame(records.students)
     names = column_names(students)
@@ -253,19 +244,19 @@ def _carried(records: StudentRecords, plain: Sequence[str], by: By | None, moves
     return students.select(*wanted, *(by.aliased if by is not None else ()), **moved, **left)
 
 
-def _as_text(frame: Any, column: str) -> nw.Expr:
+def _as_text(frame: Frame, column: str) -> nw.Expr:
     # A column without any value may come as numbers, which some engines will not compare with text; and a categorical
     # column takes no other word than its own.
     return nw.col(column) if frame.collect_schema()[column] == nw.String else nw.col(column).cast(nw.String)
 
 
-def _spread(rows: Any, columns: dict[str, tuple[str, nw.Expr]]) -> Any:
+def _spread(rows: Frame, columns: dict[str, tuple[str, nw.Expr]]) -> Frame:
     """Turn rows by student and term into a row per student; ``columns`` gives each new one its term and value."""
     spread = {name: nw.when(nw.col("term") == term).then(value) for name, (term, value) in columns.items()}
     return rows.select("student_id", **spread).group_by("student_id").agg(*(nw.col(name).max() for name in spread))
 
 
-def _results_by_term(records: StudentRecords, asked: dict[str, list[str]]) -> Any:
+def _results_by_term(records: StudentRecords, asked: dict[str, list[str]]) -> Frame:
     values = {kind: nw.col(column) for kind, column in _OF_RESULTS.items()}
     values["eligible"] = values["eligible"].cast(nw.Int64)
     terms = list(dict.fromkeys(term for wanted in asked.values() for term in wanted))
@@ -273,13 +264,13 @@ def _results_by_term(records: StudentRecords, asked: dict[str, list[str]]) -> An
     return _spread(open_frame(records.results(terms)), columns)
 
 
-def _core_by_term(records: StudentRecords, terms: list[str]) -> Any:
+def _core_by_term(records: StudentRecords, terms: list[str]) -> Frame:
     core = records.under(replace(records.declaration, rule=CORE_RULE))
     met = _results_by_term(core, {"eligible": terms})
     return met.select("student_id", **{f"core_{term}": nw.col(f"eligible_{term}") for term in terms})
 
 
-def _merit_by_term(records: StudentRecords, terms: list[str]) -> Any:
+def _merit_by_term(records: StudentRecords, terms: list[str]) -> Frame:
     parts = []
     for grading, cohorts in records.gradings():
         grades = only_cohorts(open_frame(records.grades).filter(any_of(nw.col("term"), terms)), records, cohorts)
@@ -288,12 +279,12 @@ def _merit_by_term(records: StudentRecords, terms: list[str]) -> Any:
     return _spread(merit, {f"merit_{term}": (term, nw.col("merit_value")) for term in terms})
 
 
-def _absence_totals(records: StudentRecords, terms: list[str]) -> Any:
+def _absence_totals(records: StudentRecords, terms: list[str]) -> Frame:
     rows = absence_by_term(records).filter(any_of(nw.col("term"), terms))
     return _spread(rows, {f"absence_{term}": (term, nw.col("total")) for term in terms})
 
 
-def _with_states(frame: Any, records: StudentRecords, stages: Sequence[str]) -> Any:
+def _with_states(frame: Frame, records: StudentRecords, stages: Sequence[str]) -> Frame:
     """Add ``state_<stage>``: a student without grades before moving in or after moving out has moved."""
     declared = records.declaration.terms
     moves = [name for name in ("_moved_in", "_moved_out") if name in column_names(frame)]
@@ -302,8 +293,7 @@ def _with_states(frame: Any, records: StudentRecords, stages: Sequence[str]) -> 
         frame = frame.join(_programme_kinds(records), on="student_id", how="left")
         known = any_of(nw.col("_kind"), AFTER_STATES[:-1])
         left = nw.col("_left") if "_moved_out" in moves else nw.lit(False)
-        after = nw.when(known).then(nw.col("_kind")).when(left).then(nw.lit(MOVED)).otherwise(nw.lit(UNKNOWN))
-        states[f"state_{AFTER}"] = after
+        states[f"state_{AFTER}"] = cases((known, nw.col("_kind")), (left, MOVED), otherwise=UNKNOWN)
     return frame.with_columns(**states)
 
 
@@ -311,11 +301,10 @@ def _term_state(term: str, place: int, moves: Sequence[str]) -> nw.Expr:
     away = [(nw.col(name) > place if name == "_moved_in" else nw.col(name) < place).fill_null(False) for name in moves]
     moved = nw.any_horizontal(*away, ignore_nulls=True) if away else nw.lit(False)
     eligible = nw.col(f"eligible_{term}")
-    known: Any = nw.when(eligible == 1).then(nw.lit(ELIGIBLE)).when(eligible == 0).then(nw.lit(NOT_ELIGIBLE))
-    return known.when(moved).then(nw.lit(MOVED)).otherwise(nw.lit(UNKNOWN))  # type: ignore[no-any-return]
+    return cases((eligible == 1, ELIGIBLE), (eligible == 0, NOT_ELIGIBLE), (moved, MOVED), otherwise=UNKNOWN)
 
 
-def _programme_kinds(records: StudentRecords) -> Any:
+def _programme_kinds(records: StudentRecords) -> Frame:
     outcomes = open_frame(records.outcomes)
     if "programme_kind" not in column_names(outcomes):
         raise DataError(
@@ -325,26 +314,24 @@ def _programme_kinds(records: StudentRecords) -> Any:
     return outcomes.select("student_id", _as_text(outcomes, "programme_kind").alias("_kind"))
 
 
-def _with_first_loss(frame: Any, terms: Sequence[str]) -> Any:
+def _with_first_loss(frame: Frame, terms: Sequence[str]) -> Frame:
     """Date the first loss after the first of the followed terms, and what came of it."""
     last = len(terms) - 1
     eligible = [nw.col(f"eligible_{term}") for term in terms]
     at_start = eligible[0] == 1
-    lost = [nw.when(at_start & (eligible[step] == 0)).then(nw.lit(step)) for step in range(1, last + 1)]
-    seen = [nw.when(at_start & ~one.is_null()).then(nw.lit(step)) for step, one in enumerate(eligible)]
+    lost = [cases((at_start & (eligible[step] == 0), step)) for step in range(1, last + 1)]
+    seen = [cases((at_start & ~one.is_null(), step)) for step, one in enumerate(eligible)]
     dated = frame.with_columns(_lost=nw.min_horizontal(*lost) if lost else _NEVER, _last=nw.max_horizontal(*seen))
     later = [(one == 1) & (nw.col("_lost") < step) for step, one in enumerate(eligible)]
     earlier = [~one.is_null() & (nw.col("_lost") > step) for step, one in enumerate(eligible)]
     dated = dated.with_columns(
-        _recovered=nw.min_horizontal(*(nw.when(test).then(nw.lit(step)) for step, test in enumerate(later))),
-        _before=nw.max_horizontal(*(nw.when(test).then(nw.lit(step)) for step, test in enumerate(earlier))),
+        _recovered=nw.min_horizontal(*(cases((test, step)) for step, test in enumerate(later))),
+        _before=nw.max_horizontal(*(cases((test, step)) for step, test in enumerate(earlier))),
     )
     happened = ~nw.col("_lost").is_null()
-    duration = nw.when(happened).then(nw.col("_lost")).otherwise(nw.col("_last"))
-    event = nw.when(happened).then(nw.lit(1)).otherwise(nw.lit(0))
     return dated.with_columns(
-        duration=duration,
-        event=nw.when(at_start).then(event),
+        duration=cases((happened, nw.col("_lost")), otherwise=nw.col("_last")),
+        event=cases((at_start & happened, 1), (at_start, 0)),
         lost_term=name_of(terms, "_lost"),
         before_term=name_of(terms, "_before"),
         last_term=name_of(terms, "_last"),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any, Literal
+from typing import Literal
 
 import narwhals as nw
 import pandas as pd
 
 from nbanalytics.errors import DataError
-from nbanalytics.frames import NOISE, any_of, collect, column_names, open_frame
+from nbanalytics.frames import NOISE, Frame, NativeFrame, any_of, cases, collect, column_names, open_frame
 from nbanalytics.records import StudentRecords
-from nbanalytics.results import Shown
+from nbanalytics.results import Settings, Shown
 from nbanalytics.students import student_table
 from nbanalytics.text import ENGLISH
 
@@ -88,7 +88,7 @@ class Classification(Shown):
         All students, with and without a group.
     """
 
-    table: Any
+    table: NativeFrame
     counts: pd.DataFrame
     unclassified: pd.DataFrame
     rule: GroupRule
@@ -103,7 +103,7 @@ class Classification(Shown):
             f"change of their mean grade points; {self.students - grouped} are without a group"
         )
 
-    def _settings(self) -> Mapping[str, Any]:
+    def _settings(self) -> Settings:
         required = None if self.rule.required is None else tuple(self.rule.required)
         return {
             "terms": (self.start, self.end),
@@ -209,7 +209,7 @@ def under(records: StudentRecords, rule: GroupRule) -> StudentRecords:
     return varied
 
 
-def _both_ends(records: StudentRecords, start: str, end: str) -> Any:
+def _both_ends(records: StudentRecords, start: str, end: str) -> Frame:
     """One row per student: points and eligibility in the two terms, missing where there are no grade rows at all."""
     moves = [name for name in ("moved_in", "moved_out") if name in column_names(open_frame(records.students))]
     columns = {f"{when}_{kind}": f"{kind}_{term}" for when, term in (("start", start), ("end", end))
@@ -220,52 +220,54 @@ def _both_ends(records: StudentRecords, start: str, end: str) -> Any:
 
 def _flag(name: str) -> nw.Expr:
     """Turn 1/0 into a boolean that stays missing where the number is."""
-    column: Any = nw.when(nw.col(name) == 1).then(nw.lit(True))
-    return column.when(nw.col(name) == 0).then(nw.lit(False))  # type: ignore[no-any-return]
+    return cases((nw.col(name) == 1, True), (nw.col(name) == 0, False))
 
 
 def _direction(threshold: float) -> nw.Expr:
-    change = nw.col("change")
-    beyond = threshold + NOISE
-    chain: Any = nw.when(change > beyond).then(nw.lit("raised"))
-    return chain.when(change < -beyond).then(nw.lit("lowered")).when(~change.is_null()).then(nw.lit("unchanged"))  # type: ignore[no-any-return]
+    change, beyond = nw.col("change"), threshold + NOISE
+    return cases((change > beyond, "raised"), (change < -beyond, "lowered"), (~change.is_null(), "unchanged"))
 
 
 def _group(rule: GroupRule) -> nw.Expr:
     at_start, at_end = nw.col("start_eligible") == 1, nw.col("end_eligible") == 1
     seen = ~nw.col("start_eligible").is_null() & ~nw.col("end_eligible").is_null()
-    direction = nw.col("direction")
-    known = ~direction.is_null()
-    positive = direction == "raised"
-    if rule.no_change == "positive":
-        positive = positive | (direction == "unchanged")
-    chain: Any = nw.when(seen & at_start & ~at_end).then(nw.lit(6))
-    chain = chain.when(seen & ~at_start & at_end).then(nw.lit(5))
-    chain = chain.when(seen & known & at_start & positive).then(nw.lit(1)).when(seen & known & at_start).then(nw.lit(2))
-    return chain.when(seen & known & positive).then(nw.lit(4)).when(seen & known).then(nw.lit(3))  # type: ignore[no-any-return]
+    known = seen & ~nw.col("direction").is_null()
+    positive = any_of(nw.col("direction"), ["raised", *(["unchanged"] if rule.no_change == "positive" else [])])
+    return cases(
+        (seen & at_start & ~at_end, 6),
+        (seen & ~at_start & at_end, 5),
+        (known & at_start & positive, 1),
+        (known & at_start, 2),
+        (known & positive, 4),
+        (known, 3),
+    )
 
 
 def _reason(records: StudentRecords, start: str, end: str) -> nw.Expr:
     """Why a student has no group; a known move explains a missing term better than its absence does."""
-    names = open_frame(records.students).collect_schema().names()
+    names = column_names(open_frame(records.students))
     terms = records.declaration.terms
     no_start, no_end = nw.col("start_eligible").is_null(), nw.col("end_eligible").is_null()
-    chain: Any = nw.when(~nw.col("group").is_null()).then(nw.lit(None, dtype=nw.String))
+    moves = []
     if "moved_in" in names:
         late = any_of(nw.col("moved_in"), terms[terms.index(start) + 1 :])
-        chain = chain.when(no_start & late).then(nw.lit(f"moved in after {start}"))
+        moves.append((no_start & late, f"moved in after {start}"))
     if "moved_out" in names:
         early = any_of(nw.col("moved_out"), terms[: terms.index(end)])
-        chain = chain.when(no_end & early).then(nw.lit(f"moved out before {end}"))
-    chain = chain.when(no_start & no_end).then(nw.lit(f"no grades in {start} and {end}"))
-    chain = chain.when(no_start).then(nw.lit(f"no grades in {start}"))
-    chain = chain.when(no_end).then(nw.lit(f"no grades in {end}"))
-    # Marks such as streck give a row but no points: eligibility is known, the direction of change is not.
-    chain = chain.when(nw.col("start_points").is_null()).then(nw.lit(f"no grade points in {start}"))
-    return chain.otherwise(nw.lit(f"no grade points in {end}"))  # type: ignore[no-any-return]
+        moves.append((no_end & early, f"moved out before {end}"))
+    return cases(
+        (~nw.col("group").is_null(), nw.lit(None, dtype=nw.String)),
+        *moves,
+        (no_start & no_end, f"no grades in {start} and {end}"),
+        (no_start, f"no grades in {start}"),
+        (no_end, f"no grades in {end}"),
+        # Marks such as streck give a row but no points: eligibility is known, the direction of change is not.
+        (nw.col("start_points").is_null(), f"no grade points in {start}"),
+        otherwise=f"no grade points in {end}",
+    )
 
 
-def _count(table: Any, cohorts: list[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _count(table: Frame, cohorts: list[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
     counted = collect(table.group_by("cohort", "group", "reason").agg(nw.col("student_id").count().alias("students")))
     grouped = counted.dropna(subset=["group"])
     index = pd.MultiIndex.from_product([cohorts, GROUPS], names=["cohort", "group"])
@@ -301,7 +303,7 @@ class Sensitivity(Shown):
         summed = self.table.groupby([*keys, "group"], sort=False)["students"].sum().unstack("group")
         return summed.rename(columns=lambda group: f"group {group}").rename_axis(columns=None).reset_index()
 
-    def _settings(self) -> Mapping[str, Any]:
+    def _settings(self) -> Settings:
         return {f"group {group}": ENGLISH.label("group", group) for group in GROUPS}
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
-from typing import Any
+from typing import Protocol
 
 import narwhals as nw
 import pandas as pd
 
 from nbanalytics.declaration import AFTER
-from nbanalytics.frames import By, collect, open_frame, to_native
+from nbanalytics.frames import By, NativeFrame, cases, collect, open_frame, to_native
 from nbanalytics.intervals import with_share
 from nbanalytics.records import StudentRecords
-from nbanalytics.results import Shown
+from nbanalytics.results import Settings, Shown
 from nbanalytics.students import (
     AFTER_STATES,
     ELIGIBLE,
+    MOVED,
     NOT_ELIGIBLE,
     TERM_STATES,
     UNKNOWN,
@@ -29,6 +30,14 @@ from nbanalytics.students import (
 _STATES = ("stage", "state", "students")
 _WAYS = ("stage_from", "state_from", "stage_to", "state_to", "students")
 _ENDS = (ELIGIBLE, NOT_ELIGIBLE)
+
+
+class HasTable(Protocol):
+    """A result with a table, such as a Classification."""
+
+    @property
+    def table(self) -> NativeFrame:
+        """The table."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,7 +60,7 @@ class Flows(Shown):
 
     states: pd.DataFrame
     transitions: pd.DataFrame
-    settings: Mapping[str, Any]
+    settings: Settings
     students: int
     not_reached: pd.DataFrame
 
@@ -63,7 +72,7 @@ class Flows(Shown):
     def _words(self) -> str:
         return f"Flows of {self.students} students through {' → '.join(self.settings['stages'])}"
 
-    def _settings(self) -> Mapping[str, Any]:
+    def _settings(self) -> Settings:
         return {name: self.settings[name] for name in ("rule", "by")}
 
     def _shown(self) -> pd.DataFrame:
@@ -114,7 +123,7 @@ def states_of(stage: str) -> tuple[str, ...]:
     return AFTER_STATES if stage == AFTER else TERM_STATES
 
 
-def student_states(records: StudentRecords) -> Any:
+def student_states(records: StudentRecords) -> NativeFrame:
     """Return each student's state at each stage.
 
     At a term a student with grades is ``eligible`` or ``not_eligible``; one without grades is ``moved`` if the term is
@@ -271,9 +280,9 @@ def share_eligible(result: Flows, of: str = "all") -> pd.DataFrame:
     """
     by = list(By.of(result.settings["by"], ("eligible", "share", "low", "high")).names)
     refuse_other_share(of)
-    left_out = ["moved"] if of == "all" else ["moved", UNKNOWN]
+    left_out = [MOVED] if of == "all" else [MOVED, UNKNOWN]
     here = result.states[(result.states["stage"] != AFTER) & ~result.states["state"].isin(left_out)]
-    here = here.assign(eligible=here["students"].where(here["state"] == "eligible", 0))
+    here = here.assign(eligible=here["students"].where(here["state"] == ELIGIBLE, 0))
     keys = [*by, "stage"]
     table = here.groupby(keys, sort=False, dropna=False)[["eligible", "students"]].sum().reset_index()
     table[by] = here[keys].drop_duplicates()[by].to_numpy()
@@ -283,7 +292,7 @@ def share_eligible(result: Flows, of: str = "all") -> pd.DataFrame:
     return with_share(table, "eligible", "students")
 
 
-def eligibility_flow(classification: Any, by: str | Sequence[str] = ()) -> pd.DataFrame:
+def eligibility_flow(classification: HasTable, by: str | Sequence[str] = ()) -> pd.DataFrame:
     """Count students by eligibility at the start and at the end: table 3 of Karlskoga's Progression 02.
 
     Parameters
@@ -329,4 +338,4 @@ def eligibility_flow(classification: Any, by: str | Sequence[str] = ()) -> pd.Da
 
 
 def _eligible_word(column: str) -> nw.Expr:
-    return nw.when(nw.col(column).cast(nw.Int64) == 1).then(nw.lit("eligible")).otherwise(nw.lit("not_eligible"))
+    return cases((nw.col(column).cast(nw.Int64) == 1, ELIGIBLE), otherwise=NOT_ELIGIBLE)

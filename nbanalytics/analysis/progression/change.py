@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import atanh, nan, sqrt, tanh
-from typing import Any
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from nbanalytics.eligibility import passed_expr
 from nbanalytics.errors import DataError
-from nbanalytics.frames import By, any_of, as_names, collect, column_names, number_of, open_frame, to_native
+from nbanalytics.frames import (
+    By,
+    Frame,
+    NativeFrame,
+    any_of,
+    as_names,
+    cases,
+    collect,
+    column_names,
+    number_of,
+    open_frame,
+    to_native,
+)
 from nbanalytics.grading import STRECK, Grading
 from nbanalytics.intervals import mean_interval
 from nbanalytics.records import StudentRecords
-from nbanalytics.results import Shown
+from nbanalytics.results import Settings, Shown
 from nbanalytics.students import only_cohorts, student_table
 
 #: The column with a student's course in Swedish, and its values besides the course's code.
@@ -27,7 +39,7 @@ SWITCHED, BOTH, NO_COURSE = "switched", "both", "none"
 PAIR_COLUMNS = ("student_id", "cohort", COURSE, "subject", "start_step", "end_step", "start_passed", "end_passed")
 
 
-def grade_pairs(records: StudentRecords, keep: Sequence[str] = ()) -> Any:
+def grade_pairs(records: StudentRecords, keep: Sequence[str] = ()) -> NativeFrame:
     """Pair each grade at the end term with the grade in the same subject at the start term.
 
     Modern languages and mother tongue are left out, since their syllabuses differ between the years. A block grade (NO,
@@ -74,7 +86,7 @@ def grade_pairs(records: StudentRecords, keep: Sequence[str] = ()) -> Any:
     return to_native(pairs.select(*PAIR_COLUMNS, **dict(zip(carried.names, carried.keys, strict=True))))
 
 
-def carried_pairs(records: StudentRecords, by: By) -> Any:
+def carried_pairs(records: StudentRecords, by: By) -> Frame:
     """Return the columns of :func:`grade_pairs`, and the columns of ``by`` under their keys."""
     start, end = records.declaration.start, records.declaration.end
     parts = []
@@ -84,7 +96,7 @@ def carried_pairs(records: StudentRecords, by: By) -> Any:
             grades.filter(~any_of(nw.col("subject"), grading.not_comparable))
             .with_columns(
                 step=number_of(grading.scale.order, "grade"),
-                passed=nw.when(passed_expr(grading.scale)).then(nw.lit(1)).otherwise(nw.lit(0)),
+                passed=cases((passed_expr(grading.scale), 1), otherwise=0),
             )
             .filter(~nw.col("step").is_null())
         )
@@ -117,7 +129,7 @@ def reads(grading: Grading) -> nw.Expr:
     return ~number_of(grading.scale.order, "grade").is_null() | (nw.col("grade") == STRECK)
 
 
-def courses(grades: Any, grading: Grading, start: str, end: str) -> Any:
+def courses(grades: Frame, grading: Grading, start: str, end: str) -> Frame:
     """Return ``student_id, swedish_course`` of the students who read one of the alternate subjects at the end."""
     codes = grading.alternates[0] if grading.alternates else ()
     if not codes:
@@ -129,18 +141,19 @@ def courses(grades: Any, grading: Grading, start: str, end: str) -> Any:
     }
     read = (
         grades.filter(any_of(nw.col("subject"), codes) & reads(grading))
-        .with_columns(**{name: nw.when(flag).then(nw.lit(1)).otherwise(nw.lit(0)) for name, flag in flags.items()})
+        .with_columns(**{name: cases((flag, 1), otherwise=0) for name, flag in flags.items()})
         .group_by("student_id")
         .agg(*(nw.col(name).max() for name in flags))
     )
     at_start, at_end = ([nw.col(f"_{when}{number}") for number in range(len(codes))] for when in ("start", "end"))
     kept = nw.sum_horizontal(*(before * after for before, after in zip(at_start, at_end, strict=True)))
-    expression: Any = nw.when(nw.sum_horizontal(*at_end) == 0).then(nw.lit(NO_COURSE))
-    expression = expression.when(nw.sum_horizontal(*at_end) > 1).then(nw.lit(BOTH))
-    expression = expression.when((nw.sum_horizontal(*at_start) > 0) & (kept == 0)).then(nw.lit(SWITCHED))
-    for code, column in zip(codes, at_end, strict=True):
-        expression = expression.when(column == 1).then(nw.lit(code))
-    return read.with_columns(expression.alias(COURSE)).select("student_id", COURSE)
+    course = cases(
+        (nw.sum_horizontal(*at_end) == 0, NO_COURSE),
+        (nw.sum_horizontal(*at_end) > 1, BOTH),
+        ((nw.sum_horizontal(*at_start) > 0) & (kept == 0), SWITCHED),
+        *((column == 1, code) for code, column in zip(codes, at_end, strict=True)),
+    )
+    return read.select("student_id", course.alias(COURSE))
 
 
 _COUNTS = ("pairs", "students", "raised", "unchanged", "lowered", "fail_to_pass", "pass_to_fail")
@@ -173,7 +186,7 @@ class Progression(Shown):
 
     table: pd.DataFrame
     total: pd.DataFrame
-    settings: Mapping[str, Any]
+    settings: Settings
     students: int
 
     def _words(self) -> str:
@@ -294,7 +307,7 @@ def refuse_by(records: StudentRecords, by: Sequence[str]) -> None:
         )
 
 
-def _spreads(pairs: Any, by: list[str]) -> pd.DataFrame:
+def _spreads(pairs: Frame, by: list[str]) -> pd.DataFrame:
     """Return the sums over students that the standard error of a mean over clusters wants, by group."""
     persons = (
         pairs.with_columns(_change=nw.col("end_step") - nw.col("start_step"), _one=nw.lit(1))
@@ -311,14 +324,14 @@ def _spreads(pairs: Any, by: list[str]) -> pd.DataFrame:
     return collect(sums.group_by(*by).agg(*added) if by else sums.select(*added))
 
 
-def _row(crossed: pd.DataFrame, spread: pd.DataFrame, passing: bool, min_students: int) -> dict[str, Any]:
+def _row(crossed: pd.DataFrame, spread: pd.DataFrame, passing: bool, min_students: int) -> dict[str, object]:
     n = crossed["pairs"].astype("int64")
     change = (crossed["end_step"] - crossed["start_step"]).astype("int64")
     start_passed, end_passed = crossed["start_passed"].astype("int64"), crossed["end_passed"].astype("int64")
     pairs = int(n.sum())
     sums = {name: int(spread[name].fillna(0).sum()) for name in _SPREADS}
     students = sums["students"]
-    row = {
+    row: dict[str, object] = {
         "pairs": pairs,
         "students": students,
         "raised": int(n[change > 0].sum()),
@@ -351,7 +364,7 @@ def _correlation(crossed: pd.DataFrame, students: int) -> tuple[float, float, fl
     return r, tanh(low), tanh(high)
 
 
-def _midranks(steps: pd.Series[Any], n: Any) -> Any:
+def _midranks(steps: pd.Series, n: NDArray[np.float64]) -> np.ndarray:
     held = pd.Series(n).groupby(steps.to_numpy()).sum().sort_index()
     ranks = held.cumsum() - held / 2 + 0.5
     return ranks.reindex(steps.to_numpy()).to_numpy(dtype=float)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
-from typing import Any
 
 import narwhals as nw
 import pandas as pd
 
-from nbanalytics.frames import any_of, collect, column_names, number_of, open_frame
+from nbanalytics.frames import Frame, any_of, cases, collect, column_names, number_of, open_frame
 from nbanalytics.grading import STRECK, Grading
 from nbanalytics.records import StudentRecords
-from nbanalytics.results import Shown
+from nbanalytics.results import Settings, Shown
 from nbanalytics.students import only_cohorts
 
 MATCHED = "matched"
@@ -64,7 +63,7 @@ class MatchRate(Shown):
     """
 
     table: pd.DataFrame
-    settings: Mapping[str, Any]
+    settings: Settings
     students: int
 
     @property
@@ -91,7 +90,7 @@ class MatchRate(Shown):
             f"the same comparable subject in {start}{self._reasons('grades')}."
         )
 
-    def _of(self, counted: str) -> pd.Series[Any]:
+    def _of(self, counted: str) -> pd.Series:
         return self.table[self.table["counted"] == counted].set_index("status")["n"]
 
     def _all(self, counted: str) -> int:
@@ -158,7 +157,7 @@ def match_rate(records: StudentRecords) -> MatchRate:
     )
 
 
-def _rows(records: StudentRecords, grading: Grading, cohorts: Sequence[int]) -> Any:
+def _rows(records: StudentRecords, grading: Grading, cohorts: Sequence[int]) -> Frame:
     """Return the rows of the end term: ``student_id, status`` and what is known of the student."""
     start, end = records.declaration.start, records.declaration.end
     grades = only_cohorts(open_frame(records.grades), records, cohorts)
@@ -174,25 +173,28 @@ def _rows(records: StudentRecords, grading: Grading, cohorts: Sequence[int]) -> 
     )
     has_start = nw.col("_any").fill_null(0) == 1
     graded = ~nw.col("_step").is_null()
-    status: Any = nw.when(~graded & (nw.col("grade") == STRECK)).then(nw.lit("streck_at_end"))
-    status = status.when(~graded).then(nw.lit("mark_at_end"))
-    status = status.when(any_of(nw.col("subject"), grading.not_comparable)).then(nw.lit("not_comparable"))
-    status = status.when(~nw.col("_start_step").is_null()).then(nw.lit(MATCHED))
-    status = status.when(~has_start & (nw.col("_moved_in") == 1)).then(nw.lit("moved_in"))
-    status = status.when(~has_start).then(nw.lit("no_grades_at_start"))
-    for subjects, column, reason in units:
-        status = status.when(any_of(nw.col("subject"), subjects) & (nw.col(column) == 1)).then(nw.lit(reason))
-    status = status.when((nw.col("_start_grade") == STRECK).fill_null(False)).then(nw.lit("streck_at_start"))
-    status = status.when(~nw.col("_start_grade").is_null()).then(nw.lit("mark_at_start"))
-    status = status.otherwise(nw.lit("not_read_at_start"))
-    return rows.with_columns(
+    status = cases(
+        (~graded & (nw.col("grade") == STRECK), "streck_at_end"),
+        (~graded, "mark_at_end"),
+        (any_of(nw.col("subject"), grading.not_comparable), "not_comparable"),
+        (~nw.col("_start_step").is_null(), MATCHED),
+        (~has_start & (nw.col("_moved_in") == 1), "moved_in"),
+        (~has_start, "no_grades_at_start"),
+        *((any_of(nw.col("subject"), subjects) & (nw.col(column) == 1), reason) for subjects, column, reason in units),
+        ((nw.col("_start_grade") == STRECK).fill_null(False), "streck_at_start"),
+        (~nw.col("_start_grade").is_null(), "mark_at_start"),
+        otherwise="not_read_at_start",
+    )
+    flags = {"_graded": graded, "_has_start": has_start}
+    return rows.select(
+        "student_id",
+        "_moved_in",
         status=status,
-        _graded=nw.when(graded).then(nw.lit(1)).otherwise(nw.lit(0)),
-        _has_start=nw.when(has_start).then(nw.lit(1)).otherwise(nw.lit(0)),
-    ).select("student_id", "status", "_moved_in", "_graded", "_has_start")
+        **{name: cases((flag, 1), otherwise=0) for name, flag in flags.items()},
+    )
 
 
-def _backgrounds(first: Any, grading: Grading) -> tuple[Any, list[tuple[tuple[str, ...], str, str]]]:
+def _backgrounds(first: Frame, grading: Grading) -> tuple[Frame, list[tuple[tuple[str, ...], str, str]]]:
     """Return flags per student at the start term, and which end subjects each flag explains, with the reason."""
     wanted: list[tuple[tuple[str, ...], tuple[str, ...], str]] = []
     for code, subject in grading.subjects.items():
@@ -205,7 +207,7 @@ def _backgrounds(first: Any, grading: Grading) -> tuple[Any, list[tuple[tuple[st
         first.filter(~nw.col("_step").is_null())
         .with_columns(
             _any=nw.lit(1),
-            **{name: nw.when(flag).then(nw.lit(1)).otherwise(nw.lit(0)) for name, flag in flags.items()},
+            **{name: cases((flag, 1), otherwise=0) for name, flag in flags.items()},
         )
         .group_by("student_id")
         .agg(nw.col("_any").max(), *(nw.col(name).max() for name in flags))
@@ -213,32 +215,32 @@ def _backgrounds(first: Any, grading: Grading) -> tuple[Any, list[tuple[tuple[st
     return known, [(subjects, f"_unit{number}", reason) for number, (subjects, _, reason) in enumerate(wanted)]
 
 
-def _moved_in(records: StudentRecords) -> Any:
+def _moved_in(records: StudentRecords) -> Frame:
     students = open_frame(records.students)
     terms = records.declaration.terms
     late = nw.lit(False)
     if "moved_in" in column_names(students):
         late = any_of(nw.col("moved_in"), terms[terms.index(records.declaration.start) + 1 :])
-    return students.with_columns(_moved_in=nw.when(late).then(nw.lit(1)).otherwise(nw.lit(0))).select(
-        "student_id", "_moved_in"
-    )
+    return students.select("student_id", _moved_in=cases((late, 1), otherwise=0))
 
 
-def _students(rows: Any) -> Any:
-    matched = nw.when(nw.col("status") == MATCHED).then(nw.lit(1)).otherwise(nw.lit(0))
+def _students(rows: Frame) -> Frame:
     persons = (
-        rows.with_columns(_matched=matched)
+        rows.with_columns(_matched=cases((nw.col("status") == MATCHED, 1), otherwise=0))
         .group_by("student_id")
         .agg(*(nw.col(name).max() for name in ("_matched", "_graded", "_moved_in", "_has_start")))
     )
-    status: Any = nw.when(nw.col("_matched") == 1).then(nw.lit(MATCHED))
-    status = status.when((nw.col("_has_start") == 0) & (nw.col("_moved_in") == 1)).then(nw.lit("moved_in"))
-    status = status.when(nw.col("_has_start") == 0).then(nw.lit("no_grades_at_start"))
-    status = status.when(nw.col("_graded") == 0).then(nw.lit("no_grades_at_end"))
-    return persons.with_columns(status=status.otherwise(nw.lit("no_common_subject")))
+    status = cases(
+        (nw.col("_matched") == 1, MATCHED),
+        ((nw.col("_has_start") == 0) & (nw.col("_moved_in") == 1), "moved_in"),
+        (nw.col("_has_start") == 0, "no_grades_at_start"),
+        (nw.col("_graded") == 0, "no_grades_at_end"),
+        otherwise="no_common_subject",
+    )
+    return persons.with_columns(status=status)
 
 
-def _table(counted: str, counts: pd.Series[Any], status: Sequence[str]) -> pd.DataFrame:
+def _table(counted: str, counts: pd.Series, status: Sequence[str]) -> pd.DataFrame:
     n = counts.reindex(list(status), fill_value=0).astype("int64").to_numpy()
     share = n / n.sum() if n.sum() and counted != "marks" else nan
     return pd.DataFrame({"counted": counted, "status": list(status), "n": n, "share": share})
