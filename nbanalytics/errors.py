@@ -110,20 +110,7 @@ class EstimationWarning(UserWarning):
 
 
 def meant(word: str, known: Iterable[str], lead: str = "Known") -> str:
-    """Return the remedy for an unknown name: the known name that it resembles, or all known names.
-
-    Parameters
-    ----------
-    word : str
-        What was written.
-    known : iterable of str
-        What may be written, in the order in which to list it.
-    lead : str
-        The word before the list.
-
-    Returns
-    -------
-    str
+    """Return the remedy for an unknown name: the known name that it resembles, or all known names after ``lead``.
 
     Examples
     --------

@@ -23,23 +23,11 @@ _HEADING_COLOUR = "DDE6EE"
 
 @dataclass(frozen=True)
 class SheetColumn:
-    """A column of a sheet.
+    """A column of a sheet; missing values and empty text become empty cells.
 
-    Attributes
-    ----------
-    heading : str
-    values : sequence
-        One for each row below the heading; missing values and empty text become empty cells.
-    width : float, optional
-        In characters; by default as wide as the content.
-    number_format : str
-        Of cells that are not text, in Excel's notation.
-    wrap : bool
-        Whether long text is broken into lines.
-    choices : tuple of str
-        Answers to choose from in a list.
-    to_fill_in : bool
-        Whether empty cells have the number format, too, since somebody will write in them.
+    Without a ``width`` (in characters) it is as wide as the content. ``number_format`` is that of cells that are not
+    text, and of empty cells too where somebody will write in them (``to_fill_in``). ``choices`` are answers to choose
+    from in a list, and ``wrap`` breaks long text into lines.
     """
 
     heading: str
@@ -70,13 +58,7 @@ class Lines:
 
 
 def refuse_other_names(path: Path) -> None:
-    """Stop before the work if a workbook's name does not end in ``.xlsx``.
-
-    Raises
-    ------
-    DataError
-        If it does not.
-    """
+    """Stop before the work if a workbook's name does not end in ``.xlsx``."""
     if path.suffix.lower() != ".xlsx":
         raise DataError(f"{path.name} is not an Excel file", "End its name in .xlsx.")
 
@@ -95,23 +77,13 @@ def sheet_name(text: str) -> str:
 def write_sheets(path: str | Path, sheets: Sequence[Sheet | Lines], *, private: bool = True) -> None:
     """Write a workbook; a file that exists is replaced as a whole, or kept if anything fails.
 
-    Parameters
-    ----------
-    path : str or Path
-        An .xlsx file.
-    sheets : sequence of Sheet or Lines
-        In order.
-    private : bool
-        Whether only the owner may read the file (mode 0600), as for all that has pupils or small groups in it.
+    Text is written as text: a name that begins with ``=`` is a name, not a formula. A private file can be read by its
+    owner alone (mode 0600), as all that has pupils or small groups in it.
 
     Raises
     ------
     DataError
         If a text has a character that Excel cannot hold, or the file cannot be written.
-
-    Notes
-    -----
-    Text is written as text: a name that begins with ``=`` is a name, not a formula.
 
     Examples
     --------

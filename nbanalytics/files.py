@@ -39,23 +39,9 @@ _ABANDONED = 86_400
 def replacing_file(target: Path, mode: int = ANYBODY_FILE) -> Iterator[Path]:
     """Give an empty file to write beside a target; it takes the target's place if nothing fails.
 
-    Parameters
-    ----------
-    target : Path
-        A file that exists, or is to be. Behind a symbolic link it is the file that the link names.
-    mode : int
-        Who may read the new file, before the user's own mask: ``0o600`` for its owner alone, whatever it replaces.
-        Other files keep the group and mode of the one that they replace.
-
-    Yields
-    ------
-    Path
-        The file beside the target; it is removed if anything fails.
-
-    Raises
-    ------
-    OSError
-        If the disk does not take the file; the target is as it was.
+    Behind a symbolic link the target is the file that the link names. ``mode`` says who may read the new file, before
+    the user's own mask: with ``0o600`` its owner alone, whatever it replaces; other files keep the group and mode of
+    the one that they replace. If anything fails, the target is as it was.
 
     Examples
     --------
@@ -84,26 +70,10 @@ def replacing_file(target: Path, mode: int = ANYBODY_FILE) -> Iterator[Path]:
 def replacing_folder(target: Path, mode: int = ANYBODY_FOLDER) -> Iterator[Path]:
     """Give an empty folder to fill beside a target; it takes the target's place if nothing fails.
 
-    While it is filled, only its owner can open it. A folder that is replaced passes on its group and mode.
-
-    Parameters
-    ----------
-    target : Path
-        A folder that exists, or is to be. The caller makes sure that nothing is lost with what it holds. Behind a
-        symbolic link it is the folder that the link names.
-    mode : int
-        Who may open a folder that did not exist, before the user's own mask. With ``0o700`` its files are the owner's
-        alone, too, but for those that replace a file of the same name that others may read.
-
-    Yields
-    ------
-    Path
-        The folder beside the target; it is removed if anything fails.
-
-    Raises
-    ------
-    OSError
-        If the disk does not take the folder; the target is as it was.
+    While it is filled, only its owner can open it. A folder that is replaced passes on its group and mode; the caller
+    makes sure that nothing is lost with what it holds. ``mode`` says who may open a folder that did not exist, before
+    the user's own mask. With ``0o700`` its files are the owner's alone, too, but for those that replace a file of the
+    same name that others may read.
 
     Examples
     --------
@@ -223,17 +193,7 @@ def _beside(target: Path, state: str) -> Path:
 def remove_leftovers(target: Path) -> list[Path]:
     """Remove what killed commands of this user left beside a target; a folder that one had moved away is put back.
 
-    What another command is writing at this moment is left alone.
-
-    Parameters
-    ----------
-    target : Path
-        A file or folder that commands replace. It need not exist.
-
-    Returns
-    -------
-    list of Path
-        What could not be removed.
+    What another command is writing at this moment is left alone. Returns what could not be removed.
 
     Examples
     --------

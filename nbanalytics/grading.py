@@ -152,15 +152,8 @@ class Catalogue:
     def varied(self, rule: str, passes: int | None = None, required: Sequence[str] | None = None) -> Catalogue:
         """Return the same catalogue with other demands in the rule of a name.
 
-        Parameters
-        ----------
-        rule : str
-            Name of the rule.
-        passes : int, optional
-            Passes in all; by default as many as each way of the rule asks for.
-        required : sequence of str, optional
-            Demands as :func:`nbanalytics.eligibility.term_results` writes what is missing: ``"SV/SVA"`` is met by
-            either. The rule has one way then. By default those of each way.
+        ``passes`` are those in all, by default as many as each way of the rule asks for. A demand such as ``"SV/SVA"``
+        is met by either; with ``required`` the rule has one way, by default it keeps those of each way.
 
         Raises
         ------
@@ -255,18 +248,7 @@ def parse_catalogue(
 ) -> Catalogue:
     """Read scales, rules and subjects from parsed TOML; what is not declared is taken from ``base``.
 
-    Parameters
-    ----------
-    data : mapping
-        With any of ``scale`` (list), ``rule`` (list), ``subject`` (table of tables) and ``subjects``.
-    base : Catalogue, optional
-        Scales are replaced as a whole if any is declared, and so are rules; subjects are added one by one.
-    where : str
-        The file, for messages.
-
-    Returns
-    -------
-    Catalogue
+    Scales are replaced as a whole if any is declared, and so are rules; subjects are added one by one.
 
     Raises
     ------

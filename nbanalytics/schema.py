@@ -42,7 +42,8 @@ class Table:
         return next((column for column in self.columns if column.name == name), None)
 
 
-_STUDENT = Column("student_id")
+_STUDENT, _TERM = Column("student_id"), Column("term", "term")
+_GRADES = (_STUDENT, _TERM, Column("subject", "subject"), Column("grade", "grade"))
 
 TABLES: dict[str, Table] = {
     table.name: table
@@ -72,7 +73,7 @@ TABLES: dict[str, Table] = {
         Table("schools", (Column("school_id"), Column("name"), Column("stage", required=False)), key=("school_id",)),
         Table(
             "grades",
-            (_STUDENT, Column("term", "term"), Column("subject", "subject"), Column("grade", "grade")),
+            _GRADES,
             key=("student_id", "term", "subject"),
             required=True,
         ),
@@ -80,7 +81,7 @@ TABLES: dict[str, Table] = {
             "absence",
             (
                 _STUDENT,
-                Column("term", "term"),
+                _TERM,
                 Column("valid", "number", required=False, low=0, high=100),
                 Column("invalid", "number", required=False, low=0, high=100),
             ),
@@ -88,7 +89,7 @@ TABLES: dict[str, Table] = {
         ),
         Table(
             "tests",
-            (_STUDENT, Column("term", "term"), Column("subject", "subject"), Column("grade", "grade")),
+            _GRADES,
             key=("student_id", "term", "subject"),
         ),
         Table(
@@ -135,7 +136,7 @@ TABLES: dict[str, Table] = {
             "screening",
             (
                 _STUDENT,
-                Column("term", "term"),
+                _TERM,
                 Column("question"),
                 Column("answer", values=("yes", "no", "unknown")),
             ),

@@ -14,20 +14,9 @@ _NAME = re.compile(r"(\d+)(HT|VT)")
 def term_dates(declaration: Declaration, cohort: int, term: str) -> tuple[date, date]:
     """Return the first and the last day of a cohort's term.
 
-    Parameters
-    ----------
-    declaration : Declaration
-        The last of its terms is the one in which a cohort leaves.
-    cohort : int
-        Year in which the cohort leaves that term.
-    term : str
-        A year and HT (autumn: 1 July to 31 December) or VT (spring: 1 January to 30 June), such as ``"7HT"``. The
-        summer belongs to the autumn, so that the terms follow upon each other without a gap.
-
-    Returns
-    -------
-    tuple of date
-        First and last day.
+    A term is a year and HT (autumn: 1 July to 31 December) or VT (spring: 1 January to 30 June), such as ``"7HT"``. The
+    summer belongs to the autumn, so that the terms follow upon each other without a gap. A cohort leaves the last
+    declared term in the year that it is named by.
 
     Raises
     ------

@@ -19,45 +19,17 @@ _Kind = TypeVar("_Kind")
 
 
 def packaged_toml(package: str, name: str) -> dict[str, Any]:
-    """Read a TOML file that comes with the package.
-
-    Parameters
-    ----------
-    package : str
-        Where it is, such as ``"nbanalytics.text"``.
-    name : str
-        Name of the file.
-
-    Examples
-    --------
-    >>> packaged_toml("nbanalytics.text", "messages.toml")["groups.title"]["en"]
-    'Six groups'
-    """
+    """Read a TOML file that comes with the package, such as ``"messages.toml"`` of ``"nbanalytics.text"``."""
     return tomllib.loads(files(package).joinpath(name).read_text(encoding="utf-8"))
 
 
 def read_toml(path: str | Path, error: type[NbanalyticsError] = DataError) -> dict[str, Any]:
     """Read a TOML file that a user wrote, in UTF-8 with or without a byte order mark.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    error : type
-        What is raised.
-
     Raises
     ------
     NbanalyticsError
-        Of the given type: if the file cannot be opened, or is not TOML. The message does not quote the file.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "policy.toml"
-    >>> _ = file.write_text("min_group = 15", encoding="utf-8")
-    >>> read_toml(file)
-    {'min_group': 15}
+        Of the type ``error``: if the file cannot be opened, or is not TOML. The message does not quote the file.
     """
     path = Path(path)
     try:

@@ -36,7 +36,7 @@ from nbanalytics.municipal.absence_suggest import suggest_mapping
 from nbanalytics.municipal.pseudonyms import IDENTITY_CODES, Key, identities, new_key
 from nbanalytics.municipal.recognise import FileRead
 from nbanalytics.readers.findings import Finding, Message, about_rows, fatal, message, remark, row_findings
-from nbanalytics.readers.grid import Grid, read_grids
+from nbanalytics.readers.grid import Grid, cell_at, read_grids
 from nbanalytics.readers.report import FileReport, reasons_by_row
 from nbanalytics.readers.words import read_number, read_term, term_words
 
@@ -173,8 +173,7 @@ def refuse_repeated(readings: list[Reading]) -> None:
 
 def cell_of(pupil: Pupil, role: str) -> str:
     """Return a pupil's cell in the column of a role, empty text if there is none."""
-    place = pupil.columns.places.get(role, -1)
-    return pupil.cells[place] if 0 <= place < len(pupil.cells) else ""
+    return cell_at(pupil.cells, pupil.columns.places.get(role, -1))
 
 
 __all__ = ["FORMAT", "matches", "read_absence_list", "suggest_mapping"]

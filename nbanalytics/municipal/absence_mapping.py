@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from nbanalytics.errors import DataError
 from nbanalytics.readers.findings import Message, message
-from nbanalytics.readers.grid import Cells, Grid, compared
+from nbanalytics.readers.grid import Cells, Grid, cell_at, compared
 from nbanalytics.toml_files import Toml, packaged_toml, read_table, read_toml
 
 #: Roles of a column; ``name`` is recognised only to leave it out.
@@ -52,13 +52,7 @@ class ListMapping:
 
 
 def read_mapping(path: str | Path) -> ListMapping:
-    """Read a mapping from a TOML file.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read, a key is unknown or a value is of the wrong kind.
-    """
+    """Read a mapping from a TOML file; a DataError names an unknown key or a value of the wrong kind."""
     return parse_mapping(read_toml(path), Path(path).name)
 
 
@@ -168,8 +162,7 @@ def joined(top: Cells, below: Cells) -> Cells:
     """Join a header of two rows: a cell above several columns counts for each of them."""
     names, above = [], ""
     for position in range(max(len(top), len(below))):
-        upper = top[position] if position < len(top) else ""
-        lower = below[position] if position < len(below) else ""
+        upper, lower = cell_at(top, position), cell_at(below, position)
         above = upper or (above if lower else "")
         names.append(f"{above} {lower}".strip())
     return names
@@ -213,20 +206,7 @@ class Sorted:
 
 
 def sort_rows(grid: Grid, mapping: ListMapping) -> Sorted:
-    """Classify each row with content.
-
-    Parameters
-    ----------
-    grid : Grid
-        A sheet.
-    mapping : ListMapping
-        The mapping of its columns.
-
-    Returns
-    -------
-    Sorted
-        With ``columns`` None where no header was found; then every row is "preamble".
-    """
+    """Classify each row with content; without a header ``columns`` is None and every row is "preamble"."""
     rows, filled = _filled_merges(grid), grid.filled_rows()
     found = Sorted(columns=_by_number(mapping))
     headers = dict(_headers(grid, rows, filled, mapping))
@@ -387,5 +367,4 @@ def _filled_merges(grid: Grid) -> list[Cells]:
 
 
 def _cell(row: Cells, columns: Columns, role: str) -> str:
-    place = columns.places.get(role, -1)
-    return row[place] if 0 <= place < len(row) else ""
+    return cell_at(row, columns.places.get(role, -1))

@@ -20,7 +20,7 @@ from nbanalytics.municipal.absence_mapping import (
     year_of,
 )
 from nbanalytics.readers.findings import SHOWN, suggestion
-from nbanalytics.readers.grid import Cells, Grid, compared, may_name, read_grids
+from nbanalytics.readers.grid import Cells, Grid, cell_at, compared, may_name, read_grids
 from nbanalytics.readers.words import read_number
 
 _MEANS = {
@@ -120,7 +120,7 @@ def _header_row(grid: Grid) -> Cells:
 
 
 def _column(header: Cells, place: int) -> str:
-    name = header[place] if place < len(header) else ""
+    name = cell_at(header, place)
     once = sum(compared(cell) == compared(name) for cell in header) == 1
     return json.dumps(name, ensure_ascii=False) if once and _is_column_name(name) else str(place + 1)
 
@@ -132,7 +132,7 @@ def _is_column_name(name: str) -> bool:
 
 def _stranger(grid: Grid, header: Cells, place: int, places: dict[str, int]) -> str:
     """Describe a column without a role, without showing its content."""
-    name = header[place] if place < len(header) else ""
+    name = cell_at(header, place)
     cells = [row[place] for row in grid.rows if place < len(row) and row[place] and row is not header]
     if place in places.values() or known_columns().get(plain(name)) == "name" or not cells:
         return ""

@@ -23,7 +23,7 @@ from nbanalytics.municipal.baseline_write import (
 )
 from nbanalytics.municipal.recognise import FileRead
 from nbanalytics.readers.findings import Noted, UnreadableError, message
-from nbanalytics.readers.report import FileReport, reasons_by_row
+from nbanalytics.readers.report import FileReport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,19 +148,10 @@ def _understand(
             continue
         rows.append((number, _row(number, cells, faults, counts)))
     _twice(rows, faults)
-    findings = faults.findings()
     rejected = set(faults.rejected().tolist())
     table = _table([row for number, row in rows if number not in rejected])
-    report = FileReport(
-        file=file,
-        format=FORMAT,
-        rows=len(rows),
-        n_rejected=len(rejected),
-        rejected=reasons_by_row(findings),
-        assumed=_assumed(counts, header_row),
-        missing=_missing(table, columns),
-        findings=findings,
-    )
+    assumed, missing = _assumed(counts, header_row), _missing(table, columns)
+    report = FileReport.of_rows(file, FORMAT, len(rows), faults.findings(), assumed, missing)
     return FileRead(report, {"baseline": table})
 
 

@@ -51,12 +51,7 @@ def write_rejected(reports: Sequence[CheckReport], path: Path) -> None:
 
 
 def import_files(paths: Sequence[Path], key: Path, out: Path, mapping: Path | None) -> list[str]:
-    """Convert files to one folder of records, completely or not at all.
-
-    Returns
-    -------
-    list of str
-        Lines to show to the user.
+    """Convert files to one folder of records, completely or not at all; returns lines to show to the user.
 
     Raises
     ------
@@ -131,13 +126,7 @@ def holds_records(path: Path) -> bool:
 
 
 def files_of(paths: Sequence[Path]) -> list[Path]:
-    """Return the named files and those in the named folders, without mappings and hidden files.
-
-    Raises
-    ------
-    DataError
-        If there is nothing of a name, or a folder is empty.
-    """
+    """Return the named files and those in the named folders, without mappings and hidden files."""
     files: list[Path] = []
     for path in paths:
         if not path.exists():

@@ -64,25 +64,9 @@ def _session() -> Any:
 
 @dataclass
 class Pages:
-    """All pages of a request, from the service or from the cache.
+    """All pages of a request, from the service or from the cache; see :class:`Kolada` for the parameters.
 
-    Attributes
-    ----------
-    base_url : str
-        Where the service is; pages of another host are never requested.
-    cache : Path, optional
-        A folder for answers.
-    max_age : float
-        Seconds for which a stored answer is used without a request; an older one is used only if the service cannot be
-        reached.
-    timeout : float
-        Seconds for one attempt, with the reading of the page.
-    tries : int
-        How often a page is requested before giving up.
-    sleep, clock
-        How to wait and what time it is: tests bring their own.
-    remarks : list of str
-        What a person should know of the answers so far.
+    ``remarks`` is what a person should know of the answers so far.
     """
 
     base_url: str

@@ -66,17 +66,9 @@ class Identities:
 
 
 def identities(cells: Any) -> Identities:
-    """Read identity numbers: 12 digits, TF-numbers (``ååååmmddTFxx``), coordination numbers; or 10 digits.
+    """Read identity numbers from a pyarrow array of text without missing values.
 
-    Parameters
-    ----------
-    cells : pyarrow array of text
-        Without missing values.
-
-    Returns
-    -------
-    Identities
-        One entry for each cell.
+    They have 12 digits, or 10; TF-numbers (``ååååmmddTFxx``) and coordination numbers are among them.
 
     Examples
     --------
@@ -147,19 +139,6 @@ _LEAST_KEY, _MOST_KEY, _LEAST_BITS = 32, 4096, 96
 _BLOCK = 64  # bytes in a block of SHA-256
 _HASH_BYTES = 10  # 80 bits make 16 characters of base32; among ten million pupils two are equal once in 10 ** 10
 
-__all__ = [
-    "FAULTS",
-    "SEXES",
-    "Identities",
-    "Key",
-    "as_text",
-    "create_key",
-    "estimated_bits",
-    "identities",
-    "new_key",
-    "read_key",
-]
-
 _BASE32 = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", dtype=np.uint8)
 
 
@@ -177,15 +156,6 @@ def estimated_bits(secret: str | bytes) -> float:
     Signs count as drawn from the kinds of signs that there are (16 where all are hexadecimal); if more than half of the
     secret can be spoken as words, as running text. A repetition of four signs or more, or a sequence such as ``1234``,
     counts 10 bits at most. The estimate is for refusing what a person has thought out, and proves nothing of the rest.
-
-    Parameters
-    ----------
-    secret : str or bytes
-
-    Returns
-    -------
-    float
-        Bits.
 
     Examples
     --------
@@ -327,14 +297,7 @@ def new_key() -> Key:
 
 
 def create_key(path: str | Path, key: Key | None = None) -> Key:
-    """Generate a key and write it to a file that only its owner can read.
-
-    Parameters
-    ----------
-    path : str or Path
-        A file that does not exist.
-    key : Key, optional
-        An existing key; by default a new one.
+    """Write a key, by default a new one, to a new file that only its owner can read.
 
     Raises
     ------

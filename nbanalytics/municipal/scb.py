@@ -31,7 +31,7 @@ from nbanalytics.municipal.scb_layouts import (
 )
 from nbanalytics.readers.csv_file import DELIMITERS
 from nbanalytics.readers.findings import Finding, Noted, Rows, UnreadableError, fatal
-from nbanalytics.readers.report import FileReport, reasons_by_row
+from nbanalytics.readers.report import FileReport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -191,20 +191,10 @@ FORMAT = "scb"
 class Pupils:
     """Rows of the file without anything that names a pupil, in arrays that are allocated once.
 
-    Attributes
-    ----------
-    rows : array of int
-        Row numbers as shown in the file.
-    digests : array of bytes
-        Digests for the pseudonyms.
-    fault, sex, birth_year : array of int
-        What the identity numbers contain, as in :class:`nbanalytics.municipal.pseudonyms.Identities`.
-    cohort : array of int
-        0 where the date is none.
-    school : array of int
-        Place in the reader's list of schools, or -1.
-    grades : array of int
-        One column for each graded column of the layout; a place in the layout's values.
+    ``rows`` are row numbers as shown in the file; ``fault``, ``sex`` and ``birth_year`` are those of
+    :class:`nbanalytics.municipal.pseudonyms.Identities`; ``cohort`` is 0 where the date is none; ``school`` is a place
+    in the reader's list of schools, or -1; ``grades`` has a column for each graded column of the layout, with places in
+    the layout's values.
     """
 
     rows: Any
@@ -389,20 +379,11 @@ def _finish(text: Text, shape: Shape, pupils: Pupils, codes: dict[str, int], not
     pupils.keep(fine)
     pupils.keep(check_repeats(pupils, notes))
     findings = notes.findings()
-    reasons = reasons_by_row(findings)
     nobody = [] if pupils.count else [fatal("tables.no_usable_row/scb", text.path.name)]
     tables: dict[str, pd.DataFrame] = tables_of(pupils, shape, list(codes)) if pupils.count else {}
-    report = FileReport(
-        file=text.path.name,
-        format=FORMAT,
-        rows=notes.rows,
-        n_rejected=len(reasons),
-        rejected=reasons,
-        assumed=_assumed(text, shape, notes),
-        missing=_missing(shape),
-        findings=(*findings, *nobody),
-    )
-    return FileRead(report, tables)
+    assumed, missing = _assumed(text, shape, notes), _missing(shape)
+    found = (*findings, *nobody)
+    return FileRead(FileReport.of_rows(text.path.name, FORMAT, notes.rows, found, assumed, missing), tables)
 
 
 def _unusable(text: Text, pupils: Pupils, notes: Notes, misfits: list[Finding]) -> FileReport:

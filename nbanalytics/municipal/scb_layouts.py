@@ -66,13 +66,7 @@ class Text:
 
 
 def open_text(path: Path) -> Text:
-    """Detect the encoding from the whole file.
-
-    Raises
-    ------
-    UnreadableError
-        If no encoding fits.
-    """
+    """Detect the encoding from the whole file."""
     with path.open("rb") as stream:
         start = stream.read(4)
         marked = next((found for bom, found in BOMS.items() if start.startswith(bom)), None)
@@ -131,11 +125,8 @@ def parse(
 ) -> tuple[Any, Rows, Rows]:
     """Divide a block into columns.
 
-    Returns
-    -------
-    tuple
-        The table of the columns in ``types``, the places of its lines in the block, and the places of lines with more
-        or fewer cells than there are names; empty lines are in neither.
+    Returns the table of the columns in ``types``, the places of its lines in the block, and the places of lines with
+    more or fewer cells than there are names; empty lines are in neither.
     """
     if quoted:
         # A quotation mark that is not closed would swallow the lines after it.
@@ -272,13 +263,7 @@ def _grade_like(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def shape_of(lines: Sequence[str]) -> Shape:
-    """Detect the layout, the delimiter and whether there is a header.
-
-    Raises
-    ------
-    UnreadableError
-        If no layout fits.
-    """
+    """Detect the layout, the delimiter and whether there is a header; an UnreadableError says that no layout fits."""
     known, words = layouts()
     delimiter = max(DELIMITERS, key=lambda mark: lines[0].count(mark)) if lines else ";"
     first = cells_of(lines[0], delimiter) if lines else []

@@ -18,7 +18,7 @@ from nbanalytics.municipal.absence_mapping import joined
 from nbanalytics.municipal.pseudonyms import Key
 from nbanalytics.municipal.recognise import FileRead
 from nbanalytics.readers.findings import Finding, Message, fatal, message, remark, row_findings
-from nbanalytics.readers.grid import Cells, Grid, compared, may_name, read_grids
+from nbanalytics.readers.grid import Cells, Grid, cell_at, compared, may_name, read_grids
 from nbanalytics.readers.report import FileReport, reasons_by_row
 from nbanalytics.toml_files import packaged_toml
 
@@ -362,8 +362,8 @@ def _sheet(grid: Grid, number: int) -> _Sheet:
         elif _is_note(row, sheet.header):
             sheet.others.append((row_number, "note"))
         else:
-            keys = {key: _cell(row, at) for key, at in sheet.header.keys.items()}
-            cells = [(measure, _cell(row, measure.place)) for measure in sheet.header.measures]
+            keys = {key: cell_at(row, at) for key, at in sheet.header.keys.items()}
+            cells = [(measure, cell_at(row, measure.place)) for measure in sheet.header.measures]
             longer = any(row[len(sheet.header.names) :])
             fault = message("rows.wrong_number_of_cells/statistics") if longer else None
             fault = fault if any(keys.get(key) for key in _PLACES) else message("statistics.no_place")
@@ -376,12 +376,8 @@ def _is_note(row: Cells, header: Header) -> bool:
     filled = [cell for cell in row if cell]
     word = re.match(r"[^\W\d_]*", filled[0])
     is_note = bool(word and compared(word.group()) in words("rows")) or bool(re.match(r"\*|\d\)|\.\.?\s*=", filled[0]))
-    has_value = any(_cell(row, measure.place) for measure in header.measures)
-    return (len(filled) == 1 or is_note) and not (has_value and _cell(row, header.keys.get("school_id", -1)))
-
-
-def _cell(row: Cells, place: int) -> str:
-    return row[place] if 0 <= place < len(row) else ""
+    has_value = any(cell_at(row, measure.place) for measure in header.measures)
+    return (len(filled) == 1 or is_note) and not (has_value and cell_at(row, header.keys.get("school_id", -1)))
 
 
 # ------------------------------------------------------------------ the report

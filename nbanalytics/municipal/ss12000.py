@@ -11,7 +11,7 @@ from nbanalytics.municipal.pseudonyms import Key, new_key
 from nbanalytics.municipal.recognise import FileRead
 from nbanalytics.municipal.ss12000_pages import Entities, Entity, looks_like_ss12000, read_entities
 from nbanalytics.municipal.ss12000_students import LAST_YEAR, Grade, Student, Students, read_grades, spring_of
-from nbanalytics.readers.report import FileReport, reasons_by_row
+from nbanalytics.readers.report import FileReport
 from nbanalytics.readers.words import read_date
 
 if TYPE_CHECKING:
@@ -80,16 +80,7 @@ def read_ss12000(path: str | Path | Sequence[str | Path], *, key: Key | None = N
     }
     _tell(students, tables)
     findings = entities.noted.findings()
-    report = FileReport(
-        file=entities.label,
-        format=FORMAT,
-        rows=entities.rows,
-        n_rejected=len(entities.noted.rejected()),
-        rejected=reasons_by_row(findings),
-        assumed=tuple(entities.told),
-        missing=tuple(entities.missing),
-        findings=findings,
-    )
+    report = FileReport.of_rows(entities.label, FORMAT, entities.rows, findings, entities.told, entities.missing)
     return FileRead(report, {name: table for name, table in tables.items() if len(table)})
 
 

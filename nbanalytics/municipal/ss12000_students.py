@@ -22,13 +22,7 @@ from nbanalytics.toml_files import packaged_toml
 
 
 def spring_of(day: str) -> int:
-    """Return the year of the spring term of the school year that a date (yyyy-mm-dd) is in.
-
-    Examples
-    --------
-    >>> spring_of("2017-08-20"), spring_of("2018-06-10")
-    (2018, 2018)
-    """
+    """Return the year of the spring term of the school year that a date (yyyy-mm-dd) is in."""
     return int(day[:4]) + (int(day[5:7]) >= 7)
 
 

@@ -22,16 +22,9 @@ CARRIED = ("school_id", "sex", "newly_arrived", "immigration", "parents_educatio
 
 
 class TermTables:
-    """The leavers and the grades of a term, each computed on first use and cached.
+    """The leavers and the grades of a term, by default the declared end term, each computed on first use and cached.
 
     Several views of a term share them, and a view of another term than the declared end term starts from them.
-
-    Parameters
-    ----------
-    records : StudentRecords
-        Students and grades.
-    term : str, optional
-        By default the declared end term.
 
     Examples
     --------
@@ -63,18 +56,10 @@ class TermTables:
 def leavers(
     records: StudentRecords, term: str | None = None, rules: Sequence[str] = (), by: By | None = None
 ) -> pd.DataFrame:
-    """Sum up each student's grades in a term.
+    """Sum up each student's grades in a term, by default the declared end term.
 
-    Parameters
-    ----------
-    records : StudentRecords
-        Students and grades.
-    term : str, optional
-        By default the declared end term.
-    rules : sequence of str
-        Further rules of eligibility by name; each must hold for every cohort.
-    by : By, optional
-        Columns of the students table to add under their keys.
+    ``rules`` names further rules of eligibility, each of which must hold for every cohort; ``by`` has columns of the
+    students table to add under their keys.
 
     Returns
     -------

@@ -59,20 +59,10 @@ def check_records(path: str | Path, memory_limit: str | None = None) -> CheckRep
 
 
 def open_records(path: str | Path, memory_limit: str | None = None) -> StudentRecords:
-    r"""Open records: Parquet lazily with DuckDB, other formats in memory.
+    r"""Open records: Parquet lazily with DuckDB, other formats in memory; parameters as for :func:`check_records`.
 
     A Parquet folder that cannot be scanned (words not canonical, or wide grades) is read into memory unless it is too
     large.
-
-    Parameters
-    ----------
-    path, memory_limit
-        As for :func:`check_records`.
-
-    Returns
-    -------
-    StudentRecords
-        Of DuckDB's relations for Parquet, else of pandas.
 
     Raises
     ------

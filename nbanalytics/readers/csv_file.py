@@ -93,14 +93,9 @@ def said_delimiter(text: bytes) -> tuple[str, int]:
 
 
 def refuse_open_quote(text: bytes, above: int) -> None:
-    """Stop at a quotation mark that is never closed: otherwise one cell would swallow every row after it.
+    """Stop at a quotation mark that is never closed, since one cell would swallow every row after it.
 
-    Parameters
-    ----------
-    text : bytes
-        The text to divide into rows.
-    above : int
-        Number of lines above it in the file.
+    ``above`` is the number of lines above the text in the file.
     """
     if text.count(b'"') % 2 == 0:
         return
@@ -116,18 +111,7 @@ _HEADER_BYTES = 4_000_000
 
 
 def read_csv(path: Path, known: Iterable[str]) -> RawTable:
-    """Read a CSV file as text.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    known : iterable of str
-        Column names to look for in its first row, to detect the delimiter.
-
-    Returns
-    -------
-    RawTable
+    """Read a CSV file as text; ``known`` are names of columns, by which the delimiter is detected.
 
     Raises
     ------

@@ -238,31 +238,10 @@ class UnreadableError(DataError):
 def divided(
     body: bytes, names: Sequence[str], delimiter: str, convert: pa_csv.ConvertOptions, **parsing: Any
 ) -> tuple[Any, list[int], list[int]]:
-    """Divide delimited text into columns.
+    """Divide delimited text in UTF-8 into columns of these names.
 
-    Parameters
-    ----------
-    body : bytes
-        Rows in UTF-8, the first of them number 1.
-    names : sequence of str
-        Names of the columns.
-    delimiter : str
-        One character.
-    convert : pyarrow.csv.ConvertOptions
-        Kinds of the columns.
-    **parsing
-        Further settings of ``pyarrow.csv.ParseOptions``.
-
-    Returns
-    -------
-    tuple
-        The table, and the numbers of the rows that are not in it: those with more or fewer cells than there are names,
-        and the empty ones.
-
-    Raises
-    ------
-    pyarrow.ArrowInvalid
-        If the rows cannot be separated.
+    Returns the table, and the numbers (from 1) of the rows that are not in it: those with more or fewer cells than
+    there are names, and the empty ones. Raises pyarrow.ArrowInvalid if the rows cannot be separated.
     """
     ragged: list[int] = []
     blank: list[int] = []

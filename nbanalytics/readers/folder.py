@@ -65,23 +65,10 @@ def parquet_file(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def refuse_bomb(path: Path, file: pq.ParquetFile, in_memory: bool) -> None:
-    """Refuse a Parquet file whose cells take more bytes than any table's.
+    """Refuse a Parquet file whose cells take more bytes than any table's, or that DuckDB cannot read.
 
     Few bytes can stand for very many, and what a file says of its sizes need not be true. So DuckDB counts: it keeps a
     text that is repeated only once, and stops where it would need more memory than it may take.
-
-    Parameters
-    ----------
-    path : Path
-    file : pyarrow.parquet.ParquetFile
-        The same file, opened.
-    in_memory : bool
-        Whether all of it is to be read, or scanned.
-
-    Raises
-    ------
-    UnreadableError
-        If it is too large, or DuckDB cannot read it.
     """
     rows, columns = file.metadata.num_rows, len(file.schema_arrow.names)
     if in_memory and rows * columns > MOST_CELLS:
@@ -244,16 +231,9 @@ class Folder:
 def open_folder(path: str | Path) -> Folder:
     """Find the tables of a records folder or workbook.
 
-    Parameters
-    ----------
-    path : str or Path
-        A folder with one file for each table (``students.csv``, ``grades.parquet``, ...) or with one workbook
-        ``records.xlsx`` that has a sheet for each, or that workbook itself.
-
-    Returns
-    -------
-    Folder
-        With findings for files that are not tables, duplicate tables and missing tables.
+    A folder has one file for each table (``students.csv``, ``grades.parquet``, ...) or one workbook ``records.xlsx``
+    that has a sheet for each; the workbook itself may be named, too. Files that are not tables, duplicate tables and
+    missing tables are findings.
 
     Raises
     ------

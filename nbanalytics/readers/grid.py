@@ -71,15 +71,10 @@ class Grid:
 
 
 def read_grids(path: Path, score: Callable[[Sequence[str]], int]) -> list[Grid]:
-    """Read every sheet of a file, whatever its suffix.
+    """Read every sheet of a CSV file, an .xlsx or an .xls, whatever its suffix.
 
-    Parameters
-    ----------
-    path : Path
-        A CSV file, an .xlsx or an .xls.
-    score : callable
-        How many cells of a row are column names of the format; the delimiter of a CSV file is the one that splits a
-        row into most of them.
+    ``score`` counts the cells of a row that are column names of the format; the delimiter of a CSV file is the one that
+    splits a row into most of them.
 
     Raises
     ------
@@ -131,6 +126,11 @@ def compared(word: str) -> str:
     ('skolenhetskod', 'andelbehörigatillyrkesprog')
     """
     return re.sub(r"[\W_]+", "", word.casefold())
+
+
+def cell_at(row: Cells, place: int) -> str:
+    """Return the cell at a place of a row, empty text if there is none."""
+    return row[place] if 0 <= place < len(row) else ""
 
 
 def may_name(header: str) -> bool:

@@ -35,7 +35,7 @@ from nbanalytics.readers.findings import (
     without_empty_rows,
 )
 from nbanalytics.readers.folder import open_folder, plain_column
-from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table, reasons_by_row
+from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table
 from nbanalytics.readers.rules import check_tables
 from nbanalytics.readers.tables import Tables
 from nbanalytics.readers.tidy import Scales, TidyTable, scales_of, tidy_table
@@ -420,19 +420,8 @@ def _report(
     files = []
     for name, tidy in tables.items():
         found = (*(finding for finding in findings if finding.file == tidy.file), *tidy.findings)
-        reasons = reasons_by_row(found)
-        files.append(
-            FileReport(
-                file=tidy.file,
-                format=tidy.format,
-                rows=tidy.n_rows,
-                n_rejected=len(reasons),
-                rejected=reasons,
-                assumed=tuple(dict.fromkeys(tidy.assumed)),
-                missing=missing.get(name, ()),
-                findings=found,
-            )
-        )
+        assumed = dict.fromkeys(tidy.assumed)
+        files.append(FileReport.of_rows(tidy.file, tidy.format, tidy.n_rows, found, assumed, missing.get(name, ())))
     own = tuple(finding for finding in findings if finding.file not in labels)
     return CheckReport(place, tuple(files), (*own, *(finding for file in files for finding in file.findings)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,20 @@ class FileReport:
     assumed: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    @classmethod
+    def of_rows(
+        cls,
+        file: str,
+        format: str,
+        rows: int,
+        findings: Sequence[Finding],
+        assumed: Iterable[str] = (),
+        missing: Iterable[str] = (),
+    ) -> FileReport:
+        """Return the report on a file whose findings name every row that they reject."""
+        rejected = reasons_by_row(findings)
+        return cls(file, format, rows, len(rejected), rejected, tuple(assumed), tuple(missing), tuple(findings))
 
     @property
     def read(self) -> int:

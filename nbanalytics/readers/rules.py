@@ -209,19 +209,7 @@ RULES_VERSION = 3
 
 
 def check_tables(tables: Tables, progress: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> list[Finding]:
-    """Run every rule.
-
-    Parameters
-    ----------
-    tables : Tables
-        What to check.
-    progress : callable
-        Wraps the list of rules, for a progress bar.
-
-    Returns
-    -------
-    list of Finding
-    """
+    """Run every rule; ``progress`` wraps the list of rules, for a progress bar."""
     _register_words(tables)
     rules: list[Callable[[], Iterator[Finding]]] = []
     for name in tables.files:

@@ -24,20 +24,9 @@ MOST_VALUES = 50
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables to query, and their connection.
+    """The tables to query, by name: their files, columns and numbers of rows; the connection has one view for each.
 
-    Attributes
-    ----------
-    connection : duckdb connection
-        With one view for each table.
-    files : dict
-        File name of each table.
-    columns : dict
-        Columns of each table.
-    rows : dict
-        Number of rows of each table.
-    every_row : bool
-        Whether findings list all row numbers, or only the first few.
+    ``every_row`` is whether findings list all row numbers, or only the first few.
     """
 
     connection: duckdb.DuckDBPyConnection

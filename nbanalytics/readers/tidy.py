@@ -61,21 +61,8 @@ class Header:
 def understand_header(raw: RawTable, table: Table, subjects: dict[str, str], grades: frozenset[str]) -> Header:
     """Match the first row of a file with the schema.
 
-    Parameters
-    ----------
-    raw : RawTable
-        The file.
-    table : Table
-        Its schema.
-    subjects : dict
-        Code of each subject by its names, from :func:`nbanalytics.readers.words.subject_words`.
-    grades : frozenset of str
-        Every spelling of a grade; a column of them is a subject, known or not.
-
-    Returns
-    -------
-    Header
-        Unusable if a required column is missing or two columns have the same meaning.
+    ``subjects`` has the code of each subject by its names; a column of words in ``grades`` is a subject, known or not.
+    The header is unusable if a required column is missing or two columns have the same meaning.
     """
     header = Header()
     known = {loosely(column.name): column.name for column in table.columns}
@@ -328,25 +315,7 @@ def scales_of(declaration: Declaration, cohorts: Sequence[int], file: str) -> tu
 
 
 def tidy_table(raw: RawTable, table: Table, declaration: Declaration, scales: Scales, students: Any) -> TidyTable:
-    """Make a raw table tidy.
-
-    Parameters
-    ----------
-    raw : RawTable
-        The table as in the file.
-    table : Table
-        Its schema.
-    declaration : Declaration
-        Terms and subjects.
-    scales : Scales
-        What grades mean, by cohort.
-    students : pyarrow.Table or None
-        The tidy students, for each student's scale.
-
-    Returns
-    -------
-    TidyTable
-    """
+    """Make a raw table tidy; ``students``, the tidy students, decide the scale of each row of grades."""
     header = understand_header(raw, table, subject_words(declaration), scales.all_words())
     tidy = TidyTable(table, raw.file, raw.format, raw.n_rows, wide=bool(header.subjects))
     tidy.findings += [*raw.broken, *header.findings]

@@ -83,16 +83,7 @@ class Flows(Shown):
 
 
 def stages_of(records: StudentRecords) -> tuple[str, ...]:
-    """Return the stages of a flow: those declared, and the one after the last term if outcomes are known.
-
-    Parameters
-    ----------
-    records : StudentRecords
-
-    Returns
-    -------
-    tuple of str
-        Declared terms in order, then ``upper_secondary`` where the records have the table ``outcomes``.
+    """Return the stages of a flow: the declared terms, and ``upper_secondary`` if the records have outcomes.
 
     Examples
     --------
@@ -105,15 +96,6 @@ def stages_of(records: StudentRecords) -> tuple[str, ...]:
 
 def states_of(stage: str) -> tuple[str, ...]:
     """Return the states that a stage may hold, in order.
-
-    Parameters
-    ----------
-    stage : str
-        One of :func:`stages_of`.
-
-    Returns
-    -------
-    tuple of str
 
     Examples
     --------

@@ -72,20 +72,10 @@ class Measure(NamedTuple):
 
 
 def active_support(records: StudentRecords, terms: pd.DataFrame) -> pd.DataFrame:
-    """Periods of support that touch a term.
+    """Return the periods of support that touch a term: ``student_id, term`` and the columns of the register.
 
-    Parameters
-    ----------
-    records : StudentRecords
-        With a support register in pandas.
-    terms : DataFrame
-        ``cohort, student_id, term``: whom and when to ask about.
-
-    Returns
-    -------
-    DataFrame
-        ``student_id, term`` and the columns of the register; a period that goes on (no ``end``) touches every term
-        after its start.
+    ``terms`` has ``cohort, student_id, term``: whom and when to ask about. A period without ``end`` touches every term
+    after its start. The records are in pandas.
     """
     pairs = terms[["cohort", "term"]].drop_duplicates()
     days = [term_dates(records.declaration, int(cohort), term) for cohort, term in pairs.itertuples(index=False)]
