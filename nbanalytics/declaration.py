@@ -93,17 +93,7 @@ class _DeclarationFile(CatalogueFile):
 
 
 def read_declaration(path: Path) -> Declaration:
-    r"""Read ``records.toml``; a folder without one is Swedish compulsory school.
-
-    Parameters
-    ----------
-    path : Path
-        The file, which need not be there.
-
-    Returns
-    -------
-    Declaration
-        What the file leaves out is as in Swedish compulsory school.
+    r"""Read ``records.toml``; what the file leaves out, or a folder without it, is as in Swedish compulsory school.
 
     Raises
     ------

@@ -54,15 +54,8 @@ def visible(text: str) -> str:
 class NbanalyticsError(Exception):
     """Base of all errors raised on purpose by nbanalytics.
 
-    Attributes
-    ----------
-    what : str
-        What is wrong and how often, as a clause: ``"the key 'name' is missing"``. If the error has one text of whole
-        sentences, this is the whole text.
-    remedy : str
-        What to do, as a sentence.
-    where : str
-        The place, such as a file and a table in it.
+    ``what`` is wrong and how often, as a clause (the whole text if the error has one text of whole sentences);
+    ``remedy`` says what to do, as a sentence; ``where`` is the place, such as a file and a table in it.
 
     Examples
     --------

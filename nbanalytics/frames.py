@@ -130,14 +130,8 @@ class By:
     ) -> By:
         """Check the columns before anything is counted.
 
-        Parameters
-        ----------
-        by : str or sequence of str
-            What the user asks for.
-        own : iterable of str
-            The columns that the result has besides.
-        frame : narwhals frame, optional
-            The table that has to have the columns, called ``where`` in messages.
+        ``own`` are the columns that the result has besides; ``frame``, called ``where`` in messages, has to have those
+        of ``by``.
 
         Raises
         ------

@@ -59,18 +59,9 @@ def score_interval(share: float, total: float, level: float = 0.95, freedom: flo
 
 
 def with_share(rows: pd.DataFrame, part: str, whole: str) -> pd.DataFrame:
-    """Add the share of one column of counts in another, with its score interval.
+    """Add ``share, low, high``: one column of counts in another with its score interval (95 %, :func:`wilson`).
 
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-    part, whole : str
-        Columns of whole numbers.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``rows`` and ``share``, ``low, high`` (95 %, :func:`wilson`); missing where the whole is 0.
+    They are missing where the whole is 0.
 
     Examples
     --------

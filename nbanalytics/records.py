@@ -110,23 +110,13 @@ class StudentRecords:
         return self
 
     def refuse_uncountable(self, *needed: str) -> StudentRecords:
-        """Refuse tables of which an analysis would count wrong numbers; every analysis calls it.
+        """Refuse tables of which an analysis would count wrong numbers, and records without a needed table.
 
-        The columns of the schema must be there, identifiers and engines must be of one kind, there must be
-        students, key columns must be filled in, and no key may stand twice. It costs one grouping of each table by its
-        key, in the table's own engine, and is done once for each set of records: about 0.1 seconds for a million grades
-        in pandas. Records from :func:`nbanalytics.read_records`, :func:`nbanalytics.scan_records` and
+        Every analysis calls it. The columns of the schema must be there, identifiers and engines must be of one kind,
+        there must be students, key columns must be filled in, and no key may stand twice. It costs one grouping of each
+        table by its key, in the table's own engine, once for each set of records: about 0.1 seconds for a million
+        grades in pandas. Records from :func:`nbanalytics.read_records`, :func:`nbanalytics.scan_records` and
         :func:`nbanalytics.records_from_frames` have been checked and cost nothing.
-
-        Parameters
-        ----------
-        *needed : str
-            Tables that the analysis cannot do without.
-
-        Returns
-        -------
-        StudentRecords
-            These records.
 
         Raises
         ------

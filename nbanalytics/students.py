@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import narwhals as nw
@@ -12,6 +12,7 @@ from nbanalytics.declaration import AFTER
 from nbanalytics.eligibility import merit_value
 from nbanalytics.errors import DataError, GradingError
 from nbanalytics.frames import By, Frame, any_of, cases, column_names, name_of, number_of, open_frame, refuse_absent
+from nbanalytics.grading import Grading
 from nbanalytics.records import StudentRecords
 
 #: The rule of the form of Fullföljda studier: passes in the core subjects and five more.
@@ -108,18 +109,10 @@ def student_table(records: StudentRecords, columns: Sequence[str] = (), by: By |
 
 
 def absence_by_term(records: StudentRecords) -> Frame:
-    """Return the absence of each student and term, with its total.
+    """Return the absence of each student and term, with its total, as a narwhals frame.
 
-    Parameters
-    ----------
-    records : StudentRecords
-        With a table ``absence``.
-
-    Returns
-    -------
-    narwhals frame
-        ``student_id, term, valid, invalid, total``, in per cent of the term. The total is valid and invalid absence
-        together and missing where either is missing: of records that hold one kind only no total is known.
+    Its columns ``student_id, term, valid, invalid, total`` are in per cent of the term. The total is valid and invalid
+    absence together and missing where either is missing: of records that hold one kind only no total is known.
 
     Raises
     ------
@@ -192,23 +185,11 @@ def refuse_other_share(of: str) -> None:
 
 
 def counted(table: pd.DataFrame, term: str) -> pd.Series[bool]:
-    """Say who is in the denominator of a share of a term: all who got grades or should have got them.
+    """Say who is in the denominator of a share of a term: all who got grades or should have got them (Skolverket's).
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``cohort`` and ``state_<term>``; the students, or a row for each kind of them.
-    term : str
-
-    Returns
-    -------
-    pandas.Series
-        Students without any grade are counted; those who had moved are not, nor are those of a cohort in which nobody
-        has a grade in the term yet.
-
-    Notes
-    -----
-    Skolverket's denominator: all students who got or should have got grades, those with none included.
+    ``table`` has ``cohort`` and ``state_<term>``; the students, or a row for each kind of them. Students without any
+    grade are counted; those who had moved are not, nor are those of a cohort in which nobody has a grade in the term
+    yet.
 
     Examples
     --------
@@ -227,6 +208,12 @@ def only_cohorts(frame: Frame, records: StudentRecords, cohorts: Sequence[int]) 
         return frame
     kept = open_frame(records.students).filter(any_of(nw.col("cohort"), cohorts)).select("student_id")
     return frame.join(kept, on="student_id", how="semi")
+
+
+def grades_by_scale(records: StudentRecords) -> Iterator[tuple[Grading, Frame]]:
+    """Yield each scale and rule in use, with the grades of the students that they hold for."""
+    for grading, cohorts in records.gradings():
+        yield grading, only_cohorts(open_frame(records.grades), records, cohorts)
 
 
 def _carried(records: StudentRecords, plain: Sequence[str], by: By | None, moves: bool) -> Frame:
@@ -272,9 +259,9 @@ def _core_by_term(records: StudentRecords, terms: list[str]) -> Frame:
 
 def _merit_by_term(records: StudentRecords, terms: list[str]) -> Frame:
     parts = []
-    for grading, cohorts in records.gradings():
-        grades = only_cohorts(open_frame(records.grades).filter(any_of(nw.col("term"), terms)), records, cohorts)
-        parts.append(open_frame(merit_value(nw.to_native(grades), grading)).select("student_id", "term", "merit_value"))
+    for grading, grades in grades_by_scale(records):
+        rows = grades.filter(any_of(nw.col("term"), terms))
+        parts.append(open_frame(merit_value(nw.to_native(rows), grading)).select("student_id", "term", "merit_value"))
     merit = parts[0] if len(parts) == 1 else nw.concat(parts)
     return _spread(merit, {f"merit_{term}": (term, nw.col("merit_value")) for term in terms})
 

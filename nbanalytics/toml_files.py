@@ -70,18 +70,10 @@ OWN_NAME = "-"
 class Toml:
     """What the type of a field does not say of it: ``Annotated[str, Toml(choices=("risk", "protective"))]``.
 
-    Attributes
-    ----------
-    key : str
-        The key in the file, where it is not the field's name; :data:`OWN_NAME` where the table's name says it.
-    choices : collection of str, or callable
-        What a text, the texts of a list, or the keys of a table may be.
-    low, high : int, optional
-        Range of a number.
-    filled : bool
-        Whether a text, list or table must not be empty.
-    unique : str
-        The field by which the tables of a list must differ.
+    ``key`` is the key in the file where it is not the field's name (:data:`OWN_NAME` where the table's name says it);
+    ``choices`` are what a text, the texts of a list, or the keys of a table may be; ``low`` and ``high`` the range of a
+    number; ``filled`` whether a text, list or table must not be empty; ``unique`` the field by which the tables of a
+    list must differ.
     """
 
     key: str = ""
@@ -135,26 +127,14 @@ def read_table(
         A dataclass. The types of its fields say what may stand in the file: ``str``, ``int``, ``float``, ``bool``,
         ``date``, lists (``tuple[str, ...]``, ``frozenset[str]``), tables (``Mapping[str, float]``), other such
         dataclasses (``[key]``) and lists of them (``[[key]]``); ``| None`` for what may be left out.
-        :class:`Toml` says the rest.
-    data : object
-        What was parsed.
-    where : str
-        The file, and the table in it, for messages.
+        :class:`Toml` says the rest. What the file leaves out has the default of the field.
+    data, where : object, str
+        What was parsed; the file, and the table in it, for messages.
     error : type
-        What is raised.
+        What is raised, with the file, the table, the key and what to write: if a key is unknown or missing, a value is
+        of the wrong kind, out of range or not among the choices, or a name is declared twice.
     choices : mapping, optional
         By field, choices that are known only when the file is read.
-
-    Returns
-    -------
-    object
-        Of that kind; what the file leaves out has the default of the field.
-
-    Raises
-    ------
-    NbanalyticsError
-        Of the given type, with the file, the table, the key and what to write: if a key is unknown or missing, a
-        value is of the wrong kind, out of range or not among the choices, or a name is declared twice.
 
     Examples
     --------

@@ -188,9 +188,9 @@ def test_a_fault_of_the_moment_is_mended_by_another_try(server: Server, fault: A
 
         def pause(seconds: float) -> None:
             pauses.append(seconds)
-            asking._pages.timeout = 0.2 if len(pauses) < 2 else PATIENCE
+            asking.timeout = 0.2 if len(pauses) < 2 else PATIENCE
 
-        asking._pages.timeout, asking._pages.sleep = 0.2, pause
+        asking.timeout, asking.sleep = 0.2, pause
     assert asking.kpi(["N15428"])["title"].tolist() == [TITLE]
     assert 0.25 <= pauses[0] <= 0.75
     assert 0.5 <= pauses[1] <= 1.5

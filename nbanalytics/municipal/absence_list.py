@@ -206,18 +206,16 @@ def read_absence_list(
     term: str = "",
     terms: Iterable[str] = SWEDISH_TERMS,
 ) -> FileRead:
-    r"""Read an absence list.
+    r"""Read an absence list: an .xlsx, .xls or CSV file.
 
     Parameters
     ----------
     path : str or Path
-        An .xlsx, .xls or CSV file.
     key : Key, optional
-        Makes pseudonyms of identity numbers. Without it a key for this run is generated, so that the list can be
-        checked.
+        Makes pseudonyms of identity numbers; without it a key for this run is generated.
     mapping : str, Path, mapping or ListMapping, optional
-        A TOML file, or its content, with the meaning of the columns; by default the file beside the list of
-        the same name with the ending ``.toml``, or else the names that school systems use.
+        A TOML file, or its content, with the meaning of the columns; by default the file beside the list of the same
+        name with the ending ``.toml``, or else the names that school systems use.
     term : str, optional
         The term of the whole list, before what mapping and list say.
     terms : iterable of str
@@ -227,8 +225,8 @@ def read_absence_list(
     -------
     FileRead
         ``tables["absence"]`` has ``student_id, term, valid, invalid`` in per cent (and ``total`` where the list has
-        only that). There is no table where the list cannot be used; then the report has a fault that says why. Rows are
-        all rows with content; those that are not pupils are rejected as "not data" with their kind.
+        only that). There is no table where the list cannot be used; then the report has a fault that says why. Rows
+        that are not pupils are rejected as "not data" with their kind.
 
     Raises
     ------
@@ -242,11 +240,8 @@ def read_absence_list(
     >>> lines = ["HT 2017", "Klass: 7A", "Personnummer;Giltig;Ogiltig", "20040101-1236;12,5 %;0"]
     >>> _ = file.write_text("\n".join(lines), encoding="utf-8")
     >>> read = read_absence_list(file, key=Key(b"9c41d7e2b85f03a66e1fd0947ab8352c"))
-    >>> read.tables["absence"]
-              student_id term  valid  invalid
-    0  PINBKW5E4Z2QVD4QN  7HT   12.5      0.0
-    >>> read.report.rows, read.report.read
-    (4, 1)
+    >>> print(*read.tables["absence"].iloc[0], read.report.rows, read.report.read)
+    PINBKW5E4Z2QVD4QN 7HT 12.5 0.0 4 1
     """
     path = Path(path)
     said, assumed = _mapping(path, mapping)

@@ -25,18 +25,9 @@ PERCENTS = ("0-100", "0-1")
 class ListMapping:
     """The mapping of an absence list; empty where not given.
 
-    Attributes
-    ----------
-    columns : dict
-        Name, or number from 1, of the column of each role.
-    sheet : str
-        The one sheet to read.
-    header_row : int
-        Number of the row with the column names; 0 to detect it.
-    term : str
-        The term of the whole file.
-    percent : str
-        ``"0-100"`` or ``"0-1"``: the meaning of plain numbers.
+    ``columns`` has the name, or number from 1, of the column of each role. ``header_row`` is the number of the row with
+    the column names; ``term`` is that of the whole file; ``percent`` (``"0-100"`` or ``"0-1"``) is the meaning of plain
+    numbers.
     """
 
     columns: dict[str, str | int] = field(default_factory=dict)

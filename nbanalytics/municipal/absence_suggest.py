@@ -38,17 +38,8 @@ _TELLING = ("frånv", "närv", "giltig", "pers", "procent", "%", "klass", "termi
 def suggest_mapping(path: str | Path) -> str:
     r"""Draft the TOML mapping of an absence list, with comments on what was found and what was not.
 
-    A column whose name might be a pupil's is given by its number.
-
-    Parameters
-    ----------
-    path : str or Path
-        The absence list.
-
-    Returns
-    -------
-    str
-        To review and save beside the list, with its name and the ending ``.toml``.
+    A column whose name might be a pupil's is given by its number. The draft is to be reviewed and saved beside the
+    list, with its name and the ending ``.toml``.
 
     Raises
     ------

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from nbanalytics.errors import DataError
+from nbanalytics.files import replacing_file
 
 if TYPE_CHECKING:
     import pandas as pd
-import hashlib
-import json
-from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit, urlunsplit
+    from requests import Session
 
-from nbanalytics.files import replacing_file
-
+#: The public service.
+BASE_URL = "https://api.kolada.se/v3"
 #: Limits of an answer in pages and bytes: more is a fault of the service.
 MOST_PAGES, MOST_BYTES = 1_000, 50_000_000
 #: The longest pause before another attempt, in seconds.
@@ -37,7 +38,7 @@ class _FaultOfTheMoment(Exception):
         self.wait = wait
 
 
-def _session() -> Any:
+def _session() -> Session:
     """Return a session of requests that only follows redirects within the service."""
     try:
         import requests
@@ -64,20 +65,19 @@ def _session() -> Any:
 
 @dataclass
 class Pages:
-    """All pages of a request, from the service or from the cache; see :class:`Kolada` for the parameters.
+    """All pages of a request, from the service or from the cache; see :class:`Kolada` for the parameters."""
 
-    ``remarks`` is what a person should know of the answers so far.
-    """
-
-    base_url: str
-    cache: Path | None = None
+    base_url: str = BASE_URL
+    _: KW_ONLY
+    cache: str | Path | None = None
     max_age: float = 7 * 86_400.0
     timeout: float = 20.0
     tries: int = 4
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.time
-    remarks: list[str] = field(default_factory=list)
-    _session: Any = None
+    #: What a person should know of the answers so far, such as a stored one used instead of a new one.
+    remarks: tuple[str, ...] = field(default=(), init=False)
+    _session: Session | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -85,7 +85,7 @@ class Pages:
             raise DataError("The base URL must begin with https:// and name a host; tries and timeout must be above 0.")
         self.base_url = self.base_url.rstrip("/")
 
-    def values(self, path: str) -> list[Any]:
+    def all_pages(self, path: str) -> list[Any]:
         """Return the ``values`` of all pages of a request.
 
         Raises
@@ -107,9 +107,8 @@ class Pages:
                     "Check the connection and try again later.",
                 ) from None
             days = max(0.0, self.clock() - stored[0]) / 86_400
-            self.remarks.append(
-                f"{_host(url)} gave no usable answer ({fault}): one stored {days:.0f} days ago is used for {path}"
-            )
+            said = f"{_host(url)} gave no usable answer ({fault}): one stored {days:.0f} days ago is used for {path}"
+            self.remarks = (*self.remarks, said)
             return stored[1]
         self._store(url, values)
         return values
@@ -223,11 +222,12 @@ class Pages:
             with replacing_file(target) as fresh:
                 fresh.write_text(content, encoding="utf-8")
         except OSError as error:
-            self.remarks.append(f"the cache cannot be written ({error.strerror}): answers are not kept")
+            said = f"the cache cannot be written ({error.strerror}): answers are not kept"
+            self.remarks = (*self.remarks, said)
 
     @staticmethod
-    def _file(cache: Path, url: str) -> Path:
-        return cache / f"kolada-{hashlib.sha256(url.encode()).hexdigest()[:32]}.json"
+    def _file(cache: str | Path, url: str) -> Path:
+        return Path(cache) / f"kolada-{hashlib.sha256(url.encode()).hexdigest()[:32]}.json"
 
 
 def _body(response: Any, until: float) -> bytes:
@@ -251,8 +251,6 @@ def _host(url: str) -> str:
     return f"{parts.hostname}:{port}" if port not in (None, 80, 443) else str(parts.hostname)
 
 
-#: The public service.
-BASE_URL = "https://api.kolada.se/v3"
 #: The nation, in the list of municipalities.
 NATION = "0000"
 #: Indicators of this project, with words of their titles: sources disagree on the identifiers.
@@ -265,7 +263,8 @@ _AT_ONCE = 25
 _COLUMNS = ("kpi", "municipality", "period", "gender", "value", "count", "status")
 
 
-class Kolada:
+@dataclass
+class Kolada(Pages):
     """A client of Kolada v3.
 
     Parameters
@@ -295,25 +294,6 @@ class Kolada:
     -----
     The service is described at https://api.kolada.se/v3/docs. Its data are to be cited as "Källa: Kolada".
     """
-
-    def __init__(
-        self,
-        base_url: str = BASE_URL,
-        *,
-        cache: str | Path | None = None,
-        max_age: float = 7 * 86_400.0,
-        timeout: float = 20.0,
-        tries: int = 4,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        folder = None if cache is None else Path(cache)
-        self._pages = Pages(base_url, folder, max_age, timeout, tries, sleep, clock)
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """Remarks on the answers so far, such as a stored one used instead of a new one."""
-        return tuple(self._pages.remarks)
 
     def kpi(self, ids: Sequence[str] | Mapping[str, str]) -> pd.DataFrame:
         """Describe indicators, and check that they are the intended ones.
@@ -379,14 +359,7 @@ class Kolada:
     ) -> pd.DataFrame:
         """Return values of indicators; the titles are checked as in :meth:`kpi`.
 
-        Parameters
-        ----------
-        kpis : sequence of str, or mapping of str to str
-            Identifiers, perhaps with words of their titles.
-        municipalities : sequence of str
-            Codes of four digits.
-        years : iterable of int, optional
-            By default all years.
+        Municipalities are codes of four digits; without ``years`` all of them are given.
 
         Returns
         -------
@@ -415,7 +388,7 @@ class Kolada:
         return frame.drop_duplicates().sort_values(order, kind="stable", ignore_index=True)
 
     def _values(self, path: str) -> list[dict[str, Any]]:
-        values = self._pages.values(f"{quote(path, safe='/,')}?per_page={_PER_PAGE}")
+        values = self.all_pages(f"{quote(path, safe='/,')}?per_page={_PER_PAGE}")
         if not all(isinstance(entry, dict) for entry in values):
             raise _strange("an entry that is not an object")
         return values

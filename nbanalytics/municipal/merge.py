@@ -20,27 +20,16 @@ _SAME = ("sex", "birth_year")
 
 
 def merge_reads(reads: Sequence[FileRead]) -> StudentRecords:
-    """Join files of several years and kinds by pupil.
+    """Join files of several years and kinds by pupil; :func:`merge_with_findings` also reports contradictions.
 
-    Parameters
-    ----------
-    reads : sequence of FileRead
-        From :func:`nbanalytics.municipal.recognise.read_files` with one key.
-
-    Returns
-    -------
-    StudentRecords
-        Of pandas tables, in the order of pseudonyms. A pupil in only one file is kept; whether the pupil moved is not
-        known. A file of year 9 decides the cohort, and the latest file of year 9 if there are several.
+    The files come from :func:`nbanalytics.municipal.recognise.read_files` with one key. The records are of pandas
+    tables, in the order of pseudonyms. A pupil in only one file is kept; whether the pupil moved is not known. The
+    latest file of year 9 decides the cohort.
 
     Raises
     ------
     DataError
         If no file holds students and grades.
-
-    See Also
-    --------
-    merge_with_findings : also reports where the files contradict each other.
     """
     return merge_with_findings(reads)[0]
 

@@ -36,24 +36,12 @@ SEXES = (None, "girl", "boy")
 
 @dataclass(frozen=True)
 class Identities:
-    """What identity numbers contain, before they are hashed.
+    """What identity numbers contain, before they are hashed; an array each, with one entry for each cell.
 
-    Attributes
-    ----------
-    numbers : array of bytes, one row of 12 for each cell
-        The numbers in one form; zeros where the cell is invalid.
-    fault : array of int
-        0, or the position of the fault in :data:`FAULTS`.
-    unchecked : array of bool
-        Whether the check digit does not fit.
-    sex : array of int
-        Place in :data:`SEXES`; unknown for TF-numbers.
-    birth_year : array of int
-        0 where the cell is not an identity number.
-    temporary : array of bool
-        TF-numbers.
-    short : array of bool
-        Written with ten digits: the century is assumed.
+    ``numbers`` are rows of 12 bytes in one form, zeros where the cell is invalid; ``fault`` is 0 or a position in
+    :data:`FAULTS`; ``unchecked`` says whether the check digit does not fit; ``sex`` is a place in :data:`SEXES`,
+    unknown for TF-numbers; ``birth_year`` is 0 where the cell is not an identity number; ``temporary`` marks
+    TF-numbers, and ``short`` those with ten digits, whose century is assumed.
     """
 
     numbers: Bytes = field(repr=False)
@@ -335,13 +323,6 @@ def read_key(path: str | Path) -> Key:
     ------
     DataError
         If it is not there, others than its owner can read it, or it is too short to be a key.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "our.key"
-    >>> create_key(file) == read_key(file)
-    True
     """
     target = Path(path)
     try:

@@ -47,16 +47,9 @@ class FileRead:
 def read_files(paths: Sequence[str | Path], key: Key | None = None, mapping: Any = None) -> list[FileRead]:
     """Read files of any known format.
 
-    Parameters
-    ----------
-    paths : sequence of str or Path
-        The files; names may be alike in different folders.
-    key : Key, optional
-        Makes pseudonyms of identity numbers; without it a random key is used once, so that the pupils of
-        these files can be joined with each other and with nothing else.
-    mapping : str, Path or ListMapping, optional
-        Meaning of the columns of an absence list: see
-        :func:`nbanalytics.municipal.absence_list.read_absence_list`.
+    Without a ``key`` a random one is used once, so that the pupils of these files can be joined with each other and
+    with nothing else. ``mapping`` is the meaning of the columns of an absence list; see
+    :func:`nbanalytics.municipal.absence_list.read_absence_list`.
 
     Returns
     -------

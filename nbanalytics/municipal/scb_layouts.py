@@ -194,18 +194,10 @@ class _LayoutFile:
 
 @dataclass(frozen=True)
 class Shape:
-    """How a file is laid out.
+    """How a file is laid out: which year's layout, and what stands between cells.
 
-    Attributes
-    ----------
-    layout : Layout
-        Which year's.
-    names : tuple of str
-        The layout's column for each column of the file, or ``?`` and a number.
-    delimiter : str
-        Between cells.
-    header, quoted : bool
-        Whether the first row is a header, and whether cells stand in quotation marks.
+    ``names`` has the layout's column for each column of the file, or ``?`` and a number; ``header`` is whether the
+    first row is one, and ``quoted`` whether cells stand in quotation marks.
     """
 
     layout: Layout

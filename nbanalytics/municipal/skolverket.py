@@ -288,12 +288,11 @@ def matches(path: Path, head: bytes) -> bool:
 
 
 def read_skolverket(path: str | Path, *, key: Key | None = None, year: str = "") -> FileRead:
-    r"""Read an export of official statistics, per school or municipality.
+    r"""Read an export of official statistics, per school or municipality, in CSV or Excel.
 
     Parameters
     ----------
     path : str or Path
-        CSV or Excel, with any rows above the names of the columns and below the data.
     key : Key, optional
         Not used; all formats take it.
     year : str, optional
@@ -305,8 +304,7 @@ def read_skolverket(path: str | Path, *, key: Key | None = None, year: str = "")
         ``tables["statistics"]`` has one row for each school or municipality, group and measure:
         ``school_id, school, municipality_id, municipality, owner, subject, year, group`` (all, girls or boys),
         ``measure``, ``value`` and ``status`` (ok, suppressed, not_applicable or approx_100). The value is missing
-        unless the status is ok. Empty cells are left out. Rows are all rows with content;
-        those that are not data are rejected as "not data" with their kind.
+        unless the status is ok. Empty cells are left out; rows that are not data are rejected as "not data".
 
     Raises
     ------
@@ -319,10 +317,10 @@ def read_skolverket(path: str | Path, *, key: Key | None = None, year: str = "")
     >>> file = Path(tempfile.mkdtemp()) / "export.csv"
     >>> lines = ["Valt läsår: 2017/18", "", "Kommun;Kommun-kod;Andel (%) behöriga till yrkesprogram"]
     >>> _ = file.write_text("\n".join([*lines, "Bergstad;0180;84,4", "Dalby;1280;.."]), encoding="utf-8-sig")
-    >>> read_skolverket(file).tables["statistics"][["municipality_id", "year", "measure", "value", "status"]]
-      municipality_id     year              measure  value      status
-    0            0180  2017/18  eligible_vocational   84.4          ok
-    1            1280  2017/18  eligible_vocational    NaN  suppressed
+    >>> read_skolverket(file).tables["statistics"][["municipality_id", "year", "value", "status"]]
+      municipality_id     year  value      status
+    0            0180  2017/18   84.4          ok
+    1            1280  2017/18    NaN  suppressed
     """
     del key
     path = Path(path)

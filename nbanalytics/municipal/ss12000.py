@@ -35,11 +35,11 @@ def read_ss12000(path: str | Path | Sequence[str | Path], *, key: Key | None = N
     Parameters
     ----------
     path : str, Path, or sequence of them
-        One file, several, or a folder of .json files. A file holds a page (``{"data": [...], "pageToken": …}``), a
-        list of entities or of pages, or several kinds by name. Entities refer to each other, so files that belong
-        together are read together.
+        One file, several, or a folder of .json files; a page (``{"data": [...], "pageToken": …}``), a list of entities
+        or of pages, or several kinds by name. Entities refer to each other, so files that belong together are read
+        together.
     key : Key, optional
-        What makes pseudonyms; without it they are valid for this reading only.
+        Makes pseudonyms; without it they are valid for this reading only.
 
     Returns
     -------

@@ -138,14 +138,7 @@ def funnel(
 
 
 def funnel_limits(n: int, target: float) -> dict[str, float]:
-    """Give the control limits of a share around a target.
-
-    Parameters
-    ----------
-    n : int
-        Students behind the share.
-    target : float
-        The common share, 0 to 1.
+    """Give the control limits of the share of ``n`` students around a target (0 to 1).
 
     Returns
     -------

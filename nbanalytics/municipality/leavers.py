@@ -15,7 +15,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.frames import By, collect, column_names, open_frame
 from nbanalytics.grading import STRECK
 from nbanalytics.records import StudentRecords
-from nbanalytics.students import counted, only_cohorts, student_table
+from nbanalytics.students import counted, grades_by_scale, student_table
 
 #: Columns of the students table that are kept if present.
 CARRIED = ("school_id", "sex", "newly_arrived", "immigration", "parents_education")
@@ -110,9 +110,10 @@ def grades_of(records: StudentRecords, term: str) -> pd.DataFrame:
     ``passed`` is missing on a scale without a pass line.
     """
     parts, lines = [], records.cohorts_with_passes()
-    for grading, cohorts in records.gradings():
-        grades = only_cohorts(open_frame(records.grades), records, cohorts).filter(nw.col("term") == term)
-        scored = grades.with_columns(points=points_expr(grading.scale), passed=passed_expr(grading.scale))
+    for grading, grades in grades_by_scale(records):
+        scored = grades.filter(nw.col("term") == term).with_columns(
+            points=points_expr(grading.scale), passed=passed_expr(grading.scale)
+        )
         parts.append(collect(scored.select("student_id", "subject", "grade", "points", "passed")))
     people = collect(open_frame(records.students).select("student_id", "cohort"))
     table = pd.concat(parts, ignore_index=True).merge(people, on="student_id")
@@ -121,11 +122,8 @@ def grades_of(records: StudentRecords, term: str) -> pd.DataFrame:
 
 def _subjects(records: StudentRecords, term: str) -> pd.DataFrame:
     """Return ``student_id``, the course in Swedish, and whether every subject is passed."""
-    parts = []
-    for grading, cohorts in records.gradings():
-        grades = only_cohorts(open_frame(records.grades), records, cohorts).filter(nw.col("term") == term)
-        # The course of the term itself, as start and end.
-        parts.append(collect(courses(grades, grading, term, term)))
+    # The course of the term itself, as start and end.
+    parts = [collect(courses(grades, grading, term, term)) for grading, grades in grades_by_scale(records)]
     scored = grades_of(records, term)
     passed = scored["passed"].fillna(False).astype(bool)
     failed = (scored["points"].notna() & ~passed) | (scored["grade"] == STRECK)

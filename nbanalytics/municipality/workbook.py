@@ -39,16 +39,11 @@ def workbook_views(records: StudentRecords, term: str | None = None, min_student
     Parameters
     ----------
     records : StudentRecords
-        Students and grades, and national tests if known.
+        Students and grades, and national tests if known. Eligibility is given for the kinds valid for every cohort.
     term : str, optional
         By default the declared end term.
     min_students : int
         No mean or share for fewer students.
-
-    Returns
-    -------
-    tuple of View
-        Eligibility is given for the kinds that are valid for every cohort.
 
     Examples
     --------
@@ -123,12 +118,8 @@ def write_workbook(
 def names_of(records: StudentRecords, lang: str = "sv") -> dict[str, dict[str, str]]:
     """Return names of schools and subjects, as :func:`write_workbook` takes them.
 
-    Parameters
-    ----------
-    records : StudentRecords
-        With the table ``schools`` if schools have names.
-    lang : str
-        ``"sv"`` or ``"en"``, of the subjects.
+    Schools have names if the records have the table ``schools``; those of subjects are in the language ``lang``,
+    ``"sv"`` or ``"en"``.
 
     Returns
     -------

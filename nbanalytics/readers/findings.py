@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -70,10 +69,8 @@ class Finding:
         The place; either is empty if the finding is about more than one.
     what, remedy : str
         A clause such as ``"unknown grade"``, and a sentence that says what to do.
-    rows : array of int
-        Row numbers as shown in the file (the header is row 1); of a large scan only the first few.
-    count : int
-        How many rows.
+    rows, count : array of int, int
+        Row numbers as shown in the file (the header is row 1), of a large scan only the first few; and how many rows.
     weight : {"fatal", "row", "remark"}
         Whether it makes the table unusable, the rows, or neither.
     follows : bool
@@ -262,20 +259,8 @@ def divided(
 class RawTable:
     """Cells of one table as text (or typed, from Parquet), without its header and its empty rows.
 
-    Attributes
-    ----------
-    file, format : str
-        The file's name as it is shown, and ``"csv"``, ``"xlsx"`` or ``"parquet"``.
-    header : tuple of str
-        The first row, trimmed.
-    columns : tuple of arrays
-        One for each cell of the header.
-    rows : array of int
-        Row numbers as shown in the file; the header is row 1.
-    broken : tuple of Finding
-        Rows that are not among the columns, since their cells do not fit the header.
-    assumed : tuple of str
-        What was found by content.
+    ``rows`` are row numbers as shown in the file, whose header is row 1; ``broken`` are rows that are not among the
+    columns, since their cells do not fit the header; ``assumed`` says what was found by content.
     """
 
     file: str
@@ -323,24 +308,3 @@ def _filled(column: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
         text = pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)
         filled = pc.fill_null(text, False)
     return np.asarray(filled.to_numpy(zero_copy_only=False) if hasattr(filled, "to_numpy") else filled, dtype=bool)
-
-
-def cell_text(cell: Any) -> str | None:
-    """Return a cell of a workbook as text, None if it is empty.
-
-    Examples
-    --------
-    >>> cell_text(12.0), cell_text(date(2018, 6, 15)), cell_text("")
-    ('12', '2018-06-15', None)
-    """
-    if cell is None or cell == "":
-        return None
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    if isinstance(cell, datetime):
-        return cell.date().isoformat()
-    if isinstance(cell, date):
-        return cell.isoformat()
-    return str(cell)

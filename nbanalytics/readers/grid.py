@@ -34,22 +34,8 @@ Cells = list[str]
 class Grid:
     """One sheet (a CSV file is one): its cells as trimmed text, empty ones as empty text.
 
-    Attributes
-    ----------
-    file, format : str
-        The file's name and ``"csv"``, ``"xlsx"`` or ``"xls"``.
-    rows : list of list of str
-        Every row; the row at position ``i`` is the one that a spreadsheet calls ``first + i``.
-    first : int
-        The number of the first row.
-    sheet : str
-        The sheet's name; empty for CSV.
-    assumed : tuple of str
-        What was found by content.
-    percent : frozenset of (int, int)
-        Positions of cells that the workbook shows as per cent: 0.125 there is 12.5 %.
-    merged : tuple of ((int, int), (int, int))
-        First and last cell of each merge.
+    The row at position ``i`` is the one that a spreadsheet calls ``first + i``. ``percent`` has the positions of cells
+    that the workbook shows as per cent (0.125 there is 12.5 %), and ``merged`` the first and last cell of each merge.
     """
 
     file: str

@@ -26,7 +26,6 @@ from nbanalytics.readers.findings import (
     RawTable,
     UnreadableError,
     about_rows,
-    cell_text,
     fatal,
     message,
     no_rows,
@@ -39,6 +38,7 @@ from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table
 from nbanalytics.readers.rules import check_tables
 from nbanalytics.readers.tables import Tables
 from nbanalytics.readers.tidy import Scales, TidyTable, scales_of, tidy_table
+from nbanalytics.readers.workbook_child import cell_text
 from nbanalytics.records import StudentRecords
 from nbanalytics.schema import TABLES
 
@@ -126,15 +126,7 @@ def read_records(
 def read_with_report(path: str | Path) -> tuple[StudentRecords, CheckReport]:
     """Read records without their faulty rows, and report what was assumed, remarkable and rejected.
 
-    Parameters
-    ----------
-    path : str or Path
-        As for :func:`read_records`.
-
-    Returns
-    -------
-    tuple of StudentRecords and CheckReport
-        Every row of the files is in the records or among the report's rejected ones.
+    Every row of the files (see :func:`read_records`) is in the records or among the report's rejected ones.
 
     Raises
     ------
@@ -153,7 +145,7 @@ def check_folder(path: str | Path) -> CheckReport:
 
 
 @dataclass(frozen=True)
-class Frame:
+class InMemory:
     """A table in memory."""
 
     table: str
@@ -189,7 +181,7 @@ def _arrow_column(column: Any) -> Any:
     try:
         cells = column.to_arrow()
     except (pa.ArrowException, TypeError, ValueError):
-        cells = pa.array([cell_text(None if pd.isna(cell) else cell) for cell in column.to_list()], pa.string())
+        cells = pa.array([None if pd.isna(cell) else cell_text(cell) or None for cell in column.to_list()], pa.string())
     return cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([cells])
 
 
@@ -261,7 +253,7 @@ def records_from_frames(
         "followups": followups,
         "screening": screening,
     }
-    frames = {name: Frame(name, _opened(name, data)) for name, data in given.items() if data is not None}
+    frames = {name: InMemory(name, _opened(name, data)) for name, data in given.items() if data is not None}
     absent = [name for name in TABLES if TABLES[name].required and name not in frames]
     if absent:
         raise DataError(f"The table {' and '.join(absent)} is missing", "Give a dataframe with its columns.")

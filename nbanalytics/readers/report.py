@@ -35,22 +35,11 @@ _STUDENT_USES = {
 
 @dataclass(frozen=True)
 class FileReport:
-    """One file or sheet: how it was read and what happened to its rows.
+    """One file or sheet: how it was read and what happened to its ``rows``.
 
-    Attributes
-    ----------
-    file, format : str
-        Its name and what it is.
-    rows, read, n_rejected : int
-        Rows in the file, divided into these two.
-    rejected : tuple of (int, str)
-        Row number and reason. Empty for a file too large for memory; ``n_rejected`` counts even then.
-    assumed : tuple of str
-        What was inferred from content or interpreted than it says.
-    missing : tuple of str
-        What is not there, and the analysis that suffers.
-    findings : tuple of Finding
-        Faults and remarks in full.
+    ``rejected`` has row numbers and reasons; it is empty for a file too large for memory, and ``n_rejected`` counts
+    even then. ``assumed`` is what was inferred from content; ``missing`` is what is not there, and the analysis that
+    suffers.
     """
 
     file: str

@@ -40,21 +40,11 @@ UNVALUED = "formulas have no stored value and count as empty: open the workbook 
 
 @dataclass(frozen=True)
 class SheetCells:
-    """A sheet of a workbook.
+    """A sheet of a workbook: every cell as text, empty ones as empty text; the first row is the sheet's first.
 
-    Attributes
-    ----------
-    name : str
-    rows : list of list of str
-        Every cell as text, empty ones as empty text; the first row is the sheet's first.
-    percent : list of (int, int, float)
-        Row and column from 0, and value, of the numbers that are shown as per cent: 0.125 is shown as 12.5 %.
-    unvalued : int
-        How many formulas have no stored value.
-    formulas : frozenset of (int, int)
-        Row and column from 0 of the formulas; of an .xls they are not known.
-    merged : tuple of ((int, int), (int, int))
-        First and last cell of each merge.
+    Places have a row and a column from 0: ``percent`` gives place and value of the numbers that are shown as per cent
+    (0.125 is shown as 12.5 %), ``formulas`` are places (of an .xls not known), ``merged`` the first and last cell of
+    each merge. ``unvalued`` is how many formulas have no stored value.
     """
 
     name: str

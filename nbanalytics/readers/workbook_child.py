@@ -112,14 +112,15 @@ class _Text:
         self._left = most
 
     def of(self, cell: Any) -> str:
-        text = _text(cell)
+        text = cell_text(cell)
         self._left -= len(text)
         if self._left < 0:
             raise Refused("the workbook repeats a long text very often", "Remove it, or save the table as CSV.")
         return text
 
 
-def _text(cell: Any) -> str:
+def cell_text(cell: Any) -> str:
+    """Return a cell as text, an empty one as empty text."""
     if isinstance(cell, str):
         return cell
     if cell is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import narwhals as nw
@@ -11,9 +12,10 @@ import pandas as pd
 from nbanalytics.analysis.cohorts.classify import Classification
 from nbanalytics.eligibility import points_expr
 from nbanalytics.errors import DataError
-from nbanalytics.frames import NOISE, any_of, collect, open_frame
+from nbanalytics.frames import NOISE, Frame, any_of, collect
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
+from nbanalytics.students import grades_by_scale
 
 _BANDS = ("lowest third", "middle third", "highest third")
 
@@ -118,16 +120,19 @@ def expected_by_chance(records: StudentRecords, classification: Classification) 
     )
 
 
+def _pointed(records: StudentRecords) -> Iterator[Frame]:
+    """Yield the comparable grades that have points, those of each scale together."""
+    for grading, grades in grades_by_scale(records):
+        comparable = grades.filter(~any_of(nw.col("subject"), grading.not_comparable))
+        yield comparable.with_columns(points=points_expr(grading.scale)).filter(~nw.col("points").is_null())
+
+
 def _spread(records: StudentRecords, term: str) -> pd.DataFrame:
     """Per student: how many comparable grades in the term, their mean and mean square."""
     parts = []
-    for cohort in records.cohorts():
-        grading = records.declaration.grading(cohort)
-        comparable = ~any_of(nw.col("subject"), grading.not_comparable)
-        grades = open_frame(records.cohort(cohort).grades).filter((nw.col("term") == term) & comparable)
-        pointed = grades.with_columns(points=points_expr(grading.scale))
+    for pointed in _pointed(records):
         summed = (
-            pointed.filter(~nw.col("points").is_null())
+            pointed.filter(nw.col("term") == term)
             .with_columns(square=nw.col("points") * nw.col("points"))
             .group_by("student_id")
             .agg(
@@ -143,12 +148,8 @@ def _spread(records: StudentRecords, term: str) -> pd.DataFrame:
 def _lasting_variance(records: StudentRecords, start: str, end: str) -> float:
     """Covariance over the two terms of what a grade differs from the student's mean, in the same subject."""
     products, freedom = 0.0, 0.0
-    for cohort in records.cohorts():
-        grading = records.declaration.grading(cohort)
-        comparable = ~any_of(nw.col("subject"), grading.not_comparable)
-        grades = open_frame(records.cohort(cohort).grades).filter(comparable)
-        pointed = grades.with_columns(points=points_expr(grading.scale)).filter(~nw.col("points").is_null())
-        keys = ["student_id", "subject"]
+    keys = ["student_id", "subject"]
+    for pointed in _pointed(records):
         first, second = (
             pointed.filter(nw.col("term") == term).select(*keys, nw.col("points").alias(name))
             for term, name in ((start, "x"), (end, "y"))
@@ -171,15 +172,11 @@ def _smallest_step(records: StudentRecords) -> float:
 
 def _error_variance(both: pd.DataFrame, lasting: float) -> dict[str, float]:
     """Variance of a grade that is error: within students, less what lasts in a subject."""
-    return {end: max(value - max(lasting, 0.0), 0.0) for end, value in _within_variance(both).items()}
-
-
-def _within_variance(both: pd.DataFrame) -> dict[str, float]:
     variances = {}
     for end in ("start", "end"):
         n = both[f"n_{end}"]
         squares = (n * (both[f"square_{end}"] - both[f"mean_{end}"] ** 2)).sum()
-        variances[end] = float(squares / max((n - 1).sum(), 1))
+        variances[end] = max(float(squares / max((n - 1).sum(), 1)) - max(lasting, 0.0), 0.0)
     return variances
 
 

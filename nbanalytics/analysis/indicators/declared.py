@@ -75,16 +75,7 @@ class _IndicatorFile:
 
 
 def read_indicators(path: str | Path | None = None) -> tuple[Indicator, ...]:
-    """Read the declared list.
-
-    Parameters
-    ----------
-    path : path, optional
-        A TOML file like the ``indicators.toml`` beside this module; without one, that file.
-
-    Returns
-    -------
-    tuple of Indicator
+    """Read the declared list: a TOML file like the ``indicators.toml`` beside this module, by default that file.
 
     Raises
     ------

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from nbanalytics.analysis.indicators.declared import UNKNOWN, Indicator, read_indicators
@@ -54,15 +53,7 @@ class Indicators(Shown):
         -------
         pandas.DataFrame
             ``student_id, cohort, term``; ``risks`` and ``protective``: how many indicators say so; ``known``: how
-            many risk indicators have a value; ``reasons``: names of those that say risk, with commas, in the order
-            of the list.
-
-        Examples
-        --------
-        >>> from nbanalytics.simulation import simulate
-        >>> found = indicators(simulate(seed=1, cohorts=[2018]).records, ["6VT"])
-        >>> list(found.by_student().columns)
-        ['student_id', 'cohort', 'term', 'risks', 'protective', 'known', 'reasons']
+            many risk indicators have a value; ``reasons``: names of those that say risk, in the order of the list.
         """
         keys = ["student_id", "cohort", "term"]
         signal = self.table["signal"]
@@ -131,18 +122,14 @@ def indicators(
     table = pd.concat([_one(one, source, here) for one in there], ignore_index=True)
     place = {term: number for number, term in enumerate(asked)}
     rank = {one.name: number for number, one in enumerate(there)}
-    by = [table["student_id"].to_numpy(), table["term"].map(place).to_numpy(), table["indicator"].map(rank).to_numpy()]
-    table = table.iloc[np.lexsort([_codes(key) for key in reversed(by)])].reset_index(drop=True)
+    table = table.assign(_term=table["term"].map(place), _rank=table["indicator"].map(rank))
+    table = table.sort_values(["student_id", "_term", "_rank"], ignore_index=True)
     settings = {
         "terms": tuple(asked),
         "indicators": tuple(one.name for one in there),
         "without": tuple(one.name for one in declared if one not in there),
     }
     return Indicators(table[COLUMNS], tuple(there), settings, students=int(here["student_id"].nunique()))
-
-
-def _codes(key: Any) -> Any:
-    return np.unique(key, return_inverse=True)[1]
 
 
 def _one(indicator: Indicator, source: Source, here: pd.DataFrame) -> pd.DataFrame:

@@ -41,18 +41,14 @@ class Source:
     @cached_property
     def enrolled(self) -> pd.DataFrame:
         """Students by term while they are here: ``student_id, cohort, term, place``."""
-        students: pd.DataFrame = self.records.students
-        terms = pd.DataFrame({"term": list(self.records.declaration.terms)})
-        places = {term: place for place, term in enumerate(terms["term"])}
-        moves = {name: students.get(name) for name in ("moved_in", "moved_out")}
-        first, last = (None if moved is None else moved.map(places) for moved in moves.values())
-        here = students[["student_id", "cohort"]].assign(
-            _first=0 if first is None else first.fillna(0),
-            _last=len(terms) - 1 if last is None else last.fillna(len(terms) - 1),
-        )
-        rows = here.merge(terms.assign(place=range(len(terms))), how="cross")
-        kept = rows[rows["place"].between(rows["_first"], rows["_last"])]
-        return kept.drop(columns=["_first", "_last"]).reset_index(drop=True)
+        terms = self.records.declaration.terms
+        places = {term: place for place, term in enumerate(terms)}
+        students = self.records.students.reindex(columns=["student_id", "cohort", "moved_in", "moved_out"])
+        rows = students.merge(pd.DataFrame({"term": terms, "place": range(len(terms))}), how="cross")
+        first = rows["moved_in"].map(places).fillna(0)
+        last = rows["moved_out"].map(places).fillna(len(terms) - 1)
+        here: pd.DataFrame = rows[rows["place"].between(first, last)].drop(columns=["moved_in", "moved_out"])
+        return here.reset_index(drop=True)
 
     def change(self, values: pd.DataFrame) -> pd.DataFrame:
         """Difference of ``value`` to the term before; no row where either is unknown."""

@@ -30,7 +30,7 @@ from nbanalytics.grading import STRECK, Grading
 from nbanalytics.intervals import mean_interval
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Settings, Shown
-from nbanalytics.students import only_cohorts, student_table
+from nbanalytics.students import grades_by_scale, student_table
 
 #: The column with a student's course in Swedish, and its values besides the course's code.
 COURSE = "swedish_course"
@@ -90,8 +90,7 @@ def carried_pairs(records: StudentRecords, by: By) -> Frame:
     """Return the columns of :func:`grade_pairs`, and the columns of ``by`` under their keys."""
     start, end = records.declaration.start, records.declaration.end
     parts = []
-    for grading, cohorts in records.gradings():
-        grades = only_cohorts(open_frame(records.grades), records, cohorts)
+    for grading, grades in grades_by_scale(records):
         placed = (
             grades.filter(~any_of(nw.col("subject"), grading.not_comparable))
             .with_columns(

@@ -13,7 +13,7 @@ from nbanalytics.frames import Frame, any_of, cases, collect, column_names, numb
 from nbanalytics.grading import STRECK, Grading
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Settings, Shown
-from nbanalytics.students import only_cohorts
+from nbanalytics.students import grades_by_scale
 
 MATCHED = "matched"
 #: What may become of a student of the end term, and of a grade, in the order of the table.
@@ -141,7 +141,7 @@ def match_rate(records: StudentRecords) -> MatchRate:
     others: 1 no grades in 6VT, 1 a block grade in 6VT.
     """
     declaration = records.declaration
-    rows = [_rows(records, grading, cohorts) for grading, cohorts in records.gradings()]
+    rows = [_rows(records, grading, grades) for grading, grades in grades_by_scale(records)]
     together = rows[0] if len(rows) == 1 else nw.concat(rows)
     grades = collect(together.group_by("status").agg(nw.len().alias("n"))).set_index("status")["n"]
     students = collect(_students(together).group_by("status").agg(nw.len().alias("n"))).set_index("status")["n"]
@@ -157,10 +157,9 @@ def match_rate(records: StudentRecords) -> MatchRate:
     )
 
 
-def _rows(records: StudentRecords, grading: Grading, cohorts: Sequence[int]) -> Frame:
+def _rows(records: StudentRecords, grading: Grading, grades: Frame) -> Frame:
     """Return the rows of the end term: ``student_id, status`` and what is known of the student."""
     start, end = records.declaration.start, records.declaration.end
-    grades = only_cohorts(open_frame(records.grades), records, cohorts)
     grades = grades.with_columns(_step=number_of(grading.scale.order, "grade"))
     first, last = (grades.filter(nw.col("term") == term) for term in (start, end))
     before = first.select("student_id", "subject", _start_grade="grade", _start_step="_step")
