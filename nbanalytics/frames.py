@@ -71,11 +71,11 @@ def plain_types(table: pd.DataFrame) -> pd.DataFrame:
     return table.astype({name: kind for name, kind in kinds.items() if kind is not None}) if kinds else table
 
 
-def _is_plain(kind: Any) -> bool:
+def _is_plain(kind: object) -> bool:
     return isinstance(kind, np.dtype) or kind == _TEXT
 
 
-def _plain_type(column: pd.Series[Any]) -> Any | None:
+def _plain_type(column: pd.Series) -> Any | None:
     kind = column.dtype
     if isinstance(kind, pd.CategoricalDtype):
         return kind.categories.dtype if _is_plain(kind.categories.dtype) else _TEXT
@@ -89,7 +89,7 @@ def _plain_type(column: pd.Series[Any]) -> Any | None:
     return "float64" if pd.api.types.is_float_dtype(kind) else None
 
 
-def any_of(column: nw.Expr, values: Iterable[Any]) -> nw.Expr:
+def any_of(column: nw.Expr, values: Iterable[object]) -> nw.Expr:
     """Whether a column holds any of a few values, spelled out: engines run it faster than a list look-up."""
     tests = [column == value for value in values]
     if not tests:
@@ -183,7 +183,7 @@ class By:
         return [(dict(zip(self.names, map(_label, values, kinds), strict=True)), part) for values, part in groups]
 
 
-def _label(value: Any, kind: Any) -> Any:
+def _label(value: Any, kind: Any) -> object:
     """Return a group's value as Python writes it; a missing one makes no fractions of flags and whole numbers."""
     if pd.isna(value):
         return pd.NA if pd.api.types.is_integer_dtype(kind) or pd.api.types.is_bool_dtype(kind) else nan

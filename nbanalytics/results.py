@@ -18,6 +18,8 @@ Settings = Mapping[str, Any]
 MOST_ROWS = 10
 #: What a result was counted by: names of settings and their values.
 Settings: TypeAlias = Mapping[str, Any]
+#: A row of a result: its columns and their values.
+Row: TypeAlias = dict[str, Any]
 
 
 class Shown(ABC):

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -202,7 +201,7 @@ def read_absence_list(
     path: str | Path,
     *,
     key: Key | None = None,
-    mapping: str | Path | Mapping[str, Any] | ListMapping | None = None,
+    mapping: str | Path | Mapping[str, object] | ListMapping | None = None,
     term: str = "",
     terms: Iterable[str] = SWEDISH_TERMS,
 ) -> FileRead:
@@ -270,7 +269,9 @@ def read_absence_list(
 # ------------------------------------------------------------------ the steps
 
 
-def _mapping(path: Path, mapping: str | Path | Mapping[str, Any] | ListMapping | None) -> tuple[ListMapping, list[str]]:
+def _mapping(
+    path: Path, mapping: str | Path | Mapping[str, object] | ListMapping | None
+) -> tuple[ListMapping, list[str]]:
     if isinstance(mapping, ListMapping):
         return mapping, []
     if isinstance(mapping, Mapping):
@@ -398,7 +399,7 @@ def _told(sheets: list[Sorted], kinds: Counter[str]) -> list[str]:
 
 
 def _table(kept: list[Reading]) -> tuple[list[str], pd.DataFrame]:
-    def numbers(role: str) -> Any:
+    def numbers(role: str) -> np.ndarray:
         values = [reading.values.get(role) for reading in kept]
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 

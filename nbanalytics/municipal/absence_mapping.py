@@ -62,7 +62,7 @@ class _MappingFile:
     file: _File = _File()
 
 
-def parse_mapping(data: Mapping[str, Any], where: str = "the mapping") -> ListMapping:
+def parse_mapping(data: Mapping[str, object], where: str = "the mapping") -> ListMapping:
     """Build a mapping from parsed TOML; see :func:`read_mapping`.
 
     Examples

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbanalytics.municipal.baseline_write import (
     COLUMNS,
@@ -15,6 +15,7 @@ from nbanalytics.municipal.baseline_write import (
     MISSING,
     SUBJECTS,
     UNGRADED_YEARS,
+    Cell,
     Field,
     plain_text,
     understood,
@@ -51,12 +52,12 @@ def find_header(sheets: Sequence[SheetCells]) -> tuple[SheetCells, int, dict[int
     return None
 
 
-def rows_of(sheet: SheetCells, header_row: int, columns: dict[int, Field]) -> list[tuple[int, dict[str, Any]]]:
+def rows_of(sheet: SheetCells, header_row: int, columns: dict[int, Field]) -> list[tuple[int, dict[str, Cell]]]:
     """Return the rows with content: their number, and of each cell its value, whether a formula, whether per cent."""
     shares = {(row, column): value for row, column, value in sheet.percent}
-    rows: list[tuple[int, dict[str, Any]]] = []
+    rows: list[tuple[int, dict[str, Cell]]] = []
     for at, row in enumerate(sheet.rows[header_row:], start=header_row):
-        cells: dict[str, Any] = {}
+        cells: dict[str, Cell] = {}
         for place, named in columns.items():
             text = row[place] if place < len(row) and plain_text(row[place]) else None
             is_formula = (at, place) in sheet.formulas
@@ -127,11 +128,11 @@ def read_baseline_form(path: str | Path, *, key: Key | None = None) -> FileRead:
 
 
 def _understand(
-    file: str, header_row: int, body: list[tuple[int, dict[str, Any]]], columns: dict[int, Field]
+    file: str, header_row: int, body: list[tuple[int, dict[str, Cell]]], columns: dict[int, Field]
 ) -> FileRead:
     faults = Noted(file)
     counts = {"unfilled": 0, "formulas": 0, "percent": 0, "comments": 0}
-    rows: list[tuple[int, dict[str, Any]]] = []
+    rows: list[tuple[int, dict[str, Cell]]] = []
     for number, cells in body:
         counts["comments"] += cells.pop("comment", None) is not None
         if not set(cells) - {"school", "list_number"}:
@@ -146,8 +147,8 @@ def _understand(
     return FileRead(report, {"baseline": table})
 
 
-def _row(number: int, cells: dict[str, Any], faults: Noted, counts: dict[str, int]) -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(COLUMNS)
+def _row(number: int, cells: dict[str, Cell], faults: Noted, counts: dict[str, int]) -> dict[str, Cell]:
+    row: dict[str, Cell] = dict.fromkeys(COLUMNS)
     declared = []
     for form_field in FIELDS:
         cell = cells.get(form_field.name)
@@ -174,7 +175,7 @@ def _row(number: int, cells: dict[str, Any], faults: Noted, counts: dict[str, in
     return row
 
 
-def _fits(number: int, row: dict[str, Any], faults: Noted) -> None:
+def _fits(number: int, row: dict[str, Cell], faults: Noted) -> None:
     """Remark on answers that the form does not ask for in that year."""
     graded = any(row[code] is not None for code in SUBJECTS) or row["passes"] is not None
     if row["year"] in UNGRADED_YEARS and graded:
@@ -185,8 +186,8 @@ def _fits(number: int, row: dict[str, Any], faults: Noted) -> None:
         faults.note(number, message("grades.both_alternates/form", "SVA"), "remark")
 
 
-def _twice(rows: list[tuple[int, dict[str, Any]]], faults: Noted) -> None:
-    places: dict[tuple[Any, Any], list[tuple[int, dict[str, Any]]]] = {}
+def _twice(rows: list[tuple[int, dict[str, Cell]]], faults: Noted) -> None:
+    places: dict[tuple[Cell, Cell], list[tuple[int, dict[str, Cell]]]] = {}
     for number, row in rows:
         if row["list_number"] is not None:
             places.setdefault((row["school"], row["list_number"]), []).append((number, row))
@@ -196,7 +197,7 @@ def _twice(rows: list[tuple[int, dict[str, Any]]], faults: Noted) -> None:
         faults.note([number for number, _ in (same[1:] if alike else same)], message(key, "list_number"))
 
 
-def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def _table(rows: list[dict[str, Cell]]) -> pd.DataFrame:
     import pandas as pd
 
     columns = {name: [row[name] for row in rows] for name in COLUMNS}

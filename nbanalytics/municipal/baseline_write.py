@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nbanalytics.errors import DataError
 from nbanalytics.excel import Lines, Sheet, SheetColumn, write_sheets
@@ -36,6 +37,8 @@ DECLARED = "declared_missing"
 #: The form uses this scale.
 SCALE: Scale = default_catalogue().grading(2020).scale
 
+#: The value of a cell: text, a number, a flag, a date, or what pandas writes for a missing one.
+Cell: TypeAlias = Any
 FormKind = Literal["text", "list", "date", "sex", "year", "flag", "grade", "count", "percent", "comment"]
 
 
@@ -107,7 +110,7 @@ def field_of(heading: str) -> Field | None:
     return next((field for field in FIELDS if re.fullmatch(field.pattern, plain)), None)
 
 
-def understood(cell: Any, kind: FormKind) -> Any | None:
+def understood(cell: Cell, kind: FormKind) -> Cell | None:
     """Return the meaning of a cell that is neither empty nor ``x``, or None if it is invalid there.
 
     Examples
@@ -143,7 +146,7 @@ def understood(cell: Any, kind: FormKind) -> Any | None:
     return number if number is not None and 0 <= number <= 100 else None
 
 
-def plain_text(cell: Any) -> str:
+def plain_text(cell: Cell) -> str:
     """Return a cell as trimmed text; whole numbers stored as 7.0 are 7."""
     if isinstance(cell, bool):
         return "ja" if cell else "nej"
@@ -226,9 +229,9 @@ def write_form(table: pd.DataFrame, path: str | Path) -> None:
     _write(path, rows, private=True)
 
 
-def _answers(place: int, row: dict[Any, Any]) -> dict[str, Any]:
+def _answers(place: int, row: Mapping[Hashable, Cell]) -> dict[str, Cell]:
     declared = set("" if _empty(row[DECLARED]) else str(row[DECLARED]).split())
-    answers: dict[str, Any] = {}
+    answers: dict[str, Cell] = {}
     for field in FIELDS[:-1]:
         value = row[field.name]
         if field.name in declared:
@@ -252,7 +255,7 @@ def _answers(place: int, row: dict[Any, Any]) -> dict[str, Any]:
     return answers
 
 
-def _cell(value: Any, field: Field) -> Any:
+def _cell(value: Cell, field: Field) -> Cell:
     """Return the answer for a value."""
     if field.kind == "flag":
         return "Ja" if value else "Nej"
@@ -268,13 +271,13 @@ def _cell(value: Any, field: Field) -> Any:
         return str(value)  # it would be read back differently, which is then reported
 
 
-def _empty(value: Any) -> bool:
+def _empty(value: Cell) -> bool:
     import pandas as pd
 
     return bool(pd.isna(value))
 
 
-def _write(path: str | Path, rows: list[dict[str, Any]], private: bool) -> None:
+def _write(path: str | Path, rows: Sequence[Mapping[str, Cell]], private: bool) -> None:
     columns = tuple(
         SheetColumn(
             field.heading,

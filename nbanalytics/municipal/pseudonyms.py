@@ -8,11 +8,11 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,7 +53,7 @@ class Identities:
     short: NDArray[np.bool_]
 
 
-def identities(cells: Any) -> Identities:
+def identities(cells: pa.Array) -> Identities:
     """Read identity numbers from a pyarrow array of text without missing values.
 
     They have 12 digits, or 10; TF-numbers (``ååååmmddTFxx``) and coordination numbers are among them.
@@ -227,7 +227,7 @@ class Key:
             )
         return str(as_text(self.digests(found.numbers))[0].as_py())
 
-    def pseudonyms(self, numbers: pd.Series[Any]) -> pd.Series[Any]:
+    def pseudonyms(self, numbers: pd.Series) -> pd.Series:
         """Return the pseudonyms of many pupils, missing where a cell is not an identity number; fast for a million."""
         cells = pa.array(numbers.fillna("").astype("str"), pa.string())
         found = identities(cells)
@@ -252,15 +252,16 @@ class Key:
         return np.frombuffer(b"".join(made), dtype=np.uint8).reshape(-1, 32)[:, :_HASH_BYTES]
 
 
-def _sha256() -> Any:
+def _sha256() -> Callable[[bytes], hashlib._Hash]:
     """Return Python's own SHA-256 if available: for twelve bytes OpenSSL's setup takes twice as long."""
     for name in ("_sha2", "_sha256"):
         with suppress(ImportError):
-            return import_module(name).sha256
+            found: Callable[[bytes], hashlib._Hash] = import_module(name).sha256
+            return found
     return hashlib.sha256
 
 
-def as_text(digests: Bytes) -> Any:
+def as_text(digests: Bytes) -> pa.Array:
     """Return digests as pseudonyms, in an Arrow array of text."""
     text = np.empty((len(digests), 17), dtype=np.uint8)
     text[:, 0] = ord("P")

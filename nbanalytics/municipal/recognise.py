@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from nbanalytics.errors import DataError
 from nbanalytics.readers.findings import UnreadableError, fatal
@@ -17,6 +18,7 @@ from nbanalytics.readers.report import FileReport
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nbanalytics.municipal.absence_mapping import ListMapping
     from nbanalytics.municipal.pseudonyms import Key
 
 #: The format modules, in the order in which they are tried: the surest first.
@@ -44,7 +46,9 @@ class FileRead:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
 
 
-def read_files(paths: Sequence[str | Path], key: Key | None = None, mapping: Any = None) -> list[FileRead]:
+def read_files(
+    paths: Sequence[str | Path], key: Key | None = None, mapping: ListMapping | str | Path | None = None
+) -> list[FileRead]:
     """Read files of any known format.
 
     Without a ``key`` a random one is used once, so that the pupils of these files can be joined with each other and
@@ -98,7 +102,7 @@ def format_of(path: Path) -> str:
     return ""
 
 
-def _module(name: str) -> Any:
+def _module(name: str) -> ModuleType:
     return import_module(f"{__package__}.{name}")
 
 
@@ -109,7 +113,7 @@ def _format_or_none(path: Path) -> str:
         return ""
 
 
-def _read_one(path: Path, key: Key, mapping: Any) -> FileRead:
+def _read_one(path: Path, key: Key, mapping: ListMapping | str | Path | None) -> FileRead:
     try:
         if path.stat().st_size > MOST_BYTES:
             what = f"the file is larger than {MOST_BYTES // 1_000_000_000} GB"
@@ -134,7 +138,7 @@ def _why_unknown(path: Path) -> tuple[str, str]:
     return "the content is not of a known format", f"Known are: {_KNOWN}. See docs/."
 
 
-def _guarded(path: Path, name: str, what_to_read: Any, options: dict[str, Any]) -> FileRead:
+def _guarded(path: Path, name: str, what_to_read: Path | list[Path], options: dict[str, object]) -> FileRead:
     """Read with one format; any content results in a report."""
     format = name.replace("_", "-")
     try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -44,7 +44,7 @@ from nbanalytics.municipal.scb_layouts import Layout
 _JUDGED = ("-", "adapted")
 
 
-def check_block(layout: Layout, grades: Any, languages: dict[str, Any], rows: Rows, notes: Notes) -> None:
+def check_block(layout: Layout, grades: np.ndarray, languages: dict[str, np.ndarray], rows: Rows, notes: Notes) -> None:
     """Check a block of pupils; faults are reported as remarks, and the grades stay unchanged."""
     values = layout.values
     judging = np.array([value in layout.grades or value in _JUDGED for value in values])
@@ -61,10 +61,10 @@ def check_block(layout: Layout, grades: Any, languages: dict[str, Any], rows: Ro
         neither = np.all([column[subject] == code2 for subject in layout.alternates], axis=0)
         notes.remark(rows[both], "grades.both_alternates/scb", named=named)
         notes.remark(rows[neither], "grades.no_alternate", named=named)
-    for subject, named in languages.items():
+    for subject, has_name in languages.items():
         if subject in column:
-            notes.remark(rows[named & (column[subject] == 0)], "scb.language_without_grade", subject=subject)
-            notes.remark(rows[given[subject] & ~named], "scb.grade_without_language", subject=subject)
+            notes.remark(rows[has_name & (column[subject] == 0)], "scb.language_without_grade", subject=subject)
+            notes.remark(rows[given[subject] & ~has_name], "scb.grade_without_language", subject=subject)
     for subject in layout.compulsory:
         if subject in column:
             notes.remark(rows[column[subject] == code2], "scb.compulsory_not_graded", subject=subject)
@@ -77,7 +77,13 @@ def check_block(layout: Layout, grades: Any, languages: dict[str, Any], rows: Ro
 
 
 def _check_block_grade(
-    block: str, members: list[str], given: Any, column: Any, code2: int, rows: Rows, notes: Notes
+    block: str,
+    members: list[str],
+    given: dict[str, np.ndarray],
+    column: dict[str, np.ndarray],
+    code2: int,
+    rows: Rows,
+    notes: Notes,
 ) -> None:
     if block not in given or not members:
         return
@@ -89,7 +95,7 @@ def _check_block_grade(
     notes.remark(rows[none], "scb.no_block_grade", block=block, listed=listed)
 
 
-def check_repeats(pupils: Pupils, notes: Notes) -> Any:
+def check_repeats(pupils: Pupils, notes: Notes) -> np.ndarray:
     """Find duplicate pupils; returns the rows to keep.
 
     Repeated rows are rejected; contradictory rows of a pupil are all rejected.
@@ -130,7 +136,7 @@ def tables_of(pupils: Pupils, shape: Shape, codes: list[str]) -> dict[str, pd.Da
     layout = shape.layout
     ids = _text(as_text(pupils.digests))
     grades = _grades(pupils.grades, ids, shape)
-    pupils.grades = pupils.digests = pupils.rows = None
+    del pupils.grades, pupils.digests, pupils.rows
     school = pa.array([*codes, None], pa.string()).take(
         pa.array(np.where(pupils.school < 0, len(codes), pupils.school))
     )
@@ -147,11 +153,11 @@ def tables_of(pupils: Pupils, shape: Shape, codes: list[str]) -> dict[str, pd.Da
     return {"students": students, "grades": grades}
 
 
-def _text(column: Any) -> pd.Series[Any]:
+def _text(column: pa.Array) -> pd.Series:
     return pd.Series(column.to_pandas(types_mapper={pa.string(): pd.Series([""]).dtype}.get))
 
 
-def _grades(grades: Any, ids: pd.Series[Any], shape: Shape) -> pd.DataFrame:
+def _grades(grades: np.ndarray, ids: pd.Series, shape: Shape) -> pd.DataFrame:
     """Return one row for each grade or code, in the order of pupils and subjects."""
     layout = shape.layout
     total = int(np.count_nonzero(grades))
@@ -176,7 +182,7 @@ def _grades(grades: Any, ids: pd.Series[Any], shape: Shape) -> pd.DataFrame:
     )
 
 
-def _coded(codes: Any, words: pd.Series[Any]) -> Any:
+def _coded(codes: np.ndarray, words: pd.Series) -> pd.Categorical:
     # The pickled state skips the constructor, which would make a Python object of every pseudonym to check uniqueness;
     # the reader has already checked it.
     kind = pd.CategoricalDtype()
@@ -197,14 +203,14 @@ class Pupils:
     the layout's values.
     """
 
-    rows: Any
-    digests: Any
-    fault: Any
-    sex: Any
-    birth_year: Any
-    cohort: Any
-    school: Any
-    grades: Any
+    rows: np.ndarray
+    digests: np.ndarray
+    fault: np.ndarray
+    sex: np.ndarray
+    birth_year: np.ndarray
+    cohort: np.ndarray
+    school: np.ndarray
+    grades: np.ndarray
     count: int = 0
 
     @classmethod
@@ -221,14 +227,14 @@ class Pupils:
             grades=np.empty((most, subjects), dtype=np.int8),
         )
 
-    def add(self, **columns: Any) -> None:
+    def add(self, **columns: np.ndarray) -> None:
         """Store a block of rows."""
         end = self.count + len(columns["rows"])
         for name, values in columns.items():
             getattr(self, name)[self.count : end] = values
         self.count = end
 
-    def keep(self, mask: Any) -> None:
+    def keep(self, mask: np.ndarray) -> None:
         """Remove rows."""
         for name in ("rows", "digests", "fault", "sex", "birth_year", "cohort", "school", "grades"):
             column = getattr(self, name)
@@ -303,11 +309,11 @@ def _read(text: Text, shape: Shape, key: Key) -> FileRead:
     return _finish(text, shape, pupils, codes, notes)
 
 
-def _parsed(text: Text, shape: Shape) -> Iterator[tuple[tuple[Any, Rows, Rows], int]]:
+def _parsed(text: Text, shape: Shape) -> Iterator[tuple[tuple[pa.Table, Rows, Rows], int]]:
     """Parse a block with Arrow while Python hashes the previous one."""
     types = _types(shape)
     with ThreadPoolExecutor(1) as parser:
-        waiting: deque[tuple[Any, int]] = deque()
+        waiting: deque[tuple[Future[tuple[pa.Table, Rows, Rows]], int]] = deque()
         for block, line in text.blocks():
             waiting.append((parser.submit(parse, block, shape.names, types, shape.delimiter, shape.quoted), line))
             if len(waiting) > 1:
@@ -317,7 +323,7 @@ def _parsed(text: Text, shape: Shape) -> Iterator[tuple[tuple[Any, Rows, Rows], 
             yield ahead.result(), first
 
 
-def _types(shape: Shape) -> dict[str, Any]:
+def _types(shape: Shape) -> dict[str, pa.DataType]:
     """Return the columns to read; repetitive columns as dictionaries."""
     layout = shape.layout
     text, again = pa.string(), pa.dictionary(pa.int32(), pa.string())
@@ -326,7 +332,9 @@ def _types(shape: Shape) -> dict[str, Any]:
     return {name: kind for name, kind in wanted.items() if name in shape.names}
 
 
-def _add(pupils: Pupils, table: Any, rows: Rows, shape: Shape, key: Key, codes: dict[str, int], notes: Notes) -> None:
+def _add(
+    pupils: Pupils, table: pa.Table, rows: Rows, shape: Shape, key: Key, codes: dict[str, int], notes: Notes
+) -> None:
     """Read a block: pupils go to ``pupils``, faults to ``notes``."""
     columns = {name: Cells.of(table.column(name)) for name in table.column_names}
     grades = graded(columns, shape, rows, notes)
@@ -360,9 +368,9 @@ def _add(pupils: Pupils, table: Any, rows: Rows, shape: Shape, key: Key, codes: 
     )
 
 
-def _empty(found: Identities, grades: Any, columns: dict[str, Cells]) -> Any:
+def _empty(found: Identities, grades: np.ndarray, columns: dict[str, Cells]) -> np.ndarray:
     """Rows with only delimiters, as a spreadsheet leaves them, are not pupils."""
-    empty = (found.fault == 1) & (grades == 0).all(axis=1)
+    empty: np.ndarray = (found.fault == 1) & (grades == 0).all(axis=1)
     for name in (DATE, SCHOOL, PERSON):
         if name in columns and empty.any():
             empty &= columns[name].blank()

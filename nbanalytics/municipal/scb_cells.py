@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -84,11 +84,11 @@ class Cells:
     """A column: its distinct trimmed cells, and the index of each row's cell."""
 
     words: list[str]
-    places: Any
+    places: np.ndarray
     trimmed: bool
 
     @classmethod
-    def of(cls, column: Any) -> Cells:
+    def of(cls, column: pa.ChunkedArray) -> Cells:
         """Convert an Arrow column."""
         array = column.combine_chunks()
         if not pa.types.is_dictionary(array.type):
@@ -99,16 +99,16 @@ class Cells:
         words = [word.strip().strip('"').strip() for word in raw]
         return cls(words, array.indices.to_numpy(zero_copy_only=False), words != raw)
 
-    def look_up(self, meanings: list[Any], kind: type) -> Any:
+    def look_up(self, meanings: Sequence[object], kind: type) -> np.ndarray:
         """Return the meaning of each row's cell."""
         return np.array(meanings, dtype=kind)[self.places] if self.words else np.empty(0, dtype=kind)
 
-    def blank(self) -> Any:
+    def blank(self) -> np.ndarray:
         """Whether each row's cell is empty."""
         return self.look_up([not word for word in self.words], bool)
 
 
-def graded(columns: dict[str, Cells], shape: Shape, rows: Rows, notes: Notes) -> Any:
+def graded(columns: dict[str, Cells], shape: Shape, rows: Rows, notes: Notes) -> np.ndarray:
     """Return the codes of all grades, one column for each subject of the layout."""
     layout = shape.layout
     meant = _meanings(layout)
@@ -137,7 +137,7 @@ def _meanings(layout: Layout) -> dict[str, int]:
     return {"": 0} | {code.upper(): values.index(meaning) for code, meaning in layout.codes.items()} | own
 
 
-def _unknown_grades(name: str, cells: Cells, unknown: Any, layout: Layout, rows: Rows, notes: Notes) -> None:
+def _unknown_grades(name: str, cells: Cells, unknown: np.ndarray, layout: Layout, rows: Rows, notes: Notes) -> None:
     known = (*layout.grades, *layout.codes)
     grades = ", ".join(known)
     for place in np.unique(cells.places[unknown]).tolist()[:200]:
@@ -149,7 +149,7 @@ def _unknown_grades(name: str, cells: Cells, unknown: Any, layout: Layout, rows:
     notes.fault(rows[unknown & listed], "grades.unknown_grade/not_shown", name, grades=grades)
 
 
-def language_given(columns: dict[str, Cells], shape: Shape) -> dict[str, Any]:
+def language_given(columns: dict[str, Cells], shape: Shape) -> dict[str, np.ndarray]:
     """Return, for each language subject, whether its language is given; the code for none is not a language."""
     none = {"", *shape.layout.codes}
     return {
@@ -159,7 +159,7 @@ def language_given(columns: dict[str, Cells], shape: Shape) -> dict[str, Any]:
     }
 
 
-def dates(cells: Cells, shape: Shape, rows: Rows, keep: Any, notes: Notes) -> Any:
+def dates(cells: Cells, shape: Shape, rows: Rows, keep: np.ndarray, notes: Notes) -> np.ndarray:
     """Return the cohort of each row: the year in which the pupil leaves year 9."""
     read = [read_date(word) for word in cells.words]
     layout = shape.layout
@@ -175,7 +175,7 @@ def dates(cells: Cells, shape: Shape, rows: Rows, keep: Any, notes: Notes) -> An
     return cohort
 
 
-def schools(cells: Cells | None, rows: Rows, keep: Any, codes: dict[str, int], notes: Notes) -> Any:
+def schools(cells: Cells | None, rows: Rows, keep: np.ndarray, codes: dict[str, int], notes: Notes) -> np.ndarray:
     """Return the index of each row's school in the list of schools, -1 if there is none."""
     if cells is None:
         return np.full(len(rows), -1, dtype=np.int32)
@@ -188,7 +188,7 @@ def schools(cells: Cells | None, rows: Rows, keep: Any, codes: dict[str, int], n
     return school
 
 
-def names_given(table: Any, keep: Any, notes: Notes) -> None:
+def names_given(table: pa.Table, keep: np.ndarray, notes: Notes) -> None:
     """Count pupils whose name is empty or marked as protected, and detect cells that are not names."""
     columns = [table.column(name) for name in (FIRST, LAST) if name in table.column_names]
     if not columns:
@@ -205,5 +205,5 @@ def names_given(table: Any, keep: Any, notes: Notes) -> None:
     notes.protected += int(((hidden | marked) & keep).sum())
 
 
-def _as_bool(column: Any) -> Any:
-    return column.combine_chunks().to_numpy(zero_copy_only=False).astype(bool)
+def _as_bool(column: pa.ChunkedArray) -> np.ndarray:
+    return np.asarray(column.combine_chunks().to_numpy(zero_copy_only=False), dtype=bool)

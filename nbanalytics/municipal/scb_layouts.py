@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
@@ -121,8 +121,8 @@ def cells_of(line: str, delimiter: str) -> list[str]:
 
 
 def parse(
-    block: bytes, names: Sequence[str], types: dict[str, Any], delimiter: str, quoted: bool
-) -> tuple[Any, Rows, Rows]:
+    block: bytes, names: Sequence[str], types: dict[str, pa.DataType], delimiter: str, quoted: bool
+) -> tuple[pa.Table, Rows, Rows]:
     """Divide a block into columns.
 
     Returns the table of the columns in ``types``, the places of its lines in the block, and the places of lines with

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbanalytics.declaration import Declaration
 from nbanalytics.municipal.pseudonyms import Key, new_key
@@ -93,7 +93,7 @@ def _grade_row(one: Grade) -> tuple[str, str, str, str]:
 
 
 def _students_table(students: Students, schools: dict[str, str]) -> pd.DataFrame:
-    rows: list[tuple[Any, ...]] = []
+    rows: list[tuple[object, ...]] = []
     for student in students.by_pseudonym.values():
         if student.cohort is not None and (student.seen or student.enrolled):
             latest = max(student.seen)[2] if student.seen else ""
@@ -215,7 +215,7 @@ def _tell(students: Students, tables: dict[str, pd.DataFrame]) -> None:
     missing.append("SS12000 does not record newly arrived students: nothing can be shown for them")
 
 
-def _frame(rows: list[Any], columns: list[str]) -> pd.DataFrame:
+def _frame(rows: Sequence[object], columns: list[str]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(rows, columns=columns).sort_values(columns[:3], ignore_index=True, kind="stable")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ from nbanalytics.municipality.leavers import leavers
 from nbanalytics.municipality.official import MEASURES, NATION
 from nbanalytics.municipality.views import merit_of, share_of
 from nbanalytics.records import StudentRecords
-from nbanalytics.results import Shown
+from nbanalytics.results import Row, Settings, Shown
 
 #: The municipality itself, among the places.
 OWN = "own"
@@ -43,7 +42,7 @@ class Comparison(Shown):
     """
 
     table: pd.DataFrame
-    settings: Mapping[str, Any]
+    settings: Settings
     students: int
 
     def _words(self) -> str:
@@ -65,7 +64,7 @@ class Trends(Shown):
     """
 
     table: pd.DataFrame
-    settings: Mapping[str, Any]
+    settings: Settings
 
     def _words(self) -> str:
         return f"Change per year of {self.settings['name'] or 'the municipality'} and of those beside it"
@@ -227,7 +226,7 @@ def trends(comparison: Comparison, least_years: int = 4) -> Trends:
     return Trends(pd.DataFrame(rows), {**comparison.settings, "least_years": least_years})
 
 
-def _own(chosen: pd.DataFrame, column: str, min_students: int) -> dict[str, Any]:
+def _own(chosen: pd.DataFrame, column: str, min_students: int) -> Row:
     if column == "merit_value":
         return merit_of("value", chosen, min_students)
     reached = share_of(chosen[column], min_students)
@@ -235,7 +234,7 @@ def _own(chosen: pd.DataFrame, column: str, min_students: int) -> dict[str, Any]
     return {"n": len(chosen), **in_per_cent, "status": reached["status"]}
 
 
-def _line(years: pd.Series, values: pd.Series, least_years: int) -> dict[str, Any]:
+def _line(years: pd.Series, values: pd.Series, least_years: int) -> Row:
     known = values.notna()
     x, y = years[known].to_numpy(float), values[known].to_numpy(float)
     span = {"years": len(x), "first": int(x.min()) if len(x) else None, "last": int(x.max()) if len(x) else None}

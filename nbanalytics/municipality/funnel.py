@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.frames import By, open_frame
 from nbanalytics.municipality.leavers import leavers
 from nbanalytics.records import StudentRecords
-from nbanalytics.results import Shown
+from nbanalytics.results import Row, Settings, Shown
 
 #: Control limits, by the names of their columns.
 LIMITS = {"95": 0.95, "998": 0.998}
@@ -50,7 +49,7 @@ class Funnel(Shown):
 
     table: pd.DataFrame
     limits: pd.DataFrame
-    settings: Mapping[str, Any]
+    settings: Settings
     students: int
 
     def _words(self) -> str:
@@ -166,7 +165,7 @@ def funnel_limits(n: int, target: float) -> dict[str, float]:
     return found
 
 
-def _place(n: int, count: int, target: float, min_students: int) -> dict[str, Any]:
+def _place(n: int, count: int, target: float, min_students: int) -> Row:
     if n < max(min_students, 1):
         empty = dict.fromkeys(_LIMITS, nan)
         return {"value": nan, **empty, "position": None, "status": "too_few"}

@@ -13,7 +13,7 @@ import pandas as pd
 from nbanalytics.errors import DataError
 from nbanalytics.municipal.kolada import NATION as KOLADA_NATION
 from nbanalytics.readers.findings import Finding, about_rows, message
-from nbanalytics.results import Shown
+from nbanalytics.results import Settings, Shown
 from nbanalytics.toml_files import packaged_toml
 
 #: Columns of a table of official values.
@@ -192,7 +192,7 @@ class SchoolNames(Shown):
 
     table: pd.DataFrame
     findings: tuple[Finding, ...]
-    settings: Mapping[str, Any]
+    settings: Settings
 
     def _words(self) -> str:
         renamed = int(self.table["earlier_names"].ne("").sum())

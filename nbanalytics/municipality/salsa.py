@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isnan, nan
-from typing import Any
 
 import pandas as pd
 
@@ -15,7 +14,7 @@ from nbanalytics.municipality.leavers import leavers
 from nbanalytics.municipality.official import official_data
 from nbanalytics.municipality.views import NOT_APPLICABLE
 from nbanalytics.records import StudentRecords
-from nbanalytics.results import Shown
+from nbanalytics.results import Row, Settings, Shown
 
 #: SALSA's scale of a parent's education.
 LEVELS: Mapping[str, int] = {"compulsory": 1, "upper_secondary": 2, "post_secondary": 3}
@@ -41,7 +40,7 @@ class Salsa(Shown):
     """
 
     table: pd.DataFrame
-    settings: Mapping[str, Any]
+    settings: Settings
     students: int
 
     def _words(self) -> str:
@@ -157,9 +156,9 @@ def salsa(records: StudentRecords, shift: float = 0.0) -> Salsa:
     return Salsa(table, {**official_data()["salsa"], "shift": shift, "newly_immigrated_by": newly}, len(people))
 
 
-def _school(part: pd.DataFrame) -> dict[str, Any]:
+def _school(part: pd.DataFrame) -> Row:
     model, merit = official_data()["salsa"], part.loc[part["n_passed"] > 0, "merit_value"].astype(float)
-    found: dict[str, Any] = {
+    found: Row = {
         "students": len(part),
         "background": float(part["_education"].notna().mean()),
         "parents_education": float(part["_education"].mean()),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import nan, sqrt
-from typing import Any
 
 import narwhals as nw
 import pandas as pd
@@ -17,7 +16,7 @@ from nbanalytics.grading import STRECK
 from nbanalytics.intervals import mean_interval, wilson
 from nbanalytics.municipality.leavers import TermTables, leavers
 from nbanalytics.records import StudentRecords
-from nbanalytics.results import Shown
+from nbanalytics.results import Row, Settings, Shown
 from nbanalytics.toml_files import packaged_toml
 
 #: Input of a view: records, or the tables of a term that several views share.
@@ -25,7 +24,7 @@ Records = StudentRecords | TermTables
 #: Combinations of dimensions to divide by; an empty one is the whole municipality.
 Breakdowns = Sequence[Sequence[str]]
 #: Computes the numbers of a row from its part of a table.
-Sums = Callable[[pd.DataFrame], dict[str, Any]]
+Sums = Callable[[pd.DataFrame], Row]
 #: Default breakdowns of a view, for each year.
 BREAKDOWNS: Breakdowns = ((), ("school_id",), ("sex",), ("swedish_course",), ("school_id", "sex"))
 #: What a view can be divided by, besides the year.
@@ -50,7 +49,7 @@ class View(Shown):
 
     name: str
     table: pd.DataFrame
-    settings: Mapping[str, Any]
+    settings: Settings
     students: int
 
     @property
@@ -68,12 +67,12 @@ class View(Shown):
 
 
 @cache
-def words() -> dict[str, Any]:
+def words() -> Row:
     """Return the texts of the workbook."""
     return packaged_toml("nbanalytics.municipality", "workbook.toml")
 
 
-def divided(table: pd.DataFrame, breakdowns: Breakdowns) -> list[tuple[dict[str, Any], pd.DataFrame]]:
+def divided(table: pd.DataFrame, breakdowns: Breakdowns) -> list[tuple[Row, pd.DataFrame]]:
     """Divide by year and each breakdown; dimensions that a breakdown leaves out are ``*``, unknown values ``unknown``.
 
     A breakdown by a column that the records lack is left out.
@@ -93,7 +92,7 @@ def divided(table: pd.DataFrame, breakdowns: Breakdowns) -> list[tuple[dict[str,
     return parts
 
 
-def view(name: str, tables: TermTables, min_students: int, rows: list[dict[str, Any]], students: int) -> View:
+def view(name: str, tables: TermTables, min_students: int, rows: list[Row], students: int) -> View:
     """Combine rows to a view."""
     records = tables.records.declaration.name
     settings = {"records": records, "term": tables.term, "min_students": min_students}
@@ -103,7 +102,7 @@ def view(name: str, tables: TermTables, min_students: int, rows: list[dict[str, 
     return View(name, table, settings, students)
 
 
-def mean(name: str, values: pd.Series, min_students: int) -> dict[str, Any]:
+def mean(name: str, values: pd.Series, min_students: int) -> Row:
     """Return ``n``, a mean under a name, ``low, high`` and ``status``."""
     n = len(values)
     if n < max(min_students, 2):
@@ -112,7 +111,7 @@ def mean(name: str, values: pd.Series, min_students: int) -> dict[str, Any]:
     return {"n": n, name: float(values.mean()), "low": low, "high": high, "status": "ok"}
 
 
-def share(count: int, n: int, min_students: int) -> dict[str, Any]:
+def share(count: int, n: int, min_students: int) -> Row:
     """Return ``count, share, low, high`` and ``status``."""
     if n < max(min_students, 1):
         return {"count": count, "share": nan, "low": nan, "high": nan, "status": "too_few"}
@@ -120,7 +119,7 @@ def share(count: int, n: int, min_students: int) -> dict[str, Any]:
     return {"count": count, "share": count / n, "low": low, "high": high, "status": "ok"}
 
 
-def share_of(reached: pd.Series, min_students: int, n: int | None = None) -> dict[str, Any]:
+def share_of(reached: pd.Series, min_students: int, n: int | None = None) -> Row:
     """Return :func:`share` of flags, ``not_applicable`` where they are missing for everybody.
 
     They are missing on a scale without a pass line. ``n`` is the denominator, by default the number of flags.
@@ -130,7 +129,7 @@ def share_of(reached: pd.Series, min_students: int, n: int | None = None) -> dic
     return share(int(reached.sum()), len(reached) if n is None else n, min_students)
 
 
-def merit_of(name: str, people: pd.DataFrame, min_students: int) -> dict[str, Any]:
+def merit_of(name: str, people: pd.DataFrame, min_students: int) -> Row:
     """Return :func:`mean` of the merit values of students with a pass; ``not_applicable`` without a pass line."""
     if len(people) and people["n_passed"].isna().all():
         return {"n": 0, name: nan, "low": nan, "high": nan, "status": NOT_APPLICABLE}
@@ -175,7 +174,7 @@ def merit_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_studen
     [['boy', 168, 211.7], ['girl', 145, 228.9]]
     """
 
-    def sums(part: pd.DataFrame) -> dict[str, Any]:
+    def sums(part: pd.DataFrame) -> Row:
         points = part["mean_points"].dropna().astype(float)
         enough = len(points) >= max(min_students, 2)
         return {
@@ -209,7 +208,7 @@ def all_passed_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_s
     [[313, 222, 'ok']]
     """
 
-    def sums(part: pd.DataFrame) -> dict[str, Any]:
+    def sums(part: pd.DataFrame) -> Row:
         return {"students": len(part), **share_of(part["all_passed"], min_students)}
 
     return _of_students("all_passed", records, breakdowns, min_students, sums)
@@ -288,7 +287,7 @@ def points_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_stude
     [312.0, 11.3]
     """
 
-    def sums(part: pd.DataFrame) -> dict[str, Any]:
+    def sums(part: pd.DataFrame) -> Row:
         return mean("mean_points", part["points"].dropna().astype(float), min_students)
 
     return _of_subjects("points", TermTables.of(records), breakdowns, min_students, sums)
@@ -319,7 +318,7 @@ def grades_view(records: Records, breakdowns: Breakdowns = BREAKDOWNS, min_stude
     scales = [grading.scale for grading, _ in tables.records.gradings()]
     grades = list(dict.fromkeys(grade for scale in scales for grade in reversed(scale.order)))
 
-    def sums(part: pd.DataFrame) -> dict[str, Any]:
+    def sums(part: pd.DataFrame) -> Row:
         counts = part["grade"].value_counts()
         held = {grade: int(counts.get(grade, 0)) for grade in grades} | {"streck": int(counts.get(STRECK, 0))}
         n = sum(held.values())

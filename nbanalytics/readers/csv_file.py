@@ -8,7 +8,6 @@ import io
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ import pyarrow.csv as pa_csv
 from nbanalytics.readers.findings import (
     Finding,
     RawTable,
+    Rows,
     UnreadableError,
     about_rows,
     divided,
@@ -163,7 +163,7 @@ def _first_row(body: bytes, delimiter: str) -> tuple[str, ...]:
     return tuple(cell.strip() for cell in row)
 
 
-def _parse(body: bytes, delimiter: str) -> tuple[tuple[str, ...], list[Any], Any, Any]:
+def _parse(body: bytes, delimiter: str) -> tuple[tuple[str, ...], list[pa.ChunkedArray], Rows, Rows]:
     """Return header, columns, row numbers and the numbers of rows whose cells do not fit the header."""
     header = _first_row(body, delimiter)
     refuse_too_many_columns(len(header))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -97,7 +97,7 @@ class Finding:
         place = f"column {self.column}: " if self.column else ""
         return f"{place}{self.what}{self._rows_in_words()}. {self.remedy}".rstrip()
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Return the content as plain values for programs."""
         return {
             "code": self.code,
@@ -233,8 +233,8 @@ class UnreadableError(DataError):
 
 
 def divided(
-    body: bytes, names: Sequence[str], delimiter: str, convert: pa_csv.ConvertOptions, **parsing: Any
-) -> tuple[Any, list[int], list[int]]:
+    body: bytes, names: Sequence[str], delimiter: str, convert: pa_csv.ConvertOptions, **parsing: object
+) -> tuple[pa.Table, list[int], list[int]]:
     """Divide delimited text in UTF-8 into columns of these names.
 
     Returns the table, and the numbers (from 1) of the rows that are not in it: those with more or fewer cells than
@@ -243,7 +243,7 @@ def divided(
     ragged: list[int] = []
     blank: list[int] = []
 
-    def note(row: Any) -> str:
+    def note(row: pa_csv.InvalidRow) -> str:
         (ragged if row.text.strip(f'{delimiter}" \t') else blank).append(row.number)
         return "skip"
 
@@ -266,7 +266,7 @@ class RawTable:
     file: str
     format: str
     header: tuple[str, ...]
-    columns: tuple[Any, ...]
+    columns: tuple[pa.ChunkedArray, ...]
     rows: Rows
     broken: tuple[Finding, ...] = ()
     assumed: tuple[str, ...] = ()
@@ -286,7 +286,7 @@ def refuse_too_many_columns(number: int) -> None:
         )
 
 
-def without_empty_rows(columns: Sequence[Any], rows: Rows) -> tuple[tuple[Any, ...], Rows, int]:
+def without_empty_rows(columns: Sequence[pa.ChunkedArray], rows: Rows) -> tuple[tuple[pa.ChunkedArray, ...], Rows, int]:
     """Remove empty rows; returns columns, row numbers and the number of removed rows."""
     if not columns or not len(rows):
         return tuple(columns), rows, 0
@@ -302,7 +302,7 @@ def without_empty_rows(columns: Sequence[Any], rows: Rows) -> tuple[tuple[Any, .
     return tuple(column.filter(keep) for column in columns), rows[~empty], int(empty.sum())
 
 
-def _filled(column: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _filled(column: pa.ChunkedArray) -> np.ndarray:
     filled = pc.is_valid(column)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         text = pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)

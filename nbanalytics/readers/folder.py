@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import duckdb
@@ -129,12 +128,12 @@ def read_parquet(path: Path) -> RawTable:
     return RawTable(path.name, "parquet", header, kept, rows)
 
 
-def _refuse_nested(kind: Any) -> None:
+def _refuse_nested(kind: pa.DataType) -> None:
     if pa.types.is_nested(kind):
         raise UnreadableError("a column contains lists or structures", "Give every column one value for each row.")
 
 
-def plain_column(column: Any) -> Any:
+def plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Convert text of any Arrow type to plain strings, and refuse cells that are not a single value."""
     kind = column.type
     if pa.types.is_dictionary(kind):

@@ -20,10 +20,11 @@ from tqdm import tqdm
 from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
 from nbanalytics.files import spill_folder
-from nbanalytics.frames import open_frame
+from nbanalytics.frames import Frame, NativeFrame, open_frame
 from nbanalytics.readers.findings import (
     Finding,
     RawTable,
+    Rows,
     UnreadableError,
     about_rows,
     fatal,
@@ -149,7 +150,7 @@ class InMemory:
     """A table in memory."""
 
     table: str
-    data: Any
+    data: Frame
 
     @property
     def label(self) -> str:
@@ -176,7 +177,7 @@ class InMemory:
         return RawTable(self.label, self.format, tuple(names), kept, rows)
 
 
-def _arrow_column(column: Any) -> Any:
+def _arrow_column(column: nw.Series[Any]) -> pa.ChunkedArray:
     """Return a column for Arrow; mixed cells, such as numbers and text, become text as in a workbook."""
     try:
         cells = column.to_arrow()
@@ -186,16 +187,16 @@ def _arrow_column(column: Any) -> Any:
 
 
 def records_from_frames(
-    students: Any,
-    grades: Any,
+    students: NativeFrame,
+    grades: NativeFrame,
     *,
-    absence: Any = None,
-    tests: Any = None,
-    outcomes: Any = None,
-    support: Any = None,
-    schools: Any = None,
-    followups: Any = None,
-    screening: Any = None,
+    absence: NativeFrame = None,
+    tests: NativeFrame = None,
+    outcomes: NativeFrame = None,
+    support: NativeFrame = None,
+    schools: NativeFrame = None,
+    followups: NativeFrame = None,
+    screening: NativeFrame = None,
     declaration: Declaration | None = None,
     on_fault: Literal["raise", "reject"] = "raise",
 ) -> StudentRecords:
@@ -270,7 +271,7 @@ def _in_polars(records: StudentRecords) -> StudentRecords:
     return StudentRecords.trusted(**tables, declaration=records.declaration)
 
 
-def _opened(name: str, data: Any) -> Any:
+def _opened(name: str, data: NativeFrame) -> Frame:
     try:
         return open_frame(data)
     except TypeError:
@@ -363,7 +364,7 @@ def _scales(declaration: Declaration, tables: dict[str, TidyTable], findings: li
 
 def _add_findings(tidy: TidyTable, ruled: Sequence[Finding]) -> None:
     """Add the findings of the rules; a cell that could not be read is not also reported as empty."""
-    told: dict[str, Any] = {}
+    told: dict[str, Rows] = {}
     for finding in tidy.findings:
         told[finding.column] = np.union1d(told.get(finding.column, no_rows()), finding.rows)
     for finding in ruled:
@@ -424,7 +425,7 @@ def _records(read: Read) -> StudentRecords:
 
 
 def _pandas(tidy: TidyTable) -> pd.DataFrame:
-    data: Any = tidy.data
+    data: pa.Table = tidy.data
     out = rejected_rows(tidy.findings)
     if len(out):
         data = data.filter(pc.invert(pc.is_in(data["row"], value_set=pa.array(out))))

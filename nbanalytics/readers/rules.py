@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 import pyarrow as pa
 
@@ -204,14 +204,15 @@ ACROSS = (
 )
 
 
+Rule: TypeAlias = Callable[[], Iterator[Finding]]
 #: Increase this when a rule changes, so that folders are checked again.
 RULES_VERSION = 3
 
 
-def check_tables(tables: Tables, progress: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> list[Finding]:
+def check_tables(tables: Tables, progress: Callable[[Iterable[Rule]], Iterable[Rule]] = iter) -> list[Finding]:
     """Run every rule; ``progress`` wraps the list of rules, for a progress bar."""
     _register_words(tables)
-    rules: list[Callable[[], Iterator[Finding]]] = []
+    rules: list[Rule] = []
     for name in tables.files:
         rules += [
             _column_rule(tables, name, column) for column in TABLES[name].columns if tables.has(name, column.name)
@@ -250,14 +251,14 @@ def _register_words(tables: Tables) -> None:
     )
 
 
-def _small(tables: Tables, name: str, **columns: Any) -> None:
+def _small(tables: Tables, name: str, **columns: Sequence[object] | pa.Array) -> None:
     tables.connection.register(name, pa.table(columns))
 
 
 # ------------------------------------------------------------------ one column at a time
 
 
-def _column_rule(tables: Tables, name: str, column: Column) -> Callable[[], Iterator[Finding]]:
+def _column_rule(tables: Tables, name: str, column: Column) -> Rule:
     return lambda: _check_column(tables, name, column)
 
 

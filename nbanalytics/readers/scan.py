@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import duckdb
@@ -18,10 +17,11 @@ from tqdm import tqdm
 from nbanalytics.declaration import DECLARATION_FILE
 from nbanalytics.errors import DataError
 from nbanalytics.files import OWNER_FILE, replacing_file, spill_folder
+from nbanalytics.frames import NativeFrame
 from nbanalytics.readers.findings import Finding, UnreadableError, fatal, message, remark
 from nbanalytics.readers.folder import RECEIPT_FILE, Folder, Source, open_folder, parquet_file, plain_name, refuse_bomb
 from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table
-from nbanalytics.readers.rules import RULES_VERSION, check_tables
+from nbanalytics.readers.rules import RULES_VERSION, Rule, check_tables
 from nbanalytics.readers.tables import Tables, quoted
 from nbanalytics.readers.tidy import scales_of
 from nbanalytics.records import StudentRecords
@@ -100,7 +100,7 @@ def scan_records(path: str | Path, memory_limit: str | None = None, *, check: bo
         if any(finding.is_fault for finding in wrong):
             raise DataError(CheckReport(str(path), (), tuple(wrong)).fault_message())
     connection = _connect(memory_limit)
-    relations: dict[str, Any] = {
+    relations: dict[str, NativeFrame] = {
         name: connection.sql(_select(connection, TABLES[name], source)) for name, source in folder.sources.items()
     }
     return StudentRecords.trusted(**relations, declaration=folder.declaration)
@@ -147,7 +147,7 @@ def is_parquet(folder: Folder) -> bool:
 def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
     # DuckDB creates the directory when it needs disk space, and removes it when it closes.
     spill = spill_folder() / uuid4().hex
-    settings: dict[str, Any] = {
+    settings: dict[str, str | bool | int | float | list[str]] = {
         "temp_directory": str(spill),
         "preserve_insertion_order": False,
     }
@@ -159,8 +159,8 @@ def _connect(memory_limit: str | None) -> duckdb.DuckDBPyConnection:
         raise DataError(f"memory_limit {memory_limit!r} is not a size", "Write for example '700MB' or '4GB'.") from None
 
 
-def _progress(rules: Iterable[Any]) -> Iterable[Any]:
-    bar: Iterable[Any] = tqdm(rules, desc="checking", unit="rule", delay=2, leave=False, disable=None)
+def _progress(rules: Iterable[Rule]) -> Iterable[Rule]:
+    bar: Iterable[Rule] = tqdm(rules, desc="checking", unit="rule", delay=2, leave=False, disable=None)
     return bar
 
 
@@ -209,7 +209,7 @@ def _bombs(folder: Folder) -> list[Finding]:
     return findings
 
 
-def _fits(kind: Any, column: Column) -> bool:
+def _fits(kind: pa.DataType, column: Column) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if column.kind == "integer":

@@ -19,6 +19,7 @@ from nbanalytics.readers.findings import (
     SHOWN,
     Finding,
     RawTable,
+    Rows,
     about_rows,
     fatal,
     may_be_shown,
@@ -148,12 +149,12 @@ _NAMED = 6
 class Values:
     """A column of values, its unrecognised cells, and the assumptions made."""
 
-    array: Any
+    array: pa.Array
     bad: NDArray[np.bool_]
     assumed: tuple[str, ...] = ()
 
 
-def text_of(cells: Any) -> tuple[Any, bool]:
+def text_of(cells: pa.Array) -> tuple[pa.Array, bool]:
     """Return cells as trimmed text, empty ones missing, and whether spaces were removed."""
     kind = cells.type
     if pa.types.is_floating(kind):
@@ -170,7 +171,7 @@ def text_of(cells: Any) -> tuple[Any, bool]:
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed), shorter
 
 
-def values_of(cells: Any, column: Column, declaration: Declaration) -> Values:
+def values_of(cells: pa.Array, column: Column, declaration: Declaration) -> Values:
     """Convert the cells of a column according to its schema.
 
     Cells of kinds with a closed vocabulary (terms, subjects, fixed values) that are not recognised stay as they are,
@@ -206,12 +207,12 @@ def values_of(cells: Any, column: Column, declaration: Declaration) -> Values:
     return Values(array.take(encoded.indices), bad, assumed)
 
 
-def codes_of(encoded: Any) -> NDArray[np.int64]:
+def codes_of(encoded: pa.DictionaryArray) -> NDArray[np.int64]:
     """Return the indices of a dictionary array, -1 where the cell is empty."""
     return np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def coded(codes: NDArray[np.int64], words: list[str]) -> Any:
+def coded(codes: NDArray[np.int64], words: list[str]) -> pa.DictionaryArray:
     """Return words by their codes (-1 for an empty cell), stored as codes: far faster to query than text."""
     indices = pa.array(codes.astype(np.int32), mask=codes < 0)
     return pa.DictionaryArray.from_arrays(indices, pa.array(words, pa.string()))
@@ -227,7 +228,7 @@ def spellings(column: str, pairs: list[tuple[str, str]]) -> tuple[str, ...]:
     return (f"column {column}: {named}{more}",)
 
 
-def _typed(cells: Any, column: Column) -> Any | None:
+def _typed(cells: pa.Array, column: Column) -> pa.Array | None:
     """Pass on a Parquet column that has the right type already."""
     kind = cells.type
     if column.kind == "number" and (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
@@ -240,7 +241,7 @@ def _typed(cells: Any, column: Column) -> Any | None:
     return None
 
 
-def _whole(cells: Any) -> Any:
+def _whole(cells: pa.Array) -> pa.Array:
     return cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
 
 
@@ -278,7 +279,7 @@ class TidyTable:
     file: str
     format: str
     n_rows: int
-    data: Any | None = None
+    data: pa.Table | None = None
     wide: bool = False
     findings: list[Finding] = field(default_factory=list)
     assumed: list[str] = field(default_factory=list)
@@ -314,7 +315,9 @@ def scales_of(declaration: Declaration, cohorts: Sequence[int], file: str) -> tu
     return Scales(tuple(scales), of_cohort), findings
 
 
-def tidy_table(raw: RawTable, table: Table, declaration: Declaration, scales: Scales, students: Any) -> TidyTable:
+def tidy_table(
+    raw: RawTable, table: Table, declaration: Declaration, scales: Scales, students: pa.Table | None
+) -> TidyTable:
     """Make a raw table tidy; ``students``, the tidy students, decide the scale of each row of grades."""
     header = understand_header(raw, table, subject_words(declaration), scales.all_words())
     tidy = TidyTable(table, raw.file, raw.format, raw.n_rows, wide=bool(header.subjects))
@@ -322,7 +325,7 @@ def tidy_table(raw: RawTable, table: Table, declaration: Declaration, scales: Sc
     tidy.assumed += [*raw.assumed, *header.assumed]
     if not header.usable:
         return tidy
-    data: dict[str, Any] = {}
+    data: dict[str, pa.Array] = {}
     for column in table.columns:
         if column.name in header.columns and column.kind != "grade":
             data[column.name] = _column(raw, header.columns[column.name], column, declaration, tidy)
@@ -333,14 +336,14 @@ def tidy_table(raw: RawTable, table: Table, declaration: Declaration, scales: Sc
     return tidy
 
 
-def empty_table(table: Table) -> Any:
+def empty_table(table: Table) -> pa.Table:
     """Return a table without rows, with the columns that are needed."""
     types = {"integer": pa.int64(), "number": pa.float64(), "flag": pa.bool_()}
     fields = [pa.field(c.name, types.get(c.kind, pa.string())) for c in table.columns if c.required]
     return pa.schema([*fields, pa.field("row", pa.int64())]).empty_table()
 
 
-def _column(raw: RawTable, position: int, column: Column, declaration: Declaration, tidy: TidyTable) -> Any:
+def _column(raw: RawTable, position: int, column: Column, declaration: Declaration, tidy: TidyTable) -> pa.Array:
     values = values_of(raw.columns[position], column, declaration)
     tidy.assumed += values.assumed
     if values.bad.any():
@@ -350,8 +353,8 @@ def _column(raw: RawTable, position: int, column: Column, declaration: Declarati
 
 
 def _with_grades(
-    raw: RawTable, header: Header, data: dict[str, Any], scales: Scales, students: Any, tidy: TidyTable
-) -> tuple[dict[str, Any], Any]:
+    raw: RawTable, header: Header, data: dict[str, pa.Array], scales: Scales, students: pa.Table | None, tidy: TidyTable
+) -> tuple[dict[str, pa.Array], Rows]:
     """Add the grade column, and reshape a wide table to long."""
     positions = list(header.subjects.values()) if tidy.wide else [header.columns["grade"]]
     codes, words = _grade_codes([raw.columns[position] for position in positions])
@@ -368,7 +371,7 @@ def _with_grades(
     return longer, raw.rows[row]
 
 
-def _grade_codes(columns: Sequence[Any]) -> tuple[NDArray[np.int64], list[str]]:
+def _grade_codes(columns: Sequence[pa.Array]) -> tuple[NDArray[np.int64], list[str]]:
     """Return the cells of all columns as codes (-1 for an empty cell), rows by columns, and the word of each code."""
     place: dict[str, int] = {}
     codes = []
@@ -380,7 +383,7 @@ def _grade_codes(columns: Sequence[Any]) -> tuple[NDArray[np.int64], list[str]]:
     return np.column_stack(codes), list(place)
 
 
-def _scale_of_rows(ids: Any, scales: Scales, students: Any) -> NDArray[np.int64]:
+def _scale_of_rows(ids: pa.Array, scales: Scales, students: pa.Table | None) -> NDArray[np.int64]:
     """Return the scale of each row; the last one is for students without any."""
     none = len(scales.scales)
     if none < 2 or students is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import narwhals as nw
 import pyarrow as pa
@@ -16,7 +16,7 @@ from tqdm import tqdm
 from nbanalytics.declaration import DECLARATION_FILE, Declaration
 from nbanalytics.errors import DataError
 from nbanalytics.files import OWNER_FOLDER, open_owned, replacing_folder
-from nbanalytics.frames import open_frame
+from nbanalytics.frames import NativeFrame, open_frame
 from nbanalytics.grading import Rule, Scale, default_catalogue
 from nbanalytics.readers.folder import RECEIPT_FILE, SUFFIXES
 from nbanalytics.readers.scan import check_scanned
@@ -95,7 +95,7 @@ def _refuse_foreign(target: Path) -> None:
         )
 
 
-def _arrow(name: str, table: Any, declaration: Declaration, wide: bool) -> Any:
+def _arrow(name: str, table: NativeFrame, declaration: Declaration, wide: bool) -> pa.Table:
     frame = open_frame(table)
     schema = TABLES[name]
     present = frame.collect_schema().names()
@@ -119,14 +119,14 @@ def _arrow(name: str, table: Any, declaration: Declaration, wide: bool) -> Any:
     return _widened(data, name, declaration) if wide and name in _WIDE_TABLES else data
 
 
-def _plain(kind: Any) -> Any:
+def _plain(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     text = pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_null(kind)
     return pa.string() if text else kind
 
 
-def _widened(data: Any, name: str, declaration: Declaration) -> Any:
+def _widened(data: pa.Table, name: str, declaration: Declaration) -> pa.Table:
     frame = data.to_pandas()
     try:
         wide = frame.pivot(index=["student_id", "term"], columns="subject", values="grade")
@@ -140,7 +140,7 @@ def _widened(data: Any, name: str, declaration: Declaration) -> Any:
     return pa.Table.from_pandas(wide.reset_index(), preserve_index=False).replace_schema_metadata(None)
 
 
-def _write_table(data: Any, path: Path) -> None:
+def _write_table(data: pa.Table, path: Path) -> None:
     if path.suffix == ".parquet":
         with open_owned(path) as stream:
             pq.write_table(data, stream, compression="zstd")
@@ -153,7 +153,7 @@ def _write_table(data: Any, path: Path) -> None:
         _write_csv(data, path, "needed")
 
 
-def _write_csv(data: Any, path: Path, quoting: str) -> None:
+def _write_csv(data: pa.Table, path: Path, quoting: str) -> None:
     with open_owned(path) as stream:
         # Arrow would quote every column name.
         stream.write((",".join(_quoted(name) for name in data.column_names) + "\n").encode())
@@ -196,7 +196,7 @@ def declaration_toml(declaration: Declaration) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _scale_data(scale: Scale) -> dict[str, Any]:
+def _scale_data(scale: Scale) -> dict[str, object]:
     return {
         "name": scale.name,
         **_validity(scale),
@@ -214,15 +214,15 @@ def _rule_text(rule: Rule) -> str:
     return "\n".join([_section("[rule]", head), *ways])
 
 
-def _validity(item: Scale | Rule) -> dict[str, Any]:
+def _validity(item: Scale | Rule) -> dict[str, object]:
     return {"version": item.version, "first_cohort": item.first_cohort, "last_cohort": item.last_cohort}
 
 
-def _section(name: str, data: Mapping[str, Any]) -> str:
+def _section(name: str, data: Mapping[str, object]) -> str:
     return "\n".join([f"[{name}]", *(f"{key} = {_value(value)}" for key, value in data.items() if value is not None)])
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{_value(str(key))} = {_value(item)}" for key, item in value.items()) + " }"
     if isinstance(value, Iterable) and not isinstance(value, str):

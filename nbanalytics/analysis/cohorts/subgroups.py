@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import narwhals as nw
 import pandas as pd
@@ -15,7 +14,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.frames import any_of, collect, open_frame
 from nbanalytics.grading import STRECK
 from nbanalytics.records import StudentRecords
-from nbanalytics.results import Shown
+from nbanalytics.results import Settings, Shown
 
 SUBGROUPS = ("green", "yellow", "pink")
 
@@ -59,7 +58,7 @@ class Subgroups(Shown):
         totals = self.counts.groupby("subgroup", sort=False)["students"].sum()
         return f"Group 6, {len(self.table)} students: " + ", ".join(f"{name} {n}" for name, n in totals.items())
 
-    def _settings(self) -> Mapping[str, Any]:
+    def _settings(self) -> Settings:
         return {"yellow": f"only {self.rule.missing} is missing, at most {self.rule.other_failed} other failed"}
 
     def _shown(self) -> pd.DataFrame:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from nbanalytics.analysis.indicators.declared import UNKNOWN, Indicator, read_indicators
 from nbanalytics.analysis.indicators.measures import MEASURES, Source
 from nbanalytics.errors import DataError
-from nbanalytics.frames import By, collect, column_names, open_frame
+from nbanalytics.frames import By, NativeFrame, collect, column_names, open_frame
 from nbanalytics.intervals import with_share
 from nbanalytics.records import StudentRecords
-from nbanalytics.results import Shown
+from nbanalytics.results import Settings, Shown
 
 _TREND = ("indicator", "kind", "term")
 COLUMNS = ["student_id", "cohort", "term", "indicator", "kind", "value", "signal"]
@@ -38,7 +37,7 @@ class Indicators(Shown):
 
     table: pd.DataFrame
     declared: tuple[Indicator, ...]
-    settings: Mapping[str, Any]
+    settings: Settings
     students: int
 
     def _words(self) -> str:
@@ -158,14 +157,14 @@ class IndicatorTrend(Shown):
     """
 
     table: pd.DataFrame
-    settings: Mapping[str, Any]
+    settings: Settings
     students: int
 
     def _words(self) -> str:
         return f"Share with each signal in {', '.join(self.settings['terms'])}, {self.students} students"
 
 
-def trend(indicators: Indicators, by: str | Sequence[str] = (), students: Any = None) -> IndicatorTrend:
+def trend(indicators: Indicators, by: str | Sequence[str] = (), students: NativeFrame | None = None) -> IndicatorTrend:
     """Count the signals of each indicator term by term.
 
     Parameters
