@@ -12,8 +12,6 @@ import pandas as pd
 
 from nbanalytics.frames import NativeFrame, collect, open_frame
 
-#: What a result was counted by.
-Settings = Mapping[str, Any]
 #: How many rows of a table are shown.
 MOST_ROWS = 10
 #: What a result was counted by: names of settings and their values.
