@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
+from nbanalytics.figures import style
 from nbanalytics.figures.chart import (
     Chart,
-    Drawing,
     Row,
+    Source,
     TextTable,
+    by_term,
     cells_of,
     drawing,
     heads,
@@ -18,33 +20,15 @@ from nbanalytics.figures.chart import (
     table_of,
     with_bounds,
 )
-from nbanalytics.figures.style import (
-    ACCENT,
-    BLUE,
-    GRID,
-    HINT,
-    INK,
-    ORANGE,
-    PALE,
-    PLAIN,
-    error_bars,
-    hidden_mark,
-    legend_beneath,
-    names_axis,
-    safe,
-    share_axis,
-    term_tick,
-    terms_axis,
-    wrapped,
-)
+from nbanalytics.figures.style import Drawing
 from nbanalytics.intervals import wilson
 from nbanalytics.text import ENGLISH, NOT_APPLICABLE, SUPPRESSED, Cells, Words
 
 _POINTS = ("absence",)  # measures in per cent of the term; the others are shares from 0 to 1
-_LOOKS = ((BLUE, "circle", "solid"), (ORANGE, "square", "dash"))
+_LOOKS = ((style.BLUE, "circle", "solid"), (style.ORANGE, "square", "dash"))
 
 
-def followup_dots(follow_up: Any, measure: str = "eligible", words: Words = ENGLISH) -> Chart:
+def followup_dots(follow_up: Source, measure: str = "eligible", words: Words = ENGLISH) -> Chart:
     """Draw zero value and follow-up of each group.
 
     Parameters
@@ -93,11 +77,11 @@ def followup_dots(follow_up: Any, measure: str = "eligible", words: Words = ENGL
         intervals={4: words.say("column.interval")},
     )
     alt = words.say("followup.alt", measure=words.label("official_measure", measure), values="; ".join(hints))
-    return Chart(_dots(rows, list(map(safe, names)), hints, measure, words), alt, table)
+    return Chart(_dots(rows, list(map(style.safe, names)), hints, measure, words), alt, table)
 
 
 def _dots(rows: list[Row], names: list[str], hints: list[str], measure: str, words: Words) -> Drawing:
-    common: Drawing = {"y": names, "customdata": hints, "hovertemplate": HINT}
+    common: Drawing = {"y": names, "customdata": hints, "hovertemplate": style.HINT}
     marks: Drawing = {"type": "scatter", "mode": "markers", **common}
     chance: Drawing = {
         "type": "bar",
@@ -105,21 +89,21 @@ def _dots(rows: list[Row], names: list[str], hints: list[str], measure: str, wor
         "base": [row["zero"] + row["chance_low"] for row in rows],
         "x": [row["chance_high"] - row["chance_low"] for row in rows],
         "width": 0.34,
-        "marker": {"color": PALE},
+        "marker": {"color": style.PALE},
         "name": words.say("followup.chance"),
         **common,
     }
     zero: Drawing = {
         "x": [row["zero"] for row in rows],
-        "marker": {"symbol": "circle-open", "size": 13, "color": INK, "line": {"width": 2.5}},
+        "marker": {"symbol": "circle-open", "size": 13, "color": style.INK, "line": {"width": 2.5}},
         "name": words.say("followup.zero"),
         **marks,
     }
     above, below = ([row["high"] - row["change"] for row in rows], [row["change"] - row["low"] for row in rows])
     later: Drawing = {
         "x": [row["later"] for row in rows],
-        "marker": {"symbol": "diamond", "size": 11, "color": ACCENT},
-        "error_x": error_bars(above, below, color=INK, thickness=1.5),
+        "marker": {"symbol": "diamond", "size": 11, "color": style.ACCENT},
+        "error_x": style.error_bars(above, below, color=style.INK, thickness=1.5),
         "name": words.say("followup.later"),
         **marks,
     }
@@ -127,11 +111,11 @@ def _dots(rows: list[Row], names: list[str], hints: list[str], measure: str, wor
     return drawing(
         [chance, zero, later],
         words,
-        **legend_beneath(50 * len(rows) + 30, 3),
+        **style.legend_beneath(50 * len(rows) + 30, 3),
         xaxis={**_values_axis(rows, measure, words), "title": title},
-        yaxis=names_axis(names, range=[len(rows) - 0.5, -0.5], ticks=""),
+        yaxis=style.names_axis(names, range=[len(rows) - 0.5, -0.5], ticks=""),
         annotations=[
-            hidden_mark(0, place, xref="paper", xanchor="left", xshift=4)
+            style.hidden_mark(0, place, xref="paper", xanchor="left", xshift=4)
             for place, row in enumerate(rows)
             if _hidden(row)
         ],
@@ -140,9 +124,9 @@ def _dots(rows: list[Row], names: list[str], hints: list[str], measure: str, wor
 
 def _values_axis(rows: list[Row], measure: str, words: Words) -> Drawing:
     if measure in _POINTS:
-        return {"fixedrange": True, "gridcolor": GRID, "zeroline": False, "automargin": True}
+        return {"fixedrange": True, "gridcolor": style.GRID, "zeroline": False, "automargin": True}
     ends = [row["zero"] + row[name] for row in rows for name in ("low", "high", "chance_low", "chance_high")]
-    return share_axis([*ends, *(row[name] for row in rows for name in ("zero", "later"))], words)
+    return style.share_axis([*ends, *(row[name] for row in rows for name in ("zero", "later"))], words)
 
 
 def _rows_of_measure(table: pd.DataFrame, measure: str) -> list[Row]:
@@ -211,7 +195,7 @@ def shares_of(cells: Cells, indicator: str) -> list[Share]:
     return found
 
 
-def share_course(baseline: Any, words: Words = ENGLISH) -> Chart:
+def share_course(baseline: Source, words: Words = ENGLISH) -> Chart:
     """Draw the share who meet each rule, term by term, with its interval.
 
     Parameters
@@ -242,25 +226,25 @@ def share_course(baseline: Any, words: Words = ENGLISH) -> Chart:
 
 
 def _course(terms: list[str], shares: dict[str, list[Share]], words: Words) -> Drawing:
-    ticks = [term_tick(term, words) for term in terms]
+    ticks = [style.term_tick(term, words) for term in terms]
     lines: dict[tuple[Share, ...], list[str]] = {}
     for code, held in shares.items():
-        lines.setdefault(tuple(held), []).append(wrapped(safe(words.label("indicator", code)), 24))
+        lines.setdefault(tuple(held), []).append(style.wrapped(style.safe(words.label("indicator", code)), 24))
     traces = [
         _line(ticks, line, "<br>".join(names), look, words)
         for (line, names), look in zip(lines.items(), _LOOKS, strict=False)
     ]
     first, rows = next(iter(lines), ()), sum(trace["name"].count("<br>") + 1 for trace in traces)
     drawn = [share for line in lines for share in line if share.share is not None]
-    axis = share_axis([bound for share in drawn for bound in share.interval()], words)
+    axis = style.share_axis([bound for share in drawn for bound in share.interval()], words)
     return drawing(
         traces,
         words,
-        **legend_beneath(260, rows),
-        xaxis=terms_axis(ticks),
+        **style.legend_beneath(260, rows),
+        xaxis=style.terms_axis(ticks),
         yaxis={**axis, "title": {"text": words.say("axis.share"), "font": {"size": 13}, "standoff": 10}},
         annotations=[
-            hidden_mark(tick, axis["range"][0], yanchor="bottom")
+            style.hidden_mark(tick, axis["range"][0], yanchor="bottom")
             for tick, share in zip(ticks, first, strict=False)
             if share.share is None
         ],
@@ -280,21 +264,21 @@ def _line(ticks: list[str], shares: tuple[Share, ...], name: str, look: tuple[st
         "connectgaps": False,
         "line": {"color": colour, "width": 2, "dash": dash},
         "marker": {"color": colour, "size": 10, "symbol": symbol},
-        "error_y": error_bars(
+        "error_y": style.error_bars(
             [high - (share.share or 0) for share, (_, high) in zip(shares, bounds, strict=True)],
             [(share.share or 0) - low for share, (low, _) in zip(shares, bounds, strict=True)],
-            color=INK,
+            color=style.INK,
             thickness=1.2,
         ),
         "customdata": [
             f"{tick.replace('<br>', ' ')}: {share}{f' ({low} – {high})' if low != SUPPRESSED else ''}"
             for tick, (_, _, share, low, high) in zip(ticks, written, strict=True)
         ],
-        "hovertemplate": HINT,
+        "hovertemplate": style.HINT,
     }
 
 
-def absence_bars(absence: Any, words: Words = ENGLISH) -> Chart:
+def absence_bars(absence: Source, words: Words = ENGLISH) -> Chart:
     """Draw the mean absence of each term.
 
     Parameters
@@ -312,24 +296,14 @@ def absence_bars(absence: Any, words: Words = ENGLISH) -> Chart:
     """
     cells = cells_of(absence)
     terms = cells.codes("term")
-    ticks = [term_tick(term, words) for term in terms]
+    ticks = [style.term_tick(term, words) for term in terms]
     means = [cells.cell("mean_absence", term=term) for term in terms]
     written = [words.cell(cell, "mean") for cell in means]
     rows = [
         [words.label("term", term), words.cell(cells.cell(term=term)), mean]
         for term, mean in zip(terms, written, strict=True)
     ]
-    bars: Drawing = {
-        "type": "bar",
-        "x": ticks,
-        "y": [cell.value for cell in means],
-        "text": [text if cell.ok else "" for cell, text in zip(means, written, strict=True)],
-        "textposition": "outside",
-        "cliponaxis": False,
-        "marker": {"color": PLAIN},
-        "customdata": [f"{tick.replace('<br>', ' ')}: {text}" for tick, text in zip(ticks, written, strict=True)],
-        "hovertemplate": HINT,
-    }
+    bars = by_term("bar", ticks, means, written, textposition="outside", marker={"color": style.PLAIN})
     top = max((cell.value for cell in means if cell.value is not None), default=1.0) or 1.0
     hidden = [tick for tick, cell in zip(ticks, means, strict=True) if cell.status == "suppressed"]
     chart = drawing(
@@ -337,10 +311,10 @@ def absence_bars(absence: Any, words: Words = ENGLISH) -> Chart:
         words,
         height=280,
         margin={"l": 8, "r": 8, "t": 20, "b": 8},
-        xaxis=terms_axis(ticks),
+        xaxis=style.terms_axis(ticks),
         yaxis={"visible": False, "range": [0, top * 1.2], "fixedrange": True},
         bargap=0.5,
-        annotations=[hidden_mark(tick, 0, yanchor="bottom") for tick in hidden],
+        annotations=[style.hidden_mark(tick, 0, yanchor="bottom") for tick in hidden],
     )
     alt = words.say("absences.alt", values="; ".join(f"{term}: {mean}" for term, _, mean in rows))
     return Chart(chart, alt, TextTable(heads(words, "term", "students", "absence"), rows))

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from nbanalytics.figures.chart import Chart, Drawing, Row, TextTable, drawing, heads, rows_of, table_of
+from nbanalytics.figures import style
+from nbanalytics.figures.chart import Chart, Row, Source, TextTable, drawing, heads, rows_of, table_of
 from nbanalytics.figures.risk import WIDE, Write, axis, interval_bars, with_interval
-from nbanalytics.figures.style import (
-    BLUE,
-    GREY,
-    HINT,
-    INK,
-    LEGEND_ABOVE,
-    MUTED,
-    PLAIN,
-    VERMILLION,
-    names_axis,
-    safe,
-    wrapped,
-)
+from nbanalytics.figures.style import Drawing
 from nbanalytics.text import ENGLISH, NOT_APPLICABLE, Words
 
 _CROSS = " × "
@@ -30,7 +19,7 @@ _SHARES = ("flagged_share", "tpr", "fnr", "fpr", "ppv")
 _BARS = 20
 
 
-def calibration_plot(table: pd.DataFrame, scores: Any, words: Words = ENGLISH) -> Chart:
+def calibration_plot(table: pd.DataFrame, scores: ArrayLike, words: Words = ENGLISH) -> Chart:
     """Draw predicted probabilities against observed shares, above a histogram of the probabilities.
 
     Parameters
@@ -51,7 +40,7 @@ def calibration_plot(table: pd.DataFrame, scores: Any, words: Words = ENGLISH) -
     scores = np.asarray(scores, dtype=float)
     counts, edges = np.histogram(scores, bins=_BARS, range=(0, 1))
     end = float(max(edges[int(np.flatnonzero(counts).max(initial=0)) + 1], table["high"].max(), 0.2))
-    line = {"color": GREY, "dash": "dot", "width": 1.5}
+    line = {"color": style.GREY, "dash": "dot", "width": 1.5}
     perfect: Drawing = {
         "type": "scatter",
         "x": [0, end],
@@ -66,8 +55,8 @@ def calibration_plot(table: pd.DataFrame, scores: Any, words: Words = ENGLISH) -
         "x": table["mean_p"].tolist(),
         "y": table["observed"].tolist(),
         "mode": "markers",
-        "marker": {"size": 10, "color": BLUE},
-        "error_y": interval_bars(table, "observed", PLAIN),
+        "marker": {"size": 10, "color": style.BLUE},
+        "error_y": interval_bars(table, "observed", style.PLAIN),
         "customdata": [f"{_observed(row, words)}; {words.number(row['n'])}" for row in table.to_dict("records")],
         "hovertemplate": "%{x:.0%}: %{customdata}<extra></extra>",
         "name": words.say("risk.observed"),
@@ -78,7 +67,7 @@ def calibration_plot(table: pd.DataFrame, scores: Any, words: Words = ENGLISH) -
         "x": ((edges[:-1] + edges[1:]) / 2).tolist(),
         "y": counts.tolist(),
         "width": 1 / _BARS * 0.9,
-        "marker": {"color": PLAIN},
+        "marker": {"color": style.PLAIN},
         "yaxis": "y2",
         "hovertemplate": "%{x:.0%}: %{y}<extra></extra>",
         "showlegend": False,
@@ -88,7 +77,7 @@ def calibration_plot(table: pd.DataFrame, scores: Any, words: Words = ENGLISH) -
         words,
         height=520,
         margin={**WIDE, "t": 44},
-        **LEGEND_ABOVE,
+        **style.LEGEND_ABOVE,
         xaxis=axis(words.say("risk.axis.promised"), range=[0, end], tickformat=".0%", anchor="y2"),
         yaxis=axis(words.say("risk.axis.observed"), range=[0, end], tickformat=".0%", domain=[0.32, 1]),
         yaxis2=axis(words.say("risk.axis.students"), domain=[0, 0.24], rangemode="tozero", nticks=4),
@@ -137,8 +126,8 @@ def decile_bars(table: pd.DataFrame, words: Words = ENGLISH) -> Chart:
         "type": "bar",
         "x": table["bin"].tolist(),
         "y": table["observed"].tolist(),
-        "marker": {"color": PLAIN},
-        "error_y": interval_bars(table, "observed", INK),
+        "marker": {"color": style.PLAIN},
+        "error_y": interval_bars(table, "observed", style.INK),
         "customdata": [_observed(row, words) for row in table.to_dict("records")],
         "hovertemplate": "%{x}: %{customdata}<extra></extra>",
         "name": words.say("risk.observed"),
@@ -148,7 +137,12 @@ def decile_bars(table: pd.DataFrame, words: Words = ENGLISH) -> Chart:
         "x": table["bin"].tolist(),
         "y": table["mean_p"].tolist(),
         "mode": "markers",
-        "marker": {"symbol": "diamond", "size": 11, "color": VERMILLION, "line": {"width": 1, "color": INK}},
+        "marker": {
+            "symbol": "diamond",
+            "size": 11,
+            "color": style.VERMILLION,
+            "line": {"width": 1, "color": style.INK},
+        },
         "hovertemplate": "%{x}: %{y:.1%}<extra></extra>",
         "name": words.say("risk.promised"),
         "cliponaxis": False,
@@ -158,7 +152,7 @@ def decile_bars(table: pd.DataFrame, words: Words = ENGLISH) -> Chart:
         words,
         height=400,
         margin={**WIDE, "t": 44},
-        **LEGEND_ABOVE,
+        **style.LEGEND_ABOVE,
         xaxis=axis(words.say("risk.axis.decile"), dtick=1, showgrid=False),
         yaxis=axis(words.say("risk.axis.observed"), tickformat=".0%", rangemode="tozero"),
     )
@@ -167,7 +161,7 @@ def decile_bars(table: pd.DataFrame, words: Words = ENGLISH) -> Chart:
 
 
 def audit_forest(
-    audit: Any,
+    audit: Source,
     measure: str,
     model: str,
     threshold: float | None = None,
@@ -213,7 +207,7 @@ def audit_forest(
     values = "; ".join(f"{group}: {text}" for group, text in zip(names[1:], written[1:], strict=True))
     alt = words.say("risk.audit.alt", measure=name, every=written[0], values=values)
     axis_look = axis(name, tickformat=".0%" if measure in _SHARES else "")
-    labels = [wrapped(safe(group), 34) for group in names]
+    labels = [style.wrapped(style.safe(group), 34) for group in names]
     return Chart(_forest(rows, labels, written, axis_look, words), alt, table)
 
 
@@ -229,22 +223,22 @@ def _forest(rows: list[Row], names: list[str], written: list[str], xaxis: Drawin
         "mode": "markers",
         "marker": {
             "size": 10,
-            "color": np.where(of_all, INK, BLUE).tolist(),
+            "color": np.where(of_all, style.INK, style.BLUE).tolist(),
             "symbol": np.where(of_all, "diamond", "circle").tolist(),
         },
-        "error_x": interval_bars(known, "value", PLAIN),
+        "error_x": interval_bars(known, "value", style.PLAIN),
         "customdata": [f"{names[place]}: {written[place]}" for place in shown],
-        "hovertemplate": HINT,
+        "hovertemplate": style.HINT,
     }
     middle = float(np.median(every or known["value"]))
     without = [
         {"x": middle, "y": names[place], "text": text, "showarrow": False, "bgcolor": "#ffffff"}
-        | {"font": {"size": 12, "color": MUTED}}
+        | {"font": {"size": 12, "color": style.MUTED}}
         for place, text in enumerate(written)
         if place not in shown
     ]
     line = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
-    dotted = {"line": {"color": GREY, "dash": "dot", "width": 1.5}}
+    dotted = {"line": {"color": style.GREY, "dash": "dot", "width": 1.5}}
     return drawing(
         [points],
         words,
@@ -253,7 +247,7 @@ def _forest(rows: list[Row], names: list[str], written: list[str], xaxis: Drawin
         annotations=without,
         shapes=[{**line, **dotted, "x0": value, "x1": value} for value in every],
         xaxis=xaxis,
-        yaxis=names_axis(names, range=[len(names) - 0.5, -0.5], ticklabelstandoff=6),
+        yaxis=style.names_axis(names, range=[len(names) - 0.5, -0.5], ticklabelstandoff=6),
     )
 
 

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
-from nbanalytics.figures.style import FONT, INK, MUTED, PAPER
-from nbanalytics.text import Cells, Words
+from nbanalytics.figures.style import FONT, INK, MUTED, PAPER, Drawing, hidden_mark, hinted
+from nbanalytics.text import Cell, Cells, Words
 
-Drawing = dict[str, Any]
 Row = Mapping[Any, Any]
+
+
+class Result(Protocol):
+    """A result of an analysis, with the table that a chart draws."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The table."""
+
+
+#: What a chart is made from: a result, its table, or cells of a release.
+Source = Result | pd.DataFrame | Cells
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
 _SEPARATORS = {"sv": ",\u00a0", "en": ".,"}
 
 
@@ -78,7 +92,7 @@ class Chart:
     alt: str
     table: TextTable
 
-    def figure(self) -> Any:
+    def figure(self) -> go.Figure:
         """Return the chart as a ``plotly.graph_objects.Figure``, which plotly checks."""
         import plotly.graph_objects as go
 
@@ -113,7 +127,7 @@ class Chart:
         display({"text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)  # type: ignore[no-untyped-call]
 
 
-def table_of(shown: Any, name: str = "table") -> Any:
+def table_of(shown: object, name: str = "table") -> Any:
     """Return a result's table; a table, or cells, as they are.
 
     Examples
@@ -125,7 +139,7 @@ def table_of(shown: Any, name: str = "table") -> Any:
     return shown if isinstance(shown, Cells) or hasattr(shown, "columns") else getattr(shown, name)
 
 
-def cells_of(shown: Any, name: str = "table") -> Cells:
+def cells_of(shown: object, name: str = "table") -> Cells:
     """Return the cells of a table, or of a result's."""
     return Cells.of(table_of(shown, name))
 
@@ -135,7 +149,7 @@ def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def drawing(traces: Iterable[Drawing], words: Words, height: int, **layout: Any) -> Drawing:
+def drawing(traces: Iterable[Drawing], words: Words, height: int, **layout: object) -> Drawing:
     """Return ``data`` and ``layout`` of a chart in the common look, ``height`` in pixels; the width follows the page.
 
     The language of ``words`` sets decimal comma or point; ``layout`` has further settings.
@@ -153,6 +167,59 @@ def drawing(traces: Iterable[Drawing], words: Words, height: int, **layout: Any)
         "hoverlabel": {"font": {"family": FONT, "size": 14, "color": INK}, "bgcolor": PAPER, "bordercolor": MUTED},
     }
     return {"data": list(traces), "layout": look | layout}
+
+
+def bars_beneath_names(
+    names: Sequence[str],
+    values: Sequence[float | None],
+    written: Sequence[str],
+    colours: Sequence[str],
+    end: float,
+    words: Words,
+    above: Sequence[str] = (),
+) -> Drawing:
+    """Draw horizontal bars up to ``end`` with names (or ``above``) above them; a missing value has a mark.
+
+    Beside its bar a name would take half of a narrow screen.
+    """
+    bars = hinted(
+        "bar",
+        [f"{name}: {text}" for name, text in zip(names, written, strict=True)],
+        orientation="h",
+        y=list(range(len(names))),
+        x=values,
+        text=[text if value is not None else "" for value, text in zip(values, written, strict=True)],
+        textposition="outside",
+        cliponaxis=False,
+        marker={"color": colours},
+    )
+    marks = [hidden_mark(0, rank, xanchor="left", xshift=4) for rank, value in enumerate(values) if value is None]
+    place = {"x": 0, "xanchor": "left", "yanchor": "bottom", "yshift": 11, "showarrow": False, "font": {"size": 13}}
+    labels = [{"text": name, "y": rank, **place} for rank, name in enumerate(above or names)]
+    axis = {"visible": False, "fixedrange": True}
+    return drawing(
+        [bars],
+        words,
+        height=54 * len(names) + 24,
+        margin={"l": 2, "r": 2, "t": 4, "b": 4},
+        xaxis={**axis, "range": [0, end]},
+        yaxis={**axis, "range": [len(names) - 0.5, -0.75]},
+        bargap=0.62,
+        annotations=[*marks, *labels],
+    )
+
+
+def by_term(kind: str, ticks: Sequence[str], cells: Sequence[Cell], written: Sequence[str], **look: object) -> Drawing:
+    """Return bars or points by term, with their numbers; a suppressed cell has none."""
+    return hinted(
+        kind,
+        [f"{tick.replace('<br>', ' ')}: {text}" for tick, text in zip(ticks, written, strict=True)],
+        x=ticks,
+        y=[cell.value for cell in cells],
+        text=[text if cell.ok else "" for cell, text in zip(cells, written, strict=True)],
+        cliponaxis=False,
+        **look,
+    )
 
 
 def nothing(words: Words) -> Drawing:

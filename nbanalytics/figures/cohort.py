@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import Any
 
 import narwhals as nw
+from narwhals.typing import IntoDataFrame
 
-from nbanalytics.figures.chart import Chart, Drawing, TextTable, cells_of, drawing, heads, nothing, table_of
-from nbanalytics.figures.style import (
-    ACCENT,
-    BLUE,
-    DEEP,
-    GREEN,
-    GRID,
-    HINT,
-    INK,
-    LOSS,
-    MUTED,
-    ORANGE,
-    PLAIN,
-    PURPLE,
-    SHADE,
-    SKY,
-    VERMILLION,
+from nbanalytics.figures import style
+from nbanalytics.figures.chart import (
+    Chart,
+    Source,
+    TextTable,
     bars_beneath_names,
-    hidden_mark,
-    name_above,
-    safe,
-    term_tick,
-    terms_axis,
-    wrapped,
+    by_term,
+    cells_of,
+    drawing,
+    heads,
+    nothing,
+    table_of,
 )
+from nbanalytics.figures.style import Drawing
 from nbanalytics.text import ENGLISH, SUPPRESSED, Cell, Cells, Words
 
 _LOST = "6"  # the group that the question is about
@@ -39,17 +28,17 @@ _TRANSITION = "7HT"  # the first term in the new school
 _LIFE_TABLE = {"at_risk": "count", "lost": "count", "censored": "count", "hazard": "share", "survival": "share"}
 #: Colour and shape of each group: either shows which it is.
 MARKS = {
-    "1": (BLUE, "circle"),
-    "2": (SKY, "circle-open"),
-    "3": (PURPLE, "triangle-down"),
-    "4": (ORANGE, "triangle-up"),
-    "5": (GREEN, "square"),
-    "6": (VERMILLION, "x"),
+    "1": (style.BLUE, "circle"),
+    "2": (style.SKY, "circle-open"),
+    "3": (style.PURPLE, "triangle-down"),
+    "4": (style.ORANGE, "triangle-up"),
+    "5": (style.GREEN, "square"),
+    "6": (style.VERMILLION, "x"),
 }
 _COLUMNS = (("points_y6", "points_6", "start_points", "start"), ("points_y9", "points_9", "end_points", "end"))
 
 
-def groups_bar(groups: Any, words: Words = ENGLISH) -> Chart:
+def groups_bar(groups: Source, words: Words = ENGLISH) -> Chart:
     """Draw how many students are in each of the six groups.
 
     Parameters
@@ -94,7 +83,12 @@ def groups_bar(groups: Any, words: Words = ENGLISH) -> Chart:
         )
     ]
     table = TextTable(heads(words, "group", "students", "share"), rows)
-    return Chart(_bars_of_groups(codes, names, found, written, words), words.say("groups.alt", values=values), table)
+    numbers = [cell.value for cell in found]
+    colours = [style.ACCENT if code == _LOST else style.PLAIN for code in codes]
+    end = 1.65 * (max((number for number in numbers if number is not None), default=1.0) or 1.0)
+    above = [f"<b>{code}</b>  {name}" for code, name in zip(codes, names, strict=True)]
+    chart = bars_beneath_names(names, numbers, written, colours, end, words, above)
+    return Chart(chart, words.say("groups.alt", values=values), table)
 
 
 def _total(cells: Cells) -> Cell:
@@ -105,31 +99,7 @@ def _total(cells: Cells) -> Cell:
     return Cell({"group": "*"}, "students", sum(value or 0 for value in parts), "ok")
 
 
-def _bars_of_groups(codes: list[str], names: list[str], found: list[Cell], written: list[str], words: Words) -> Drawing:
-    most = max((cell.value for cell in found if cell.value is not None), default=1.0) or 1.0
-    bars: Drawing = {
-        "type": "bar",
-        "orientation": "h",
-        "y": list(range(len(codes))),
-        "x": [cell.value for cell in found],
-        "text": [text if cell.value is not None else "" for cell, text in zip(found, written, strict=True)],
-        "textposition": "outside",
-        "cliponaxis": False,
-        "marker": {"color": [ACCENT if code == _LOST else PLAIN for code in codes]},
-        "customdata": [f"{name}: {text}" for name, text in zip(names, written, strict=True)],
-        "hovertemplate": HINT,
-    }
-    marks = [hidden_mark(0, rank, xanchor="left", xshift=4) for rank, cell in enumerate(found) if cell.value is None]
-    above = [f"<b>{code}</b>  {name}" for code, name in zip(codes, names, strict=True)]
-    return drawing(
-        [bars],
-        words,
-        **bars_beneath_names(len(codes), most * 1.65),
-        annotations=[*marks, *map(name_above, above, range(len(above)))],
-    )
-
-
-def drop_terms(losses: Any, words: Words = ENGLISH) -> Chart:
+def drop_terms(losses: Source, words: Words = ENGLISH) -> Chart:
     """Draw how many students lose eligibility in each term, and the share of those who still had it.
 
     Parameters
@@ -147,7 +117,8 @@ def drop_terms(losses: Any, words: Words = ENGLISH) -> Chart:
         stands out by colour and by a note. Suppressed cells have the mark ``..``; if all are, nothing is drawn.
         The table is the life table.
     """
-    cells = cells_of(losses.life_table() if hasattr(losses, "life_table") else losses)
+    life_table = getattr(losses, "life_table", None)
+    cells = cells_of(life_table() if callable(life_table) else losses)
     terms = cells.codes("term")
     names = [words.label("term", term) for term in terms]
     lost = [cells.cell("lost", term=term) for term in terms]
@@ -167,25 +138,23 @@ def drop_terms(losses: Any, words: Words = ENGLISH) -> Chart:
 
 
 def _lost_above_hazard(terms: list[str], lost: list[Cell], hazard: list[Cell], words: Words) -> Drawing:
-    ticks = [term_tick(term, words) for term in terms]
-    colours = [ACCENT if term == _TRANSITION else PLAIN for term in terms]
-    bars: Drawing = {
-        "type": "bar",
-        **_by_term(ticks, lost, [words.cell(cell) for cell in lost]),
-        "textposition": "outside",
-        "marker": {"color": colours},
-    }
-    points: Drawing = {
-        "type": "scatter",
-        **_by_term(ticks, hazard, [words.cell(cell, "share") for cell in hazard]),
-        "yaxis": "y2",
-        "mode": "markers+text",
-        "textposition": "top center",
-        "marker": {"color": colours, "size": 10, "symbol": "diamond"},
-        "textfont": {"color": INK},
-    }
+    ticks = [style.term_tick(term, words) for term in terms]
+    colours = [style.ACCENT if term == _TRANSITION else style.PLAIN for term in terms]
+    counts, shares = [words.cell(cell) for cell in lost], [words.cell(cell, "share") for cell in hazard]
+    bars = by_term("bar", ticks, lost, counts, textposition="outside", marker={"color": colours})
+    points = by_term(
+        "scatter",
+        ticks,
+        hazard,
+        shares,
+        yaxis="y2",
+        mode="markers+text",
+        textposition="top center",
+        marker={"color": colours, "size": 10, "symbol": "diamond"},
+        textfont={"color": style.INK},
+    )
     marks = [
-        hidden_mark(tick, 0, **axis, yanchor="bottom")
+        style.hidden_mark(tick, 0, **axis, yanchor="bottom")
         for axis, cells in (({}, lost), ({"yref": "y2"}, hazard))
         for tick, cell in zip(ticks, cells, strict=True)
         if not cell.ok
@@ -196,7 +165,7 @@ def _lost_above_hazard(terms: list[str], lost: list[Cell], hazard: list[Cell], w
         words,
         height=440,
         margin={"l": 14, "r": 8, "t": 40, "b": 74},
-        xaxis=terms_axis(ticks, range=[-0.6, len(ticks) - 0.4], anchor="y2", layer="below traces"),
+        xaxis=style.terms_axis(ticks, range=[-0.6, len(ticks) - 0.4], anchor="y2", layer="below traces"),
         yaxis={**quiet, "domain": [0.44, 1], "range": [0, _top(lost) * 1.18]},
         yaxis2={**quiet, "domain": [0, 0.28], "range": [0, _top(hazard) * 1.45], "anchor": "x"},
         bargap=0.42,
@@ -208,18 +177,6 @@ def _lost_above_hazard(terms: list[str], lost: list[Cell], hazard: list[Cell], w
         ],
         shapes=[_rule(0.44), _rule(0)],
     )
-
-
-def _by_term(ticks: list[str], cells: list[Cell], written: list[str]) -> Drawing:
-    """Return what bars and points by term have in common: places, values and words."""
-    return {
-        "x": ticks,
-        "y": [cell.value for cell in cells],
-        "text": [text if cell.ok else "" for cell, text in zip(cells, written, strict=True)],
-        "cliponaxis": False,
-        "customdata": [f"{tick.replace('<br>', ' ')}: {text}" for tick, text in zip(ticks, written, strict=True)],
-        "hovertemplate": HINT,
-    }
 
 
 def _top(cells: list[Cell]) -> float:
@@ -237,13 +194,13 @@ def _heading(key: str, y: float, words: Words) -> Drawing:
         "yanchor": "bottom",
         "yshift": 16 if y == 1 else 6,
         "showarrow": False,
-        "font": {"size": 13, "color": MUTED},
+        "font": {"size": 13, "color": style.MUTED},
     }
 
 
 def _rule(y: float) -> Drawing:
     ends = {"x0": 0, "x1": 1, "y0": y, "y1": y}
-    line = {"color": GRID, "width": 1}
+    line = {"color": style.GRID, "width": 1}
     return {"type": "line", "xref": "paper", "yref": "paper", **ends, "layer": "below", "line": line}
 
 
@@ -260,12 +217,12 @@ def _note(terms: list[str], ticks: list[str], words: Words) -> list[Drawing]:
             "yanchor": "top",
             "yshift": -38,
             "showarrow": False,
-            "font": {"size": 12, "color": LOSS},
+            "font": {"size": 12, "color": style.LOSS},
         }
     ]
 
 
-def subjects_heatmap(lost_subjects: Any, words: Words = ENGLISH) -> Chart:
+def subjects_heatmap(lost_subjects: Source, words: Words = ENGLISH) -> Chart:
     """Draw how many students lacked each subject when they lost eligibility, by term.
 
     Parameters
@@ -307,8 +264,8 @@ def _subject_order(cells: Cells) -> list[str]:
 
 
 def _squares(cells: Cells, terms: list[str], subjects: list[str], words: Words) -> Drawing:
-    columns = [term_tick(term, words) for term in terms]
-    rows = [wrapped(safe(words.label("subject", code)), 22) for code in subjects]
+    columns = [style.term_tick(term, words) for term in terms]
+    rows = [style.wrapped(style.safe(words.label("subject", code)), 22) for code in subjects]
     grid = [[cells.cell(subject=code, term=term) for term in terms] for code in subjects]
     written = [[words.cell(cell) for cell in line] for line in grid]
     values = [[cell.value for cell in line] for line in grid]
@@ -319,7 +276,7 @@ def _squares(cells: Cells, terms: list[str], subjects: list[str], words: Words) 
         "z": values,
         "zmin": 0,
         "zmax": max((value for line in values for value in line if value is not None), default=0) or 1,
-        "colorscale": [[0, SHADE], [1, DEEP]],
+        "colorscale": [[0, style.SHADE], [1, style.DEEP]],
         "showscale": False,
         "xgap": 3,
         "ygap": 3,
@@ -328,7 +285,7 @@ def _squares(cells: Cells, terms: list[str], subjects: list[str], words: Words) 
             [f"{row}, {column}: {text}".replace("<br>", " ") for column, text in zip(columns, line, strict=True)]
             for row, line in zip(rows, written, strict=True)
         ],
-        "hovertemplate": HINT,
+        "hovertemplate": style.HINT,
     }
     numbers: Drawing = {
         "type": "scatter",
@@ -336,7 +293,7 @@ def _squares(cells: Cells, terms: list[str], subjects: list[str], words: Words) 
         "y": [row for row in rows for _ in columns],
         "mode": "text",
         "text": [text for line in written for text in line],
-        "textfont": {"size": 14, "color": INK},
+        "textfont": {"size": 14, "color": style.INK},
         "hoverinfo": "skip",
     }
     axis = {"type": "category", "fixedrange": True, "ticks": "", "showgrid": False}
@@ -352,12 +309,12 @@ def _squares(cells: Cells, terms: list[str], subjects: list[str], words: Words) 
             "automargin": True,
             "ticklabelstandoff": 6,
             "tickfont": {"size": 13},
-            "linecolor": GRID,
+            "linecolor": style.GRID,
         },
     )
 
 
-def cohort_scatter(groups: Any, words: Words = ENGLISH) -> Chart:
+def cohort_scatter(groups: Source, words: Words = ENGLISH) -> Chart:
     """Draw mean grade points in year 6 and year 9, one point per student, with the line of no change.
 
     It is diagram 1 of Progression 02 and shows single students: never put it on a page for the public.
@@ -410,7 +367,7 @@ def _directions(changes: list[float], words: Words) -> list[str]:
     return [words.number(count) for count in counts]
 
 
-def _points(table: Any) -> list[tuple[float, float, str]]:
+def _points(table: IntoDataFrame) -> list[tuple[float, float, str]]:
     """Return mean points in year 6 and year 9 and the group of each student who has both."""
     frame = nw.from_native(table, eager_only=True)
     found = []
@@ -435,12 +392,12 @@ def _scatter(points: list[tuple[float, float, str]], names: dict[str, str], word
         "y": [0, top],
         "mode": "lines",
         "name": words.say("scatter.line"),
-        "line": {"color": MUTED, "width": 1.5, "dash": "dash"},
+        "line": {"color": style.MUTED, "width": 1.5, "dash": "dash"},
         "hoverinfo": "skip",
     }
     traces = [line]
     for group, name in names.items():
-        colour, symbol = MARKS.get(group, (MUTED, "diamond"))
+        colour, symbol = MARKS.get(group, (style.MUTED, "diamond"))
         held = [(before, after) for before, after, code in points if code == group]
         marker = {"color": colour, "symbol": symbol, "size": 9, "opacity": 0.85, "line": {"width": 1, "color": colour}}
         traces.append(
@@ -455,10 +412,10 @@ def _scatter(points: list[tuple[float, float, str]], names: dict[str, str], word
                 "customdata": [
                     f"{name}: {words.number(before, 1)} → {words.number(after, 1)}" for before, after in held
                 ],
-                "hovertemplate": HINT,
+                "hovertemplate": style.HINT,
             }
         )
-    axis = {"range": [0, top * 1.025], "gridcolor": GRID, "zeroline": False, "automargin": True}
+    axis = {"range": [0, top * 1.025], "gridcolor": style.GRID, "zeroline": False, "automargin": True}
     return drawing(
         traces,
         words,

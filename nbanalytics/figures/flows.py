@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
-from nbanalytics.figures.chart import Chart, Drawing, TextTable, drawing, heads, nothing
-from nbanalytics.figures.style import GREY, HINT, INK, MUTED, STATE_COLOURS, safe, wrapped
+import pandas as pd
+
+from nbanalytics.figures.chart import Chart, Source, TextTable, drawing, heads, nothing
+from nbanalytics.figures.style import GREY, HINT, INK, MUTED, STATE_COLOURS, Drawing, safe, wrapped
 from nbanalytics.text import ENGLISH, Cell, Cells, Words
 
 ROOM = 424  # height of the drawing in pixels
@@ -45,7 +47,19 @@ class Places:
     scale: float
 
 
-def flow_sankey(flows: Any, words: Words = ENGLISH) -> Chart:
+class Flows(Protocol):
+    """A result with states by stage, and the transitions between them."""
+
+    @property
+    def states(self) -> pd.DataFrame:
+        """Students by stage and state."""
+
+    @property
+    def transitions(self) -> pd.DataFrame:
+        """Students by the states of two stages."""
+
+
+def flow_sankey(flows: Flows | tuple[Source, Source], words: Words = ENGLISH) -> Chart:
     """Draw how students move between states from stage to stage.
 
     Parameters

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import pandas as pd
 
-from nbanalytics.figures.chart import Chart, Drawing, Row, TextTable, drawing, heads, table_of
-from nbanalytics.figures.style import (
-    ACCENT,
-    BLUE,
-    GREY,
-    GRID,
-    HINT,
-    INK,
-    MUTED,
-    PLAIN,
-    PURPLE,
-    error_bars,
-    safe,
-    titled_axis,
-)
+from nbanalytics.figures import style
+from nbanalytics.figures.chart import Chart, Result, Row, Source, TextTable, drawing, heads, table_of
+from nbanalytics.figures.style import Drawing
 from nbanalytics.text import ENGLISH, NOT_APPLICABLE, Words
 
 #: Colour, dash and mark of each place, the municipality's own first.
-_LOOKS = ((ACCENT, "solid", "diamond"), (BLUE, "dash", "circle"), (PURPLE, "dot", "square"), (GREY, "dashdot", "x"))
+_LOOKS = (
+    (style.ACCENT, "solid", "diamond"),
+    (style.BLUE, "dash", "circle"),
+    (style.PURPLE, "dot", "square"),
+    (style.GREY, "dashdot", "x"),
+)
 #: More names than this would hide each other; the table and the text alternative have them.
 _MOST_NAMES = 4
 
 
-def funnel_plot(funnel: Any, words: Words = ENGLISH) -> Chart:
+class Funnel(Result, Protocol):
+    """The result of :func:`nbanalytics.funnel`."""
+
+    @property
+    def limits(self) -> pd.DataFrame:
+        """Limits by number of students."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What it was counted by."""
+
+
+def funnel_plot(funnel: Funnel, words: Words = ENGLISH) -> Chart:
     """Draw schools by size and share, within limits of what chance alone may give.
 
     Parameters
@@ -47,7 +53,15 @@ def funnel_plot(funnel: Any, words: Words = ENGLISH) -> Chart:
         ranked: the table has them in their own order, with size, share and limits.
     """
     table, target = funnel.table, funnel.settings["target"]
-    common = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": target, "y1": target, "line": {"color": INK}}
+    common = {
+        "type": "line",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": target,
+        "y1": target,
+        "line": {"color": style.INK},
+    }
     name = {
         "text": words.say("funnel.target", share=words.percent(target, 1)),
         "xref": "paper",
@@ -55,7 +69,7 @@ def funnel_plot(funnel: Any, words: Words = ENGLISH) -> Chart:
         "y": target,
         "yanchor": "bottom",
         "showarrow": False,
-        "font": {"size": 12, "color": MUTED},
+        "font": {"size": 12, "color": style.MUTED},
     }
     chart = drawing(
         [*_limit_lines(funnel.limits, words), *(_schools(table, outside, words) for outside in (False, True))],
@@ -66,8 +80,8 @@ def funnel_plot(funnel: Any, words: Words = ENGLISH) -> Chart:
         legend={"orientation": "h", "y": -0.2, "x": 0},
         shapes=[{**common, "layer": "below"}],
         annotations=[name],
-        xaxis=titled_axis(words.say("funnel.students")),
-        yaxis={"tickformat": ".0%", "fixedrange": True, "gridcolor": GRID, "zeroline": False, "automargin": True},
+        xaxis=style.titled_axis(words.say("funnel.students")),
+        yaxis={"tickformat": ".0%", "fixedrange": True, "gridcolor": style.GRID, "zeroline": False, "automargin": True},
     )
     return Chart(chart, _funnel_alt(table, target, words), _funnel_table(table, words))
 
@@ -105,7 +119,7 @@ def _limit_lines(limits: pd.DataFrame, words: Words) -> list[Drawing]:
             "x": limits["n"].tolist(),
             "y": limits[f"{side}_{name}"].tolist(),
             "mode": "lines",
-            "line": {"color": MUTED, "width": 1.2, "dash": dash},
+            "line": {"color": style.MUTED, "width": 1.2, "dash": dash},
             "name": words.say("funnel.limits", level={"95": "95", "998": words.number(99.8, 1)}[name]),
             "showlegend": side == "low",
             "hoverinfo": "skip",
@@ -118,9 +132,9 @@ def _limit_lines(limits: pd.DataFrame, words: Words) -> list[Drawing]:
 def _schools(table: pd.DataFrame, outside: bool, words: Words) -> Drawing:
     """Return the schools within the limits, or those outside: these stand out, and are named where they are few."""
     shown = table[table["status"].eq("ok") & table["position"].ne("within").eq(outside)]
-    names = [safe(_school(row, words)) for row in shown.to_dict("records")]
+    names = [style.safe(_school(row, words)) for row in shown.to_dict("records")]
     named = {"mode": "markers+text", "text": names} if outside and len(names) <= _MOST_NAMES else {"mode": "markers"}
-    looks = {"color": ACCENT, "symbol": "diamond"} if outside else {"color": PLAIN, "symbol": "circle"}
+    looks = {"color": style.ACCENT, "symbol": "diamond"} if outside else {"color": style.PLAIN, "symbol": "circle"}
     return {
         "type": "scatter",
         "x": shown["n"].tolist(),
@@ -128,13 +142,13 @@ def _schools(table: pd.DataFrame, outside: bool, words: Words) -> Drawing:
         **named,
         "textposition": ["top center" if place % 2 else "bottom center" for place in range(len(names))],
         "cliponaxis": False,
-        "textfont": {"size": 11, "color": INK},
+        "textfont": {"size": 11, "color": style.INK},
         "marker": {**looks, "size": 10},
         "customdata": [
             f"{name}: {words.percent(value, 1)}, {n}"
             for name, value, n in zip(names, shown["value"], shown["n"], strict=True)
         ],
-        "hovertemplate": HINT,
+        "hovertemplate": style.HINT,
         "showlegend": False,
     }
 
@@ -145,7 +159,7 @@ def _school(row: Row, words: Words) -> str:
 
 
 def years_beside(
-    comparison: Any, measure: str = "eligible_vocational", group: str = "all", words: Words = ENGLISH
+    comparison: Source, measure: str = "eligible_vocational", group: str = "all", words: Words = ENGLISH
 ) -> Chart:
     """Draw a municipality's years with their intervals beside those of the nation and peers.
 
@@ -201,7 +215,7 @@ def years_beside(
     )
     chart = drawing(
         [
-            _years_of(safe(name), own, _LOOKS[min(rank, len(_LOOKS) - 1)], words)
+            _years_of(style.safe(name), own, _LOOKS[min(rank, len(_LOOKS) - 1)], words)
             for rank, (name, own) in enumerate(zip(names, places, strict=True))
         ],
         words,
@@ -209,8 +223,8 @@ def years_beside(
         margin={"l": 8, "r": 16, "t": 8, "b": 8},
         showlegend=True,
         legend={"orientation": "h", "y": -0.16, "x": 0},
-        xaxis={"tickvals": years, "fixedrange": True, "gridcolor": GRID, "automargin": True, "tickformat": "d"},
-        yaxis=titled_axis(words.label("official_measure", measure), zeroline=False),
+        xaxis={"tickvals": years, "fixedrange": True, "gridcolor": style.GRID, "automargin": True, "tickformat": "d"},
+        yaxis=style.titled_axis(words.label("official_measure", measure), zeroline=False),
     )
     return Chart(chart, alt, TextTable([words.say("column.year"), *names], rows))
 
@@ -219,7 +233,7 @@ def _years_of(name: str, rows: pd.DataFrame, look: tuple[str, str, str], words: 
     """Return the years of a place, with intervals where they are estimates."""
     colour, dash, mark = look
     above, below = (rows["high"] - rows["value"]).tolist(), (rows["value"] - rows["low"]).tolist()
-    interval: Drawing = {"error_y": error_bars(above, below, thickness=1.2)} if rows["low"].notna().any() else {}
+    interval: Drawing = {"error_y": style.error_bars(above, below, thickness=1.2)} if rows["low"].notna().any() else {}
     return {
         "type": "scatter",
         "x": rows["year"].tolist(),
@@ -230,11 +244,11 @@ def _years_of(name: str, rows: pd.DataFrame, look: tuple[str, str, str], words: 
         **interval,
         "name": name,
         "customdata": [f"{name}, {_year(row, words)}" for row in rows.to_dict("records")],
-        "hovertemplate": HINT,
+        "hovertemplate": style.HINT,
     }
 
 
-def _place(row: Row | Any, words: Words) -> str:
+def _place(row: Row | pd.Series, words: Words) -> str:
     named = row["name"] if row["place"] != "nation" else ""
     return str(named or words.label("place", row["place"]))
 

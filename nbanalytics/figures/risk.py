@@ -5,43 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nbanalytics.figures.chart import Chart, Drawing, TextTable, drawing, heads, table_of
-from nbanalytics.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    LEGEND_ABOVE,
-    MUTED,
-    ORANGE,
-    PALE,
-    PURPLE,
-    SKY,
-    VERMILLION,
-    error_bars,
-    safe,
-    titled_axis,
-)
+from nbanalytics.figures import style
+from nbanalytics.figures.chart import Chart, Row, Source, TextTable, drawing, heads, table_of
+from nbanalytics.figures.style import Drawing
 from nbanalytics.text import ENGLISH, NOT_APPLICABLE, Words
 
 #: Colour, dash and symbol of each rung of the ladder: three signs, so that colour is never the only one.
 _MARKS = {
-    "base_rate": (PALE, "dot", "line-ew-open"),
-    "lot": (PALE, "dot", "line-ew-open"),
-    "school_only": (GREY, "dash", "square"),
-    "prior_grade": (ORANGE, "dashdot", "triangle-up"),
-    "abc_rule": (PURPLE, "longdash", "diamond"),
-    "logit": (BLUE, "solid", "circle"),
-    "hazard": (SKY, "longdashdot", "cross"),
-    "mixed_logit": (GREEN, "dash", "triangle-down"),
-    "boosting": (VERMILLION, "solid", "star"),
+    "base_rate": (style.PALE, "dot", "line-ew-open"),
+    "lot": (style.PALE, "dot", "line-ew-open"),
+    "school_only": (style.GREY, "dash", "square"),
+    "prior_grade": (style.ORANGE, "dashdot", "triangle-up"),
+    "abc_rule": (style.PURPLE, "longdash", "diamond"),
+    "logit": (style.BLUE, "solid", "circle"),
+    "hazard": (style.SKY, "longdashdot", "cross"),
+    "mixed_logit": (style.GREEN, "dash", "triangle-down"),
+    "boosting": (style.VERMILLION, "solid", "star"),
 }
-_OTHERS = ((INK, "solid", "hexagon"), (GREEN, "dot", "pentagon"), (PURPLE, "dot", "x"), (ORANGE, "dot", "bowtie"))
+_OTHERS = (
+    (style.INK, "solid", "hexagon"),
+    (style.GREEN, "dot", "pentagon"),
+    (style.PURPLE, "dot", "x"),
+    (style.ORANGE, "dot", "bowtie"),
+)
 _FLAGS = {
     "course performance": "circle-open",
     "attendance": "square-open",
@@ -52,7 +42,7 @@ _FLAGS = {
     "several": "cross-open",
 }
 #: The line of chance.
-_COIN = {"color": PALE, "dash": "dot", "width": 1.5}
+_COIN = {"color": style.PALE, "dash": "dot", "width": 1.5}
 _FPR = (0.05, 0.1, 0.2, 0.3)
 _SHARES = ("precision", "recall")
 WIDE = {"l": 8, "r": 16, "t": 84, "b": 8}
@@ -68,18 +58,18 @@ def mark(model: str, models: Sequence[str]) -> tuple[str, str, str]:
     return _OTHERS[strangers.index(model) % len(_OTHERS)]
 
 
-def axis(title: str, **more: Any) -> Drawing:
+def axis(title: str, **more: object) -> Drawing:
     """Return an axis with a title and without a line at zero."""
-    return titled_axis(title, **{"zeroline": False, **more})
+    return style.titled_axis(title, **{"zeroline": False, **more})
 
 
-def interval_bars(table: pd.DataFrame, value: str = "value", colour: str = INK) -> Drawing:
+def interval_bars(table: pd.DataFrame, value: str = "value", colour: str = style.INK) -> Drawing:
     """Return plotly's error bars from ``low`` and ``high``."""
     above, below = table["high"] - table[value], table[value] - table["low"]
-    return error_bars(above.tolist(), below.tolist(), color=colour, thickness=1.4, width=3)
+    return style.error_bars(above.tolist(), below.tolist(), color=colour, thickness=1.4, width=3)
 
 
-def with_interval(row: Any, write: Write, value: str = "value") -> str:
+def with_interval(row: Row | pd.Series, write: Write, value: str = "value") -> str:
     """Write a value and its interval, ``12 (8 – 17)``."""
     if pd.isna(row[value]):
         return NOT_APPLICABLE
@@ -105,7 +95,7 @@ def _lines(table: pd.DataFrame, x: str, value: str, words: Words, write: Write, 
             "type": "scatter",
             "x": (own[x] + aside).tolist(),
             "y": own[value].tolist(),
-            "name": safe(words.label("risk_model", model)),
+            "name": style.safe(words.label("risk_model", model)),
             "mode": "lines+markers",
             "line": {"color": colour, "dash": dash, "width": 1.6},
             "marker": {"color": colour, "symbol": symbol, "size": 10, "line": {"width": 1.5, "color": colour}},
@@ -123,7 +113,7 @@ def _lines_table(
     value: str,
     words: Words,
     write: Write,
-    head: Callable[[Any], str],
+    head: Callable[[float], str],
     column: str = "model",
 ) -> TextTable:
     """Write the models by row and the places along the axis by column, each value with its interval."""
@@ -180,7 +170,7 @@ def roc_plane(curves: pd.DataFrame, flags: pd.DataFrame | None = None, words: Wo
 
 def _plane(curves: pd.DataFrame, flags: pd.DataFrame | None, words: Words) -> Drawing:
     models = _models_of(curves)
-    lot: Drawing = {"color": GREY, "dash": "dot", "width": 1.2}
+    lot: Drawing = {"color": style.GREY, "dash": "dot", "width": 1.2}
     traces: list[Drawing] = [
         {
             "type": "scatter",
@@ -194,7 +184,7 @@ def _plane(curves: pd.DataFrame, flags: pd.DataFrame | None, words: Words) -> Dr
     ]
     for model in models:
         own, (colour, dash, _) = curves[curves["model"] == model], mark(model, models)
-        name = safe(words.label("risk_model", model))
+        name = style.safe(words.label("risk_model", model))
         trace: Drawing = {
             "type": "scatter",
             "x": own["fpr"].tolist(),
@@ -221,15 +211,15 @@ def _plane(curves: pd.DataFrame, flags: pd.DataFrame | None, words: Words) -> Dr
 
 
 def _flag_points(kind: str, own: pd.DataFrame, words: Words) -> Drawing:
-    name = safe(words.label("flag_kind", kind))
+    name = style.safe(words.label("flag_kind", kind))
     return {
         "type": "scatter",
         "x": own["fpr"].tolist(),
         "y": own["sensitivity"].tolist(),
         "mode": "markers",
         "name": words.say("risk.flag", kind=name.lower()),
-        "marker": {"symbol": _FLAGS.get(kind, "hexagon-open"), "size": 11, "color": INK, "line": {"width": 1.5}},
-        "text": [safe(f"{row.study}: {row.flag}") for row in own.itertuples()],
+        "marker": {"symbol": _FLAGS.get(kind, "hexagon-open"), "size": 11, "color": style.INK, "line": {"width": 1.5}},
+        "text": [style.safe(f"{row.study}: {row.flag}") for row in own.itertuples()],
         "hovertemplate": "%{text}: %{y:.0%}, %{x:.0%}<extra></extra>",
     }
 
@@ -273,7 +263,7 @@ def auc_by_horizon(table: pd.DataFrame, published: pd.DataFrame | None = None, w
         words,
         height=460,
         margin=WIDE,
-        **LEGEND_ABOVE,
+        **style.LEGEND_ABOVE,
         xaxis=axis(words.say("risk.axis.horizon"), range=[furthest + 0.6, -0.3], dtick=1),
         yaxis=axis(measure, range=[lowest, 1.0], tickformat=".1f"),
         shapes=[{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0.5, "y1": 0.5, "line": _COIN}],
@@ -293,10 +283,10 @@ def _published(published: pd.DataFrame | None, furthest: float, words: Words) ->
             "y": published["auc"].tolist(),
             "mode": "markers+text",
             "name": words.say("risk.published"),
-            "text": [safe(f"{row.country}, {row.study}") for row in published.itertuples()],
+            "text": [style.safe(f"{row.country}, {row.study}") for row in published.itertuples()],
             "textposition": ["middle right" if year == furthest else "middle left" for year in years],
-            "textfont": {"size": 12, "color": MUTED},
-            "marker": {"symbol": "circle-x-open", "size": 13, "color": INK, "line": {"width": 1.5}},
+            "textfont": {"size": 12, "color": style.MUTED},
+            "marker": {"symbol": "circle-x-open", "size": 13, "color": style.INK, "line": {"width": 1.5}},
             "cliponaxis": False,
             "hovertemplate": "%{text}: %{y:.2f}<extra></extra>",
         }
@@ -361,7 +351,7 @@ def lead_time_plot(table: pd.DataFrame, words: Words = ENGLISH) -> Chart:
     return Chart(chart, words.say("risk.lead.alt", values=_in_a_sentence(written)), written)
 
 
-def value_plot(value: Any, words: Words = ENGLISH) -> Chart:
+def value_plot(value: Source, words: Words = ENGLISH) -> Chart:
     """Draw how many students with the outcome are reached for each 100 places, by budget and strategy.
 
     Parameters
@@ -402,10 +392,10 @@ def value_plot(value: Any, words: Words = ENGLISH) -> Chart:
     return Chart(chart, alt, TextTable(columns, rows, words=2))
 
 
-def _chart_of(traces: list[Drawing], xaxis: Drawing, title: str, words: Words, **look: Any) -> Drawing:
+def _chart_of(traces: list[Drawing], xaxis: Drawing, title: str, words: Words, **look: object) -> Drawing:
     """Return lines above an axis of capacities or terms, from zero, with their legend above them."""
     yaxis = axis(title, rangemode="tozero", **look)
-    return drawing(traces, words, height=430, margin=WIDE, **LEGEND_ABOVE, xaxis=xaxis, yaxis=yaxis)
+    return drawing(traces, words, height=430, margin=WIDE, **style.LEGEND_ABOVE, xaxis=xaxis, yaxis=yaxis)
 
 
 def _capacities(shares: pd.Series, words: Words) -> Drawing:

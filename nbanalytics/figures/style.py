@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import ceil, floor
 from textwrap import wrap
 from typing import Any
@@ -51,7 +51,11 @@ STATE_COLOURS = {
 }
 
 
-def share_axis(values: Iterable[float], words: Words, ticks: int = 5) -> dict[str, Any]:
+#: What plotly draws: a chart, a trace or a part of the layout.
+Drawing = dict[str, Any]
+
+
+def share_axis(values: Iterable[float], words: Words, ticks: int = 5) -> Drawing:
     """Return an axis for shares from 0 to 1 that holds all values, with its ticks in the language of ``words``."""
     known = [value for value in values if value == value]
     low, high = max(min(known, default=0.0), 0.0), min(max(known, default=1.0), 1.0)
@@ -69,12 +73,12 @@ def share_axis(values: Iterable[float], words: Words, ticks: int = 5) -> dict[st
     }
 
 
-def error_bars(above: Any, below: Any, **look: Any) -> dict[str, Any]:
+def error_bars(above: Sequence[float | None], below: Sequence[float | None], **look: object) -> Drawing:
     """Return plotly's error bars, with their lengths above and below each mark."""
     return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, **look}
 
 
-def titled_axis(title: str, **more: Any) -> dict[str, Any]:
+def titled_axis(title: str, **more: object) -> Drawing:
     """Return an axis with a title."""
     return {
         "title": {"text": title, "font": {"size": 13}},
@@ -85,7 +89,7 @@ def titled_axis(title: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def names_axis(names: list[str], **more: Any) -> dict[str, Any]:
+def names_axis(names: list[str], **more: object) -> Drawing:
     """Return an axis of names in the order given; without an order plotly sorts them by what is drawn."""
     return {
         "type": "category",
@@ -102,18 +106,18 @@ def term_tick(term: str, words: Words) -> str:
     return "<br>".join(safe(words.label("term", term)).rsplit(" ", 1))
 
 
-def terms_axis(ticks: list[str], **more: Any) -> dict[str, Any]:
+def terms_axis(ticks: list[str], **more: object) -> Drawing:
     """Return the horizontal axis of a chart by term."""
     return names_axis(ticks, showgrid=False, ticks="", tickangle=0, linecolor=GRID, tickfont={"size": 13}, **more)
 
 
 #: Room for a legend above the chart.
-LEGEND_ABOVE: dict[str, Any] = {"showlegend": True, "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"}}
+LEGEND_ABOVE: Drawing = {"showlegend": True, "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"}}
 #: How the hints of all marks are written: in words, without the name of the trace.
 HINT = "%{customdata}<extra></extra>"
 
 
-def legend_beneath(plot: int, lines: int) -> dict[str, Any]:
+def legend_beneath(plot: int, lines: int) -> Drawing:
     """Return ``height``, ``margin`` and ``legend`` of a chart with its legend right below the axis.
 
     ``plot`` is the height of the drawing in pixels; ``lines`` those of the legend on a narrow screen, which needs most.
@@ -134,24 +138,11 @@ def safe(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def hidden_mark(x: object, y: object, **more: Any) -> dict[str, Any]:
+def hidden_mark(x: object, y: object, **more: object) -> Drawing:
     """Return the annotation that marks the place of a suppressed cell."""
     return {"x": x, "y": y, "text": SUPPRESSED, "showarrow": False, "font": {"size": 16, "color": MUTED}, **more}
 
 
-def name_above(name: str, rank: int) -> dict[str, Any]:
-    """Return a bar's name above it: beside it, it would take half of a narrow screen."""
-    place = {"x": 0, "y": rank, "xanchor": "left", "yanchor": "bottom", "yshift": 11}
-    return {"text": name, **place, "showarrow": False, "font": {"size": 13}}
-
-
-def bars_beneath_names(bars: int, end: float) -> dict[str, Any]:
-    """Return the layout of horizontal bars with their names above them, up to a value."""
-    hidden = {"visible": False, "fixedrange": True}
-    return {
-        "height": 54 * bars + 24,
-        "margin": {"l": 2, "r": 2, "t": 4, "b": 4},
-        "xaxis": {**hidden, "range": [0, end]},
-        "yaxis": {**hidden, "range": [bars - 0.5, -0.75]},
-        "bargap": 0.62,
-    }
+def hinted(kind: str, hints: Iterable[object], **look: object) -> Drawing:
+    """Return a trace whose marks show these hints."""
+    return {"type": kind, "customdata": list(hints), "hovertemplate": HINT, **look}

@@ -2,54 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
-from nbanalytics.figures.chart import Chart, Drawing, Row, TextTable, drawing, heads, table_of, with_bounds
-from nbanalytics.figures.style import (
-    ACCENT,
-    BLUE,
-    GREY,
-    GRID,
-    HINT,
-    INK,
-    LEGEND_ABOVE,
-    ORANGE,
-    PALE,
-    PAPER,
-    PLAIN,
-    SKY,
-    VERMILLION,
+from nbanalytics.figures import style
+from nbanalytics.figures.chart import (
+    Chart,
+    Row,
+    Source,
+    TextTable,
     bars_beneath_names,
-    error_bars,
-    name_above,
-    names_axis,
-    safe,
-    share_axis,
-    titled_axis,
-    wrapped,
+    drawing,
+    heads,
+    table_of,
+    with_bounds,
 )
+from nbanalytics.figures.style import Drawing
 from nbanalytics.text import ENGLISH, NOT_APPLICABLE, Words
 
 #: Closest contact first; dashes distinguish the lines where colour does not.
 _INTENSITIES = {
-    "*": (INK, "solid"),
-    "weekly": (VERMILLION, "dash"),
-    "several_a_month": (ORANGE, "dashdot"),
-    "monthly": (BLUE, "longdash"),
-    "now_and_then": (GREY, "dot"),
+    "*": (style.INK, "solid"),
+    "weekly": (style.VERMILLION, "dash"),
+    "several_a_month": (style.ORANGE, "dashdot"),
+    "monthly": (style.BLUE, "longdash"),
+    "now_and_then": (style.GREY, "dot"),
 }
 _POSITIONS = ("known_to_nobody", "lost", "carried", "begun", "no_need", "unknown", "moved")
 _ATTENTION = ("known_to_nobody", "lost")
-_KAA = {"work": (BLUE, ""), "study": (SKY, "/"), "activity": (ORANGE, "x"), "unknown": (PALE, "\\")}
+_KAA = {
+    "work": (style.BLUE, ""),
+    "study": (style.SKY, "/"),
+    "activity": (style.ORANGE, "x"),
+    "unknown": (style.PALE, "\\"),
+}
 _KAA_ROWS = ("work_or_study", *_KAA)
 _KAA_ALT = ("work_or_study", "activity", "unknown")
 _ON_PALE = "#0b1219"  # on marks that are light in both colour schemes, so it is the same in both
 _WIDE = {"l": 8, "r": 8, "t": 36, "b": 8}
 
 
-def caseload_over_time(caseload: Any, words: Words = ENGLISH) -> Chart:
+def caseload_over_time(caseload: Source, words: Words = ENGLISH) -> Chart:
     """Draw how many students had active support, month by month and by intensity.
 
     Parameters
@@ -89,9 +81,9 @@ def caseload_over_time(caseload: Any, words: Words = ENGLISH) -> Chart:
         words,
         height=360,
         margin=_WIDE,
-        **LEGEND_ABOVE,
-        xaxis={"type": "date", "fixedrange": True, "gridcolor": GRID, "automargin": True},
-        yaxis=titled_axis(words.say("support.axis.students"), rangemode="tozero"),
+        **style.LEGEND_ABOVE,
+        xaxis={"type": "date", "fixedrange": True, "gridcolor": style.GRID, "automargin": True},
+        yaxis=style.titled_axis(words.say("support.axis.students"), rangemode="tozero"),
     )
     alt = words.say("support.caseload.alt", most=words.number(most), month=month)
     return Chart(chart, alt, TextTable([words.say("column.month"), *names], rows))
@@ -115,11 +107,11 @@ def _months_of(code: str, months: list[str], values: list[int], words: Words) ->
         "customdata": [
             f"{name}, {month[:7]}: {words.number(value)}" for month, value in zip(months, values, strict=True)
         ],
-        "hovertemplate": HINT,
+        "hovertemplate": style.HINT,
     }
 
 
-def coverage_by_term(coverage: Any, words: Words = ENGLISH) -> Chart:
+def coverage_by_term(coverage: Source, words: Words = ENGLISH) -> Chart:
     """Draw the share without support of students with a risk signal, term by term.
 
     Parameters
@@ -151,7 +143,7 @@ def coverage_by_term(coverage: Any, words: Words = ENGLISH) -> Chart:
     nobody = words.say("support.coverage.nobody")
     parts = [
         f"{name} {words.percent(share) if pd.notna(share) else nobody}"
-        for name, share in zip(map(safe, names), table["share"], strict=True)
+        for name, share in zip(map(style.safe, names), table["share"], strict=True)
     ]
     rows = [
         [name, words.number(row["with_signal"]), words.number(row["without_support"]), *_share_and_bounds(row, words)]
@@ -164,7 +156,7 @@ def coverage_by_term(coverage: Any, words: Words = ENGLISH) -> Chart:
 
 
 def _points_by_term(known: pd.DataFrame, words: Words) -> Drawing:
-    names = [safe(words.label("term", term)) for term in known["term"]]
+    names = [style.safe(words.label("term", term)) for term in known["term"]]
     bounds = [_share_and_bounds(row, words) for row in known.to_dict("records")]
     above, below = known["high"] - known["share"], known["share"] - known["low"]
     points: Drawing = {
@@ -172,20 +164,20 @@ def _points_by_term(known: pd.DataFrame, words: Words) -> Drawing:
         "x": known["share"].tolist(),
         "y": names,
         "mode": "markers",
-        "marker": {"size": 11, "color": BLUE},
-        "error_x": error_bars(above.tolist(), below.tolist(), color=PLAIN, thickness=2),
+        "marker": {"size": 11, "color": style.BLUE},
+        "error_x": style.error_bars(above.tolist(), below.tolist(), color=style.PLAIN, thickness=2),
         "customdata": [
             f"{name}: {share} ({low} – {high})" for name, (share, low, high) in zip(names, bounds, strict=True)
         ],
-        "hovertemplate": HINT,
+        "hovertemplate": style.HINT,
     }
     return drawing(
         [points],
         words,
         height=34 * len(names) + 72,
         margin={"l": 8, "r": 16, "t": 8, "b": 8},
-        xaxis={**share_axis([0, 1], words), **titled_axis(words.say("support.axis.without"))},
-        yaxis=names_axis(names, range=[len(names) - 0.5, -0.5], ticks="", showgrid=False),
+        xaxis={**style.share_axis([0, 1], words), **style.titled_axis(words.say("support.axis.without"))},
+        yaxis=style.names_axis(names, range=[len(names) - 0.5, -0.5], ticks="", showgrid=False),
     )
 
 
@@ -194,7 +186,7 @@ def _share_and_bounds(row: Row, words: Words) -> list[str]:
     return [NOT_APPLICABLE if pd.isna(row[name]) else words.percent(row[name], 1) for name in ("share", "low", "high")]
 
 
-def love_plot(balance: Any, words: Words = ENGLISH) -> Chart:
+def love_plot(balance: Source, words: Words = ENGLISH) -> Chart:
     """Draw how alike two groups are in what was known, before and after weighting (Love's plot).
 
     Parameters
@@ -212,9 +204,9 @@ def love_plot(balance: Any, words: Words = ENGLISH) -> Chart:
     """
     table = table_of(balance, "balance")
     ordered = table.reindex(table["before"].abs().sort_values().index)
-    names = [wrapped(safe(str(name)), 28) for name in ordered["covariate"]]
+    names = [style.wrapped(style.safe(str(name)), 28) for name in ordered["covariate"]]
     traces = []
-    for column, symbol, colour in (("before", "circle-open", VERMILLION), ("after", "square", BLUE)):
+    for column, symbol, colour in (("before", "circle-open", style.VERMILLION), ("after", "square", style.BLUE)):
         name = words.say(f"support.{column}")
         trace: Drawing = {
             "type": "scatter",
@@ -232,10 +224,10 @@ def love_plot(balance: Any, words: Words = ENGLISH) -> Chart:
         words,
         height=26 * len(names) + 100,
         margin=_WIDE,
-        **LEGEND_ABOVE,
-        shapes=[{**band, "fillcolor": GRID, "line": {"width": 0}, "layer": "below"}],
-        xaxis=titled_axis(words.say("support.axis.difference"), zeroline=True, zerolinecolor=GREY),
-        yaxis={"type": "category", "fixedrange": True, "automargin": True, "gridcolor": GRID},
+        **style.LEGEND_ABOVE,
+        shapes=[{**band, "fillcolor": style.GRID, "line": {"width": 0}, "layer": "below"}],
+        xaxis=style.titled_axis(words.say("support.axis.difference"), zeroline=True, zerolinecolor=style.GREY),
+        yaxis={"type": "category", "fixedrange": True, "automargin": True, "gridcolor": style.GRID},
     )
     largest = {name: words.number(float(table[name].abs().max()), 2) for name in ("before", "after")}
     rows = [
@@ -246,7 +238,7 @@ def love_plot(balance: Any, words: Words = ENGLISH) -> Chart:
     return Chart(chart, words.say("support.balance.alt", **largest), TextTable(columns, rows))
 
 
-def kaa_shares(outcomes: Any, words: Words = ENGLISH) -> Chart:
+def kaa_shares(outcomes: Source, words: Words = ENGLISH) -> Chart:
     """Draw where those in the municipality's activity responsibility (KAA) are, by months since entry.
 
     Parameters
@@ -287,9 +279,9 @@ def kaa_shares(outcomes: Any, words: Words = ENGLISH) -> Chart:
         height=380,
         barmode="stack",
         margin=_WIDE,
-        **LEGEND_ABOVE,
-        xaxis=titled_axis(words.say("support.axis.months"), type="category", showgrid=False),
-        yaxis={**share_axis([0, 1], words), **titled_axis("")},
+        **style.LEGEND_ABOVE,
+        xaxis=style.titled_axis(words.say("support.axis.months"), type="category", showgrid=False),
+        yaxis={**style.share_axis([0, 1], words), **style.titled_axis("")},
     )
     alt = words.say("support.kaa.alt", values="; ".join(parts))
     return Chart(chart, alt, TextTable([*start, *columns], rows, intervals=intervals))
@@ -314,18 +306,18 @@ def _stack(code: str, own: pd.DataFrame, words: Words) -> Drawing:
         "insidetextanchor": "middle",
         "textangle": 0,
         "constraintext": "none",
-        "textfont": {"size": 12, "color": _ON_PALE if code != "work" else PAPER},
+        "textfont": {"size": 12, "color": _ON_PALE if code != "work" else style.PAPER},
         # Without a background of its own a pattern lies on the paper.
         "marker": {
             "color": colour,
             "pattern": {"shape": pattern, "bgcolor": colour, "fgcolor": "#ffffff", "solidity": 0.07},
         },
         "customdata": hints,
-        "hovertemplate": HINT,
+        "hovertemplate": style.HINT,
     }
 
 
-def handover_bars(handover: Any, words: Words = ENGLISH) -> Chart:
+def handover_bars(handover: Source, words: Words = ENGLISH) -> Chart:
     """Draw how many students are in each position at a hand-over.
 
     Parameters
@@ -350,21 +342,9 @@ def handover_bars(handover: Any, words: Words = ENGLISH) -> Chart:
     names = [words.label("handover", status) for status in counts.index]
     written = [words.number(count) for count in counts]
     total = max(int(counts.sum()), 1)
-    bars: Drawing = {
-        "type": "bar",
-        "orientation": "h",
-        "y": list(range(len(names))),
-        "x": counts.tolist(),
-        "text": written,
-        "textposition": "outside",
-        "cliponaxis": False,
-        "marker": {"color": [ACCENT if status in _ATTENTION else PLAIN for status in counts.index]},
-        "customdata": [f"{name}: {text}" for name, text in zip(names, written, strict=True)],
-        "hovertemplate": HINT,
-    }
+    colours = [style.ACCENT if status in _ATTENTION else style.PLAIN for status in counts.index]
     end = max(float(counts.max()), 1) * 1.2
-    annotations = [name_above(name, rank) for rank, name in enumerate(names)]
-    chart = drawing([bars], words, **bars_beneath_names(len(names), end), annotations=annotations)
+    chart = bars_beneath_names(names, counts.tolist(), written, colours, end, words)
     rows = [
         [name, text, words.percent(count / total, 1)] for name, text, count in zip(names, written, counts, strict=True)
     ]
