@@ -50,6 +50,8 @@ CHARTS: Mapping[str, Callable[[Any, Words], Chart]] = {
 TABLES = ("eligibility", "points", *(table for tables in SECTIONS.values() for table in tables))
 
 
+#: What a page is given.
+Json = dict[str, Any]
 #: A key figure: a number, what it is of, or why it is not shown.
 Tile = dict[str, str]
 
@@ -103,14 +105,10 @@ class Board:
         )
         self._most = int(release.manifest.get("max_crossed", 2))
 
-    def filters(self) -> list[dict[str, Any]]:
+    def filters(self) -> list[Json]:
         """Return each filter with its values and labels, ``*`` first."""
         return [
-            {
-                "id": name,
-                "label": self.words.say(f"filter.{name}"),
-                "options": [{"value": value, "label": self.words.label(name, value)} for value in ["*", *values]],
-            }
+            picker(name, self.words.say(f"filter.{name}"), {v: self.words.label(name, v) for v in ["*", *values]})
             for name in FILTERS
             if (values := self._values(name))
         ]
@@ -126,7 +124,7 @@ class Board:
             if sum(value != "*" for value in chosen) <= self._most:
                 yield dict(zip(FILTERS, chosen, strict=True))
 
-    def page(self) -> dict[str, Any]:
+    def page(self) -> Json:
         """Return what does not depend on the selection: language, release, filters, words and sections."""
         return {
             "lang": self.lang,
@@ -141,7 +139,7 @@ class Board:
             "dark": DARK,
         }
 
-    def view(self, selection: Mapping[str, str]) -> dict[str, Any]:
+    def view(self, selection: Mapping[str, str]) -> Json:
         """Return everything that the page shows for one selection.
 
         Parameters
@@ -210,7 +208,7 @@ class Board:
     def _count(self, number: int) -> str:
         return self.words.say(f"number.{number}") if 1 <= number <= 4 else str(number)
 
-    def _undeclared(self) -> dict[str, Any]:
+    def _undeclared(self) -> Json:
         """Return the words for a combination that is not declared, and for removing each value of each filter."""
         remove = {
             name: {
@@ -254,24 +252,22 @@ class Board:
         used = [cells[table] for table in self.SECTIONS[name]]
         return self.CHARTS[name](used[0] if len(used) == 1 else tuple(used), self.words), used
 
-    def _section(self, name: str, cells: Mapping[str, Cells], declared: bool) -> dict[str, Any]:
+    def _section(self, name: str, cells: Mapping[str, Cells], declared: bool) -> Json:
         chart, used = self._draw(name, cells)
-        figure, title = chart.plain(), self.words.say(f"{name}.title")
         hidden = hidden_note(self.release.manifest, used, self.words) if declared else ""
         empty = self._empty(name, used, declared)
-        return {
-            "id": name,
-            "title": title,
-            "lead": self.words.say(f"{name}.lead"),
-            "figure": figure,
-            "alt": chart.alt,
-            "hidden": hidden,
-            "help_title": self.words.say("help.title"),
-            "help": explained(name, cells, self.release.manifest, hidden or empty, self.words),
-            "table": asdict(chart.table) | captions(title, self.words),
-            "swipe": self.words.say("flows.swipe"),
-            "empty": "" if figure["data"] else empty,
-        }
+        return section(
+            name,
+            self.words.say(f"{name}.title"),
+            chart,
+            self.words,
+            lead=self.words.say(f"{name}.lead"),
+            hidden=hidden,
+            help_title=self.words.say("help.title"),
+            help=explained(name, cells, self.release.manifest, hidden or empty, self.words),
+            swipe=self.words.say("flows.swipe"),
+            empty="" if chart.drawing["data"] else empty,
+        )
 
     def _empty(self, name: str, used: Iterable[Cells], declared: bool) -> str:
         """Say why a chart is not drawn, and what to do."""
@@ -280,15 +276,23 @@ class Board:
         return self.words.say("table.hidden" if any(cells.hidden for cells in used) else "table.none")
 
 
-def _nothing(chosen: Mapping[str, str], lang: str, text: str, remove: list[dict[str, str]]) -> dict[str, Any]:
+def _nothing(chosen: Mapping[str, str], lang: str, text: str, remove: list[dict[str, str]]) -> Json:
     """Return the view of a selection that has nothing to show, and why."""
-    empty: dict[str, Any] = {"where": "", "answer": "", "tiles": [], "sections": [], "reading": []}
+    empty: Json = {"where": "", "answer": "", "tiles": [], "sections": [], "reading": []}
     return {"selection": dict(chosen), "problem": {"text": text, "remove": remove}, **empty, "lang": lang}
 
 
-def captions(title: str, words: Words) -> dict[str, str]:
-    """Return the caption of a section's table, and the word that opens it."""
-    return {"caption": words.say("table.show", title=title.lower()), "summary": words.say("table.open")}
+def picker(name: str, label: str, options: Mapping[str, str]) -> Json:
+    """Return a filter: its id, its label, and the label of each value."""
+    return {"id": name, "label": label, "options": [{"value": value, "label": text} for value, text in options.items()]}
+
+
+def section(name: str, title: str, chart: Chart, words: Words, **own: object) -> Json:
+    """Return a section of a page with a chart, its table and texts; a text that is not given is empty."""
+    empty: Json = {"lead": "", "hidden": "", "empty": "", "swipe": "", "help_title": "", "help": []}
+    captions = {"caption": words.say("table.show", title=title.lower()), "summary": words.say("table.open")}
+    drawn = {"figure": chart.plain(), "alt": chart.alt, "table": asdict(chart.table) | captions}
+    return {"id": name, "title": title, **empty, **drawn, **own}
 
 
 def count_tile(key: str, cell: Cell, words: Words) -> Tile:

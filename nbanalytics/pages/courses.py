@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -17,6 +17,7 @@ from nbanalytics.analysis.flows import stages_of
 from nbanalytics.figures import Chart, TextTable, drop_terms, flow_sankey
 from nbanalytics.figures.chart import nothing
 from nbanalytics.frames import collect
+from nbanalytics.pages.board import Json, section
 from nbanalytics.records import StudentRecords
 from nbanalytics.students import AFTER_STATES, TERM_STATES, student_table
 from nbanalytics.text import Cells, Words
@@ -203,21 +204,6 @@ def _met(records: StudentRecords, ids: Any, terms: Sequence[str], demands: Seque
 
 _LIFE = ["at_risk", "events", "censored", "hazard", "survival"]
 _WAYS = ["stage_from", "state_from", "stage_to", "state_to", "students"]
-_WORDS = (
-    "chart", "lead", "hint", "other", "rule", "threshold", "no_change", "eligibility", "passes", "required",
-    "as_declared", "box", "box.from6", "box.to6", "box.from9", "box.to9",
-    "box.clear", "counts", "group", "shown", "chosen", "compared", "code", "code.copy", "code.copied", "students",
-    "lost", "stray",
-)  # fmt: skip
-_SHARED = (
-    "filters.title", "page.lost", "chart.keys", "chart.region",
-    "download.title", "download.csv", "download.png", "download.svg",
-)  # fmt: skip
-
-
-def page_words(words: Words) -> dict[str, str]:
-    """Return the words of the explorer's page that do not depend on the choice, by key."""
-    return {key: words.say(f"explorer.{key}") for key in _WORDS} | {key: words.say(key) for key in _SHARED}
 
 
 def packed(values: NDArray[Any], kind: str) -> str:
@@ -225,7 +211,7 @@ def packed(values: NDArray[Any], kind: str) -> str:
     return b64encode(values.astype(kind).tobytes()).decode()
 
 
-def flows_section(held: Codes, stages: Sequence[str], words: Words) -> dict[str, Any]:
+def flows_section(held: Codes, stages: Sequence[str], words: Words) -> Json:
     """Show how students move between states; ``held`` has the state of each student (row) at each stage (column)."""
     kinds = len(STATES)
     here, links = [], []
@@ -241,9 +227,7 @@ def flows_section(held: Codes, stages: Sequence[str], words: Words) -> dict[str,
     return _section("flows", flow_sankey((totals, moves), words) if len(held) else None, words)
 
 
-def terms_section(
-    duration: NDArray[np.int64], event: NDArray[np.int64], steps: Sequence[str], words: Words
-) -> dict[str, Any]:
+def terms_section(duration: NDArray[np.int64], event: NDArray[np.int64], steps: Sequence[str], words: Words) -> Json:
     """Show in which term students lose eligibility, from :meth:`Courses.losses`; ``steps`` are the terms followed."""
     eligible = duration >= 0
     table = life_table(duration[eligible], event[eligible])
@@ -253,59 +237,8 @@ def terms_section(
     return _section("terms", drop_terms(Cells.of(named), words), words)
 
 
-def students_table(
-    names: Iterable[object],
-    columns: Sequence[str],
-    known: Iterable[Sequence[str]],
-    points: Iterable[Sequence[float]],
-    groups: Iterable[object],
-    words: Words,
-) -> TextTable:
-    """List students, one row each: pseudonym, group, change of points, points in both years, what else is known."""
-    # What a narrow screen shows without being scrolled comes first: who, in which group, and how the points went.
-    heads = ["student", "group", "change", "points6", "points9", *columns]
-    rows = [
-        [str(name), str(group), *(_tenths(round(float(value), 1), words) for value in held), *others]
-        for name, others, held, group in zip(names, known, points, groups, strict=True)
-    ]
-    return TextTable([words.say(f"explorer.{head}") for head in heads], rows, words_right=len(columns))
-
-
-def counts_rows(columns: Sequence[NDArray[np.int64]], names: Mapping[str, str], words: Words) -> list[dict[str, Any]]:
-    """Count the students of each group: ``code``, ``name``, and ``counts`` and ``shares`` by column of the table."""
-    rows = []
-    for code, name in names.items():
-        found = [int((groups == int(code)).sum()) for groups in columns]
-        shares = [count / max(len(groups), 1) for count, groups in zip(found, columns, strict=True)]
-        written = {"counts": list(map(words.number, found)), "shares": [words.percent(share, 1) for share in shares]}
-        rows.append({"code": code, "name": name, **written})
-    return rows
-
-
-def change_alt(change: NDArray[np.float64], words: Words) -> str:
-    """Say how many students rose, fell and stayed: the text alternative of the points; ``nan`` has no point."""
-    known = change[~np.isnan(change)]
-    counts = {"up": (known > 0).sum(), "down": (known < 0).sum(), "same": (known == 0).sum()}
-    written = {key: words.number(int(count)) for key, count in counts.items()}
-    return words.say("scatter.alt", students=words.students(len(known)), **written)
-
-
-def _tenths(value: float, words: Words) -> str:
-    return words.number(value, 1) if value == value else "–"
-
-
-def _section(name: str, chart: Chart | None, words: Words) -> dict[str, Any]:
+def _section(name: str, chart: Chart | None, words: Words) -> Json:
     shown = chart or Chart(nothing(words), "", TextTable([], []))
-    return {
-        "id": name,
-        "title": words.say(f"{name}.title"),
-        "lead": "",
-        "figure": shown.drawing,
-        "alt": shown.alt,
-        "hidden": "",
-        "empty": "" if chart else words.say("explorer.nobody"),
-        "swipe": words.say("flows.swipe"),
-        "help_title": "",
-        "help": [],
-        "table": {"caption": words.say(f"explorer.table.{name}"), **asdict(shown.table)},
-    }
+    table = asdict(shown.table) | {"caption": words.say(f"explorer.table.{name}")}
+    texts = {"swipe": words.say("flows.swipe"), "empty": "" if chart else words.say("explorer.nobody")}
+    return section(name, words.say(f"{name}.title"), shown, words, figure=shown.drawing, table=table, **texts)

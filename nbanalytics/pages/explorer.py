@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from copy import copy
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from nbanalytics.figures import TextTable
 from nbanalytics.figures.cohort import MARKS
 from nbanalytics.figures.style import DARK, MUTED
 from nbanalytics.municipality import names_of
+from nbanalytics.pages.board import Json, picker
 from nbanalytics.pages.courses import (
     BOX,
     PASSES,
@@ -26,15 +26,11 @@ from nbanalytics.pages.courses import (
     Codes,
     Courses,
     box_of,
-    change_alt,
     code_line,
-    counts_rows,
     flows_section,
     packed,
-    page_words,
     passes_of,
     required_of,
-    students_table,
     terms_section,
     threshold_of,
 )
@@ -46,6 +42,16 @@ Mask = NDArray[np.bool_]
 GROUPS = ("1", "2", "3", "4", "5", "6")
 LOST = 6
 ROWS = 60  # rows of the table of students; the line of code gives all
+_WORDS = (
+    "chart", "lead", "hint", "other", "rule", "threshold", "no_change", "eligibility", "passes", "required",
+    "as_declared", "box", "box.from6", "box.to6", "box.from9", "box.to9",
+    "box.clear", "counts", "group", "shown", "chosen", "compared", "code", "code.copy", "code.copied", "students",
+    "lost", "stray",
+)  # fmt: skip
+_SHARED = (
+    "filters.title", "page.lost", "chart.keys", "chart.region",
+    "download.title", "download.csv", "download.png", "download.svg",
+)  # fmt: skip
 _KEPT = 32  # choices whose charts are kept
 _STEP, _MOST = 0.1, 5.0  # of the slider, in grade points
 _PASSES = 17  # most passes that eligibility may ask for
@@ -101,35 +107,36 @@ class Explorer:
 
     def _speak(self, lang: str) -> None:
         self.lang, self.words = lang, Words(lang, names={"school": self._names[lang]["schools"]})
-        self._drawn: dict[bytes, list[dict[str, Any]]] = {}
+        self._drawn: dict[bytes, list[Json]] = {}
         self._parts = [*self._filters(), *self._settings()]
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def _filters(self) -> list[dict[str, Any]]:
-        """Return the filters: an id, a label and its options."""
-        found = []
-        for name in self._values:
-            options = [{"value": "*", "label": self.words.say(f"explorer.all.{name}")}]
-            options += [{"value": code, "label": self.words.label(name, code)} for code in self._codes(name)]
-            found.append({"id": name, "label": self.words.say(f"explorer.{name}"), "options": options})
-        others = [{"value": "*", "label": self.words.say("explorer.other.none")}]
-        for name in ("cohort", "school"):
-            others += [{"value": f"{name}:{code}", "label": self.words.label(name, code)} for code in self._codes(name)]
-        found.append({"id": "other", "label": self.words.say("explorer.other"), "options": others})
-        groups = [{"value": "*", "label": self.words.say("explorer.all.group")}]
-        groups += [{"value": code, "label": self._group(code)} for code in GROUPS]
-        found.append({"id": "group", "label": self.words.say("explorer.group"), "options": groups})
-        return found
+    def _filters(self) -> list[Json]:
+        """Return the filters, each with its options."""
+        say, label = self.words.say, self.words.label
+        names = {
+            name: {code: label(name, code) for code in sorted(set(values))} for name, values in self._values.items()
+        }
+        own = [
+            picker(name, say(f"explorer.{name}"), {"*": say(f"explorer.all.{name}"), **names[name]}) for name in names
+        ]
+        others = {f"{name}:{code}": text for name in ("cohort", "school") for code, text in names.get(name, {}).items()}
+        groups = {code: self._group(code) for code in GROUPS}
+        return [
+            *own,
+            picker("other", say("explorer.other"), {"*": say("explorer.other.none"), **others}),
+            picker("group", say("explorer.group"), {"*": say("explorer.all.group"), **groups}),
+        ]
 
-    def _settings(self) -> list[dict[str, Any]]:
+    def _settings(self) -> list[Json]:
         """Return the allowed values of the rule and of the choice of points, as patterns of their text."""
-        places = [{"value": "*", "label": self.words.say("explorer.no_change.positive")}]
-        places.append({"value": "negative", "label": self.words.say("explorer.no_change.negative")})
+        say = self.words.say
+        places = {"*": say("explorer.no_change.positive"), "negative": say("explorer.no_change.negative")}
         return [
             {"id": "threshold", "pattern": THRESHOLD},
-            {"id": "no_change", "label": self.words.say("explorer.no_change"), "options": places},
+            picker("no_change", say("explorer.no_change"), places),
             {"id": "passes", "pattern": PASSES},
             {"id": "required", "pattern": rf"\*|[01]{{{len(self._courses.demands)}}}"},
             {"id": "box", "pattern": BOX},
@@ -140,13 +147,14 @@ class Explorer:
         subjects = self._names[self.lang]["subjects"]
         return [" / ".join(subjects[code] for code in demand.split("/")) for demand in self._courses.demands]
 
-    def page(self) -> dict[str, Any]:
+    def page(self) -> Json:
         """Return what does not depend on the choice: words, filters, and the places of the points."""
         top = 5 * float(np.ceil(np.nanmax([*self._x, *self._y, 5.0]) / 5))
         return {
             "lang": self.lang,
             "dark": DARK,
-            "words": page_words(self.words),
+            "words": {key: self.words.say(f"explorer.{key}") for key in _WORDS}
+            | {key: self.words.say(key) for key in _SHARED},
             "filters": self._parts,
             "axes": [self.words.say("axis.year6"), self.words.say("axis.year9")],
             "publication": self.words.say("explorer.title"),
@@ -161,9 +169,9 @@ class Explorer:
             "points": self._points(),
         }
 
-    def _points(self) -> dict[str, Any]:
+    def _points(self) -> Json:
         """Return what decides each student's point and group, packed for the page's script."""
-        found: dict[str, Any] = {"x": packed(self._x, "<f8"), "y": packed(self._y, "<f8")}
+        found: Json = {"x": packed(self._x, "<f8"), "y": packed(self._y, "<f8")}
         found["places"] = {
             name: packed(np.unique(values.astype(str), return_inverse=True)[1], "<u2")
             for name, values in self._values.items()
@@ -181,7 +189,7 @@ class Explorer:
         """Return the selection that the page opens with: everybody, under the default rule."""
         return {part["id"]: "*" for part in self._parts}
 
-    def view(self, selection: Selection) -> dict[str, Any]:
+    def view(self, selection: Selection) -> Json:
         """Return what a selection shows: counts, charts, their tables and the line of code.
 
         Parameters
@@ -208,7 +216,7 @@ class Explorer:
             "selection": dict(selection),
             "counts": self._counts(groups, here, other),
             "answer": self._answer(chosen, groups, here, final, rival),
-            "alt": change_alt(self._change[here], self.words),
+            "alt": self._alt(self._change[here]),
             "sections": self._charts(final, eligible),
             "rival": [] if rival is None else self._charts(rival, eligible),
             "students": self._students(final, groups).__dict__,
@@ -227,9 +235,6 @@ class Explorer:
             fits = bool(re.fullmatch(part["pattern"], value)) if "pattern" in part else value in known
             checked[part["id"]] = value if fits else "*"
         return checked
-
-    def _codes(self, name: str) -> list[str]:
-        return sorted(set(self._values[name])) if name in self._values else []
 
     def _group(self, code: str) -> str:
         return f"{code}. {self.words.label('group', code)}"
@@ -266,9 +271,23 @@ class Explorer:
             mask &= (self._x >= box[0]) & (self._x <= box[1]) & (self._y >= box[2]) & (self._y <= box[3])
         return mask
 
-    def _counts(self, groups: NDArray[np.int64], here: Mask, other: Mask | None) -> list[dict[str, Any]]:
-        names = {code: self._group(code) for code in GROUPS}
-        return counts_rows([groups[mask] for mask in (here, other) if mask is not None], names, self.words)
+    def _counts(self, groups: NDArray[np.int64], here: Mask, other: Mask | None) -> list[Json]:
+        """Count the students of each group, and their shares, here and where they are compared with."""
+        columns, rows = [groups[mask] for mask in (here, other) if mask is not None], []
+        for code in GROUPS:
+            found = [int((column == int(code)).sum()) for column in columns]
+            shares = [count / max(len(column), 1) for count, column in zip(found, columns, strict=True)]
+            written = {"counts": list(map(self.words.number, found))}
+            written["shares"] = [self.words.percent(share, 1) for share in shares]
+            rows.append({"code": code, "name": self._group(code), **written})
+        return rows
+
+    def _alt(self, change: NDArray[np.float64]) -> str:
+        """Say how many students rose, fell and stayed: the text alternative of the points; ``nan`` has no point."""
+        known = change[~np.isnan(change)]
+        counts = {"up": (known > 0).sum(), "down": (known < 0).sum(), "same": (known == 0).sum()}
+        written = {key: self.words.number(int(count)) for key, count in counts.items()}
+        return self.words.say("scatter.alt", students=self.words.students(len(known)), **written)
 
     def _answer(self, chosen: Selection, groups: NDArray[np.int64], here: Mask, final: Mask, rival: Mask | None) -> str:
         blanks = {"chosen": self.words.students(int(final.sum())), "all": self.words.number(int(here.sum()))}
@@ -284,7 +303,7 @@ class Explorer:
         known = final.any() and (rival is None or rival.any())
         return " ".join(self.words.say(f"explorer.{key}", **blanks) for key in keys[: 1 + known])
 
-    def _charts(self, mask: Mask, eligible: Codes) -> list[dict[str, Any]]:
+    def _charts(self, mask: Mask, eligible: Codes) -> list[Json]:
         """Return the charts of some students, kept for the next time, as when the threshold moves."""
         key = np.packbits(mask).tobytes() + eligible[mask].tobytes()
         if key not in self._drawn:
@@ -297,11 +316,23 @@ class Explorer:
         return self._drawn[key]
 
     def _students(self, mask: Mask, groups: NDArray[np.int64]) -> TextTable:
+        """List the students, those who fell most first; what a narrow screen shows without scrolling comes first."""
         places = np.flatnonzero(mask)
         places = places[np.argsort(self._change[places], kind="stable")][:ROWS]
-        words = [[self.words.label(name, values[place]) for name, values in self._values.items()] for place in places]
-        points = [[self._change[place], self._x[place], self._y[place]] for place in places]
-        return students_table(self._ids[places], tuple(self._values), words, points, groups[places], self.words)
+        heads = ["student", "group", "change", "points6", "points9", *self._values]
+        rows = [
+            [
+                str(self._ids[place]),
+                str(groups[place]),
+                *(self._tenths(values[place]) for values in (self._change, self._x, self._y)),
+                *(self.words.label(name, values[place]) for name, values in self._values.items()),
+            ]
+            for place in places
+        ]
+        return TextTable([self.words.say(f"explorer.{head}") for head in heads], rows, words_right=len(self._values))
+
+    def _tenths(self, value: float) -> str:
+        return self.words.number(round(float(value), 1), 1) if value == value else "–"
 
 
 _COLUMNS = {"school": "school_id", "sex": "sex"}

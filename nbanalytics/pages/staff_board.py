@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import copy
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from nbanalytics.figures.style import DARK
 from nbanalytics.figures.support import receiving_table
 from nbanalytics.intervals import with_share
 from nbanalytics.municipality import names_of
-from nbanalytics.pages.board import WORDS, Tile, captions, tile
+from nbanalytics.pages.board import WORDS, Json, Tile, picker, section, tile
 from nbanalytics.records import StudentRecords
 from nbanalytics.support import Handover, caseload, coverage, handover, kaa_outcomes
 from nbanalytics.text import Words, selection_words
@@ -29,7 +28,7 @@ SECTIONS = ("handover", "receiving", "coverage", "caseload", "kaa")
 _KEPT = 24  # hand-overs that are kept
 _Shares = Mapping[str, Mapping[Any, Any]]
 #: What a section without a chart draws.
-_NO_DRAWING: dict[str, Any] = {"data": [], "layout": {"height": 1}}
+_NO_DRAWING: Json = {"data": [], "layout": {"height": 1}}
 
 
 class StaffBoard:
@@ -95,26 +94,23 @@ class StaffBoard:
             "actor": {actor: words.label("actor", actor) for actor in sorted(set(self._loads["actor"].dropna()))},
         }
 
-    def filters(self) -> list[dict[str, Any]]:
+    def filters(self) -> list[Json]:
         """Return each filter with its values and labels."""
+        say = self.words.say
         return [
-            {
-                "id": name,
-                "label": self.words.say(f"staff.filter.{name}"),
-                "options": [{"value": value, "label": text} for value, text in options.items()],
-            }
-            for name, options in self._options.items()
-            if options
+            picker(name, say(f"staff.filter.{name}"), options) for name, options in self._options.items() if options
         ]
 
     def start(self) -> dict[str, str]:
         """Return the selection that the page opens with: the step to year 7 of the latest cohort."""
         return {name: next(iter(options), ALL) for name, options in self._options.items()}
 
-    def page(self) -> dict[str, Any]:
+    def page(self) -> Json:
         """Return what does not depend on the selection."""
         words = {key: self.words.say(key) for key in WORDS}
         notice = self.words.say("synthetic" if self._records.declaration.synthetic else "staff.notice")
+        own = {"filters.hint": self.words.say("staff.hint"), "page.stray": self.words.say("explorer.stray")}
+        own["notice"] = notice
         about = [
             {"term": self.words.say(f"staff.about.{name}"), "text": self.words.say(f"staff.about.{name}.text")}
             for name in ("signal", "support", "list")
@@ -124,12 +120,7 @@ class StaffBoard:
             "edition": "",
             "publication": self.words.say("staff.title"),
             "filters": self.filters(),
-            "words": words
-            | {
-                "filters.hint": self.words.say("staff.hint"),
-                "page.stray": self.words.say("explorer.stray"),
-                "notice": notice,
-            },
+            "words": words | own,
             "about": about,
             "sections": list(self.sections),
             "most": len(self._options),
@@ -137,7 +128,7 @@ class StaffBoard:
             "dark": DARK,
         }
 
-    def view(self, selection: Mapping[str, str]) -> dict[str, Any]:
+    def view(self, selection: Mapping[str, str]) -> Json:
         """Return everything that the page shows for one selection, as :meth:`Board.view` does.
 
         A filter that is left out, or has another value than its options, has the one that the page opens with.
@@ -190,26 +181,16 @@ class StaffBoard:
                 tiles.append(tile(key, self.words.percent(row["share"]), note, self.words))
         return tiles
 
-    def _section(self, name: str, chosen: Mapping[str, str]) -> dict[str, Any]:
+    def _section(self, name: str, chosen: Mapping[str, str]) -> Json:
         try:
             chart: Chart = getattr(self, f"_{name}")(chosen)
             empty = self.words.say("staff.receiving.note") if name == "receiving" else ""
         except DataError:
             chart, empty = Chart(_NO_DRAWING, "", TextTable([], [])), self.words.say("table.none")
-        title = self.words.say(f"staff.{name}.title")
-        return {
-            "id": name,
-            "title": title,
-            "lead": self.words.say(f"staff.{name}.lead"),
-            "figure": chart.plain(),
-            "alt": chart.alt,
-            "hidden": "",
-            "help_title": self.words.say("help.title"),
-            "help": [{"term": self.words.say("help.definition"), "text": self.words.say(f"staff.{name}.help")}],
-            "table": asdict(chart.table) | captions(title, self.words),
-            "swipe": "",
-            "empty": empty,
-        }
+        say = self.words.say
+        help_ = [{"term": say("help.definition"), "text": say(f"staff.{name}.help")}]
+        texts = {"lead": say(f"staff.{name}.lead"), "help_title": say("help.title"), "help": help_, "empty": empty}
+        return section(name, say(f"staff.{name}.title"), chart, self.words, **texts)
 
     def _handover(self, chosen: Mapping[str, str]) -> Chart:
         return handover_bars(self._here(chosen), self.words)
