@@ -207,28 +207,10 @@ def _missing_further(way: Way | None) -> nw.Expr:
 
 
 def points_expr(scale: Scale, grade: str = "grade") -> nw.Expr:
-    """Grade points of a grade column; missing for marks such as streck (they are not grades).
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from nbanalytics.grading import default_catalogue
-    >>> grades = open_frame(pd.DataFrame({"grade": ["A", "-", "F"]}))
-    >>> grades.select(points=points_expr(default_catalogue().grading(2018).scale)).to_native()["points"].tolist()
-    [20.0, nan, 0.0]
-    """
+    """Grade points of a grade column; missing for marks such as streck (they are not grades)."""
     return cases(*((nw.col(grade) == name, points) for name, points in scale.points.items()))
 
 
 def passed_expr(scale: Scale, grade: str = "grade") -> nw.Expr:
-    """Whether a grade column holds a pass; marks and fails are both no pass.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from nbanalytics.grading import default_catalogue
-    >>> grades = open_frame(pd.DataFrame({"grade": ["E", "-", "F"]}))
-    >>> grades.select(passed=passed_expr(default_catalogue().grading(2018).scale)).to_native()["passed"].tolist()
-    [True, False, False]
-    """
+    """Whether a grade column holds a pass; marks and fails are both no pass."""
     return any_of(nw.col(grade), sorted(scale.passing))

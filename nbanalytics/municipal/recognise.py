@@ -31,15 +31,10 @@ MOST_BYTES = 2_000_000_000
 
 @dataclass(frozen=True)
 class FileRead:
-    """One municipal file: its report and its tables.
+    """One municipal file: its report, which counts the rows in the file, and its tidy pandas tables.
 
-    Attributes
-    ----------
-    report : FileReport
-        How it was read; rows read and rows rejected are the rows in the file.
-    tables : dict of str to DataFrame
-        Tidy pandas tables. Those of :data:`nbanalytics.schema.TABLES` have the canonical columns; ``statistics`` and
-        ``baseline`` are tables of their own.
+    Those of :data:`nbanalytics.schema.TABLES` have the canonical columns; ``statistics`` and ``baseline`` are tables of
+    their own.
     """
 
     report: FileReport

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import nan, sqrt
+from typing import Any
 
 import narwhals as nw
 import pandas as pd
@@ -67,7 +68,7 @@ class View(Shown):
 
 
 @cache
-def words() -> Row:
+def words() -> dict[str, Any]:
     """Return the texts of the workbook."""
     return packaged_toml("nbanalytics.municipality", "workbook.toml")
 

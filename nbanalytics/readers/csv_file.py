@@ -38,18 +38,7 @@ _EXCEL_SAYS = re.compile(rb'"?sep=([\t!#-/:-@\[-`{-~])"?[;,\t|]*(?:\r\n|\r|\n)',
 
 
 def as_utf8(data: bytes) -> tuple[bytes, str]:
-    r"""Return the text as UTF-8 with plain line ends, and the name of the encoding it had.
-
-    Raises
-    ------
-    UnreadableError
-        If it is not text.
-
-    Examples
-    --------
-    >>> as_utf8("å\r\n".encode("cp1252"))
-    (b'\xc3\xa5\n', 'Windows-1252')
-    """
+    """Return text as UTF-8 with plain line ends, and the name of its encoding; an UnreadableError if it is not text."""
     marked = next((found for bom, found in BOMS.items() if data.startswith(bom)), None)
     codec, name = marked if marked else ("utf-8", "UTF-8")
     try:

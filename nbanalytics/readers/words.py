@@ -39,14 +39,7 @@ def value_words(column: Column) -> dict[str, str]:
 
 
 def subject_words(declaration: Declaration) -> dict[str, str]:
-    """Return the code of each subject by its code and its names, loosely written.
-
-    Examples
-    --------
-    >>> words = subject_words(Declaration())
-    >>> words["svenska"], words["sv"], words["swedish"]
-    ('SV', 'SV', 'SV')
-    """
+    """Return the code of each subject by its code and its names, loosely written."""
     subjects = declaration.catalogue.subjects.values()
     named = {loosely(name): subject.code for subject in subjects for name in (subject.sv, subject.en)}
     # A code always means itself, even if it is another subject's name.
@@ -74,15 +67,7 @@ def term_parts(term: str) -> str:
 
 
 def grade_words(scale: Scale) -> dict[str, str]:
-    """Return the grade for each spelling on a scale, without case.
-
-    Examples
-    --------
-    >>> from nbanalytics.grading import default_catalogue
-    >>> words = grade_words(default_catalogue().grading(2018).scale)
-    >>> words["e"], words["9"], words["–"]
-    ('E', '-', '-')
-    """
+    """Return the grade for each spelling on a scale, without case."""
     words = {alias.casefold(): meaning for alias, meaning in scale.aliases.items()}
     if STRECK in scale.marks:
         words |= dict.fromkeys(_DASHES, STRECK)
