@@ -7,12 +7,12 @@ import socket
 import stat
 import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from patience import eventually
+from patience import PATIENCE, eventually
 from serving import AT_ONCE, get, running
 from test_hardening import kernel_of, message, say_farewell, talk
 from tornado.httpclient import HTTPClientError
@@ -276,12 +276,14 @@ def test_malformed_messages_are_answered_with_nothing_and_leave_the_log_alone(tm
 # ------------------------------------------------------------------ lines
 
 
+@contextmanager
 def half_open(port, count, data=b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"):
-    lines = ExitStack()
-    for _ in range(count):
-        line = lines.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
-        line.sendall(data)
-    return lines
+    with ExitStack() as lines:
+        for _ in range(count):
+            line = lines.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
+            with suppress(ConnectionError):  # it may have made room already
+                line.sendall(data)
+        yield
 
 
 def test_requests_whose_headers_or_body_do_not_come_are_cut(impatient):
@@ -292,29 +294,67 @@ def test_requests_whose_headers_or_body_do_not_come_are_cut(impatient):
             assert line.recv(1000) == b""  # closed by the server
 
 
+#: Takes the descriptors of the server's process: but for 20 as soon as it listens, then none, then all.
+TAKER = """
+import os, resource, threading, time
+from nbanalytics.serve import app, gate, handlers
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+app._REFILLED, made, make, listen = 1, [], app.server_of, gate.Door.add_sockets
+app.server_of = lambda *given: made.append(make(*given)) or made[-1]
+
+def take(left):
+    held = []
+    try:
+        while True: held.append(os.open(os.devnull, 0))
+    except OSError: [os.close(held.pop()) for _ in range(left)]
+    return held
+
+def done(step):
+    os.replace({folder!r} + step, {folder!r} + "done " + step)
+
+def asked(step):
+    while not os.path.exists({folder!r} + step): time.sleep(0.1)
+
+def ready():  # a kernel that is still being started holds descriptors, and opens more
+    kernels = made[0].kernel_manager
+    waiting = [task for pool in kernels._pools.values() for task in pool]
+    return len(handlers.heated(kernels)) == {waiting} and all(task.result()["task"].done() for task in waiting)
+
+def steps(held):
+    asked("give")
+    [os.close(file) for file in held]
+    while not ready(): time.sleep(0.1)
+    done("give")
+    asked("take")
+    steps.held = take(0)
+    done("take")
+
+def begin(*given):
+    listen(*given)
+    threading.Thread(target=steps, args=(take(20),), daemon=True).start()
+
+gate.Door.add_sockets = begin
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limit on file descriptors")
 def test_half_open_lines_and_lines_without_descriptors_leave_the_static_pages_up(tmp_path):
-    """Few descriptors for the process, then almost none: lines that keep it waiting make room for those that ask."""
-    go = tmp_path / "go"
-    take = (
-        "import os, resource, threading, time\n"
-        "resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))\n"
-        "def take():\n"
-        f"    while not os.path.exists({str(go)!r}): time.sleep(0.1)\n"
-        "    held = []\n"
-        "    try:\n"
-        "        while True: held.append(os.open(os.devnull, 0))\n"
-        "    except OSError: [os.close(held.pop()) for _ in range(3)]\n"
-        f"    os.rename({str(go)!r}, {str(go)!r} + 'ne')\n"
-        "threading.Thread(target=take, daemon=True).start()\n"
-    )
-    with running(start=take + AT_ONCE) as server:
+    """Few descriptors for kernels, then for lines, then none: static pages are answered, and kernels started later."""
+
+    def step(name):
+        (tmp_path / name).touch()
+        assert eventually((tmp_path / f"done {name}").exists)
+
+    with running(start=TAKER.format(folder=f"{tmp_path}/", waiting=WAITING) + AT_ONCE) as server:
         address, before = server.address, get(f"{server.address}board")[2]
+        assert get(f"{address}live/board")[0] == 503
+        assert server.kernels() == set()  # 20 descriptors are too few to start one
+        step("give")
+        assert len(server.kernels()) == WAITING
         with half_open(server.port, 300):
             for _ in range(5):
                 assert get(f"{address}board")[2] == before
-        assert eventually(lambda: len(server.kernels()) == WAITING)  # those that wait for a visitor
-        go.touch()
-        assert eventually(lambda: (tmp_path / "gone").exists())
+        step("take")
         with half_open(server.port, 100):
             end = time.monotonic() + 6  # longer than the server takes to think that its release is gone
             while time.monotonic() < end:

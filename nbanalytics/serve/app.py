@@ -30,7 +30,7 @@ from nbanalytics.export import Dashboard
 from nbanalytics.export.assets import PAGES
 from nbanalytics.export.frame import PAGE_WORDS, STATEMENT, around
 from nbanalytics.pages.widgets import RELEASE_VARIABLE
-from nbanalytics.serve.gate import BODY, HEADERS, PATIENCE, Access, Door, Gate, lines_and_pages
+from nbanalytics.serve.gate import BODY, HEADERS, PATIENCE, Access, Door, Gate, has_files_to_spare, lines_and_pages
 from nbanalytics.serve.handlers import (
     ChannelHandler,
     DashboardHandler,
@@ -48,6 +48,7 @@ from nbanalytics.text import LANGUAGES, Words
 if TYPE_CHECKING:
     from nbanalytics.release import Release
 import asyncio
+import errno
 import json
 import signal
 import socket
@@ -178,6 +179,8 @@ class Splitting(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Start the kernel, and return how it is reached."""
+        if not has_files_to_spare():
+            raise OSError(errno.EMFILE, "no kernel is started: too few file descriptors are free")
         zygote, manager = Splitters.instance().zygote, self.parent
         if zygote is not None and manager is not None:
             line = await zygote.split(manager.connection_file, str(kwargs.get("cwd") or Path.cwd()))
@@ -203,6 +206,7 @@ class Splitters(KernelProvisionerFactory):
 
 
 FIRST_PORT, TRIES = 8866, 50
+_REFILLED = 60  # seconds after which a page that could not be made ready is made again
 #: Leads a browser to the server; read from a file, so it may load nothing.
 _LAUNCHER = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">
@@ -379,7 +383,7 @@ class DashboardServer(Voila):  # type: ignore[misc]
         server.add_sockets(self._sockets)
         self._announce(self._address())
         self._announce(f"{self._serves()} Press Ctrl+C to stop.")
-        PeriodicCallback(self._keep_heated, 1000 * max(self._limits.idle // 3, 1)).start()
+        PeriodicCallback(self._keep_heated, 1000 * max(min(self._limits.idle // 3, _REFILLED), 1)).start()
         PeriodicCallback(self._guests.sweep, 1000).start()
         PeriodicCallback(server.tidy, 10_000).start()
         self._shelf.prepare()
@@ -435,10 +439,17 @@ class DashboardServer(Voila):  # type: ignore[misc]
             self._launched = ""
 
     def _keep_heated(self) -> None:
-        """Count kernels that wait for a visitor as fresh, or they would be culled, and their page be without one."""
-        for kernel_id in heated(self.kernel_manager):
-            if (kernel := self.kernel_manager._kernels.get(kernel_id)) is not None:
+        """Count kernels that wait for a visitor as fresh, or they would be culled, and their page be without one.
+
+        In place of a page that could not be made ready, as when there was no file descriptor, another one is made.
+        """
+        kernels = self.kernel_manager
+        for kernel_id in heated(kernels):
+            if (kernel := kernels._kernels.get(kernel_id)) is not None:
                 kernel.last_activity = utcnow()
+        if has_files_to_spare():
+            for name in kernels._pools:
+                kernels.fill_if_needed(delay=0, notebook_name=name)
 
     def _log_request(self, handler: RequestHandler) -> None:
         """Log that an answer failed, by the kind of its route: never who asked, nor for which selection."""

@@ -179,6 +179,7 @@ HEADERS, BODY = 16_384, 65_536
 PATIENCE = 20.0
 _MOST_LINES = 512  # open lines; a browser holds six, and a live page one more
 _OWN_FILES, _PAGE_FILES = 96, 32  # file descriptors: of the server itself, and for each live page
+_KEPT_BACK = 8  # descriptors of the server that serve lines when the system has none left
 _UNREAD = 300.0  # seconds that an answer may lie unread
 _COOKIE = "nbanalytics-{port}"
 
@@ -350,7 +351,8 @@ class Door(HTTPServer):
     def initialize(self, gate: Router, most: int, **settings: Any) -> None:  # type: ignore[override]
         """Set up the server."""
         super().initialize(gate, **settings)
-        self._most, self._lines = most, dict[IOStream, _Line]()
+        self._most, self._lines, self._kept_back = most, dict[IOStream, _Line](), list[int]()
+        self._keep_back()
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         """Take a new line, if there is room or room can be made."""
@@ -375,6 +377,26 @@ class Door(HTTPServer):
                 stream.close()
             if stream.closed():
                 del self._lines[stream]
+        self._keep_back()
+
+    def stop(self) -> None:
+        """Take no more lines, and give back the descriptors of all."""
+        super().stop()
+        for stream in list(self._lines):
+            stream.close()
+        while self._give_back():
+            pass
+
+    def _keep_back(self) -> None:
+        with suppress(OSError):
+            while len(self._kept_back) < _KEPT_BACK:
+                self._kept_back.append(os.open(os.devnull, os.O_RDONLY))
+
+    def _give_back(self) -> bool:
+        if self._kept_back:
+            os.close(self._kept_back.pop())
+            return True
+        return False
 
     def _make_room(self) -> bool:
         now = time.monotonic()
@@ -399,17 +421,18 @@ class Door(HTTPServer):
             self._handlers[listening.fileno()] = _listen(listening, self._accept)
 
     def _accept(self, listening: socket.socket, pause: Callable[[], None]) -> None:
-        for _ in range(128):
+        for taken in range(128):
             try:
                 connection, address = listening.accept()
             except BlockingIOError:
                 return
             except ConnectionAbortedError:
                 continue
-            except OSError:
-                self.tidy()
-                if not self._make_room():
-                    pause()  # the line still waits: without a pause it would be asked for again and again
+            except OSError:  # no descriptor: only the first time is it certain that a line waits for one
+                if not taken and not self._give_back():
+                    self.tidy()
+                    if not self._make_room():
+                        pause()  # the line still waits: without a pause it would be asked for again and again
                 return
             self._handle_connection(connection, address)
 

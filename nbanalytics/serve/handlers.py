@@ -170,12 +170,20 @@ class MissingHandler(Worded):
         """Do without what a Jupyter server prepares."""
 
 
-def heated(kernel_manager: Any, notebook: str | None = None) -> list[str]:
-    """Return the ids of the kernels that wait for a visitor, of one notebook or of all."""
-    pools = getattr(kernel_manager, "_pools", {})
-    tasks = [task for name, pool in pools.items() if notebook in (None, name) for task in pool]
-    done = [task for task in tasks if task.done() and not task.cancelled() and task.exception() is None]
-    return [task.result()["kernel_id"] for task in done]
+def heated(kernel_manager: Any) -> list[str]:
+    """Return the ids of the kernels that wait for a visitor; forget pages that could not be made ready."""
+    ready = []
+    for pool in getattr(kernel_manager, "_pools", {}).values():
+        for started in [task for task in pool if task.done()]:
+            if _failed(started) or _failed(started.result()["task"]):
+                pool.remove(started)
+            else:
+                ready.append(started.result()["kernel_id"])
+    return ready
+
+
+def _failed(task: asyncio.Task[Any]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 #: Seconds after which a page's kernel ends if the page holds no line to it.

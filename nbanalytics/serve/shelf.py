@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from nbanalytics.errors import NbanalyticsError
 from nbanalytics.export import Dashboard, Site, open_verified
 from nbanalytics.export.assets import Asset
 from nbanalytics.release import Release
+from nbanalytics.serve.gate import has_files_to_spare
 
 _LOOK, _GRACE = 1.0, 3.0  # seconds between looks; and that a release may be gone while another takes its place
 
@@ -85,9 +85,7 @@ class Shelf:
         Thread(target=make, daemon=True).start()
 
     def _look(self) -> Stamp:
-        try:
-            os.close(os.open(os.devnull, os.O_RDONLY))
-        except OSError:  # no file can be opened at the moment: that says nothing of the release
+        if not has_files_to_spare(4):  # if no file can be opened at the moment, that says nothing of the release
             return self._stamp
         try:
             files = sorted(path for path in self._folder.rglob("*") if path.is_file())
