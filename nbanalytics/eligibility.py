@@ -186,7 +186,7 @@ def _eligible(grading: Grading) -> nw.Expr:
         )
         for way in rule.ways
     ]
-    return ways[0] if len(ways) == 1 else nw.any_horizontal(*ways, ignore_nulls=False)
+    return nw.any_horizontal(*ways, ignore_nulls=False)
 
 
 def _missing(way: Way | None) -> nw.Expr:

@@ -18,6 +18,7 @@ import ast
 import copy
 import importlib.abc
 import importlib.util
+import json
 import os
 import pickle
 import random
@@ -30,7 +31,7 @@ import tomllib
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ MODULES = {
     "flows": (["analysis/flows/*.py"], ["test_flows.py", "test_unfinished.py", SPECIFIED, INDEPENDENT]),
     "droppoints": (
         ["analysis/droppoints/*.py"],
-        ["test_droppoints.py", "test_lifetable.py", "test_lost_subjects.py", "test_transitions.py", SPECIFIED, INDEPENDENT],
+        ["test_droppoints.py", "test_lifetable.py", "test_lost_subjects.py", "test_transitions.py",
+         SPECIFIED, INDEPENDENT],
     ),
     "progression": (["analysis/progression/*.py"], ["test_progression.py", SPECIFIED, INDEPENDENT]),
     "baseline": (["analysis/baseline/*.py"], ["test_baseline.py", "test_screening.py", SPECIFIED, INDEPENDENT]),
@@ -85,6 +87,11 @@ class Fault:
     number: int
     code: str
     fault: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells it apart."""
+        return self.file, self.code, self.fault
 
     def tree(self) -> ast.Module:
         """Return the file with the fault in it."""
@@ -123,7 +130,7 @@ def _faulty(node: ast.AST) -> Iterator[ast.AST]:
         case ast.BoolOp(op=sign, values=values):
             yield ast.BoolOp(ast.Or() if isinstance(sign, ast.And) else ast.And(), values)
         case ast.UnaryOp(operand=operand):
-            yield operand
+            yield copy.copy(operand)
         case ast.Constant(value=bool(value)):
             yield ast.Constant(not value)
         case ast.Constant(value=int(value) | float(value)):
@@ -187,7 +194,7 @@ def equivalent() -> dict[tuple[str, str, str], str]:
 def faults(module: str) -> list[Fault]:
     """Every fault that is tried in a module, without those that have no effect."""
     found = [fault for file in files_of(module) for fault in faults_in(file)]
-    return [fault for fault in found if (fault.file, fault.code, fault.fault) not in equivalent()]
+    return [fault for fault in found if fault.key not in equivalent()]
 
 
 # ---------------------------------------------------------------- one fault in a process
@@ -292,7 +299,8 @@ class Tried:
             if fault is not None:
                 order = self._order(fault, took, called)
                 note = tempfile.mkstemp()[1]
-                running[_fork(lambda: self._one(session, fault, order, note), 30 + 10 * total)] = fault, note
+                work = partial(self._one, session, fault, order, note)
+                running[_fork(work, 30 + 10 * total)] = fault, note
         return True
 
     def _wait(self, running: dict[int, tuple[Fault, str]]) -> None:
@@ -402,7 +410,7 @@ def score(module: str, chosen: list[Fault], jobs: int, folder: Path) -> list[Fau
         raise SystemExit(f"The tests of {module} do not run without a fault: {log.read_text()[-2000:]}")
     for fault, code in ended.items():
         if code == ELSEWHERE:
-            status = os.waitpid(_fork(lambda: alone(fault), 900), 0)[1]
+            status = os.waitpid(_fork(partial(alone, fault), 900), 0)[1]
             ended[fault] = os.waitstatus_to_exitcode(status)
     return [fault for fault in chosen if ended[fault] == UNNOTICED]
 
@@ -414,26 +422,37 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the draw")
     parser.add_argument("--only", nargs="*", choices=MODULES, default=list(MODULES), help="modules")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument(
+        "--left", type=Path, help="a file that keeps what was not noticed; if it exists, only that is tried"
+    )
     parser.add_argument("--least", type=float, default=0.0, help="share that must be noticed")
     asked = parser.parse_args()
     os.nice(15)
     for name in ("pandas", "scipy.stats", "polars", "duckdb", "narwhals", "pyarrow"):
         importlib.import_module(name)
 
-    worst = 1.0
+    again = {tuple(one) for one in json.loads(asked.left.read_text())} if asked.left and asked.left.exists() else None
+    unnoticed, worst = [], 1.0
     with tempfile.TemporaryDirectory() as base:
         for module in asked.only:
-            chosen = faults(module)
+            chosen = [one for one in faults(module) if again is None or one.key in again]
+            if not chosen:
+                continue
             if 0 < asked.sample < len(chosen):
                 chosen = random.Random(f"{asked.seed} {module}").sample(chosen, asked.sample)
             begun = time.monotonic()
             left = score(module, chosen, asked.jobs, Path(base))
             share = 1 - len(left) / len(chosen)
             worst = min(worst, share)
+            unnoticed += [fault.key for fault in left]
             took = time.monotonic() - begun
-            print(f"{module}: {len(chosen) - len(left)} of {len(chosen)} noticed ({share:.0%}, {took:.0f} s)", flush=True)
+            print(
+                f"{module}: {len(chosen) - len(left)} of {len(chosen)} noticed ({share:.0%}, {took:.0f} s)", flush=True
+            )
             for fault in left:
                 print(f"    {fault.file}:{fault.line}: {fault.code}\n        {fault.fault}", flush=True)
+    if asked.left:
+        asked.left.write_text(json.dumps(unnoticed))
     if worst < asked.least:
         raise SystemExit(1)
 

@@ -232,6 +232,57 @@ def test_the_scale_of_2028_has_no_pass_and_its_proposed_rule_is_a_mean():
     assert not result({"SV": "3", "MA": "4"}, cohort=2033)["eligible"]
 
 
+def test_marks_only_are_no_mean_whatever_holds_the_grades():
+    for engine in ("pandas", "polars"):
+        assert not result({"SV": "-", "MA": "not_taught"}, cohort=2033, engine=engine)["eligible"]
+
+
+def test_streck_takes_no_place_among_the_sixteen_best():
+    """Sixteen times the lowest grade of 1-10 is 16, with a streck before them as well."""
+    grades = grades_of({"TN": "-", **dict.fromkeys(SIXTEEN, "1")})
+    assert merit_value(grades, CATALOGUE.grading(2033))["merit_value"].tolist() == [16]
+
+
+def test_a_rule_of_two_ways_is_met_by_either():
+    ways = [{"required": [["SV"]], "passes": 2}, {"required": [["MA"]], "passes": 1}]
+    grading = parse_catalogue({"rule": [{"name": "x", "way": ways}]}, CATALOGUE).grading(2018, "x")
+    for grades, eligible in (({"SV": "E", "EN": "E"}, True), ({"MA": "E"}, True), ({"SV": "E"}, False)):
+        assert term_results(grades_of(grades), grading)["eligible"].tolist() == [eligible]
+
+
+def test_what_is_varied_in_a_rule_of_three_ways():
+    """Passes are changed in each way; other requirements make one way of it."""
+    more = CATALOGUE.varied("IMV", passes=9).grading(2018, "IMV").rule.ways
+    assert [way.passes for way in more] == [9, 9, 9]
+    one = CATALOGUE.varied("IMV", required=["SV/SVA"]).grading(2018, "IMV").rule.ways
+    assert [way.required for way in one] == [(("SV", "SVA"),)]
+
+
+def test_a_scale_knows_its_grades_marks_and_aliases():
+    scale = parse_catalogue(
+        {"scale": [{"name": "x", "points": {"0": 0, "1": 1}, "passing": ["1"], "marks": ["-"], "aliases": {"a": "-"}}]},
+        CATALOGUE,
+    ).scales[0]
+    assert [scale.knows(grade) for grade in ("0", "1", "-", "a", "b")] == [True, True, True, True, False]
+
+
+def test_a_subject_without_a_name_has_its_code_and_without_an_english_one_the_swedish():
+    named = {"DA": {"sv": "Dans", "en": "Dance"}, "DB": {"sv": "Dans"}, "DC": {}}
+    subjects = parse_catalogue({"subject": named}, CATALOGUE).subjects
+    assert [(subjects[code].sv, subjects[code].en) for code in named] == [
+        ("Dans", "Dance"),
+        ("Dans", "Dans"),
+        ("DC", "DC"),
+    ]
+
+
+def test_alternates_and_language_are_those_declared_and_otherwise_the_packages():
+    own = parse_catalogue({"subjects": {"alternates": [["BI", "NO"]]}}, CATALOGUE)
+    assert (own.alternates, own.language) == ((("BI", "NO"),), "M2")
+    own = parse_catalogue({"subjects": {"language": "M1"}}, CATALOGUE)
+    assert (own.alternates, own.language) == (CATALOGUE.alternates, "M1")
+
+
 def ruled(**way):
     return parse_catalogue({"rule": [{"name": "x", "way": [{"required": [["SV"]], "passes": 1} | way]}]}, CATALOGUE)
 
@@ -239,7 +290,7 @@ def ruled(**way):
 @pytest.mark.parametrize(
     ("ask", "told"),
     [
-        (lambda: CATALOGUE.grading(2018, scale="IG-MVG"), "does not hold for cohort 2018"),
+        (lambda: CATALOGUE.grading(2018, scale="IG-MVG"), "does not hold for cohort 2018.*Those that do: A-F;"),
         (lambda: CATALOGUE.grading(2018, scale="A-G"), "There is no scale named 'A-G'. Did you mean 'A-F'"),
         (lambda: CATALOGUE.grading(2018, rule="vocal"), "There is no rule named 'vocal'"),
         (lambda: parse_catalogue({"rule": [{"name": "x"}]}), "neither"),

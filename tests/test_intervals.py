@@ -3,8 +3,9 @@
 from math import sqrt
 
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, multinomial, norm
 from scipy.stats.contingency import relative_risk
@@ -21,6 +22,7 @@ from nbanalytics.intervals import (
     paired_difference,
     same_students_change,
     wilson,
+    with_share,
 )
 
 
@@ -45,6 +47,8 @@ def paired_by_biostatuzh(r, s, t, u):
 
 
 @given(*[st.integers(0, 40)] * 4)
+@example(1, 0, 0, 1)  # the correction for continuity takes the correlation away
+@example(0, 3, 0, 5)  # nobody at the second occasion: there is no correlation
 def test_the_interval_of_paired_shares_agrees_with_biostatuzh(both, first, second, neither):
     if both + first + second + neither:
         expected = paired_by_biostatuzh(both, second, first, neither)
@@ -102,6 +106,26 @@ def test_nothing_is_estimated_from_nobody():
 
 def test_the_interval_of_a_mean_is_normal_without_degrees_of_freedom():
     assert mean_interval(0.0, 1.0) == pytest.approx((-1.959964, 1.959964), abs=1e-6)
+
+
+def test_a_ratio_of_groups_of_one_is_worked_out_by_hand():
+    """The variance is 1/1 - 1/1 + 1/1 - 1/2 = 0.5 either way."""
+    factor = np.exp(1.959964 * sqrt(0.5))
+    assert katz(1, 1, 1, 2) == pytest.approx((2, 2 / factor, 2 * factor), rel=1e-6)
+    assert katz(1, 2, 1, 1) == pytest.approx((0.5, 0.5 / factor, 0.5 * factor), rel=1e-6)
+
+
+def test_a_share_of_nobody_is_missing_and_one_of_one_is_all():
+    found = with_share(pd.DataFrame({"part": [0, 1], "whole": [0, 1]}), "part", "whole")
+    assert found.loc[0, ["share", "low", "high"]].isna().all()
+    assert found.loc[1, ["share", "high"]].tolist() == [1, 1]
+
+
+def test_no_bound_of_a_share_is_below_0_or_above_1():
+    """Without a limit, rounding alone would give 1.0000000000000002 for 11 of 11, 14 of 14 and others."""
+    bounds = [bound for total in range(1, 60) for part in (0, total) for bound in wilson(part, total)]
+    assert min(bounds) >= 0
+    assert max(bounds) <= 1
 
 
 def test_every_count_from_none_to_all_is_a_share_and_every_level_between_0_and_1_is_one():

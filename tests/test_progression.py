@@ -1,5 +1,7 @@
 """Progression by subject against plain Python loops and scipy."""
 
+from math import atanh, sqrt, tanh
+
 import pandas as pd
 import pytest
 from examples import examples
@@ -68,7 +70,53 @@ def test_estimates_are_those_of_scipy_with_one_pair_a_student():
         interval = stats.t.interval(0.95, len(change) - 1, row["mean_change"], row["se"])
         assert (row["low"], row["high"]) == pytest.approx(interval)
         assert row["correlation"] == pytest.approx(stats.spearmanr(*zip(*steps, strict=True)).statistic)
-        assert row["correlation_low"] < row["correlation"] < row["correlation_high"]
+        r, z = row["correlation"], stats.norm.ppf(0.975)
+        half = z * sqrt((1 + r**2 / 2) / (len(change) - 3))
+        expected = (tanh(atanh(r) - half), tanh(atanh(r) + half))
+        assert (row["correlation_low"], row["correlation_high"]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("students", "least", "status"), [(4, 5, "too_few"), (5, 5, "ok"), (2, 2, "ok"), (1, 1, "too_few")]
+)
+def test_an_estimate_needs_as_many_students_as_asked_for_and_two(students, least, status):
+    records = one({f"P{n}": {"6VT": {"MA": "E"}, "9VT": {"MA": "DC"[n % 2]}} for n in range(students)})
+    asked = {} if least == 5 else {"min_students": least}
+    row = progression(records, **asked).total.iloc[0]
+    assert row["status"] == status
+    if students == 2:  # the changes are 1 and 2: mean 1.5, standard error 0.5
+        assert (row["mean_change"], row["se"]) == (1.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("steps", "r", "has_interval"), [("EDC", 0.5, False), ("EDCB", 0.8, True), ("BCDE", -0.8, True)]
+)
+def test_a_correlation_has_an_interval_from_four_students_on(steps, r, has_interval):
+    """Ranks 1 2 3 4 against 1 3 2 4: r = 1 - 6 (1 + 1) / (4 (16 - 1)) = 0.8."""
+    last = {"EDC": "ECD", "EDCB": "ECDB", "BCDE": "ECDB"}[steps]
+    pairs = zip(steps, last, strict=True)
+    records = one({f"P{n}": {"6VT": {"MA": a}, "9VT": {"MA": b}} for n, (a, b) in enumerate(pairs)})
+    row = progression(records, min_students=2).total.iloc[0]
+    assert row["correlation"] == pytest.approx(r)
+    assert pd.notna(row["correlation_low"]) == has_interval
+
+
+def test_a_perfect_correlation_has_no_interval():
+    records = one({f"P{n}": {"6VT": {"MA": g}, "9VT": {"MA": g}} for n, g in enumerate("EDCBA")})
+    row = progression(records).total.iloc[0]
+    assert row["correlation"] == 1
+    assert row[["correlation_low", "correlation_high"]].isna().all()
+
+
+def test_passes_are_followed_on_a_scale_that_has_them_only():
+    passes = ["fail_to_pass", "pass_to_fail"]
+    found = progression(one({"P": {"6VT": {"MA": "F"}, "9VT": {"MA": "E"}}}))
+    assert found.total[passes].to_numpy().tolist() == [[1, 0]]
+    assert "1 went from fail to pass and 0 from pass to fail" in found.words
+    assert found.settings["scale"] == "A-F"
+    found = progression(one({"P": {"6VT": {"MA": "3"}, "9VT": {"MA": "4"}}}, cohort=2033))
+    assert found.total[passes].isna().all(axis=None)
+    assert "pass" not in found.words
 
 
 def test_the_pairs_of_a_student_go_together_in_the_standard_error():
@@ -100,11 +148,20 @@ def test_the_course_in_swedish_is_that_of_the_end_term_and_a_switch_is_a_kind_of
             "none": {"6VT": {"SV": "E", "MA": "C"}, "9VT": {"MA": "C"}},
             "new": {"6VT": {"MA": "C"}, "9VT": {"SVA": "E", "MA": "C"}},
             "both": {"6VT": {"MA": "C"}, "9VT": {"SVA": "E", "SV": "E", "MA": "C"}},
+            "mark": {"6VT": {"SV": "E", "MA": "C"}, "9VT": {"SV": "not_graded", "MA": "C"}},
         }
     )
     pairs = grade_pairs(records)
     courses = dict(pairs.loc[pairs["subject"] == "MA", ["student_id", "swedish_course"]].itertuples(index=False))
-    assert courses == {"sv": "SV", "sva": "SVA", "switch": "switched", "none": "none", "new": "SVA", "both": "both"}
+    assert courses == {
+        "sv": "SV",
+        "sva": "SVA",
+        "switch": "switched",
+        "none": "none",
+        "new": "SVA",
+        "both": "both",
+        "mark": "none",
+    }
     assert set(pairs["subject"]) == {"MA", "SV"}
 
 
@@ -125,14 +182,18 @@ def test_words_say_what_is_counted():
     result = progression(municipality())
     assert result.words.startswith(f"Grades are counted, not students: of {result.total['pairs'].iloc[0]} pairs")
     assert f"of {result.students} students" in result.words
-    empty = progression(one({"P": {"6VT": {"MA": "C"}}}))
-    assert "there is no pair" in empty.words
-    assert empty.students == 0
+    for engine in ("pandas", "duckdb"):
+        empty = progression(in_engine(one({"P": {"6VT": {"MA": "C"}}}), engine))
+        assert "there is no pair" in empty.words
+        assert empty.students == 0
 
 
 def test_what_pairs_cannot_be_divided_by_is_named():
     with pytest.raises(DataError, match="cannot be divided by shoe_size"):
         progression(municipality(12), by=["shoe_size"])
+    with pytest.raises(DataError, match="cannot be divided by student_id"):
+        grade_pairs(municipality(12), keep=["student_id"])
+    assert {2018, 2019} == set(grade_pairs(municipality(12), keep=["cohort"])["cohort"])
 
 
 def test_cohorts_of_several_scales_are_not_mixed():
@@ -162,7 +223,7 @@ def test_every_reason_why_a_grade_could_not_be_followed_back():
             "came": {"9VT": {"MA": "C", "EN": "-"}},
             "unknown": {"6VT": {"MA": "-"}, "9VT": {"MA": "C"}},
         },
-        moved_in=[None, "7HT", None],
+        moved_in=[None, "7HT", "6VT"],
     )  # fmt: skip
     assert rate(records) == {
         ("students", "matched"): 1,
@@ -182,6 +243,7 @@ def test_every_reason_why_a_grade_could_not_be_followed_back():
         ("marks", "mark_at_end"): 1,
     }
     result = match_rate(records)
+    assert result.table.index.tolist() == list(range(len(result.table)))
     assert result.student_rate == pytest.approx(1 / 3)
     assert result.grade_rate == pytest.approx(1 / 10)
     assert "Students are counted: of 3 students of 9VT, 1 (33%) could be followed back to 6VT" in result.words

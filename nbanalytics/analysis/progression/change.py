@@ -80,8 +80,7 @@ def grade_pairs(records: StudentRecords, keep: Sequence[str] = ()) -> NativeFram
     0         P1      MA           1         3
     """
     _refuse_several_scales(records)
-    own = [name for name in PAIR_COLUMNS if name != "cohort"]
-    carried = By.of(keep, own, open_frame(records.students))
+    carried = By.of([name for name in as_names(keep) if name != "cohort"], PAIR_COLUMNS, open_frame(records.students))
     pairs = carried_pairs(records, carried)
     return to_native(pairs.select(*PAIR_COLUMNS, **dict(zip(carried.names, carried.keys, strict=True))))
 
@@ -107,8 +106,7 @@ def carried_pairs(records: StudentRecords, by: By) -> Frame:
         )
         pairs = last.join(first, on=["student_id", "subject"], how="inner")
         parts.append(pairs.join(courses(grades, grading, start, end), on="student_id", how="left"))
-    pairs = parts[0] if len(parts) == 1 else nw.concat(parts)
-    pairs = pairs.with_columns(
+    pairs = nw.concat(parts).with_columns(
         nw.col(COURSE).fill_null(NO_COURSE), nw.col("start_step").cast(nw.Int64), nw.col("end_step").cast(nw.Int64)
     )
     return student_table(records, by=by).join(pairs, on="student_id", how="inner")
@@ -365,5 +363,5 @@ def _correlation(crossed: pd.DataFrame, students: int) -> tuple[float, float, fl
 
 def _midranks(steps: pd.Series, n: NDArray[np.float64]) -> np.ndarray:
     held = pd.Series(n).groupby(steps.to_numpy()).sum().sort_index()
-    ranks = held.cumsum() - held / 2 + 0.5
+    ranks = held.cumsum() - held / 2  # half a rank less, which changes no correlation
     return ranks.reindex(steps.to_numpy()).to_numpy(dtype=float)

@@ -142,7 +142,7 @@ def match_rate(records: StudentRecords) -> MatchRate:
     """
     declaration = records.declaration
     rows = [_rows(records, grading, grades) for grading, grades in grades_by_scale(records)]
-    together = rows[0] if len(rows) == 1 else nw.concat(rows)
+    together = nw.concat(rows)
     grades = collect(together.group_by("status").agg(nw.len().alias("n"))).set_index("status")["n"]
     students = collect(_students(together).group_by("status").agg(nw.len().alias("n"))).set_index("status")["n"]
     parts = [
