@@ -427,7 +427,7 @@ def main() -> None:
     )
     parser.add_argument("--least", type=float, default=0.0, help="share that must be noticed")
     asked = parser.parse_args()
-    os.nice(15)
+    os.nice(15 - os.nice(0))
     for name in ("pandas", "scipy.stats", "polars", "duckdb", "narwhals", "pyarrow"):
         importlib.import_module(name)
 

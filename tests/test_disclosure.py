@@ -135,6 +135,12 @@ def test_policy_refuses(data, words):
         parse_policy(data)
 
 
+@pytest.mark.parametrize("value", [True, 12.5])
+def test_a_threshold_is_a_whole_number(value):
+    with pytest.raises(DisclosureError, match="must be a whole number"):
+        Policy(min_group=value)
+
+
 def test_policy_file_that_cannot_be_read(tmp_path):
     with pytest.raises(DisclosureError, match="Check the path"):
         read_policy(tmp_path / "none.toml")
@@ -182,6 +188,21 @@ def test_group_that_shares_an_unfavourable_outcome():
     assert guarded[2:] == [True, True]
 
 
+def test_where_all_share_an_unfavourable_outcome_the_zero_of_the_commonest_favourable_one_is_guarded():
+    """All twelve of the second school are in the last outcome. Of the other two the second is the commoner one."""
+    counts = np.array([[52, 15, 20, 17], [40, 15, 20, 5], [12, 0, 0, 12]]).reshape(3, 1, 1, 1, 4)
+    total = counts[..., :1]
+    hidden, guarded = primary(counts, [total], [Line(total, 4, np.array([False, False, False, True]))], Policy())
+    assert hidden.reshape(3, 4).tolist() == [[False] * 4, [False] * 4, [True] * 4]
+    assert guarded.reshape(3, 4).tolist() == [[False] * 4, [False] * 4, [True, False, True, True]]
+
+
+def test_the_zero_of_a_favourable_outcome_is_guarded_where_nobody_has_one_or_the_group_is_one_student():
+    assert outcomes([0, 0, 12], bad=[False, False, True])[1] == [True, True, False, True]
+    assert outcomes([0, 1], bad=[False, True])[1] == [True, True, True]
+    assert outcomes([0, 1], bad=None)[1] == [True, False, True]
+
+
 def test_nobody_at_all_is_shown():
     assert outcomes([0, 0], bad=[False, True])[0] == [False, False, False]
 
@@ -209,7 +230,9 @@ def test_tables_that_do_not_add_up_are_refused():
 
 
 def test_nothing_hidden_if_nothing_is_small():
-    assert not protect(system_of([[12, 13], [15, 25]])).hidden.any()
+    result = protect(system_of([[12, 13], [15, 25]]))
+    assert not result.hidden.any()
+    assert result.witnesses.shape == (0, 9)
 
 
 def test_progress_is_told():

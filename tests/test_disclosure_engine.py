@@ -8,7 +8,7 @@ from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.linalg import null_space
-from test_disclosure import system_of
+from test_disclosure import determined_exactly, system_of
 
 from nbanalytics.disclosure import (
     Policy,
@@ -94,6 +94,47 @@ def test_a_large_system_has_witnesses_too(monkeypatch):
     assert (protect(system).hidden == protection.hidden).all()
 
 
+def test_the_greedy_choice_hides_enough_and_not_much_more():
+    """Nothing guarded follows, no sum has one hidden cell; in some of these tables only several sums together tell."""
+    cells, rounds = 0, []
+    cubes = [cohort(seed, 200, (5, 5), 0.5) for seed in range(24)] + [cohort(6, 200, (3, 3, 2, 2), 0.3)]
+    for system in map(system_of, cubes):
+        hidden = engine.close(system, rounds.append)
+        assert (hidden >= system.primary).all()
+        assert not exposed(system, hidden).any()
+        if len(hidden) < 40:
+            assert not [cell for cell in determined_exactly(system, hidden) if system.guarded[cell]]
+        assert not (abs(system.matrix) @ hidden.astype(float) == 1).any()
+        cells += hidden.sum()
+    assert sum(words.startswith("round 2:") for words in rounds) >= 4
+    assert cells <= 408, "more than it took when this was written"
+
+
+def test_the_greedy_choice_prefers_what_costs_little_and_is_not_zero():
+    """Beside the 3 the 12 is hidden, which is cheaper than the 30; a zero hides nothing."""
+    system, told = system_of([12, 3, 30, 0]), []
+    assert np.flatnonzero(engine.close(system, told.append)).tolist() == [1, 2]
+    assert told == ["round 1: 2 of 5 cells hidden"]
+
+
+def test_only_blocks_above_the_limit_are_searched_within_the_greedy_choice(monkeypatch):
+    system, seen = system_of(cohort(5, 300, (3, 2, 2))), []
+
+    def spied(block, goals, hidden, inside):
+        seen.append((len(block.cells), inside is not None))
+        return search(block, goals, hidden, inside)
+
+    search = engine.Search
+    monkeypatch.setattr(engine, "Search", spied)
+    protect(system)
+    [(size, greedy)] = seen
+    assert not greedy
+    for limit, expected in ((size, False), (size - 1, True)):
+        monkeypatch.setattr(engine, "LARGE", limit)
+        protect(system)
+        assert seen[-1] == (size, expected)
+
+
 @given(cohorts, st.integers(0, 2**32 - 1))
 def test_a_stuck_cell_cannot_change(array, seed):
     system = system_of(array)
@@ -141,6 +182,9 @@ def test_replay_notices_what_is_wrong():
         "does not agree with the published numbers"
         in check_protection(system, replace(protection, witnesses=broken))[0]
     )
+    secondary = np.flatnonzero(protection.hidden & ~system.primary)[0]
+    shown = replace(protection, hidden=protection.hidden & (np.arange(len(system.values)) != secondary))
+    assert "does not agree with the published numbers" in check_protection(system, shown)[0]
     swapped = replace(protection, shown_by=np.full_like(protection.shown_by, -1))
     assert "are not reached" in check_protection(system, swapped)[0]
 
@@ -193,6 +237,19 @@ def test_sums_cannot_be_narrowed_down():
     tables = system.values + protection.witnesses.toarray()
     assert (np.abs(tables[:, 1] - 81.5) >= 0.2 * 160 - 1e-6).any()
     assert (tables <= 20 * students + 1e-6).all()
+
+
+def test_small_sums_are_protected_by_fractions_and_by_a_tenth_of_the_largest_each_can_be():
+    """Hours of four groups, each at most 0.4: the first is guarded and moves by 0.04."""
+    values = np.array([0.9, 0.1, 0.2, 0.3, 0.3])
+    builder, few = SystemBuilder(), np.array([False, True, False, False, False])
+    ids = builder.add_cells(values, np.ones(5, dtype=bool), few, few)
+    builder.add_margins(ids, 0)
+    system = builder.build()
+    protection = protect_sums(system, np.array([1.6, 0.4, 0.4, 0.4, 0.4]))
+    assert check_protection(system, protection) == []
+    assert protection.hidden.sum() == 2
+    assert np.abs(protection.witnesses.toarray()[:, 1]).max() >= 0.04 - 1e-9
 
 
 def tau_argus(array):

@@ -34,6 +34,27 @@ def test_every_student_is_drawn_as_often_as_every_other():
     assert (np.abs(often - 160) < 4 * np.sqrt(800 * 0.2 * 0.8)).all()
 
 
+class Fixed:
+    """A generator that keeps the order and returns the numbers that it is given."""
+
+    def __init__(self, *numbers):
+        self.numbers = iter(numbers)
+
+    def permutation(self, count):
+        return np.arange(count)
+
+    def random(self):
+        return next(self.numbers)
+
+
+def test_a_step_up_or_down_leaves_every_chance_as_it_was():
+    """Of two students who are alike one at most is drawn: over all random numbers each with the chance of one in 5."""
+    grid = (np.arange(20) + 0.5) / 20
+    drawn = [draw_alike(np.full((2, 2), 1e6), 5, Fixed(first, second)) for first in grid for second in grid]
+    assert np.mean(drawn, axis=0) == pytest.approx([0.2, 0.2], abs=0.01)
+    assert np.sum(drawn, axis=1).max() == 1
+
+
 def test_the_drawn_resemble_all_far_more_than_if_each_were_drawn_by_itself():
     """Three schools of 20 and two sexes: drawn one by one, five times the drawn of a school has the variance 4 x 20."""
     school, sex = np.repeat(np.eye(3), 20, axis=0), np.tile(np.eye(2), (30, 1))

@@ -231,6 +231,15 @@ def test_students_of_an_unknown_group_are_a_row_of_their_own_in_the_shares():
     assert len(first) == 2
 
 
+def test_shares_stand_in_the_order_of_the_stages_as_declared():
+    declared = Declaration(terms=("T2", "T1"), stages=("T2", "T1"), start="T2", end="T1")
+    courses = {"P": {"T2": "EEEEEEEE", "T1": "EEEEEEEE"}, "Q": {"T2": "FFFFFFFF", "T1": "FFFFFFFF"}}
+    table = share_eligible(flows(records_of(courses, declaration=declared, sex=["girl", "boy"]), by=["sex"]))
+    assert table[["sex", "stage", "eligible"]].to_numpy().tolist() == [
+        ["boy", "T2", 0], ["boy", "T1", 0], ["girl", "T2", 1], ["girl", "T1", 1],
+    ]  # fmt: skip
+
+
 def test_the_share_eligible_adds_up_over_groups(sample):
     every = share_eligible(flows(sample)).set_index("stage")[["eligible", "students"]]
     by_sex = share_eligible(flows(sample, by=["sex"])).groupby("stage")[["eligible", "students"]].sum()
