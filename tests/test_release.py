@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -21,10 +22,12 @@ from nbanalytics.errors import DisclosureError, ReleaseError
 from nbanalytics.records import StudentRecords
 from nbanalytics.release import build_release, files, read_release, write_release
 from nbanalytics.release.build import numbered_cells
+from nbanalytics.release.cube import to_rows
 from nbanalytics.release.declared import parse_declared, read_declared, standard
 from nbanalytics.release.knowledge import CELL, knowledge_of, read_known
 from nbanalytics.release.persons import persons_of
 from nbanalytics.release.report import ReleaseReport
+from nbanalytics.release.tables import costs_of, count_tables, number_cells
 from nbanalytics.release.verify import verify
 
 FILTERS = ["cohort", "school", "sex", "newly_arrived"]
@@ -244,6 +247,56 @@ def check_complements(truth):
         shown = parts["status"] == "ok"
         assert not (shown & (parts["total"] - parts["true"]).between(1, 4)).any()
         assert not (shown & shared).any()
+
+
+@pytest.fixture(scope="module")
+def cubes(records):
+    """The counts before anything is hidden beside the primary cells, with what they cost and the primary cells."""
+    builder = SystemBuilder()
+    cubes = number_cells(count_tables(persons_of(records), Policy(), standard()), builder, Policy())
+    return cubes, builder.build()
+
+
+def test_every_count_and_every_primary_cell_is_right_before_others_are_hidden(cubes, records):
+    """Tables with one outcome hide by themselves what the four rules say, and nothing else."""
+    tables, manifest = {}, {"tables": {}, "policy": {"min_cell": 5}}
+    for (name, _), cube in cubes[0].items():
+        rows = to_rows(cube)
+        hidden = cubes[1].primary[cube.ids[cube.declared]]
+        manifest["tables"][name] = {"dimensions": [column for column in rows if column != "measure"]}
+        values = pd.Series(cube.counts[cube.declared]).where(~hidden)
+        rows = rows.assign(value=values, status=np.where(hidden, "suppressed", "ok"))
+        tables[name] = pd.concat([tables.get(name), rows], ignore_index=True)
+    first = SimpleNamespace(tables=tables, manifest=manifest)
+    truth = truth_of(first, records)
+    for frame in truth.values():
+        shown = frame[frame["status"] == "ok"]
+        assert (shown["value"] == shown["true"]).all()
+    check_groups(first, truth)
+    check_complements(truth)
+    everyone = truth["states", "students"].query("state == '*'").drop_duplicates(FILTERS).set_index(FILTERS)["true"]
+    bad_states = {"not_eligible", "introductory", "none"}
+    for name, dimension, bad in (("states", "state", bad_states), ("baseline", "result", {"no"})):
+        frame = truth[name, "students"]
+        total = pd.Series(pd.MultiIndex.from_frame(frame[FILTERS]).map(everyone), index=frame.index)
+        others = [column for column in manifest["tables"][name]["dimensions"] if column != dimension]
+        shared = frame["true"].where(frame[dimension].isin(bad), 0).groupby([frame[c] for c in others]).transform("sum")
+        expected = total.between(1, 9) | frame["true"].between(1, 4) | (total - frame["true"]).between(1, 4)
+        expected |= (total > 0) & (shared == total)
+        assert frame.loc[expected != (frame["status"] != "ok")].empty, name
+
+
+def test_a_cell_costs_its_students_and_three_times_as_much_for_each_filter_that_is_left_open(cubes):
+    """At risk and censored are there for the hazards: they cost a fiftieth and a fifth."""
+    for name, measure, weight in (
+        ("groups", "students", 1),
+        ("droppoints", "at_risk", 0.02),
+        ("droppoints", "censored", 0.2),
+    ):
+        cube = cubes[0][name, measure]
+        costs = costs_of(cube)
+        for place in ((0, 0, 0, 0), (1, 0, 0, 0), (1, 0, 2, 1)):
+            assert np.allclose(costs[place], cube.counts[place] * weight * 3.0 ** place.count(0))
 
 
 def test_release_from_outside(release, records):
