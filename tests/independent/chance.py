@@ -9,12 +9,13 @@ import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
-from definitions import KINDS, TERMS, scale, term_dates
+from definitions import KINDS, QUESTIONS, TERMS, scale, term_dates
 
 from nbanalytics import StudentRecords
 
 CORE = ("EN", "MA", "BL", "MU", "SL", "IDH", "HKK")
 OTHER = ("TK", "NO", "BI", "FY", "KE", "SO", "GE", "HI", "RE", "SH", "M1", "M2", "ML")
+TESTED = ("SV", "EN", "MA", "BI")
 MARKS = ("-", "-", "adapted", "not_taught", "not_graded")
 #: Types that pandas may hold a table in, and the other kinds of dataframe.
 PANDAS = ("object", "str", "string", "numpy_nullable", "pyarrow", "category")
@@ -46,7 +47,32 @@ def draw(seed, one_scale=False):
             drawn["outcomes"].append({"student_id": student, "programme_kind": rng.choice([*KINDS, None])})
         drawn["support"] += [_support(rng, person) for _ in range(rng.choice([0, 0, 1, 2, 3]))]
         drawn["followups"] += _followups(rng, student) if rng.random() < 0.5 else []
-    return _without_some(rng, drawn)
+    return _with_more(Random(-1 - seed), _without_some(rng, drawn))
+
+
+def _with_more(rng, drawn):
+    """Add schools, national tests and a screening; each of the two tables is missing at times."""
+    for row in drawn["students"]:
+        row["school_id"], row["school_id_y6"] = rng.choice("AB"), rng.choice("ABC")
+    who = {row["student_id"]: list(scale(row["cohort"])[0]) for row in drawn["students"]}
+    cells = [(student, subject, term) for student in who for subject in TESTED for term in ("6VT", "9VT")]
+    drawn["tests"] = [
+        {"student_id": student, "term": term, "subject": subject, "grade": rng.choice([*who[student], "-"])}
+        for student, subject, term in cells
+        if rng.random() < 0.6
+    ]
+    drawn["screening"] = [
+        {"student_id": student, "term": term, "question": question, "answer": rng.choice(["yes", "no", "unknown"])}
+        for student in who
+        if rng.random() < 0.8
+        for question in QUESTIONS
+        for term in ("6HT", "6VT")
+        if rng.random() < 0.7
+    ]
+    return {
+        name: None if name in ("tests", "screening") and (rng.random() < 0.2 or not rows) else rows
+        for name, rows in drawn.items()
+    }
 
 
 def _person(rng, student, cohort, whole):

@@ -362,8 +362,15 @@ def absence(records):
     return found
 
 
+GROUPS = {"girls": ("sex", "girl"), "boys": ("sex", "boy"), "newly_arrived": ("newly_arrived", True)}
+
+
 def baseline(records, term):
-    """``{measure: (students, missing, n, count or mean)}`` of everybody who was here."""
+    """``{(school, group, measure): (students, missing, n, count or mean)}`` of everybody who was here.
+
+    School ``*`` are all. In terms up to the start the school is that of year 6. The core subjects and five more are
+    what the rule asks for where a scale has passes; without passes there is no such measure.
+    """
     found, who, shares = results(records), people(records), in_denominator(records, term)
     days = {student: terms.get(term, (None, None))[0] for student, terms in absence(records).items()}
     cohorts = {who[one]["cohort"] for one in shares} | {
@@ -372,13 +379,140 @@ def baseline(records, term):
     here = [
         one for one in who if who[one]["cohort"] in cohorts and state(who[one], term, found[one].get(term)) != "moved"
     ]
-    known = [days[one] for one in here if days[one] is not None]
-    count = sum(found[one].get(term, {}).get("eligible", False) for one in shares)
-    without = sum(term not in found[one] for one in shares)
-    return {
-        "eligible": (len(shares), without, len(shares), count),
-        "absence": (len(here), len(here) - len(known), len(known), mean(known)),
+    school = "school_id_y6" if TERMS.index(term) <= TERMS.index(START) else "school_id"
+    cells = {}
+    for place in {"*"} | {who[one][school] for one in here}:
+        for group, (column, value) in {"all": (None, None), **GROUPS}.items():
+            chosen = [
+                one
+                for one in here
+                if place in ("*", who[one][school]) and (column is None or who[one].get(column) == value)
+            ]
+            graded = [one for one in chosen if one in shares]
+            known = [days[one] for one in chosen if days[one] is not None]
+            count = sum(found[one].get(term, {}).get("eligible", False) for one in graded)
+            share = (len(graded), sum(term not in found[one] for one in graded), len(graded), count)
+            cells[place, group, "eligible"] = share
+            if all(scale(person["cohort"])[1] for person in who.values()):
+                cells[place, group, "core"] = share
+            cells[place, group, "absence"] = (len(chosen), len(chosen) - len(known), len(known), mean(known))
+    return cells
+
+
+def absence_around_loss(records, window=3):
+    """``{(relative, measure, group): (n, mean)}`` of those who lost eligibility, and of those who never did.
+
+    No mean from a single student, nor if a term compared has fewer than two who never lost.
+    """
+    found, who, days = losses(records), people(records), absence(records)
+    never = [one for one, row in found.items() if row["duration"] and not row["event"]]
+    measures = {"total": 0, "invalid": 1} if any("valid" in row for row in records["absence"]) else {"invalid": 1}
+    cells = {}
+    for relative in range(-window, window + 1):
+        for measure, which in measures.items():
+            lost, beside = [], []
+            for student, row in found.items():
+                place = TERMS.index(row["lost_term"]) + relative if row["event"] else -1
+                value = days[student].get(TERMS[place], (None, None))[which] if 0 <= place < len(TERMS) else None
+                if value is not None:
+                    lost.append(value)
+                    beside.append((who[student]["cohort"], TERMS[place]))
+            others = {
+                (cohort, term): [
+                    days[one][term][which]
+                    for one in never
+                    if who[one]["cohort"] == cohort and days[one].get(term, (None, None))[which] is not None
+                ]
+                for cohort, term in set(beside)
+            }
+            compared = len(lost) > 1 and all(len(values) > 1 for values in others.values())
+            behind = sum(map(len, others.values()))
+            cells[relative, measure, "lost"] = (len(lost), mean(lost) if len(lost) > 1 else None)
+            cells[relative, measure, "never_lost"] = (
+                behind,
+                mean([mean(others[place]) for place in beside]) if compared else None,
+            )
+    return cells
+
+
+def national_tests(records):
+    """``{(cohort, subject): (n, above, same, below)}``: the end term's grade against its test, by steps."""
+    found, grades, who = {}, held(records), people(records)
+    for row in records["tests"]:
+        place = who[row["student_id"]]["cohort"], row["subject"]
+        order = list(scale(place[0])[0])
+        grade = grades[row["student_id"]].get(END, {}).get(row["subject"])
+        if row["term"] == END and grade in order and row["grade"] in order:
+            step = order.index(grade) - order.index(row["grade"])
+            old = found.get(place, (0, 0, 0, 0))
+            flags = (1, step > 0, step == 0, step < 0)
+            found[place] = tuple(n + flag for n, flag in zip(old, flags, strict=True))
+    return found
+
+
+# ---------------------------------------------------------------- screening
+
+#: Questions by dimension, those that are prioritised, and those to which no is the sign of risk.
+DIMENSIONS = {
+    "behaviour": ("B1", "B2", "B3", "B4", "B5"),
+    "academic": ("A1", "A2", "A3"),
+    "cognitive": ("C1", "C2", "C3", "C4", "C5"),
+    "psychological": ("P1", "P2", "P3", "P4"),
+}
+QUESTIONS = tuple(question for questions in DIMENSIONS.values() for question in questions)
+PRIORITISED = ("B1", "B2", "B3", "A1", "C1", "C4", "P1", "P2", "P4")
+NO_IS_A_SIGN = ("B5", "C1", "C2")
+SCALES = {**DIMENSIONS, "prioritised": PRIORITISED, "all": QUESTIONS}
+
+
+def screening_profile(records, term):
+    """``{(student, scale): (questions, answered, unknown, signs)}``; a question without an answer is unknown, too."""
+    answers = {}
+    for row in records["screening"]:
+        if row["term"] == term:
+            answers.setdefault(row["student_id"], {})[row["question"]] = row["answer"]
+    found = {}
+    for student, own in answers.items():
+        for name, questions in SCALES.items():
+            answered = sum(own.get(question) in ("yes", "no") for question in questions)
+            signs = sum(own.get(one) == ("no" if one in NO_IS_A_SIGN else "yes") for one in questions)
+            found[student, name] = (len(questions), answered, len(questions) - answered, signs)
+    return found
+
+
+def screening_groups(records, term, at_least=2, min_group=1, min_cell=1):
+    """``{(school, scale): (students with an answer, with signs)}``, nothing where it is withheld.
+
+    Withheld are groups that are too small, counts below the least cell with or without signs, and groups in which all
+    have signs; if that is one group of a scale, the smallest of the others too.
+    """
+    counted, who = {}, people(records)
+    for (student, name), (_, answered, _, signs) in screening_profile(records, term).items():
+        if answered:
+            n, reached = counted.get((who[student]["school_id"], name), (0, 0))
+            counted[who[student]["school_id"], name] = (n + 1, reached + (signs >= at_least))
+    withheld = {
+        place
+        for place, (n, reached) in counted.items()
+        if n < min_group or 0 < reached < min_cell or n - reached < (min_cell if reached < n else 1)
     }
+    for name in SCALES:
+        here = [place for place in withheld if place[1] == name]
+        others = [(n, *place) for place, (n, _) in counted.items() if place[1] == name and place not in withheld]
+        withheld |= {min(others)[1:]} if len(here) == 1 and others else set()
+    return {place: (None, None) if place in withheld else numbers for place, numbers in counted.items()}
+
+
+def screening_and_loss(records, term, at_least=2):
+    """``{scale: (followed, losses, with signs, lost with, without, lost without)}`` of those eligible at the start."""
+    cells = {name: [0] * 6 for name in SCALES}
+    followed = {student: row["event"] for student, row in losses(records).items() if row["duration"]}
+    for (student, name), (_, answered, _, signs) in screening_profile(records, term).items():
+        if student in followed and answered:
+            lost, has = followed[student], signs >= at_least
+            added = (1, lost, has, lost and has, not has, lost and not has)
+            cells[name] = [number + flag for number, flag in zip(cells[name], added, strict=True)]
+    return {name: tuple(numbers) for name, numbers in cells.items()}
 
 
 def is_here(person, term):
@@ -436,6 +570,8 @@ def indicators(records):
                     before = days[student].get(TERMS[place - 1], (None, None))[0]
                     rise = None if None in (total, before) else total - before
                     asked["absence_rise"] = _signal(rise, 5, "risk")
+            if records.get("tests") is not None and term in (START, END):
+                asked["test_failed"] = _signal(_tests_failed(records, person, term), 1, "risk")
             if records.get("support") is not None:
                 kinds = support_between(records, student, *term_dates(person["cohort"], term))
                 asked["support_in_place"] = _signal(len(kinds), 1, "protective")
@@ -443,7 +579,18 @@ def indicators(records):
     return found
 
 
-RISKS = ("absence", "invalid_absence", "absence_rise", "core_missing", "grade_fall", "streck")
+def _tests_failed(records, person, term):
+    """National tests of the term without a pass; None without a graded test, or where the scale has no pass."""
+    points, passing = scale(person["cohort"])
+    own = [
+        row["grade"]
+        for row in records["tests"]
+        if row["student_id"] == person["student_id"] and row["term"] == term and row["grade"] in points
+    ]
+    return sum(grade not in passing for grade in own) if own and passing else None
+
+
+RISKS = ("absence", "invalid_absence", "absence_rise", "core_missing", "grade_fall", "streck", "test_failed")
 
 
 def _signal(value, limit, kind, below=False):
@@ -475,6 +622,45 @@ def coverage(records):
         flags = (1, known == 0, risks > 0, risks > 0 and not kinds)
         counted[term] = tuple(number + flag for number, flag in zip(row, flags, strict=True))
     return counted
+
+
+def time_to_support(records):
+    """Already supported, not followed, and ``{days: (at risk, events, censored, share still waiting)}``.
+
+    From the last day of the term with the first signal to the first support after it. A student is seen until the last
+    day of the last term here, or of the last term in which an indicator is known of anybody in the cohort.
+    """
+    known, need = {}, needs(records)
+    for (student, term, _), signal in indicators(records).items():
+        cohort = people(records)[student]["cohort"]
+        if signal != "unknown":
+            known[cohort] = max(known.get(cohort, 0), TERMS.index(term))
+    already, not_followed, waits = 0, 0, []
+    for student, person in people(records).items():
+        here = [term for term in TERMS if is_here(person, term)]
+        first = next((term for term in here if need[student, term][0]), None)
+        if first is None:
+            continue
+        begin = term_dates(person["cohort"], first)[1]
+        until = term_dates(person["cohort"], TERMS[min(TERMS.index(here[-1]), known[person["cohort"]])])[1]
+        starts = [
+            date.fromisoformat(row["start"])
+            for row in records["support"]
+            if row["student_id"] == student and row["level"] in CHOSEN
+        ]
+        if need[student, first][2]:
+            already += 1
+        elif until <= begin:
+            not_followed += 1
+        else:
+            after = min((day for day in starts if begin < day <= until), default=None)
+            waits.append(((after or until) - begin, after is not None))
+    rows, waiting = {}, 1.0
+    for days in sorted({days for days, _ in waits}):
+        at_risk, events = sum(one >= days for one, _ in waits), waits.count((days, True))
+        waiting *= 1 - events / at_risk
+        rows[days.days] = (at_risk, events, waits.count((days, False)), waiting)
+    return already, not_followed, rows
 
 
 def handover(records, term):

@@ -17,6 +17,7 @@ from made import SPARK
 import nbanalytics as nb
 from nbanalytics.errors import DataError
 from nbanalytics.frames import collect
+from nbanalytics.municipality.views import national_tests_view
 
 
 def cell(value):
@@ -137,13 +138,54 @@ def progression(records, drawn):
 
 def zero_values(records, drawn):
     for term in ("6VT", "9VT"):
-        table = nb.baseline(records, term, min_students=1).table.query("group == 'all'")
         expected = plain.baseline(drawn, term)
-        shares = {"eligible": expected["eligible"]}
-        yield rows(table.query("measure == 'eligible'"), ["measure"], "students", "missing", "n", "count"), shares
-        absence = table.query("measure == 'absence'").assign(value=lambda t: t["value"].where(t["n"] > 1))
-        mean = {"absence": (*expected["absence"][:3], expected["absence"][3] if expected["absence"][2] > 1 else None)}
-        yield rows(absence, ["measure"], "students", "missing", "n", "value"), mean
+        for by in ([], ["school_id"]):
+            table = nb.baseline(records, term, by=by, min_students=1).table
+            table = table if by else table.assign(school_id="*")
+            wanted = {place: row for place, row in expected.items() if (place[0] == "*") == (not by) and row[0]}
+            counted = table[table["students"] > 0]
+            shares = counted[counted["measure"] != "absence"]
+            key = ["school_id", "group", "measure"]
+            yield (
+                rows(shares, key, "students", "missing", "n", "count"),
+                {place: row for place, row in wanted.items() if place[2] != "absence"},
+            )
+            absence = counted[counted["measure"] == "absence"].assign(value=lambda t: t["value"].where(t["n"] > 1))
+            yield (
+                rows(absence, key, "students", "missing", "n", "value"),
+                {
+                    place: (*row[:3], row[3] if row[2] > 1 else None)
+                    for place, row in wanted.items()
+                    if place[2] == "absence"
+                },
+            )
+
+
+def absence_around(records, drawn):
+    if drawn["absence"] is None or not any("invalid" in row for row in drawn["absence"]):
+        return
+    table = nb.absence_around_loss(records, nb.losses(records), min_students=1).table.query("group != 'difference'")
+    expected = plain.absence_around_loss(drawn)
+    key = ["relative", "measure", "group"]
+    yield rows(table, key, "n", "mean"), expected
+
+
+def tests_and_screening(records, drawn):
+    if drawn["tests"] is not None:
+        table = national_tests_view(records, [[]]).table
+        yield rows(table, ["cohort", "subject"], "n", "above", "same", "below"), plain.national_tests(drawn)
+    if drawn["screening"] is None or not any(row["term"] == "6VT" for row in drawn["screening"]):
+        return
+    table = nb.screening_profile(records, "6VT").table
+    counts = ("questions", "answered", "unknown", "signs")
+    yield rows(table, ["student_id", "scale"], *counts), plain.screening_profile(drawn, "6VT")
+    for group, few in ((1, 1), (3, 2)):
+        table = nb.screening_groups(records, "6VT", by=["school_id"], min_group=group, min_cell=few).table
+        expected = plain.screening_groups(drawn, "6VT", min_group=group, min_cell=few)
+        yield rows(table, ["school_id", "scale"], "students", "with_signs"), expected
+    counts = ("n", "losses", "with_signs", "lost_with", "without_signs", "lost_without")
+    table = nb.screening_and_loss(records, "6VT").table
+    yield rows(table, ["scale"], *counts), plain.screening_and_loss(drawn, "6VT")
 
 
 def indicators(records, drawn):
@@ -155,6 +197,11 @@ def indicators(records, drawn):
     yield rows(nb.coverage(records, found).table, ["term"], *counted), plain.coverage(drawn)
     for term in ("6VT", "9VT"):
         yield rows(nb.handover(records, term).table, ["student_id"], "status"), plain.handover(drawn, term)
+    already, not_followed, waits = plain.time_to_support(drawn)
+    if waits:
+        wait = nb.time_to_support(records, found)
+        yield {"already": wait.already, "not": wait.not_followed}, {"already": already, "not": not_followed}
+        yield rows(wait.table, ["days"], "at_risk", "events", "censored", "waiting"), waits
     load = nb.caseload(records, "kind").table
     yield rows(load, ["month", "kind", "intensity"], "students"), plain.caseload(drawn)
 
@@ -165,7 +212,10 @@ def activity(records, drawn):
         yield rows(table, ["month", "status"], "students", "followed"), plain.kaa_outcomes(drawn)
 
 
-ANALYSES = (term_results, merit, six_groups, flows, drop_points, progression, zero_values, indicators, activity)
+ANALYSES = (
+    term_results, merit, six_groups, flows, drop_points, progression, zero_values, absence_around, tests_and_screening,
+    indicators, activity,
+)  # fmt: skip
 
 
 def differences(seed, kind="object", one_scale=False):
