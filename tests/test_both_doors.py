@@ -24,6 +24,11 @@ from nbanalytics.text import Cells
 COLUMNS = dict(zip(FILTERS, ("cohort", "school_id", "sex", "newly_arrived"), strict=True))
 #: Filters that are set together: none, each, and some pairs.
 CHOICES = [(), *[(name,) for name in FILTERS], *combinations(FILTERS[:3], 2)]
+#: Each filter once; `make test-slow` goes through all.
+FEW = [(), ("cohort",), ("newly_arrived",), ("school", "sex")]
+choices = pytest.mark.parametrize(
+    "choices", [pytest.param(FEW, id="few"), pytest.param(CHOICES, id="all", marks=pytest.mark.slow)]
+)
 
 
 def filtered(table, chosen):
@@ -128,10 +133,10 @@ def baselines(records, by, chosen):
             yield "baseline", rows(table, "students", "number", term="term", indicator="measure", result="result")
 
 
-def compared(records, tables, decimals):
+def compared(records, tables, decimals, choices):
     """Compare what a release shows with the analysis; return how many cells, by table and measure."""
     seen, merit = {}, merit_values(records)
-    for chosen in CHOICES:
+    for chosen in choices:
         for name, table in analysed(records, chosen, merit):
             places = [column for column in table if column != "value"]
             shown = tables[name].merge(table.astype(dict.fromkeys(places, str)), on=places, suffixes=("", "_analysed"))
@@ -142,17 +147,19 @@ def compared(records, tables, decimals):
     return seen
 
 
-def test_the_sample_release_shows_what_the_notebooks_count(sample):
+@choices
+def test_the_sample_release_shows_what_the_notebooks_count(sample, choices):
     release = read_release(ROOT / "dashboards" / "release")
     tables = {name: table[table["status"] == "ok"] for name, table in release.tables.items()}
     decimals = {"mean_points": 2, "mean_merit": 1, "mean_absence": 1, "hazard": 4, "survival": 4}
-    seen = compared(sample, tables, decimals)
+    seen = compared(sample, tables, decimals, choices)
     declared = {(name, measure) for name, table in tables.items() for measure in set(table["measure"])}
     assert set(seen) == declared
-    assert sum(seen.values()) > 2500
+    assert sum(seen.values()) > 300 * len(choices)
 
 
-def test_a_town_with_movers_and_students_without_grades_is_counted_the_same():
+@choices
+def test_a_town_with_movers_and_students_without_grades_is_counted_the_same(choices):
     records = simulate(seed=5, cohorts=[2018, 2019], students_per_cohort=90).records
     rng = np.random.default_rng(5)
     students = records.students.assign(
@@ -170,7 +177,7 @@ def test_a_town_with_movers_and_students_without_grades_is_counted_the_same():
     for entry in counted:
         part = to_rows(entry.cube).assign(value=entry.cube.counts[entry.cube.declared].astype(float))
         tables[entry.cube.table] = pd.concat([tables.get(entry.cube.table), part])
-    seen = compared(records, tables, {})
+    seen = compared(records, tables, {}, choices)
     wanted = {(entry.cube.table, entry.cube.measure) for entry in counted}
     assert wanted <= set(seen)
     states = nb.flows(records).states.query("stage == '9VT'").set_index("state")["students"]

@@ -323,37 +323,41 @@ def test_everybody_censored_is_an_answer(support):
 UNITS = {4: "E", 5: "D", 6: "C", 7: "B", 8: "A"}
 
 
-def graded(total, term, subjects):
-    """Return grades that sum to so many units of 2.5 points."""
+def graded(student, total, term, subjects):
+    """Return a student's grades that sum to so many units of 2.5 points."""
     low, more = divmod(total, len(subjects))
-    return [("P1", term, subject, UNITS[low + (place < more)]) for place, subject in enumerate(subjects)]
+    return [(student, term, subject, UNITS[low + (place < more)]) for place, subject in enumerate(subjects)]
 
 
 @pytest.mark.parametrize("number", [9, 12, 14, 15])
 def test_a_change_of_exactly_the_limit_is_within_it(number):
     subjects = [*SUBJECTS, "TK", "GE", "HI", "RE", "SH", "BI", "FY"][:number]
-    students = pd.DataFrame({"student_id": ["P1"], "cohort": [2018]})
     for units in (3, number // 2 if number % 2 == 0 else number):
         limit = units * 2.5 / number
-        for total in range(4 * number, 8 * number - units + 1, 2):
-            rows = [*graded(total, "6VT", subjects), *graded(total + units, "9VT", subjects)]
-            records = nb.StudentRecords(students, pd.DataFrame(rows, columns=GRADES.columns))
-            row = nb.classify(records, nb.GroupRule(threshold=limit)).table.iloc[0]
-            assert row["direction"] == "unchanged", (total, units, row["change"])
-            below = nb.classify(records, nb.GroupRule(threshold=limit - 0.01)).table.iloc[0]
-            assert below["direction"] == "raised"
+        totals = {f"P{total}": total for total in range(4 * number, 8 * number - units + 1)}
+        rows = [row for who, total in totals.items() for row in graded(who, total, "6VT", subjects)]
+        rows += [row for who, total in totals.items() for row in graded(who, total + units, "9VT", subjects)]
+        students = pd.DataFrame({"student_id": list(totals), "cohort": 2018})
+        records = nb.StudentRecords(students, pd.DataFrame(rows, columns=GRADES.columns))
+        table = nb.classify(records, nb.GroupRule(threshold=limit)).table
+        assert len(table) == len(totals)
+        assert table.loc[table["direction"] != "unchanged", ["student_id", "change"]].empty, units
+        below = nb.classify(records, nb.GroupRule(threshold=limit - 0.01)).table
+        assert (below["direction"] == "raised").all()
 
 
 def test_the_limit_itself_is_a_signal():
-    students = pd.DataFrame({"student_id": ["P1"], "cohort": [2018]})
-    grades = pd.DataFrame([("P1", "7HT", "SV", "C")], columns=GRADES.columns)
-    for tenths in range(0, 400, 23):
-        for rise, signal in ((5.0, "risk"), (4.9, "none")):
-            valid = [tenths / 10, (tenths + round(rise * 10)) / 10]
-            absence = pd.DataFrame({"student_id": "P1", "term": ["7HT", "7VT"], "valid": valid, "invalid": 0.0})
-            table = nb.indicators(nb.StudentRecords(students, grades, absence=absence)).table
-            found = table[(table["indicator"] == "absence_rise") & (table["term"] == "7VT")].iloc[0]
-            assert found["signal"] == signal, (valid, found["value"])
+    starts = range(0, 400)
+    for rise, signal in ((50, "risk"), (49, "none")):
+        absence = pd.DataFrame([(f"P{n}", "7HT", n / 10) for n in starts], columns=["student_id", "term", "valid"])
+        later = absence.assign(term="7VT", valid=[(n + rise) / 10 for n in starts])
+        students = absence[["student_id"]].assign(cohort=2018)
+        grades = students.assign(term="7HT", subject="SV", grade="C")[list(GRADES.columns)]
+        absence = pd.concat([absence, later], ignore_index=True).assign(invalid=0.0)
+        table = nb.indicators(nb.StudentRecords(students, grades, absence=absence)).table
+        found = table[(table["indicator"] == "absence_rise") & (table["term"] == "7VT")]
+        assert len(found) == len(starts)
+        assert found.loc[found["signal"] != signal, ["student_id", "value"]].empty, signal
 
 
 DIVIDED = {
