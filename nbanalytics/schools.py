@@ -33,6 +33,8 @@ MIN_SCHOOLS = 3
 _PARTS = 50
 #: What rounding leaves of a variance of 0.
 _NO_VARIANCE = 1e-20
+#: A direction of which the fit leaves a school less than this share has no residual there.
+_TAKEN = 1e-9
 
 
 def estimand_of(schools: Any, estimand: str | None = None, stacklevel: int = 3) -> str:
@@ -472,13 +474,39 @@ def _adjusted(x: Floats, w: Floats, bread: Floats, schools: int, kind: str) -> F
     weighted = x * w[:, None]
     if kind == "CR1":
         return np.asarray(weighted * sqrt(schools / (schools - 1)))
-    root = 1 / np.sqrt(w)
-    core = np.diag(1 / w) - x @ bread @ x.T
-    values, vectors = np.linalg.eigh(root[:, None] * core * root[None, :])
-    # The inverse square root, generalised: a direction that the fit takes whole has no residual.
-    kept = values > values.max(initial=0.0) * 1e-12
-    inverse = (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T
-    return np.asarray((root[:, None] * inverse * root[None, :]) @ weighted)
+    root = 1 / np.sqrt(w)[:, None]
+    return np.asarray(root * _inverse_root(1 / w, x * root, bread, root * weighted))
+
+
+def _inverse_root(d: Floats, u: Floats, bread: Floats, b: Floats) -> Floats:
+    """Return the inverse square root of *diag(d²) - u · bread · u'* times *b*, in memory for *b* alone.
+
+    The root is *2/π ∫ (S + t²)⁻¹ dt* by the quadrature of Hale, Higham and Trefethen (2008, SIAM Journal on Numerical
+    Analysis 46: 2505-2523, method 3); *(S + t²)⁻¹* takes a matrix of terms (Woodbury). Directions that the fit takes
+    whole have no residual: they are left out, so that the inverse is the generalised one.
+    """
+    from scipy.special import ellipj, ellipkm1
+
+    low, factor = u / d[:, None], np.linalg.cholesky(bread)
+    shares, turned = np.linalg.eigh(factor.T @ (low.T @ low) @ factor)
+    taken = shares > 1 - _TAKEN
+    arms, signs = u @ factor, np.ones(len(factor))
+    if taken.any():
+        whole = np.linalg.qr((low / d[:, None]) @ factor @ turned[:, taken])[0]
+        b = b - whole @ (whole.T @ b)
+        arms, signs = np.hstack([arms, whole * d.max()]), np.concatenate([signs, -np.ones(taken.sum())])
+    least = d.min() ** 2 * (1 - max(shares[~taken].max(initial=0.0), 0.0))
+    ratio = least / d.max() ** 2
+    quarter = ellipkm1(ratio)
+    nodes = int(np.ceil(28 * (3 - np.log(ratio)) / np.pi**2)) + 2
+    sn, cn, dn, _ = ellipj((np.arange(nodes) + 0.5) * quarter / nodes, 1 - ratio)
+    total = np.zeros_like(b)
+    for shift, weight in zip(least * (sn / cn) ** 2, dn / cn**2, strict=True):
+        diagonal = (d**2 + shift)[:, None]
+        plain, scaled = b / diagonal, arms / diagonal
+        inner = np.diag(signs) - arms.T @ scaled
+        total += weight * (plain + scaled @ np.linalg.solve(inner, arms.T @ plain))
+    return np.asarray(total * 2 * quarter * sqrt(least) / (np.pi * nodes))
 
 
 def robust_table(

@@ -21,7 +21,7 @@ from nbanalytics.risk.evaluation.scores import (
     scored,
     units_to_leave_out,
 )
-from nbanalytics.schools import LIKE, Floats, Statistic, Units
+from nbanalytics.schools import LIKE, THESE, Floats, Statistic, Units, units_of
 
 Counts = dict[str, Floats]
 COUNTS = ("n", "tp", "fp", "fn", "tn")
@@ -80,6 +80,62 @@ def flag_top_within(scores: Floats, share: float, weights: Floats, strata: Label
         inside = np.flatnonzero(strata == stratum)
         flags[:, inside] = flag_top(scores[inside], share, weights[:, inside])
     return flags
+
+
+def counted_at_top(y: Floats, scores: Floats, share: float, weights: Floats, strata: Labels | None = None) -> Counts:
+    """Count as :func:`counted` does at a capacity, with a cut that stays where it is for all students.
+
+    Parameters
+    ----------
+    y, scores : array, shape (students,)
+    share : float
+        Capacity as a share of the students of each stratum.
+    weights : array, shape (draws, students)
+    strata : array, optional
+
+    Notes
+    -----
+    Where a row of weights leaves more or fewer places than students above the cut, the difference counts at the rate of
+    outcomes among the students nearest to the cut (in rank, √n on either side). This is the linear part of the change
+    (Deville 1999, Survey Methodology 25: 193-203). Moving the cut would add the chance of single students around it,
+    and make delete-one intervals too wide.
+    """
+    tp, places = np.zeros(len(weights)), share * weights.sum(axis=1)
+    for stratum in [None] if strata is None else np.unique(strata):
+        inside = np.flatnonzero(np.full(len(y), True) if stratum is None else strata == stratum)
+        own, w = scores[inside], weights[:, inside]
+        flags = flag_top(own, share, np.ones((1, len(own))))[0]
+        beside = np.sqrt(len(own)) / len(own)
+        low, high = np.quantile(own, np.clip([1 - share - beside, 1 - share + beside], 0, 1))
+        rate = y[inside][(own >= low) & (own <= high)].mean()
+        tp += w @ (y[inside] * flags) + rate * (share * w.sum(axis=1) - w @ flags)
+    total, cases = weights.sum(axis=1), weights @ y
+    tp = np.clip(tp, 0, np.minimum(cases, places))
+    return {"n": total, "tp": tp, "fp": places - tp, "fn": cases - tp, "tn": total - cases - (places - tp)}
+
+
+def units_of_places(whole: Units, parts: Units, *flags: Floats) -> Units:
+    """Return what is left out for an interval of those with places: parts of the students if one school has most.
+
+    Parameters
+    ----------
+    whole, parts : Units
+        Schools, and parts of the students.
+    *flags : array
+        Places of each strategy that is compared.
+
+    Returns
+    -------
+    Units
+        ``parts`` if the places of a strategy lie, in effect, in fewer than two schools (Kish 1965): other schools of
+        the same kind cannot be told from one.
+    """
+    if whole.estimand == LIKE:
+        for held in flags:
+            sums = np.bincount(whole.place, held)
+            if sums.sum() ** 2 < 2 * (sums**2).sum():
+                return parts
+    return whole
 
 
 def counted(y: Floats, flags: Floats, weights: Floats) -> Counts:
@@ -182,7 +238,8 @@ def at_capacity(
         ``capacity, measure, value, low, high, estimand``: ``flagged`` (students), ``precision`` (share of the flagged
         that are cases), ``recall`` (share of the cases that are flagged), ``lift`` (precision against the share of
         cases among all) and ``false_alarms_per_100`` flagged. The interval leaves out one school at a time, or parts of
-        the students; a share that this does not change has Wilson's.
+        the students; a share that this does not change has Wilson's. Where one school has most of the places,
+        ``estimand`` is ``these_schools``.
 
     Raises
     ------
@@ -200,27 +257,29 @@ def at_capacity(
     """
     outcome, scores = scored(y, p)
     strata = labels_or_none(folds, len(outcome), "folds")
-    _, units = units_to_leave_out(clusters, len(outcome), estimand)
-    rows: list[tuple[float, str, float, float, float]] = []
+    schools, whole = units_to_leave_out(clusters, len(outcome), estimand)
+    parts = units_of(schools, len(outcome), THESE)
+    rows: list[tuple[Any, ...]] = []
     for capacity in capacities:
-        counts = counts_at_capacity(outcome, scores, capacity, strata)
-        rows.append((capacity, "flagged", capacity * len(outcome), np.nan, np.nan))
+        flags = flags_at_capacity(scores, capacity, strata)
+        counts, units = counts_once(outcome, flags), units_of_places(whole, parts, flags)
+        rows.append((capacity, "flagged", capacity * len(outcome), np.nan, np.nan, units.estimand))
         for name, values in units.evaluate(capacity_statistic(outcome, scores, capacity, strata)).items():
-            rows.append((capacity, name, float(values[0]), *rate_interval(name, values, units, counts, level)))
-    table = pd.DataFrame(rows, columns=["capacity", "measure", "value", "low", "high"])
-    return table.assign(estimand=units.estimand)
+            bounds = rate_interval(name, values, units, counts, level)
+            rows.append((capacity, name, float(values[0]), *bounds, units.estimand))
+    return pd.DataFrame(rows, columns=["capacity", "measure", "value", "low", "high", "estimand"])
 
 
-def counts_at_capacity(y: Floats, scores: Floats, capacity: float, strata: Labels | None = None) -> dict[str, float]:
-    """Count hits, false alarms, misses and correct rejections at a capacity."""
-    return counts_once(y, flag_top_within(scores, capacity, np.ones((1, len(y))), strata))
+def flags_at_capacity(scores: Floats, capacity: float, strata: Labels | None = None) -> Floats:
+    """Return each student's place at a capacity: 1, 0, or a part of one where scores are equal."""
+    return flag_top_within(scores, capacity, np.ones((1, len(scores))), strata)[0]
 
 
 def capacity_statistic(y: Floats, scores: Floats, capacity: float, strata: Labels | None = None) -> Statistic:
     """Return the function that computes precision, recall, lift and false alarms at a capacity for rows of weights."""
 
     def compute(weights: Floats) -> dict[str, Floats]:
-        found = rates(counted(y, flag_top_within(scores, capacity, weights, strata), weights))
+        found = rates(counted_at_top(y, scores, capacity, weights, strata))
         return {
             "precision": found["ppv"],
             "recall": found["tpr"],

@@ -29,12 +29,13 @@ from nbanalytics.risk.evaluation.capacity import (
     COUNTS,
     capacity_statistic,
     counted,
-    counts_at_capacity,
     counts_once,
     flag_at,
+    flags_at_capacity,
     rate_interval,
     rates,
     share_interval,
+    units_of_places,
 )
 from nbanalytics.risk.evaluation.scores import (
     Labels,
@@ -350,32 +351,35 @@ def compare_models(
         raise DataError(
             f"There is no model {base} to compare with", f"Choose among: {', '.join(arrays) or 'none at all'}."
         )
-    _, units = units_to_leave_out(clusters, len(outcome), estimand)
-    strata = labels_or_none(folds, len(outcome), "folds")
-    deleted = {name: units.evaluate(_both(outcome, array, capacity, strata)) for name, array in arrays.items()}
-    by_delong = _auc_bounds(outcome, arrays, base, strata, level) if units.estimand == THESE else {}
+    schools, whole = units_to_leave_out(clusters, len(outcome), estimand)
+    parts, strata = units_of(schools, len(outcome), THESE), labels_or_none(folds, len(outcome), "folds")
+    flags = {name: flags_at_capacity(array, capacity, strata) for name, array in arrays.items()}
+    deleted = {name: whole.evaluate(statistic(outcome, array, strata=strata)) for name, array in arrays.items()}
+    placed = {
+        units.estimand: {
+            name: units.evaluate(capacity_statistic(outcome, array, capacity, strata)) for name, array in arrays.items()
+        }
+        for units in (whole, parts)
+    }
+    by_delong = _auc_bounds(outcome, arrays, base, strata, level) if whole.estimand == THESE else {}
     rows: list[tuple[Any, ...]] = []
     for name in arrays:
-        counts = counts_at_capacity(outcome, arrays[name], capacity, strata)
-        for measure, values in deleted[name].items():
-            interval, apart = rate_interval(measure, values, units, counts, level), [np.nan] * 3
-            if name != base:
-                # Two infinite log losses have no difference.
-                with np.errstate(invalid="ignore"):
-                    difference = values - deleted[base][measure]
-                apart = [float(difference[0]), *units.interval(difference, level=level)]
-            if measure == "auc" and by_delong:
-                interval, apart[1:] = by_delong[name]
-            interval = interval if np.isfinite(values[0]) else (nan, nan)
-            rows.append((name, measure, float(values[0]), *interval, *apart, units.estimand))
-    warn_of_missing(values[0] for found in deleted.values() for values in found.values())
+        at_top = units_of_places(whole, parts, flags[name], flags[base])
+        counts = counts_once(outcome, flags[name])
+        for units, found in ((whole, deleted), (at_top, placed[at_top.estimand])):
+            for measure, values in found[name].items():
+                interval, apart = rate_interval(measure, values, units, counts, level), [np.nan] * 3
+                if name != base:
+                    # Two infinite log losses have no difference.
+                    with np.errstate(invalid="ignore"):
+                        difference = values - found[base][measure]
+                    apart = [float(difference[0]), *units.interval(difference, level=level)]
+                if measure == "auc" and by_delong:
+                    interval, apart[1:] = by_delong[name]
+                interval = interval if np.isfinite(values[0]) else (nan, nan)
+                rows.append((name, measure, float(values[0]), *interval, *apart, units.estimand))
+    warn_of_missing(row[2] for row in rows)
     return pd.DataFrame(rows, columns=list(COMPARED_COLUMNS))
-
-
-def _both(y: Floats, p: Floats, capacity: float, strata: Labels | None) -> Statistic:
-    """Return the function that computes every measure of one model, and those at a capacity."""
-    score, placed = statistic(y, p, strata=strata), capacity_statistic(y, p, capacity, strata)
-    return lambda weights: {**score(weights), **placed(weights)}
 
 
 def _auc_bounds(

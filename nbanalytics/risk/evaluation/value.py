@@ -12,10 +12,16 @@ import pandas as pd
 from nbanalytics.errors import DataError
 from nbanalytics.frames import as_names
 from nbanalytics.results import Settings, Shown
-from nbanalytics.risk.evaluation.capacity import counted, counts_at_capacity, flag_top_within, rate_interval
+from nbanalytics.risk.evaluation.capacity import (
+    counted_at_top,
+    counts_once,
+    flags_at_capacity,
+    rate_interval,
+    units_of_places,
+)
 from nbanalytics.risk.evaluation.scores import outcomes_of, ratio, units_to_leave_out
 from nbanalytics.risk.evaluation.validation import Validation
-from nbanalytics.schools import Floats, Statistic
+from nbanalytics.schools import THESE, Floats, Statistic, units_of
 
 BUDGETS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 #: Places given by lot.
@@ -40,7 +46,8 @@ class PredictionValue(Shown):
         - ``reached``: students with the outcome who get a place; ``reached_share``: of all with the outcome;
         - ``per_100_places``: reached for each 100 places, with ``low, high`` (Wilson's where no school changes it);
         - ``more, more_low, more_high``: how many more of them the model reaches for each 100 places, paired; missing in
-          the model's own row; ``estimand``.
+          the model's own row;
+        - ``estimand``: what the intervals are about: ``these_schools`` also where one school has most of the places.
     settings : mapping
         ``model, against, at, estimand``.
     students : int
@@ -126,30 +133,39 @@ def value_of_prediction(
         raise DataError(f"{', '.join(unfitted)} was not fitted at {point}", "Choose another prediction point.")
     y = outcomes_of(rows["y"])
     cohorts = rows["cohort"].to_numpy()
-    _, units = units_to_leave_out(rows["school_id"], len(rows), estimand)
+    schools, whole = units_to_leave_out(rows["school_id"], len(rows), estimand)
+    parts = units_of(schools, len(rows), THESE)
     scores = {name: rows[name].to_numpy(dtype=float) for name in (model, *against)} | {LOT: np.zeros(len(rows))}
-    parts = []
+    found = []
     for budget in budgets:
-        deleted = {name: units.evaluate(reached_statistic(y, p, budget, cohorts)) for name, p in scores.items()}
+        flags = {name: flags_at_capacity(p, budget, cohorts) for name, p in scores.items()}
+        deleted = {
+            units.estimand: {
+                name: units.evaluate(reached_statistic(y, p, budget, cohorts)) for name, p in scores.items()
+            }
+            for units in (whole, parts)
+        }
         for name in scores:
-            counts = counts_at_capacity(y, scores[name], budget, cohorts)
-            share = deleted[name]["per_100_places"] / 100
-            low, high = (100 * bound for bound in rate_interval("ppv", share, units, counts, level))
-            values = {key: float(found[0]) for key, found in deleted[name].items()}
-            row = {"budget": budget, "strategy": name, **values, "low": low, "high": high, "estimand": units.estimand}
+            units = units_of_places(whole, parts, flags[name], flags[model])
+            own = deleted[units.estimand]
+            share = own[name]["per_100_places"] / 100
+            bounds = rate_interval("ppv", share, units, counts_once(y, flags[name]), level)
+            values = {key: float(values[0]) for key, values in own[name].items()}
+            row = {"budget": budget, "strategy": name, **values, "estimand": units.estimand}
+            row["low"], row["high"] = (100 * bound for bound in bounds)
             if name != model:
-                more = deleted[model]["per_100_places"] - deleted[name]["per_100_places"]
+                more = own[model]["per_100_places"] - own[name]["per_100_places"]
                 row["more"], (row["more_low"], row["more_high"]) = float(more[0]), units.interval(more, level=level)
-            parts.append(row)
-    settings = {"model": model, "against": tuple(against), "at": point, "estimand": units.estimand}
-    return PredictionValue(pd.DataFrame(parts, columns=list(COLUMNS)), settings, len(rows))
+            found.append(row)
+    settings = {"model": model, "against": tuple(against), "at": point, "estimand": whole.estimand}
+    return PredictionValue(pd.DataFrame(found, columns=list(COLUMNS)), settings, len(rows))
 
 
 def reached_statistic(y: Floats, scores: Floats, budget: float, cohorts: Any) -> Statistic:
     """Return the function that counts places and reached students for rows of weights."""
 
     def compute(weights: Floats) -> dict[str, Floats]:
-        counts = counted(y, flag_top_within(scores, budget, weights, cohorts), weights)
+        counts = counted_at_top(y, scores, budget, weights, cohorts)
         places = counts["tp"] + counts["fp"]
         return {
             "places": places,
