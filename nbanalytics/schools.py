@@ -85,6 +85,12 @@ def estimand_of(schools: Any, estimand: str | None = None, stacklevel: int = 3) 
     return THESE
 
 
+def labels(schools: Any) -> NDArray[np.object_]:
+    """Return the name of each student's school as text; those without are together in a school called missing."""
+    column = pd.Series(np.asarray(schools, dtype=object))
+    return np.asarray(column.where(column.notna(), "missing").astype(str), dtype=object)
+
+
 @dataclass(frozen=True)
 class Units:
     """What is left out one at a time: schools, or parts of the students of each school.

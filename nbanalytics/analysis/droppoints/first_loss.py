@@ -11,9 +11,9 @@ import pandas as pd
 
 from nbanalytics.analysis.droppoints.lifetable import life_table_by
 from nbanalytics.frames import By, collect, column_names, open_frame, to_native
-from nbanalytics.intervals import wilson
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
+from nbanalytics.schools import MIN_SCHOOLS, THESE, estimand_of, labels, share_over_schools
 from nbanalytics.students import LOSS, student_table
 
 #: Columns of the students table that the losses carry along, where they are there.
@@ -57,13 +57,18 @@ class Losses(Shown):
         """The terms after the start term: step 1, 2, ..."""
         return tuple(self.settings["terms"][1:])
 
-    def life_table(self, by: str | Sequence[str] = ()) -> pd.DataFrame:
+    def life_table(self, by: str | Sequence[str] = (), *, estimand: str | None = None) -> pd.DataFrame:
         """Life table by term: :func:`life_table_by` with the ``term`` of each step, its events called ``lost``."""
         divided = By.of(by, ("term", "lost"))
-        table = life_table_by(self.table, divided.names).rename(columns={"events": "lost"})
+        table = life_table_by(self.table, divided.names, schools=self._schools, estimand=estimand)
+        table = table.rename(columns={"events": "lost"})
         terms = table["t"].map(dict(enumerate(self.steps, start=1)))
         table.insert(len(divided.names) + 1, "term", terms)
         return table
+
+    @property
+    def _schools(self) -> str | None:
+        return "school_id" if "school_id" in column_names(open_frame(self.table)) else None
 
     def _shown(self) -> pd.DataFrame:
         return self.life_table().drop(columns=["t", "se_hazard", "se_survival"])
@@ -179,7 +184,7 @@ def person_periods(losses: Losses) -> Any:
 
 _RECOVERY = (
     *("lost_term", "lost", "regained", "regained_at_end", "not_regained_at_end", "not_observed_at_end"),
-    *("share_regained", "low", "high", "status"),
+    *("share_regained", "low", "high", "estimand", "status"),
 )
 
 
@@ -195,10 +200,10 @@ class Recovery(Shown):
         - ``lost_term``: in order of time, then ``*`` for all; ``lost``: students;
         - ``regained``: eligible again in any later followed term;
         - ``regained_at_end``, ``not_regained_at_end``, ``not_observed_at_end``: how it stood at the end term;
-        - ``share_regained`` of those lost, with its 95 % score interval ``low, high`` (Wilson 1927);
+        - ``share_regained`` of those lost, with its 95 % interval ``low, high``; ``estimand``: what it is about;
         - ``status``: ``ok``, ``too_few`` (no share is estimated) or ``not_applicable`` (no later term to regain in).
     settings : mapping
-        ``by`` and ``min_students``.
+        ``by, min_students, estimand``.
     students : int
         Students who lost eligibility.
     """
@@ -211,7 +216,9 @@ class Recovery(Shown):
         return f"Of {self.students} students who lost eligibility, by term of the loss: who had it again"
 
 
-def recovery(losses: Losses, by: str | Sequence[str] = (), min_students: int = 5) -> Recovery:
+def recovery(
+    losses: Losses, by: str | Sequence[str] = (), min_students: int = 5, *, estimand: str | None = None
+) -> Recovery:
     """Count who regains eligibility, by the term in which it was lost.
 
     Parameters
@@ -222,6 +229,9 @@ def recovery(losses: Losses, by: str | Sequence[str] = (), min_students: int = 5
         Columns of ``losses.table`` to divide by.
     min_students : int
         No share is estimated for fewer students.
+    estimand : str, optional
+        ``"schools_like_these"`` (the default from three schools on) or ``"these_schools"``; see
+        :func:`nbanalytics.schools.estimand_of`. Losses in fewer than three schools have the latter.
 
     Returns
     -------
@@ -230,11 +240,11 @@ def recovery(losses: Losses, by: str | Sequence[str] = (), min_students: int = 5
     Raises
     ------
     DataError
-        If a column of ``by`` is not there.
+        If a column of ``by`` is not there, or schools like these are asked about with fewer than three.
 
     Notes
     -----
-    The interval of a share is Wilson's, Journal of the American Statistical Association 22 (1927): 209-212.
+    The interval of a share is that of :func:`nbanalytics.schools.share_over_schools`.
 
     Examples
     --------
@@ -262,31 +272,39 @@ def recovery(losses: Losses, by: str | Sequence[str] = (), min_students: int = 5
         "not_observed_at_end": ~nw.col("end_observed"),
     }
     columns = {name: nw.when(flag).then(nw.lit(1)).otherwise(nw.lit(0)) for name, flag in flags.items()}
-    lost = frame.filter(nw.col("event") == 1).select(*divided.aliased, "lost_term", **columns, lost=nw.lit(1))
-    counted = collect(
-        lost.group_by(*divided.keys, "lost_term").agg(*(nw.col(name).sum() for name in ("lost", *columns)))
+    school = nw.lit("") if losses._schools is None else nw.col(losses._schools)
+    lost = frame.filter(nw.col("event") == 1).select(
+        *divided.aliased, "lost_term", **columns, lost=nw.lit(1), _school=school
     )
+    counted = collect(
+        lost.group_by(*divided.keys, "lost_term", "_school").agg(*(nw.col(name).sum() for name in ("lost", *columns)))
+    )
+    counted["_school"] = labels(counted["_school"])
+    kind = estimand_of(None if losses._schools is None else counted["_school"], estimand)
     rows = []
     for group, part in divided.split(counted):
-        sums = part.groupby("lost_term")[["lost", *columns]].sum().reindex(list(losses.steps), fill_value=0)
-        sums.loc["*"] = sums.sum()
-        for term, values in sums.iterrows():
-            counts = {str(name): int(value) for name, value in values.items()}
-            rows.append({**group, "lost_term": term, **_recovered(counts, str(term), losses, min_students)})
+        by_term = {term: part[part["lost_term"] == term] for term in losses.steps} | {"*": part}
+        for term, of_term in by_term.items():
+            sums = of_term.groupby("_school")[["lost", *columns]].sum()
+            found = _recovered(sums, term == losses.steps[-1], kind, min_students)
+            rows.append({**group, "lost_term": term, **found})
     table = pd.DataFrame(rows, columns=[*divided.names, *_RECOVERY])
-    return Recovery(table, {"by": divided.names, "min_students": min_students}, students=int(counted["lost"].sum()))
+    settings = {"by": divided.names, "min_students": min_students, "estimand": kind}
+    return Recovery(table, settings, students=int(counted["lost"].sum()))
 
 
-def _recovered(counts: dict[str, int], term: str, losses: Losses, min_students: int) -> dict[str, Any]:
+def _recovered(sums: pd.DataFrame, last: bool, kind: str, min_students: int) -> dict[str, Any]:
+    counts = {str(name): int(value) for name, value in sums.sum().items()}
     lost, regained = counts["lost"], counts["regained"]
     not_regained = lost - counts["regained_at_end"] - counts["not_observed_at_end"]
+    own = kind if len(sums) >= MIN_SCHOOLS else THESE
     share, low, high, status = float("nan"), float("nan"), float("nan"), "ok"
-    if term == losses.steps[-1]:
+    if last:
         status = "not_applicable"
     elif lost < min_students:
         status = "too_few"
     else:
         share = regained / lost
-        low, high = wilson(regained, lost)
-    estimate = {"share_regained": share, "low": low, "high": high, "status": status}
+        low, high = share_over_schools(sums["regained"], sums["lost"], own)
+    estimate = {"share_regained": share, "low": low, "high": high, "estimand": own, "status": status}
     return {**counts, "not_regained_at_end": not_regained, **estimate}

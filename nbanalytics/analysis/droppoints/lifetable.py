@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import NormalDist
+from math import inf
 from typing import Any
 
 import narwhals as nw
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from nbanalytics.errors import DataError
 from nbanalytics.frames import By, collect, open_frame, refuse_absent
-from nbanalytics.intervals import wilson
+from nbanalytics.intervals import mean_interval, wilson
+from nbanalytics.schools import LIKE, MIN_SCHOOLS, THESE, estimand_of, jackknife_interval, labels, share_over_schools
 
 #: Columns of a life table, in order.
 LIFE_TABLE_COLUMNS = (
@@ -29,10 +30,11 @@ LIFE_TABLE_COLUMNS = (
     "se_survival",
     "low",
     "high",
+    "estimand",
 )
 
 
-def life_table(duration: Any, event: Any) -> pd.DataFrame:
+def life_table(duration: Any, event: Any, schools: Any = None, *, estimand: str | None = None) -> pd.DataFrame:
     """Make a discrete-time life table of durations that may be censored.
 
     Parameters
@@ -42,6 +44,11 @@ def life_table(duration: Any, event: Any) -> pd.DataFrame:
         person is in no row.
     event : array-like of 0/1 or bool, one per person
         Whether the event happened in that period (1) or the person was only followed to its end (0, censored).
+    schools : array-like, optional
+        The school of each person.
+    estimand : str, optional
+        ``"schools_like_these"`` (the default from three schools on) or ``"these_schools"`` (other pupils; the default
+        without schools); see :func:`nbanalytics.schools.estimand_of`.
 
     Returns
     -------
@@ -54,22 +61,25 @@ def life_table(duration: Any, event: Any) -> pd.DataFrame:
         - ``hazard``: events / at_risk, with its standard error ``se_hazard`` and its 95 % interval
           ``hazard_low, hazard_high``;
         - ``survival``: share to whom it has not happened by the end of the period, with ``se_survival`` and the 95 %
-          interval ``low, high``, which is missing where survival is 1 or 0.
+          interval ``low, high``, which is missing where survival is 1 or 0;
+        - ``estimand``: what the intervals are about.
 
     Raises
     ------
     DataError
-        If the two differ in length, a value is missing, a duration is negative or no whole number, an event is
-        not 0 or 1, or an event happens at duration 0.
+        If lengths differ, a value is missing, a duration is negative or no whole number, an event is not 0 or 1, or an
+        event happens at duration 0; if schools like these are asked about with fewer than three.
 
     Notes
     -----
     Singer, J. D. and Willett, J. B. (2003), *Applied Longitudinal Data Analysis*, chapter 10: hazard h = d/n with
     standard error √(h(1 − h)/n); survival ∏(1 − h) with Greenwood's (1926) standard error S √Σ h/(n(1 − h)). The
     latter is computed as a recursion that is the same number and stays finite, at 0, when everyone at risk is lost.
-    The interval of the hazard is Wilson's; that of survival is set on the log-log scale, S^exp(±1.96 se(S) / (S ln S)),
-    and so stays between 0 and 1 (Kalbfleisch, J. D. and Prentice, R. L. (2002), *The Statistical Analysis of Failure
-    Time Data*, section 1.4).
+    *These schools*: the interval of the hazard is Wilson's; that of survival is set on the log-log scale,
+    S^exp(±1.96 se(S) / (S ln S)), and so stays between 0 and 1 (Kalbfleisch, J. D. and Prentice, R. L. (2002), *The
+    Statistical Analysis of Failure Time Data*, section 1.4). *Schools like these*: hazard and survival without each
+    school in turn, on the logit scale, *t* with schools - 1 degrees (:func:`nbanalytics.schools.over_schools`).
+    ``se_hazard`` and ``se_survival`` are those of other pupils in either case.
 
     Examples
     --------
@@ -86,12 +96,13 @@ def life_table(duration: Any, event: Any) -> pd.DataFrame:
     2  3      0.50        0.250  0.058  0.845
     """
     durations, events = _numbers(duration, "duration"), _numbers(event, "event")
-    if len(durations) != len(events):
-        raise DataError(
-            f"duration has {len(durations)} values and event has {len(events)}. Give one of each per person."
-        )
-    places = np.arange(len(durations))
-    return _from_counts(durations, events, np.ones(len(durations), dtype=np.int64), places)
+    held = None if schools is None else labels(schools)
+    lengths = {"duration": len(durations), "event": len(events)} | ({} if held is None else {"schools": len(held)})
+    if len(set(lengths.values())) > 1:
+        found = " and ".join(f"{name} has {number}" for name, number in lengths.items())
+        raise DataError(f"The numbers of values differ: {found}. Give one of each per person.")
+    kind, ones = estimand_of(held, estimand), np.ones(len(durations), dtype=np.int64)
+    return _from_counts(durations, events, ones, np.arange(len(durations)), held, kind)
 
 
 def _from_counts(
@@ -99,8 +110,10 @@ def _from_counts(
     events: NDArray[np.float64],
     persons: NDArray[np.int64],
     places: NDArray[np.int64] | None = None,
+    schools: Any = None,
+    estimand: str = THESE,
 ) -> pd.DataFrame:
-    """Check durations and events, each of so many persons, and make their life table."""
+    """Check durations and events, each of so many persons of a school, and make their life table."""
 
     def refuse(faulty: NDArray[np.bool_], name: str, what: str, remedy: str) -> None:
         if faulty.any():
@@ -116,15 +129,24 @@ def _from_counts(
     refuse((durations == 0) & (events == 1), "duration", "0 with an event", "An event happens in period 1 or later")
     periods, happened = durations.astype(np.int64), events == 1
     longest = int(periods.max(initial=0)) + 1
+    codes = np.zeros(len(periods), dtype=np.int64) if estimand == THESE else pd.factorize(schools)[0]
+    size = (int(codes.max(initial=0)) + 1, longest)
+    place = np.ravel_multi_index((codes, periods), size)
     counted = [
-        np.bincount(periods[these], weights=persons[these], minlength=longest).astype(np.int64)
+        np.bincount(place[these], weights=persons[these], minlength=size[0] * longest).reshape(size).astype(np.int64)
         for these in (happened, ~happened)
     ]
     return _life_table(*counted)
 
 
 def life_table_by(
-    frame: Any, by: str | Sequence[str] = (), duration: str = "duration", event: str = "event"
+    frame: Any,
+    by: str | Sequence[str] = (),
+    duration: str = "duration",
+    event: str = "event",
+    schools: str | None = None,
+    *,
+    estimand: str | None = None,
 ) -> pd.DataFrame:
     """Make a life table for each group of a dataframe of any kind; only the counts leave the engine.
 
@@ -136,6 +158,10 @@ def life_table_by(
         Columns to divide by; none gives one life table.
     duration, event : str
         Columns as in :func:`life_table`.
+    schools : str, optional
+        The column with each person's school.
+    estimand : str, optional
+        As in :func:`life_table`. A group in fewer than three schools has ``"these_schools"``.
 
     Returns
     -------
@@ -159,14 +185,19 @@ def life_table_by(
     """
     wrapped = open_frame(frame)
     divided = By.of(by, LIFE_TABLE_COLUMNS, wrapped, "of durations")
-    refuse_absent(wrapped, [duration, event], "of durations")
-    counted = wrapped.select(*divided.aliased, _duration=nw.col(duration), _event=nw.col(event))
-    counts = collect(counted.group_by(*divided.keys, "_duration", "_event").agg(nw.len().alias("_persons")))
+    held = [] if schools is None else [schools]
+    refuse_absent(wrapped, [duration, event, *held], "of durations")
+    columns = {"_duration": nw.col(duration), "_event": nw.col(event)} | ({"_school": nw.col(schools)} if held else {})
+    counted = wrapped.select(*divided.aliased, **columns)
+    counts = collect(counted.group_by(*divided.keys, *columns).agg(nw.len().alias("_persons")))
+    if held:
+        counts["_school"] = labels(counts["_school"])
+    kind = estimand_of(counts["_school"] if held else None, estimand)
     parts = []
     for group, part in divided.split(counts):
-        table = _from_counts(
-            _numbers(part["_duration"], duration), _numbers(part["_event"], event), part["_persons"].to_numpy()
-        )
+        own = kind if kind == THESE or part["_school"].nunique() >= MIN_SCHOOLS else THESE
+        numbers = _numbers(part["_duration"], duration), _numbers(part["_event"], event)
+        table = _from_counts(*numbers, part["_persons"].to_numpy(), None, part["_school"] if held else None, own)
         parts.append(table.assign(**group)[[*divided.names, *LIFE_TABLE_COLUMNS]])
     if not parts:
         return pd.DataFrame(columns=[*divided.names, *LIFE_TABLE_COLUMNS])
@@ -174,40 +205,61 @@ def life_table_by(
 
 
 def _life_table(events: NDArray[np.int64], censored: NDArray[np.int64]) -> pd.DataFrame:
-    """Make the table from the counts at durations 0, 1, 2, ...; those at 0 are in no row."""
-    left = events + censored
-    at_risk = left[::-1].cumsum()[::-1][1:]
-    events, censored = events[1:], censored[1:]
-    hazard = events / at_risk
+    """Make the table from the counts by school at durations 0, 1, 2, ...; those at 0 are in no row.
+
+    Several schools are a sample of schools like them.
+    """
+    followed = (events + censored)[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
+    lost, at_risk = events[:, 1:].sum(axis=0), followed.sum(axis=0)
+    hazard = lost / at_risk
     survival, variance, previous = np.empty(len(hazard)), np.empty(len(hazard)), (1.0, 0.0)
     for number, (share, persons) in enumerate(zip(hazard, at_risk, strict=True)):
         before, spread = previous
         survival[number] = before * (1 - share)
         variance[number] = (1 - share) ** 2 * spread + before**2 * share * (1 - share) / persons
         previous = (survival[number], variance[number])
-    bounds = np.array([wilson(int(e), int(n)) for e, n in zip(events, at_risk, strict=True)]).reshape(-1, 2)
-    low, high = _log_log(survival, np.sqrt(variance))
+    schools = len(events)
+    if schools == 1:
+        bounds = [wilson(int(e), int(n)) for e, n in zip(lost, at_risk, strict=True)]
+        low, high = _log_log(survival, np.sqrt(variance))
+    else:
+        bounds = [share_over_schools(e, n) for e, n in zip(events[:, 1:].T, followed.T, strict=True)]
+        low, high = _of_schools(events[:, 1:], followed, _log_log(survival, np.sqrt(variance), schools - 1))
     columns = {
         "t": np.arange(1, len(hazard) + 1),
         "at_risk": at_risk,
-        "events": events,
-        "censored": censored,
+        "events": lost,
+        "censored": censored[:, 1:].sum(axis=0),
         "hazard": hazard,
         "se_hazard": np.sqrt(hazard * (1 - hazard) / at_risk),
-        "hazard_low": bounds[:, 0],
-        "hazard_high": bounds[:, 1],
+        "hazard_low": [low for low, _ in bounds],
+        "hazard_high": [high for _, high in bounds],
         "survival": survival,
         "se_survival": np.sqrt(variance),
         "low": low,
         "high": high,
     }
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns).assign(estimand=THESE if schools == 1 else LIKE)
 
 
-def _log_log(survival: NDArray[np.float64], error: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _of_schools(
+    events: NDArray[np.int64], followed: NDArray[np.int64], otherwise: tuple[NDArray[Any], NDArray[Any]]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the interval of survival without each school in turn; ``otherwise`` where no school changes it."""
+    lost, at_risk = (np.vstack([counts.sum(axis=0), counts.sum(axis=0) - counts]) for counts in (events, followed))
+    with np.errstate(invalid="ignore"):
+        survival = (1 - lost / at_risk).cumprod(axis=1)
+    bounds = np.array([jackknife_interval(column, "logit") for column in survival.T]).reshape(-1, 2)
+    same = (survival == survival[0]).all(axis=0)
+    return np.where(same, otherwise[0], bounds[:, 0]), np.where(same, otherwise[1], bounds[:, 1])
+
+
+def _log_log(
+    survival: NDArray[np.float64], error: NDArray[np.float64], freedom: float = inf
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the 95 % interval of survival on the scale log(-log S), where it cannot leave 0 to 1."""
     inner = np.where((survival > 0) & (survival < 1), survival, np.nan)
-    wide = NormalDist().inv_cdf(0.975) * error / (inner * np.abs(np.log(inner)))
+    wide = mean_interval(0.0, 1.0, freedom)[1] * error / (inner * np.abs(np.log(inner)))
     return inner ** np.exp(wide), inner ** np.exp(-wide)
 
 
