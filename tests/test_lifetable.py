@@ -128,7 +128,7 @@ def test_nobody_makes_an_empty_life_table():
 @pytest.mark.parametrize(
     ("duration", "event", "message"),
     [
-        ([1, 2], [1], "2 values and event has 1"),
+        ([1, 2], [1], "duration has 2 and event has 1"),
         ([1, -2], [1, 0], "duration: 1 values are negative"),
         ([1, 2], [1, 2], "event: 1 values are neither 0 nor 1"),
         ([1, float("nan")], [1, 0], "duration: 1 values are missing"),

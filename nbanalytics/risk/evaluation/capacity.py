@@ -272,7 +272,7 @@ def at_capacity(
 
 def flags_at_capacity(scores: Floats, capacity: float, strata: Labels | None = None) -> Floats:
     """Return each student's place at a capacity: 1, 0, or a part of one where scores are equal."""
-    return flag_top_within(scores, capacity, np.ones((1, len(scores))), strata)[0]
+    return np.asarray(flag_top_within(scores, capacity, np.ones((1, len(scores))), strata)[0])
 
 
 def capacity_statistic(y: Floats, scores: Floats, capacity: float, strata: Labels | None = None) -> Statistic:

@@ -116,7 +116,7 @@ def separated(fit: BinomialFit, design: Floats) -> NDArray[np.bool_]:
 def clustered_covariance(
     fit: BinomialFit, design: Floats, y: Floats, clusters: ArrayLike, link: Link = "logit"
 ) -> Floats:
-    """Return the covariance over schools like these: estimates without each cluster in turn; there must be three or more.
+    """Return the covariance over schools like these, from estimates without each cluster in turn; three are needed.
 
     *(G - 1)/G* times the sum of squared changes, each the first Newton step from the estimates to those without the
     cluster; use it with a *t* of *G - 1* degrees. This is CV3L of MacKinnon, Nielsen and Webb (2025), *Cluster-robust
@@ -130,9 +130,7 @@ def clustered_covariance(
     order = np.argsort(codes, kind="stable")
     starts = np.searchsorted(codes[order], np.arange(len(found)))
     sums = np.add.reduceat(scores[order], starts, axis=0)
-    information = np.array(
-        [x[rows].T @ (x[rows] * weights[rows, None]) for rows in np.split(order, starts[1:])]
-    )
+    information = np.array([x[rows].T @ (x[rows] * weights[rows, None]) for rows in np.split(order, starts[1:])])
     rest = information.sum(axis=0) - information
     # Without a cluster a column may be constant: its coefficient then stays where it is.
     changes = np.einsum("gij,gj->gi", np.linalg.pinv(rest, rcond=1e-10, hermitian=True), sums)

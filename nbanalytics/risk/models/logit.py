@@ -21,11 +21,9 @@ from nbanalytics.intervals import checked_level
 from nbanalytics.results import Settings, Shown
 from nbanalytics.risk.models.binomial import BinomialFit, Link, clustered_covariance, fit_binomial, separated
 from nbanalytics.risk.models.design import as_numbers, checked_outcome, feature_names
-from nbanalytics.schools import Floats
+from nbanalytics.schools import LIKE, MIN_SCHOOLS, THESE, Floats
 
 Schools = NDArray[np.object_]
-#: Sandwich errors from fewer clusters than this are too small, even with Student's t.
-FEW_CLUSTERS = 10
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,7 +37,7 @@ class Estimates(Shown):
         ratios with the complementary log-log link); ``status``: ``ok``; ``left_out`` if the term marks a few students
         who all or none have the outcome; ``separated`` if it marks more.
     settings : mapping
-        ``errors`` (``school`` or ``model``), ``level``, ``rows``, ``clusters``, ``what``.
+        ``errors`` (``school`` or ``model``), ``estimand``, ``level``, ``rows``, ``clusters``, ``what``.
     """
 
     table: pd.DataFrame
@@ -86,21 +84,14 @@ def chosen_errors(errors: str | None, clusters: int) -> str:
         raise DataError(f"There are no errors {errors!r}", "Choose among: school, model, or None for either.")
     if errors == "model" or (errors is None and clusters < 2):
         return "model"
-    if clusters < 2:
+    if clusters < MIN_SCHOOLS:
         warnings.warn(
-            f"There are {clusters} schools, and errors clustered by school need two at least: those of the model are "
-            "given. They are too small where pupils of a school are alike.",
+            f"Errors clustered by school need {MIN_SCHOOLS} schools, and there are {clusters}: those of the model are "
+            "given. They are about other pupils of these schools, and too small where pupils of a school are alike.",
             EstimationWarning,
             stacklevel=4,
         )
         return "model"
-    if clusters < FEW_CLUSTERS:
-        warnings.warn(
-            f"Standard errors clustered by {clusters} schools: with fewer than {FEW_CLUSTERS} they tend to be too "
-            "small. Read the intervals as too narrow, or ask for errors='model'.",
-            EstimationWarning,
-            stacklevel=4,
-        )
     return "school"
 
 
@@ -230,7 +221,7 @@ class BinomialClassifier(Classifier):
         self.coefficients_, self.covariance_, self.deviance_ = fit.coefficients, fit.covariance, fit.deviance
         self.clusters_ = len(pd.unique(schools))
         self.clustered_ = None
-        if self.penalty == 0 and self.clusters_ > 1 and SEPARATED not in self.status_:
+        if self.penalty == 0 and self.clusters_ >= MIN_SCHOOLS and SEPARATED not in self.status_:
             self.clustered_ = clustered_covariance(fit, design, outcome, schools, link)
 
     def _errors(self, level: float, errors: str | None, what: str) -> tuple[dict[str, Any], Floats]:
@@ -238,8 +229,11 @@ class BinomialClassifier(Classifier):
         check_is_fitted(self, "coefficients_")
         if self.penalty > 0:
             raise DataError("A model with a penalty has no honest intervals", "Fit it with penalty=0 for these.")
-        kind = chosen_errors(errors if self.clustered_ is not None or self.clusters_ < 2 else "model", self.clusters_)
-        settings = {"errors": kind, "level": level, "rows": self.rows_, "clusters": self.clusters_, "what": what}
+        few = self.clusters_ < MIN_SCHOOLS
+        kind = chosen_errors(errors if self.clustered_ is not None or few else "model", self.clusters_)
+        about = LIKE if kind == "school" else THESE
+        settings = {"errors": kind, "estimand": about, "level": level, "rows": self.rows_, "what": what}
+        settings["clusters"] = self.clusters_
         return settings, self.covariance_ if kind == "model" or self.clustered_ is None else self.clustered_
 
 
@@ -286,12 +280,13 @@ class Logit(BinomialClassifier):
     status_ : ndarray of str
         By term, as in the table of :meth:`coefficients`.
     covariance_, clustered_ : ndarray
-        Of the coefficients: from the information, and clustered by school (with two schools or more and no penalty).
+        Of the coefficients: from the information, and clustered by school (from three schools on, no penalty).
 
     Notes
     -----
-    Clustered errors are the sandwich of statsmodels and of R's ``vcovCL``. Marginal effects: the delta method (Bartus
-    2005, *Stata Journal* 5, 309-329, for features of 0 and 1).
+    Clustered errors leave out one school at a time (MacKinnon, Nielsen and Webb 2025, CV3L), with a *t* of schools - 1
+    degrees of freedom: they are about schools like these, also for features of schools. Marginal effects: the delta
+    method (Bartus 2005, *Stata Journal* 5, 309-329, for features of 0 and 1).
 
     Examples
     --------
@@ -333,7 +328,7 @@ class Logit(BinomialClassifier):
         ----------
         level : float
         errors : "school", "model" or None
-            Clustered by school, or from the information; by default by school where there are two schools.
+            Clustered by school, or from the information; by default by school from three schools on.
 
         Raises
         ------
