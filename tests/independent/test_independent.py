@@ -170,7 +170,7 @@ def absence_around(records, drawn):
     yield rows(table, key, "n", "mean"), expected
 
 
-def tests_and_screening(records, drawn):
+def screening_and_tests(records, drawn):
     if drawn["tests"] is not None:
         table = national_tests_view(records, [[]]).table
         yield rows(table, ["cohort", "subject"], "n", "above", "same", "below"), plain.national_tests(drawn)
@@ -213,7 +213,7 @@ def activity(records, drawn):
 
 
 ANALYSES = (
-    term_results, merit, six_groups, flows, drop_points, progression, zero_values, absence_around, tests_and_screening,
+    term_results, merit, six_groups, flows, drop_points, progression, zero_values, absence_around, screening_and_tests,
     indicators, activity,
 )  # fmt: skip
 
