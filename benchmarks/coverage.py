@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from nbanalytics.clustered import robust_table
 from nbanalytics.errors import EstimationWarning
 from nbanalytics.risk import at_capacity, audit, compare_models, measures, value_of_prediction
 from nbanalytics.risk.evaluation.validation import Validation
-from nbanalytics.schools import difference_over_schools, ratio_over_schools, robust_table, share_over_schools
+from nbanalytics.schools import difference_over_schools, ratio_over_schools, share_over_schools
 
 #: Number of schools, and pupils in each.
 SIZES = {3: 100, 4: 75, 6: 50, 10: 40, 20: 40}

@@ -22,6 +22,7 @@ FLOORS = (
     "frames",
     "intervals",
     "schools",
+    "clustered",
     "results",
     "text",
     "grading",

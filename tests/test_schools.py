@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from nbanalytics.clustered import robust_table
 from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.intervals import katz, newcombe, wilson
 from nbanalytics.schools import (
@@ -21,7 +22,6 @@ from nbanalytics.schools import (
     jackknife_interval,
     over_schools,
     ratio_over_schools,
-    robust_table,
     share_over_schools,
     units_of,
 )

@@ -19,6 +19,9 @@ from nbanalytics.errors import DataError
 from nbanalytics.frames import collect
 from nbanalytics.municipality.views import national_tests_view
 
+#: A random set may have two schools, whose intervals are about their pupils.
+pytestmark = pytest.mark.filterwarnings("ignore:With . school:nbanalytics.errors.EstimationWarning")
+
 
 def cell(value):
     """A value as Python writes it: None for what is missing, numbers rounded."""

@@ -187,7 +187,11 @@ def life_table_by(
     divided = By.of(by, LIFE_TABLE_COLUMNS, wrapped, "of durations")
     held = [] if schools is None else [schools]
     refuse_absent(wrapped, [duration, event, *held], "of durations")
-    columns = {"_duration": nw.col(duration), "_event": nw.col(event), **{"_school": nw.col(name) for name in held}}
+    columns = {
+        "_duration": nw.col(duration),
+        "_event": nw.col(event),
+        **({"_school": nw.col(schools)} if schools is not None else {}),
+    }
     counted = wrapped.select(*divided.aliased, **columns)
     counts = collect(counted.group_by(*divided.keys, *columns).agg(nw.len().alias("_persons")))
     if held:

@@ -128,7 +128,7 @@ def units_of_places(whole: Units, parts: Units, *flags: Floats) -> Units:
     -------
     Units
         ``parts`` if the places of a strategy lie, in effect, in fewer than two schools (Kish 1965): other schools of
-        the same kind cannot be told from one.
+        the same kind cannot be estimated from one.
     """
     if whole.estimand == LIKE:
         for held in flags:
