@@ -50,6 +50,7 @@ _HOMES = {
         "transition_probabilities",
     ),
     "nbanalytics.analysis.flows": ("eligibility_flow", "flows", "share_eligible", "student_states"),
+    "nbanalytics.analysis.growth": ("fit_growth", "grade_growth", "growth_percentiles", "growth_targets"),
     "nbanalytics.analysis.indicators": ("indicators", "read_indicators", "trend"),
     "nbanalytics.analysis.progression": ("grade_pairs", "match_rate", "progression"),
     "nbanalytics.declaration": ("Declaration", "read_declaration"),

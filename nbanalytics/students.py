@@ -33,7 +33,7 @@ LOSS = (
     "regained_at_end",
 )
 #: Columns of a term that one pass over the grades gives, and the column of ``records.results`` behind each.
-_OF_RESULTS = {"eligible": "eligible", "points": "mean_points", "passes": "n_passed"}
+_OF_RESULTS = {"eligible": "eligible", "points": "mean_points", "passes": "n_passed", "graded": "n_grades"}
 _OF_TERMS = (*_OF_RESULTS, "core", "merit", "absence", "state")
 
 
@@ -49,7 +49,8 @@ def student_table(records: StudentRecords, columns: Sequence[str] = (), by: By |
 
         - ``eligible_<term>``: 1 or 0 by the declared rule, missing without any grade in the term;
         - ``core_<term>``: the same by the rule "passes in the core subjects and five more";
-        - ``points_<term>``: mean grade points over comparable subjects; ``passes_<term>``: passes in all;
+        - ``points_<term>``: mean grade points over comparable subjects, ``graded_<term>`` their grades;
+          ``passes_<term>``: passes in all subjects;
         - ``merit_<term>``: merit value, missing without any grade;
         - ``absence_<term>``: valid and invalid absence together, in per cent (see :func:`absence_by_term`);
         - ``state_<term>``: one of ``TERM_STATES``; ``state_upper_secondary``: one of ``AFTER_STATES``;
@@ -94,7 +95,10 @@ def student_table(records: StudentRecords, columns: Sequence[str] = (), by: By |
     followed = list(records.declaration.followed_terms) if lost else []
     frame = _carried(records, plain, by, moves=bool(asked["state"]))
     stages = [term for term in asked["state"] if term != AFTER]
-    spread = {"eligible": [*asked["eligible"], *stages, *followed], **{k: asked[k] for k in ("points", "passes")}}
+    spread = {
+        "eligible": [*asked["eligible"], *stages, *followed],
+        **{k: asked[k] for k in _OF_RESULTS if k != "eligible"},
+    }
     if any(spread.values()):
         frame = frame.join(_results_by_term(records, spread), on="student_id", how="left")
     for kind, make in (("core", _core_by_term), ("merit", _merit_by_term), ("absence", _absence_totals)):

@@ -2,7 +2,7 @@
 
 import inspect
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -100,6 +100,14 @@ def baseline_from_form(frame, by):
     return nb.baseline_from_form(frame(form.assign(reaches_criteria=None, absence=4.0)), by=by)
 
 
+def growth(frame, by):
+    """Compared with other students: a model needs more of them than this town has."""
+    prior = np.linspace(0, 20, 200)
+    students = frame(town().students)
+    baseline = nb.fit_growth(prior, prior + np.tile([-1.0, 1.0], 100))
+    return nb.growth_percentiles(replace(town(), students=students), by=by, baseline=baseline)
+
+
 CALLS = {
     "baseline": of_records(nb.baseline, "9VT"),
     "follow_up": of_records(nb.follow_up, "6VT", "9VT"),
@@ -108,6 +116,9 @@ CALLS = {
     "flows": of_records(nb.flows),
     "share_eligible": lambda frame, by: nb.share_eligible(of_records(nb.flows)(frame, by)),
     "progression": of_records(nb.progression),
+    "grade_growth": of_records(partial(nb.grade_growth, min_compared=5)),
+    "growth_percentiles": growth,
+    "growth_targets": lambda frame, by: nb.growth_targets(growth(frame, by), 10.0, by),
     "funnel": of_records(nb.municipality.funnel),
     "eligibility_flow": eligibility_flow,
     "recovery": of_losses(nb.recovery),

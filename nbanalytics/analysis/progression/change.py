@@ -79,7 +79,7 @@ def grade_pairs(records: StudentRecords, keep: Sequence[str] = ()) -> NativeFram
       student_id subject  start_step  end_step
     0         P1      MA           1         3
     """
-    _refuse_several_scales(records)
+    refuse_several_scales(records)
     carried = By.of([name for name in as_names(keep) if name != "cohort"], PAIR_COLUMNS, open_frame(records.students))
     pairs = carried_pairs(records, carried)
     return to_native(pairs.select(*PAIR_COLUMNS, **dict(zip(carried.names, carried.keys, strict=True))))
@@ -112,7 +112,8 @@ def carried_pairs(records: StudentRecords, by: By) -> Frame:
     return student_table(records, by=by).join(pairs, on="student_id", how="inner")
 
 
-def _refuse_several_scales(records: StudentRecords) -> None:
+def refuse_several_scales(records: StudentRecords) -> None:
+    """Raise a DataError if cohorts use several scales."""
     scales = sorted({f"{grading.scale.name} ({grading.scale.version})" for grading, _ in records.gradings()})
     if len(scales) > 1:
         raise DataError(
@@ -255,7 +256,7 @@ def progression(records: StudentRecords, by: str | Sequence[str] = (), min_stude
     """
     names = as_names(by)
     refuse_by(records, names)
-    _refuse_several_scales(records)
+    refuse_several_scales(records)
     divided = By.of(names, (*_COUNTS, *_ESTIMATES, "status"))
     carried = By(tuple(name for name in divided.names if name not in ("subject", COURSE)))
     inner = dict(zip(carried.names, carried.keys, strict=True))
