@@ -75,7 +75,7 @@ def grade_growth(
 ) -> GradeGrowth:
     """Place each end grade among those of students with the same grade in the subject at the start.
 
-    Six grades are no fine scale: many students share each, so a percentile as of :func:`nbanalytics.growth_percentiles`
+    Six grades are a coarse scale: many share each, so a percentile as of :func:`nbanalytics.growth_percentiles`
     would depend on how ties are broken. Here the shares of the end grades given the start grade are counted. A grade
     takes the places from the share below it to the share up to it. The middle of these places describes a student; a
     random one among them is spread evenly under no difference, and is for tests.
