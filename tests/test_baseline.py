@@ -231,12 +231,13 @@ def test_the_individual_baseline_is_the_grades(karlskoga):
 
 def test_the_same_students_are_compared_with_themselves(karlskoga):
     """Groups 6 and 5 of Progression 02 are those who went down (23) and up (15)."""
-    row = cell(follow_up(karlskoga, "6VT", "9VT"))
+    followed = follow_up(karlskoga, "6VT", "9VT", estimand="these_schools")
+    row = cell(followed)
     assert row["change"] == pytest.approx((15 - 23) / 313)
     assert (row["low"], row["high"]) == pytest.approx(paired_difference(236, 23, 15, 39))
     assert row["chance_high"] == pytest.approx(1.959964 * np.sqrt(23 + 15) / 313, rel=1e-6)
     assert not row["beyond_chance"]
-    absence = cell(follow_up(karlskoga, "6VT", "9VT"), measure="absence")
+    absence = cell(followed, measure="absence")
     wide = (
         karlskoga.absence.assign(total=lambda t: t["valid"] + t["invalid"])
         .pivot(index="student_id", columns="term", values="total")[["6VT", "9VT"]]
@@ -404,7 +405,7 @@ def test_too_few_chosen_are_refused():
 
 
 def test_the_dots_are_the_follow_up_and_nobody_is_shown_who_is_too_few(karlskoga):
-    result = follow_up(karlskoga, "6VT", "9VT", min_students=20)
+    result = follow_up(karlskoga, "6VT", "9VT", min_students=20, estimand="these_schools")
     table, shown = result.table, followup_dots(result)
     chance, zero, later = shown.figure().data
     row = table[(table["group"] == "all") & (table["measure"] == "eligible")].iloc[0]
@@ -425,3 +426,21 @@ def test_the_dots_are_the_follow_up_and_nobody_is_shown_who_is_too_few(karlskoga
         followup_dots(table, "merit")
     with pytest.raises(ValueError, match="choose one selection"):
         followup_dots(follow_up(karlskoga, "6VT", "9VT", by=["sex"]).table)
+
+
+def test_the_same_students_of_several_schools_are_compared_without_each_school(sample):
+    """The mean of their changes, with the jackknife of schools; by school it is about other pupils."""
+    result = follow_up(sample, "6VT", "9VT")
+    assert result.settings["estimand"] == "schools_like_these"
+    ends = individual_baseline(sample, "9VT").table.set_index("student_id")["core"]
+    starts = individual_baseline(sample, "6VT").table.set_index("student_id")["core"]
+    schools = sample.students.set_index("student_id")["school_id"]
+    changes = (ends.astype(float) - starts.astype(float)).dropna()
+    row, own = cell(result, measure="core"), schools[changes.index]
+    means = [changes.mean(), *(changes[own != one].mean() for one in sorted(own.unique()))]
+    number = len(means) - 1
+    error = np.sqrt((number - 1) / number * np.sum((np.array(means[1:]) - means[0]) ** 2))
+    half = stats.t.ppf(0.975, number - 1) * error
+    assert (row["change"], row["low"], row["high"]) == pytest.approx((means[0], means[0] - half, means[0] + half))
+    by_school = follow_up(sample, "6VT", "9VT", by="school_id").table
+    assert set(by_school["estimand"]) == {"these_schools"}

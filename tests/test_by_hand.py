@@ -145,7 +145,7 @@ def test_subjects_of_the_first_loss_by_term(few, town, followed, courses):
 
 
 def test_who_regains_eligibility(town, followed, courses):
-    table = recovery(followed).table.set_index("lost_term")
+    table = recovery(followed, estimand="these_schools").table.set_index("lost_term")
     for term in FOLLOWED[1:]:
         own = [(who, course) for who, course in courses.items() if course[1] == term]
         ends = Counter(town.eligible.get((who, "9VT")) for who, _ in own)
@@ -226,7 +226,8 @@ def test_follow_up_of_girls_has_newcombes_paired_interval(town, few):
             pairs[town.eligible[who, "6VT"], town.eligible[who, "9VT"]] += 1
     a, b, c, d = (pairs[key] for key in ((True, True), (True, False), (False, True), (False, False)))
     n = a + b + c + d
-    row = follow_up(few, "6VT", "9VT").table.query("group == 'girls' and measure == 'eligible'").iloc[0]
+    result = follow_up(few, "6VT", "9VT", estimand="these_schools")
+    row = result.table.query("group == 'girls' and measure == 'eligible'").iloc[0]
     assert (row["n_zero"], row["zero"], row["later"]) == (n, pytest.approx((a + b) / n), pytest.approx((a + c) / n))
     first, then = (a + b) / n, (a + c) / n
     (l1, u1), (l2, u2) = wilson(a + c, n), wilson(a + b, n)

@@ -18,6 +18,7 @@ from nbanalytics.analysis.flows import (
 )
 from nbanalytics.declaration import AFTER, Declaration, parse_declaration
 from nbanalytics.errors import DataError
+from nbanalytics.schools import share_over_schools
 from nbanalytics.students import AFTER_STATES
 
 PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"
@@ -251,3 +252,16 @@ def test_records_that_know_of_no_moves_have_flows(engine):
     records = records_of({"a": {"6VT": PASSED, "7VT": FAILED}, "b": {"6VT": PASSED}})
     found = flows(in_engine(records, engine)).states.query("stage == '7VT'").set_index("state")["students"]
     assert found.to_dict() == {"eligible": 0, "not_eligible": 1, "moved": 0, "unknown": 1}
+
+
+def test_the_share_eligible_is_as_sure_as_its_schools_allow(sample):
+    result = flows(sample)
+    states = sample.term_results(["9VT"]).merge(sample.students[["student_id", "school_id"]])
+    counts = states.groupby("school_id")["eligible"].agg(["sum", "size"])
+    for of, estimand in (("graded", "schools_like_these"), ("graded", "these_schools")):
+        row = share_eligible(result, of, estimand=estimand).query("stage == '9VT'").iloc[0]
+        expected = share_over_schools(counts["sum"], counts["size"], estimand)
+        assert (row["low"], row["high"]) == pytest.approx(expected)
+        assert row["estimand"] == estimand
+    by_school = share_eligible(flows(sample, by="school_id"))
+    assert set(by_school["estimand"]) == {"these_schools"}

@@ -74,7 +74,7 @@ class Cells:
             )
         if not long:  # decimals, such as the bounds of an interval, are not places either
             measures += [name for name in columns if name not in measures and frame.schema[name].is_float()]
-        apart = {*FILTERS, STEP, "measure", "value", "status", *(() if long else measures)}
+        apart = {*FILTERS, STEP, "measure", "value", "status", "estimand", *(() if long else measures)}
         self.dimensions = [name for name in columns if name not in apart]
         self._cells: dict[tuple[str, ...], Cell] = {}
         held = {name: frame.get_column(name).to_list() for name in columns}

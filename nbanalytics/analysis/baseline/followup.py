@@ -16,7 +16,16 @@ from nbanalytics.frames import By, column_names, open_frame
 from nbanalytics.intervals import Change, mean_interval, other_students_change, same_students_change
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
-from nbanalytics.schools import LIKE, MIN_SCHOOLS, THESE, estimand_of, over_schools
+from nbanalytics.schools import (
+    LIKE,
+    MIN_SCHOOLS,
+    THESE,
+    Floats,
+    Statistic,
+    estimand_of,
+    labels,
+    over_schools,
+)
 
 #: Columns of the table after those of ``by``.
 COLUMNS = (
@@ -41,7 +50,7 @@ class FollowUp(Shown):
         - ``estimand``: what interval and chance are about, ``these_schools`` or ``schools_like_these``;
         - ``status``: ``ok`` or ``too_few``.
     settings : mapping
-        ``design`` (``same_students`` or ``different_students``), ``zero, later, by, min_students``.
+        ``design`` (``same_students`` or ``different_students``), ``zero, later, by, min_students, estimand``.
     students : int
         Students at the zero occasion who are in the comparison.
     """
@@ -59,7 +68,13 @@ class FollowUp(Shown):
 
 
 def follow_up(
-    records: StudentRecords, zero: str, later: str, by: str | Sequence[str] = (), min_students: int = 5
+    records: StudentRecords,
+    zero: str,
+    later: str,
+    by: str | Sequence[str] = (),
+    min_students: int = 5,
+    *,
+    estimand: str | None = None,
 ) -> FollowUp:
     """Compare the same students at a later term with their own zero value.
 
@@ -73,6 +88,9 @@ def follow_up(
         Columns of the students table.
     min_students : int
         Nothing is estimated for fewer.
+    estimand : str, optional
+        ``"schools_like_these"`` (the default from three schools on; schools are those of the later term) or
+        ``"these_schools"``. A group in fewer than three schools has the latter.
 
     Returns
     -------
@@ -82,14 +100,16 @@ def follow_up(
     Raises
     ------
     DataError
-        If a term or a column of ``by`` is not there, or ``later`` does not come after ``zero``.
+        If a term or a column of ``by`` is not there, ``later`` does not come after ``zero``, or schools like these are
+        asked about with fewer than three.
 
     Notes
     -----
-    Shares: Newcombe's interval for paired shares (1998, Statistics in Medicine 17: 2635-2650, method 10); by chance
-    alone as many go up as down, so that the change has variance *(b + c)/n²* (McNemar 1947). Means: Student's t of the
-    differences. Students chosen for a low zero value rise without any work: see
-    :func:`nbanalytics.expected_return`.
+    *Schools like these*: the mean of the students' changes without each school in turn, *t* with schools - 1 degrees of
+    freedom; chance is as wide as the interval. *These schools*, shares: Newcombe's interval for paired shares (1998,
+    Statistics in Medicine 17: 2635-2650, method 10); by chance alone as many go up as down, so that the change has
+    variance *(b + c)/n²* (McNemar 1947). Means: Student's t of the differences. Students chosen for a low
+    zero value rise without any work: see :func:`nbanalytics.expected_return`.
 
     Examples
     --------
@@ -101,21 +121,28 @@ def follow_up(
     """
     _refuse_backwards(records, zero, later)
     divided = By.of(by, COLUMNS, open_frame(records.students))
-    before, after = measured(records, zero, divided), measured(records, later)
+    school = _school_of(records)
+    before, after = measured(records, zero, divided), measured(records, later, school)
     values = [name for name in MEASURES if name in before.columns and name in after.columns]
-    both = before.merge(after[["student_id", *values]], on="student_id", suffixes=("", "_later"))
+    after["_school"] = labels(after[school.keys[0]]) if school.names else "none"
+    both = before.merge(after[["student_id", "_school", *values]], on="student_id", suffixes=("", "_later"))
+    kind = estimand_of(both["_school"] if school.names else None, estimand)
     settings = {
         "design": "same_students",
         "zero": zero,
         "later": later,
         "by": divided.names,
         "min_students": min_students,
+        "estimand": kind,
     }
     rows = []
     for place, part in divided.split(both):
         for group, measure, chosen in _cells(part, values):
-            pairs = chosen[[measure, f"{measure}_later"]].dropna().to_numpy(float)
-            found = _paired(pairs[:, 0], pairs[:, 1], measure, min_students)
+            known = chosen.dropna(subset=[measure, f"{measure}_later"])
+            early, late = (known[name].to_numpy(float) for name in (measure, f"{measure}_later"))
+            found = _paired(early, late, measure, min_students)
+            if kind == LIKE and found["status"] == "ok" and known["_school"].nunique() >= MIN_SCHOOLS:
+                found |= _over_schools(_mean_of(late - early), known["_school"])
             rows.append({**place, "group": group, "measure": measure, **found})
     return FollowUp(_table(rows, divided), settings, len(both))
 
@@ -178,18 +205,15 @@ def follow_up_cohorts(
     zero, later = ([one] if isinstance(one, int) else list(one) for one in (zero, later))
     if twice := sorted(set(zero) & set(later)):
         raise DataError(f"Cohort {', '.join(map(str, twice))} is in both zero and later. Name it in one of them.")
-    students = column_names(open_frame(records.students))
-    carried = By(tuple(dict.fromkeys([*divided.names, *(["school_id"] if "school_id" in students else [])])))
+    school = _school_of(records)
+    carried = By(tuple(dict.fromkeys([*divided.names, *school.names])))
     before, after = (measured(records.cohort(cohorts), term, carried) for cohorts in (zero, later))
     values = [name for name in MEASURES if name in before.columns and name in after.columns]
     named = [", ".join(map(str, cohorts)) for cohorts in (zero, later)]
     settings = {"design": "different_students", "zero": named[0], "later": named[1], "by": divided.names, "term": term}
     both = pd.concat([before.assign(_later=False), after.assign(_later=True)], ignore_index=True)
-    both["_school"] = "none"
-    if "school_id" in carried.names:
-        school = both[carried.keys[carried.names.index("school_id")]].astype(object)
-        both["_school"] = school.where(school.notna(), "missing").astype(str)
-    kind = estimand_of(both["_school"] if "school_id" in carried.names else None, estimand)
+    both["_school"] = labels(both[carried.keys[carried.names.index("school_id")]]) if school.names else "none"
+    kind = estimand_of(both["_school"] if school.names else None, estimand)
     rows = []
     for place, part in divided.split(both):
         for group, measure, chosen in _cells(part, values):
@@ -198,10 +222,11 @@ def follow_up_cohorts(
             schools = [chosen.loc[side.index, "_school"] for side in sides]
             early, late = (side.to_numpy(float) for side in sides)
             found = _independent(early, late, measure, min_students)
-            if kind == LIKE and found["status"] == "ok":
-                found |= _over_schools(early, late, schools)
+            in_both = set(schools[0]) & set(schools[1])
+            if kind == LIKE and found["status"] == "ok" and len(in_both) >= MIN_SCHOOLS:
+                found |= _over_schools(_difference_of(early, late), pd.concat(schools))
             rows.append({**place, "group": group, "measure": measure, **found})
-    return FollowUp(_table(rows, divided), {**settings, "min_students": min_students}, len(before))
+    return FollowUp(_table(rows, divided), {**settings, "min_students": min_students, "estimand": kind}, len(before))
 
 
 def _refuse_backwards(records: StudentRecords, zero: str, later: str) -> None:
@@ -246,27 +271,30 @@ def _independent(before: np.ndarray, after: np.ndarray, measure: str, min_studen
     return _row(n, m, _change_of_means(before, after, error, freedom))
 
 
-def _over_schools(early: np.ndarray, late: np.ndarray, schools: Sequence[pd.Series[str]]) -> dict[str, Any]:
-    """Interval and chance of a change when the schools are a sample; nothing with fewer than three in both."""
-    in_both = set(schools[0]) & set(schools[1])
-    if len(in_both) < MIN_SCHOOLS:
-        return {}
-    is_late = np.repeat([0.0, 1.0], [len(early), len(late)])
-    values, labels = np.concatenate([early, late]), pd.concat(schools)
+def _school_of(records: StudentRecords) -> By:
+    return By(("school_id",) if "school_id" in column_names(open_frame(records.students)) else ())
 
-    def change(weights: np.ndarray) -> dict[str, np.ndarray]:
-        return {
-            "change": weights @ (values * is_late) / (weights @ is_late)
-            - weights @ (values * (1 - is_late)) / (weights @ (1 - is_late))
-        }
 
-    row = over_schools(change, labels, estimand=LIKE).iloc[0]
+def _over_schools(change: Statistic, schools: pd.Series[str]) -> dict[str, Any]:
+    """Interval and chance of a change when the schools are a sample; nothing where no school changes it."""
+    row = over_schools(change, schools, estimand=LIKE).iloc[0]
     if not row["low"] < row["high"]:
         return {}
     half = (row["high"] - row["low"]) / 2
     beyond = bool(row["low"] > 0 or row["high"] < 0)
     bounds = {"low": row["low"], "high": row["high"], "chance_low": -half, "chance_high": half}
     return {**bounds, "beyond_chance": beyond, "estimand": LIKE}
+
+
+def _mean_of(values: Floats) -> Statistic:
+    return lambda weights: {"mean": weights @ values / weights.sum(axis=1)}
+
+
+def _difference_of(early: Floats, late: Floats) -> Statistic:
+    """Return the function that computes the mean of the later minus that of the earlier for rows of weights."""
+    first, second = _mean_of(early), _mean_of(late)
+    n = len(early)
+    return lambda weights: {"change": second(weights[:, n:])["mean"] - first(weights[:, :n])["mean"]}
 
 
 def _change_of_means(before: np.ndarray, after: np.ndarray, error: float, freedom: float) -> Change:

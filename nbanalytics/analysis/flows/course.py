@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
+from math import nan
 from typing import Protocol
 
 import narwhals as nw
 import pandas as pd
 
 from nbanalytics.declaration import AFTER
-from nbanalytics.frames import By, NativeFrame, cases, collect, open_frame, to_native
-from nbanalytics.intervals import with_share
+from nbanalytics.frames import By, NativeFrame, cases, collect, column_names, open_frame, to_native
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Settings, Shown
+from nbanalytics.schools import MIN_SCHOOLS, THESE, estimand_of, labels, share_over_schools
 from nbanalytics.students import (
     AFTER_STATES,
     ELIGIBLE,
-    MOVED,
     NOT_ELIGIBLE,
     TERM_STATES,
-    UNKNOWN,
     counted,
     refuse_other_share,
     student_table,
@@ -54,15 +53,16 @@ class Flows(Shown):
         ``stages``, ``by`` and the ``rule`` behind "eligible".
     students : int
         Students in all; every stage holds each of them once.
-    not_reached : pandas.DataFrame
-        The columns of ``by``, then ``stage, students``: unknown because nobody in their cohort has a grade there yet.
+    by_school : pandas.DataFrame
+        The columns of ``by``, then ``stage, _school`` and counts: ``_eligible``, with grades (``_graded``) and all who
+        got or should have got them (``_all``); of this :func:`share_eligible` is made.
     """
 
     states: pd.DataFrame
     transitions: pd.DataFrame
     settings: Settings
     students: int
-    not_reached: pd.DataFrame
+    by_school: pd.DataFrame
 
     @property
     def table(self) -> pd.DataFrame:
@@ -184,13 +184,17 @@ def flows(records: StudentRecords, by: str | Sequence[str] = ()) -> Flows:
     # One pass over the data, whatever the engine: how many students share each course through the stages.
     states = [f"state_{stage}" for stage in stages]
     keys = ["cohort", *divided.keys, *states]
-    courses = collect(student_table(records, states, divided).group_by(*keys).agg(nw.len().alias("students")))
+    school = [name for name in ("school_id",) if name in column_names(open_frame(records.students))]
+    table = student_table(records, [*states, *school], divided)
+    table = table.with_columns(_school=nw.col("school_id") if school else nw.lit(None, nw.String))
+    by_school = collect(table.group_by(*keys, "_school").agg(nw.len().alias("students")))
+    courses = by_school.groupby(keys, dropna=False, sort=False, observed=True)["students"].sum().reset_index()
     return Flows(
         states=_count_states(courses, divided, stages),
         transitions=_count_transitions(courses, divided, stages),
         settings={"stages": stages, "by": divided.names, "rule": records.declaration.rule},
         students=int(courses["students"].sum()),
-        not_reached=_not_reached(courses, divided, stages),
+        by_school=_count_schools(by_school, divided, stages),
     )
 
 
@@ -216,20 +220,21 @@ def _count_transitions(courses: pd.DataFrame, by: By, stages: Sequence[str]) -> 
     return pd.DataFrame(rows, columns=[*by.names, *_WAYS])
 
 
-def _not_reached(courses: pd.DataFrame, by: By, stages: Sequence[str]) -> pd.DataFrame:
-    """Count the students whose state is unknown since nobody in their cohort has a grade at a stage."""
-    rows = []
-    for stage in stages:
-        if stage == AFTER:
-            continue
-        waiting = courses[courses[f"state_{stage}"].eq(UNKNOWN) & ~counted(courses, stage)]
-        for group, part in by.split(waiting):
-            if len(part):
-                rows.append({**group, "stage": stage, "students": int(part["students"].sum())})
-    return pd.DataFrame(rows, columns=[*by.names, "stage", "students"])
+def _count_schools(courses: pd.DataFrame, by: By, stages: Sequence[str]) -> pd.DataFrame:
+    """Count by school who is eligible, who has grades and who should have had them, at each stage with terms."""
+    parts = []
+    for group, part in by.split(courses.assign(_school=labels(courses["_school"]))):
+        for stage in stages:
+            if stage != AFTER:
+                state, number = part[f"state_{stage}"], part["students"]
+                counts = {"_eligible": state.eq(ELIGIBLE), "_graded": state.isin(_ENDS), "_all": counted(part, stage)}
+                made = part[["_school"]].assign(**{name: number.where(who, 0) for name, who in counts.items()})
+                parts.append(made.groupby("_school").sum().reset_index().assign(**group, stage=stage))
+    columns = [*by.names, "stage", "_school", "_eligible", "_graded", "_all"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-def share_eligible(result: Flows, of: str = "all") -> pd.DataFrame:
+def share_eligible(result: Flows, of: str = "all", *, estimand: str | None = None) -> pd.DataFrame:
     """Share of students who are eligible at each stage, of all who got or should have got grades there.
 
     Parameters
@@ -239,14 +244,17 @@ def share_eligible(result: Flows, of: str = "all") -> pd.DataFrame:
     of : {"all", "graded"}
         The denominator: all who got or should have got grades, which is Skolverket's, or those with grades, which is
         that of the boards' pages (see ``docs/disclosure.md``).
+    estimand : str, optional
+        ``"schools_like_these"`` (the default from three schools on) or ``"these_schools"``; see
+        :func:`nbanalytics.schools.estimand_of`. A group in fewer than three schools has the latter.
 
     Returns
     -------
     pandas.DataFrame
-        The columns of ``by``, then ``stage`` (terms), ``eligible`` and ``students``, ``share`` and its 95 % score
-        interval ``low, high`` (Wilson 1927); missing where there are no students. Of all, students without any grade
-        are in the denominator; those who had moved are not, nor are cohorts in which nobody has a grade at the stage
-        yet.
+        The columns of ``by``, then ``stage`` (terms), ``eligible`` and ``students``, ``share`` and its 95 % interval
+        ``low, high`` (:func:`nbanalytics.schools.share_over_schools`), ``estimand``; missing without students. Of all,
+        students without any grade are in the denominator; those who had moved are not, nor are cohorts in which nobody
+        has a grade at the stage yet.
 
     Notes
     -----
@@ -260,18 +268,20 @@ def share_eligible(result: Flows, of: str = "all") -> pd.DataFrame:
     >>> table[["stage", "eligible", "students"]].tail(1).to_records(index=False).tolist()
     [('9VT', 251, 313)]
     """
-    by = list(By.of(result.settings["by"], ("eligible", "share", "low", "high")).names)
+    by = list(By.of(result.settings["by"], ("eligible", "share", "low", "high", "estimand")).names)
     refuse_other_share(of)
-    left_out = [MOVED] if of == "all" else [MOVED, UNKNOWN]
-    here = result.states[(result.states["stage"] != AFTER) & ~result.states["state"].isin(left_out)]
-    here = here.assign(eligible=here["students"].where(here["state"] == ELIGIBLE, 0))
-    keys = [*by, "stage"]
-    table = here.groupby(keys, sort=False, dropna=False)[["eligible", "students"]].sum().reset_index()
-    table[by] = here[keys].drop_duplicates()[by].to_numpy()
-    if of == "all":
-        waiting = table.merge(result.not_reached, on=keys, how="left", suffixes=("", "_waiting"))["students_waiting"]
-        table["students"] -= waiting.fillna(0).astype("int64").to_numpy()
-    return with_share(table, "eligible", "students")
+    counts = result.by_school
+    missing = counts["_school"].eq("missing").all()
+    kind = estimand_of(None if missing else counts["_school"], estimand)
+    rows = []
+    for values, part in counts.groupby([*by, "stage"], sort=False, dropna=False):
+        here = part[part[f"_{of}"] > 0]
+        some, all_ = here["_eligible"].to_numpy(dtype=float), here[f"_{of}"].to_numpy(dtype=float)
+        own = kind if len(here) >= MIN_SCHOOLS else THESE
+        total, eligible = int(all_.sum()), int(some.sum())
+        bounds = share_over_schools(some, all_, own)
+        rows.append((*values, eligible, total, eligible / total if total else nan, *bounds, own))
+    return pd.DataFrame(rows, columns=[*by, "stage", "eligible", "students", "share", "low", "high", "estimand"])
 
 
 def eligibility_flow(classification: HasTable, by: str | Sequence[str] = ()) -> pd.DataFrame:
