@@ -127,6 +127,8 @@ def follow_up(
     after["_school"] = labels(after[school.keys[0]]) if school.names else "none"
     both = before.merge(after[["student_id", "_school", *values]], on="student_id", suffixes=("", "_later"))
     kind = estimand_of(both["_school"] if school.names else None, estimand)
+    # Pupils of one school in year 6 may go to several later, and are a group of one school all the same.
+    by_school = bool({"school_id", "school_id_y6"} & set(divided.names))
     settings = {
         "design": "same_students",
         "zero": zero,
@@ -141,7 +143,7 @@ def follow_up(
             known = chosen.dropna(subset=[measure, f"{measure}_later"])
             early, late = (known[name].to_numpy(float) for name in (measure, f"{measure}_later"))
             found = _paired(early, late, measure, min_students)
-            if kind == LIKE and found["status"] == "ok" and known["_school"].nunique() >= MIN_SCHOOLS:
+            if kind == LIKE and not by_school and found["status"] == "ok" and known["_school"].nunique() >= MIN_SCHOOLS:
                 found |= _over_schools(_mean_of(late - early), known["_school"])
             rows.append({**place, "group": group, "measure": measure, **found})
     return FollowUp(_table(rows, divided), settings, len(both))
