@@ -108,7 +108,7 @@ def test_the_crude_contrast_of_the_coachs_students(town, few):
                 changes[begun].append(ends[1] - ends[0])
         else:
             left_out += 1
-    result = support_outcome(few, "7VT", "8VT", kinds=["youth_coach"])
+    result = support_outcome(few, "7VT", "8VT", kinds=["youth_coach"], estimand="these_schools")
     row = result.table.set_index("outcome").loc["absence"]
     assert (row["supported"], row["others"]) == (len(changes[True]), len(changes[False]))
     assert row["crude"] == pytest.approx(mean(changes[True]) - mean(changes[False]))

@@ -362,11 +362,13 @@ def test_every_chart_has_its_table_and_words(sample, lang):
     found, words = indicators(sample, ["6VT", "7HT"]), Words(lang)
     load = caseload(sample, only=["youth_coach"])
     covered = coverage(sample, found)
-    unlike = support_outcome(sample, "7VT", "8VT").balance.query("outcome == 'points'")
+    support = support_outcome(sample.cohort([2018, 2019]), "7VT", "8VT")
+    unlike = support.balance.query("outcome == 'points'")
     charts = {
         "caseload": figures.caseload_over_time(load, words),
         "coverage": figures.coverage_by_term(covered, words),
         "love": figures.love_plot(unlike, words),
+        "events": figures.event_study(support, words),
         "kaa": figures.kaa_shares(kaa_outcomes(sample), words),
         "handover": figures.handover_bars(handover(sample, "6VT"), words),
     }
@@ -385,7 +387,11 @@ def test_every_chart_has_its_table_and_words(sample, lang):
     assert len(charts["coverage"].table.rows) == 2
     assert charts["coverage"].alt.count("%") == 2
     assert len(charts["love"].drawing["data"][1]["x"]) == len(unlike)
-    assert charts["love"].table.rows[0][0] == "points"  # the largest difference
+    largest = unlike.loc[unlike["before"].abs().idxmax(), "covariate"]
+    assert charts["love"].table.rows[0][0] == largest
+    assert [row[1] for row in charts["events"].table.rows[:4]] == [
+        words.label("term", t) for t in support.events["term"][:4]
+    ]
     assert "0" in charts["love"].alt
     bars = charts["kaa"].figure().data
     assert len(bars) == 4

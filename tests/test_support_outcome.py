@@ -11,30 +11,35 @@ import pytest
 from nbanalytics.errors import DataError
 from nbanalytics.records import StudentRecords
 from nbanalytics.support import e_value, e_value_of_difference, support_outcome
-from nbanalytics.support.outcome import balance, chance_of_support, design, overlap_weights
+from nbanalytics.support.outcome import balance, chance_of_support, design, overlap_weights, robustness_value
 
 SUBJECTS = ("SV", "EN", "MA", "BL", "MU", "SL", "IDH", "HKK")
 GRADES = np.array(list("FEDCBA"))
 POINTS = np.array([0, 10, 12.5, 15, 17.5, 20])
 
 
+#: Terms before support, and the one after it.
+TIMES = ("6VT", "7HT", "7VT", "8VT")
+
+
 def planted(rng, n, absence_effect, points_effect):
-    """Students whose support depends on absence, grades and sex before, which also decide what comes after.
+    """Students whose support depends on absence and grades in 7HT and on sex, which also decide what comes after.
 
     The effects are in the units of the outcomes: percentage points, and (all subjects alike) grade steps.
     """
     ids = np.array([f"P{number}" for number in range(n)])
     girl = rng.random(n) < 0.5
     strength = rng.normal(2.6, 1.0, n)
-    absence = np.clip(14 - 2.5 * (strength - 2.6) + rng.normal(0, 4, n), 0, 60)
-    before = steps(strength[:, None] + rng.normal(0, 0.7, (n, len(SUBJECTS))))
-    need = 0.22 * (absence - 14) - 0.35 * (POINTS[before].mean(axis=1) - 13) + 0.5 * ~girl - 0.9
+    usual = 14 - 2.5 * (strength - 2.6) + rng.normal(0, 3, n)
+    absence = [np.clip(usual + rng.normal(0, 3, n), 0, 60) for _ in TIMES[:-1]]
+    grades = [steps(strength[:, None] + rng.normal(0, 0.7, (n, len(SUBJECTS)))) for _ in TIMES[:-1]]
+    need = 0.22 * (absence[1] - 14) - 0.35 * (POINTS[grades[1]].mean(axis=1) - 13) + 0.5 * ~girl - 0.9
     chance = 1 / (1 + np.exp(-need))
     supported = rng.random(n) < chance
-    later = 4 + 0.7 * absence - 1.5 * girl + absence_effect * supported + rng.normal(0, 3.5, n)
-    own = 0.8 * before.mean(axis=1)[:, None] - 0.03 * (absence - 14)[:, None] + 0.1 * girl[:, None] + 0.6
+    later = 4 + 0.7 * absence[2] - 1.5 * girl + absence_effect * supported + rng.normal(0, 3.5, n)
+    own = 0.8 * grades[2].mean(axis=1)[:, None] - 0.03 * (absence[2] - 14)[:, None] + 0.1 * girl[:, None] + 0.6
     after = steps(own + points_effect * supported[:, None] + rng.normal(0, 0.7, (n, len(SUBJECTS))))
-    grades = [
+    rows = [
         pd.DataFrame(
             {
                 "student_id": np.repeat(ids, 8),
@@ -43,13 +48,13 @@ def planted(rng, n, absence_effect, points_effect):
                 "grade": GRADES[codes].ravel(),
             }
         )
-        for term, codes in (("7VT", before), ("8VT", after))
+        for term, codes in zip(TIMES, [*grades, after], strict=True)
     ]
     attendance = pd.DataFrame(
         {
-            "student_id": np.tile(ids, 2),
-            "term": np.repeat(["7VT", "8VT"], n),
-            "valid": np.concatenate([absence, np.clip(later, 0, 100)]),
+            "student_id": np.tile(ids, len(TIMES)),
+            "term": np.repeat(TIMES, n),
+            "valid": np.concatenate([*absence, np.clip(later, 0, 100)]),
             "invalid": 0.0,
         }
     )
@@ -63,8 +68,8 @@ def planted(rng, n, absence_effect, points_effect):
         }
     )
     students = pd.DataFrame({"student_id": ids, "cohort": 2018, "sex": np.where(girl, "girl", "boy")})
-    students = students.assign(true_chance=chance)
-    return StudentRecords(students, pd.concat(grades, ignore_index=True), absence=attendance, support=begun)
+    students = students.assign(true_chance=chance, school_id=rng.choice(["S1", "S2", "S3"], n))
+    return StudentRecords(students, pd.concat(rows, ignore_index=True), absence=attendance, support=begun)
 
 
 def steps(latent):
@@ -75,16 +80,25 @@ def estimates(seeds, absence_effect, points_effect, n=500):
     found = []
     for seed in seeds:
         records = planted(np.random.default_rng(seed), n, absence_effect, points_effect)
-        found.append(support_outcome(records, "7VT", "8VT").table.set_index("outcome"))
+        found.append(fair(records).table.set_index("outcome"))
     return found
+
+
+def fair(records, **settings):
+    return support_outcome(records, "7VT", "8VT", estimand="these_schools", **settings)
+
+
+def within(share, low, high, runs):
+    """Whether a share of so many runs lies between two shares, two standard errors of each allowed."""
+    return low - 2 * np.sqrt(low * (1 - low) / runs) <= share <= high + 2 * np.sqrt(high * (1 - high) / runs)
 
 
 def test_the_crude_difference_misleads_and_the_fair_one_does_not():
     """Support lowers absence by 2 percentage points; those who get it would have seen it fall anyway (regression)."""
-    found = estimates(range(12), absence_effect=-2.0, points_effect=0.0)
+    found = estimates(range(8), absence_effect=-2.0, points_effect=0.0)
     crude = np.mean([table.loc["absence", "crude"] for table in found])
     fair = np.mean([table.loc["absence", "effect"] for table in found])
-    assert crude < -2.7
+    assert crude < -2.4
     assert abs(fair + 2.0) < 0.25
 
 
@@ -98,14 +112,14 @@ def test_planted_effects_on_absence_come_back(effect_sd):
     bias = np.mean([(row["effect"] - units) for row in found] / spread)
     holds = np.mean([row["low"] <= units <= row["high"] for row in found])
     assert abs(bias) < 0.05
-    assert 0.90 <= holds <= 0.99
+    assert within(holds, 0.92, 0.97, 200)
 
 
 @pytest.mark.slow
 def test_no_effect_on_grades_where_none_was_planted():
     found = [table.loc["points"] for table in estimates(range(200), absence_effect=0.0, points_effect=0.0)]
     assert abs(np.mean([row["effect_sd"] for row in found])) < 0.05
-    assert 0.90 <= np.mean([row["low"] <= 0 <= row["high"] for row in found]) <= 0.99
+    assert within(np.mean([row["low"] <= 0 <= row["high"] for row in found]), 0.92, 0.97, 200)
 
 
 @pytest.mark.slow
@@ -120,7 +134,7 @@ def test_a_planted_effect_on_grades_comes_back():
 def bias_on_grades(seed):
     """Estimate minus truth, in standard deviations."""
     with_it, without = (planted(np.random.default_rng(seed), 500, 0.0, effect) for effect in (0.4, 0.0))
-    row = support_outcome(with_it, "7VT", "8VT").table.set_index("outcome").loc["points"]
+    row = fair(with_it).table.set_index("outcome").loc["points"]
     worth = dict(zip(GRADES, POINTS, strict=True))
     after, otherwise = (
         records.grades.query("term == '8VT'").set_index("student_id")["grade"].map(worth).groupby(level=0).mean()
@@ -134,35 +148,68 @@ def bias_on_grades(seed):
 
 def test_the_groups_are_alike_after_weighting():
     records = planted(np.random.default_rng(5), 800, 0.0, 0.0)
-    found = support_outcome(records, "7VT", "8VT")
+    found = fair(records)
     before, after = (found.balance[name].abs() for name in ("before", "after"))
     assert before.max() > 0.5
     assert after.max() < 0.001  # overlap weights balance means exactly
 
 
-def test_the_sample_has_no_effect_of_support(sample):
-    """The simulator gives support by what is known in spring, and nothing follows from it."""
-    every = support_outcome(sample, "7VT", "8VT")
-    assert every.table["effect_sd"].abs().max() < 0.05
-    assert every.balance["after"].abs().max() < 0.1
-    coach = support_outcome(sample, "7VT", "8VT", kinds=["youth_coach"]).table
-    assert ((coach["low"] <= 0) & (coach["high"] >= 0)).all()
-    assert (coach["e_value_limit"] == 1).all()
+@pytest.fixture(scope="module")
+def coached(sample):
+    return fair(sample, kinds=["youth_coach"])
 
 
-def test_words_promise_no_cause(sample):
-    found = support_outcome(sample, "7VT", "8VT")
-    text = found.reading("en")
+def test_what_followed_cannot_be_told_where_the_groups_differed_before(coached):
+    """The simulator gives support by last spring's values, so that the groups differ in that term already."""
+    controls = coached.events.query("role == 'control'").set_index("outcome")
+    assert list(controls["term"]) == ["7VT", "7VT"]
+    assert controls.loc["absence", "low"] > 0
+    assert (coached.table["verdict"] == "cannot_be_told").all()
+    assert "cannot be told" in repr(coached)
+    assert "differed already in Y7 spr." in coached.reading("en")
+    assert "går inte att säga" in coached.reading()
+    assert coached.balance["after"].abs().max() < 0.1
+
+
+def test_an_effect_that_was_planted_is_told():
+    found = fair(planted(np.random.default_rng(3), 900, -6.0, 0.0))
+    assert found.table["verdict"].tolist() == ["lower", "no_difference"]
+    assert found.events["role"].tolist() == ["lead", "control", "after"] * 2
+    absence = found.table.iloc[0]
+    assert 0 < absence["robustness_limit"] < absence["robustness"] < 1
+
+
+def test_without_earlier_terms_nothing_is_told():
+    records = planted(np.random.default_rng(2), 300, -6.0, 0.0)
+    late = "term in ['7VT', '8VT']"
+    short = replace(records, grades=records.grades.query(late), absence=records.absence.query(late))
+    found = fair(short)
+    assert (found.table["verdict"] == "cannot_be_told").all()
+    assert "No terms before" in found.reading("en")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kinds", [(), ("attendance_plan",), ("special_needs_teaching",), ("youth_coach",)])
+def test_nothing_is_found_in_the_simulator_where_nothing_was_planted(kinds):
+    """Today's rule: at most 6 of 100 comparisons of an outcome find a difference; plans once found one in 47."""
+    from nbanalytics.simulation import simulate
+
+    runs, found = 40, 0
+    for seed in range(runs):
+        records = simulate(seed=seed, cohorts=[2019, 2020], students_per_cohort=400, schools=3).records
+        found += fair(records, kinds=kinds).table["verdict"].isin(["higher", "lower"]).any()
+    assert within(found / runs, 0.0, 0.06, runs)
+
+
+def test_words_promise_no_cause(coached):
+    text = coached.reading("en")
     assert "This is not an experiment" in text
-    assert "can be distinguished from chance" in text
-    planted_text = support_outcome(planted(np.random.default_rng(3), 900, -6.0, 0.0), "7VT", "8VT").reading("en")
+    planted_text = fair(planted(np.random.default_rng(3), 900, -6.0, 0.0)).reading("en")
     assert "percentage points lower than similar students" in planted_text
+    assert "can be distinguished from chance" in planted_text
     for word in ("because of the support", "caused", "thanks to", "effective"):
         assert word not in text + planted_text
-    absence = found.table.set_index("outcome").loc["absence"]
-    swedish = found.reading()
-    assert "Det här är inget experiment" in swedish
-    assert f"{absence['high']:.2f}".replace(".", ",") in swedish
+    assert "Det här är inget experiment" in coached.reading()
 
 
 # ------------------------------------------------------------------ parts with oracles from outside
@@ -175,10 +222,10 @@ def test_chances_are_those_of_statsmodels():
     x = rng.normal(size=(400, 3)) * [1, 5, 0.2]
     y = rng.random(400) < 1 / (1 + np.exp(-(x @ [0.5, -0.2, 2.0] - 0.4)))
     expected = sm.Logit(y.astype(float), sm.add_constant(x)).fit(disp=0).predict()
-    np.testing.assert_allclose(chance_of_support(x, y), expected, atol=2e-5)
+    np.testing.assert_allclose(chance_of_support(x, y)[0], expected, atol=2e-5)
 
 
-def test_the_effect_and_its_error_are_those_of_statsmodels():
+def test_the_effect_is_that_of_statsmodels():
     import statsmodels.api as sm
 
     from nbanalytics.support.outcome import effect_of_support
@@ -187,9 +234,9 @@ def test_the_effect_and_its_error_are_those_of_statsmodels():
     x = rng.normal(size=(300, 2))
     supported = rng.random(300) < 0.4
     outcome = x @ [1.0, 2.0] + 0.7 * supported + rng.normal(size=300)
-    weight = overlap_weights(x, supported)
-    fit = sm.WLS(outcome, np.column_stack([np.ones(300), supported, x]), weights=weight).fit(cov_type="HC1")
-    np.testing.assert_allclose(effect_of_support(outcome, x, supported, weight), (fit.params[1], fit.bse[1]), rtol=1e-8)
+    weight = overlap_weights(chance_of_support(x, supported)[0], supported)
+    fit = sm.WLS(outcome, np.column_stack([np.ones(300), supported, x]), weights=weight).fit()
+    assert effect_of_support(outcome, x, supported, weight) == pytest.approx(fit.params[1], rel=1e-8)
 
 
 def test_e_values_of_the_paper():
@@ -200,6 +247,13 @@ def test_e_values_of_the_paper():
     assert e_value(1 / 3.9) == pytest.approx(e_value(3.9))
     assert e_value_of_difference(-0.5, -0.7, -0.3) == e_value_of_difference(0.5, 0.3, 0.7)
     assert e_value_of_difference(0.2, -0.1, 0.5)[1] == 1.0
+
+
+def test_robustness_values_of_the_paper():
+    """Cinelli and Hazlett 2020, table 1: Darfur, 13.9 per cent, and 7.6 per cent for the interval."""
+    assert robustness_value(4.18445, 783) == pytest.approx(0.1388, abs=1e-4)
+    assert robustness_value(4.18445, 783, 1.96300) == pytest.approx(0.0763, abs=1e-4)
+    assert robustness_value(1.0, 783, 1.963) == 0.0
 
 
 def test_what_is_missing_is_marked_and_what_does_not_vary_is_left_out():
@@ -226,7 +280,7 @@ def test_balance_by_hand():
 
 def test_who_is_supported_and_who_is_left_out():
     records = planted(np.random.default_rng(2), 200, 0.0, 0.0)
-    first = support_outcome(records, "7VT", "8VT")
+    first = fair(records)
     assert first.students == len(records.support)
     others = sorted(set(records.students["student_id"]) - set(records.support["student_id"]))
     more = pd.DataFrame(
@@ -244,7 +298,7 @@ def test_who_is_supported_and_who_is_left_out():
         }
     )
     both = pd.concat([records.support, more], ignore_index=True)
-    found = support_outcome(replace(records, support=both), "7VT", "8VT", kinds=["coach"])
+    found = fair(replace(records, support=both), kinds=["coach"])
     assert found.students == first.students
     assert found.left_out["other_support"] == 3
     assert found.table.loc[0, "others"] == first.table.loc[0, "others"] - 3
@@ -252,8 +306,8 @@ def test_who_is_supported_and_who_is_left_out():
 
 def test_unknown_outcomes_are_counted_not_guessed():
     records = planted(np.random.default_rng(2), 200, 0.0, 0.0)
-    gaps = records.absence.assign(valid=records.absence["valid"].mask(records.absence.index >= 390))
-    found = support_outcome(replace(records, absence=gaps), "7VT", "8VT")
+    gaps = records.absence.assign(valid=records.absence["valid"].mask(records.absence.index >= 790))
+    found = fair(replace(records, absence=gaps))
     assert found.left_out["unknown, absence"] == 10
     assert found.left_out["unknown, points"] == 0
 

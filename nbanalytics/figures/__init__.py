@@ -15,7 +15,14 @@ from nbanalytics.figures.cohort import cohort_scatter, drop_terms, groups_bar, s
 from nbanalytics.figures.flows import flow_sankey
 from nbanalytics.figures.municipality import funnel_plot, years_beside
 from nbanalytics.figures.risk import auc_by_horizon, lead_time_plot, precision_at_k, roc_plane, value_plot
-from nbanalytics.figures.support import caseload_over_time, coverage_by_term, handover_bars, kaa_shares, love_plot
+from nbanalytics.figures.support import (
+    caseload_over_time,
+    coverage_by_term,
+    event_study,
+    handover_bars,
+    kaa_shares,
+    love_plot,
+)
 
 __all__ = [
     "Chart",
@@ -29,6 +36,7 @@ __all__ = [
     "coverage_by_term",
     "decile_bars",
     "drop_terms",
+    "event_study",
     "flow_sankey",
     "followup_dots",
     "funnel_plot",

@@ -238,6 +238,79 @@ def love_plot(balance: Source, words: Words = ENGLISH) -> Chart:
     return Chart(chart, words.say("support.balance.alt", **largest), TextTable(columns, rows))
 
 
+def event_study(outcome: Source, words: Words = ENGLISH) -> Chart:
+    """Draw the difference between supported students and similar others, term by term, before support and after.
+
+    Parameters
+    ----------
+    outcome
+        The result of :func:`nbanalytics.support_outcome`, or its events: ``outcome, term, role, effect_sd, low_sd,
+        high_sd``.
+    words
+        Language and labels.
+
+    Returns
+    -------
+    Chart
+        A point with its 95 % interval for each term; open before support, where it must be near 0.
+
+    Examples
+    --------
+    >>> bounds = {"effect_sd": [0.6, 0.1], "low_sd": [0.4, -0.1], "high_sd": [0.8, 0.3]}
+    >>> table = pd.DataFrame({"outcome": "points", "term": ["7VT", "8VT"], "role": ["control", "after"], **bounds})
+    >>> event_study(table).table.rows
+    [['Grades', 'Y7 spr.', '0.60', '0.40', '0.80'], ['Grades', 'Y8 spr.', '0.10', '−0.10', '0.30']]
+    """
+    table = table_of(outcome, "events")
+    traces, rows = [], []
+    for (code, colour), shift in zip(
+        (("absence", style.VERMILLION), ("points", style.BLUE)), (-0.08, 0.08), strict=True
+    ):
+        own = table[table["outcome"] == code]
+        name = words.label("support_outcome", code).capitalize()
+        terms = [words.label("term", term) for term in own["term"]]
+        written = [
+            [words.number(value, 2) for value in values]
+            for values in own[["effect_sd", "low_sd", "high_sd"]].itertuples(index=False)
+        ]
+        rows += [[name, term, *values] for term, values in zip(terms, written, strict=True)]
+        symbols = ["circle" if role == "after" else "circle-open" for role in own["role"]]
+        above, below = own["high_sd"] - own["effect_sd"], own["effect_sd"] - own["low_sd"]
+        trace: Drawing = {
+            "type": "scatter",
+            "x": [place + shift for place in range(len(own))],
+            "y": own["effect_sd"].tolist(),
+            "mode": "markers",
+            "name": name,
+            "marker": {"size": 11, "color": colour, "symbol": symbols, "line": {"width": 2, "color": colour}},
+            "error_y": style.error_bars(above.tolist(), below.tolist(), color=colour, thickness=2),
+            "customdata": [
+                f"{style.safe(term)}: {value} ({low} – {high})"
+                for term, (value, low, high) in zip(terms, written, strict=True)
+            ],
+            "hovertemplate": style.HINT,
+        }
+        if len(own):
+            traces.append(trace)
+    names = list(dict.fromkeys(words.label("term", term) for term in table["term"]))
+    support = int((table.drop_duplicates("term")["role"] != "after").sum()) - 0.5
+    line = {"type": "line", "xref": "x", "yref": "paper", "x0": support, "x1": support, "y0": 0, "y1": 1}
+    chart = drawing(
+        traces,
+        words,
+        height=360,
+        margin=_WIDE,
+        **style.LEGEND_ABOVE,
+        shapes=[{**line, "line": {"width": 1, "dash": "dash", "color": style.GREY}}],
+        xaxis={"tickvals": list(range(len(names))), "ticktext": names, "fixedrange": True, "showgrid": False},
+        yaxis=style.titled_axis(words.say("support.axis.difference"), zeroline=True, zerolinecolor=style.GREY),
+    )
+    values = "; ".join(f"{name}, {term}: {value} ({low} – {high})" for name, term, value, low, high in rows)
+    heading = [*heads(words, "outcome", "term"), *with_bounds(words.say("support.axis.difference"), words)]
+    alt = words.say("support.events.alt", values=values)
+    return Chart(chart, alt, TextTable(heading, rows, intervals={2: words.say("column.interval")}))
+
+
 def kaa_shares(outcomes: Source, words: Words = ENGLISH) -> Chart:
     """Draw where those in the municipality's activity responsibility (KAA) are, by months since entry.
 
