@@ -292,7 +292,7 @@ class SupportOutcome(Shown):
         words = f"{self.students} students whose support began in {span}, beside students alike at the start"
         if (self.table["verdict"] != UNTOLD).all():
             return words
-        return f"{words}\nWhat followed cannot be told: {self._why()}"
+        return f"{words}\nNo answer is possible: {self._why()}"
 
     def _why(self) -> str:
         failed = _failed(self.events)
@@ -312,7 +312,7 @@ class SupportOutcome(Shown):
         Returns
         -------
         str
-            A sentence for each outcome, or why nothing can be told; one if the groups still differ, and the caveat.
+            A sentence for each outcome, or why there is none; one if the groups still differ, and the caveat.
         """
         words = Words(lang)
         if (self.table["verdict"] == UNTOLD).any():
@@ -378,7 +378,7 @@ def support_outcome(
 
     Negative control: the term ``before`` is compared in the same way, by what was known until then. Support could not
     do anything yet, so that a difference shows that these students were chosen while something changed; then what
-    followed cannot be told (Lipsitch, Tchetgen Tchetgen and Cohen 2010, Epidemiology 21: 383-388; Ashenfelter 1978).
+    followed has no answer (Lipsitch, Tchetgen Tchetgen and Cohen 2010, Epidemiology 21: 383-388; Ashenfelter 1978).
     This is strict: it refuses also where that term was the reason for support and nothing else was.
 
     Examples
@@ -472,14 +472,8 @@ class _Comparison:
         effect = float(values[0])
         in_sd = {"effect_sd": effect / sd, "low_sd": low / sd, "high_sd": high / sd}
         sides = {"supported": int(self.supported.sum()), "others": int((~self.supported).sum())}
-        return {
-            "effect": effect,
-            "low": low,
-            "high": high,
-            **in_sd,
-            **sides,
-            "t": jackknife_test(values, units.present)[0],
-        }
+        t, _ = jackknife_test(values, units.present)
+        return {"effect": effect, "low": low, "high": high, **in_sd, **sides, "t": t}
 
     def balance(self) -> pd.DataFrame:
         """See the function of this name."""
