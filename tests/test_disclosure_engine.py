@@ -7,7 +7,9 @@ import pytest
 from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 from scipy.linalg import null_space
+from scipy.sparse.csgraph import connected_components
 from test_disclosure import determined_exactly, system_of
 
 from nbanalytics.disclosure import (
@@ -21,6 +23,7 @@ from nbanalytics.disclosure import (
     protect,
     protect_sums,
 )
+from nbanalytics.disclosure.cells import connected, sets_of
 from nbanalytics.disclosure.moves import blocks_of
 from nbanalytics.errors import DisclosureError
 
@@ -288,3 +291,14 @@ def test_at_least_as_many_cells_published_as_by_tau_argus(tmp_path, monkeypatch,
         assert not certain(system, hidden).size
         ours, theirs = ours + (~hidden).sum(), theirs + (~pattern).sum()
     assert ours >= theirs
+
+
+def test_cells_are_connected_by_the_sums_they_share():
+    """Beside the product of the incidence matrix with itself, which grows with the square of a sum's cells."""
+    for seed in range(20):
+        matrix = sparse.csr_array(sparse.random(30, 80, 0.03, rng=np.random.default_rng(seed)))
+        met = connected_components(abs(matrix).T @ abs(matrix), directed=False)[1]
+        found = connected(matrix)
+        assert [sorted(part) for part in sets_of(found)] == [
+            sorted(np.flatnonzero(met == one)) for one in np.unique(met)
+        ]

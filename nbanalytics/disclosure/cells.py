@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from nbanalytics.errors import DisclosureError
 
@@ -23,6 +24,41 @@ class Equation(NamedTuple):
 
     total: int
     parts: tuple[int, ...]
+
+
+def connected(matrix: sparse.csr_array | sparse.csc_array) -> Ids:
+    """Number cells so that those that sums connect have the same number.
+
+    Parameters
+    ----------
+    matrix : sparse array, sums x cells
+
+    Returns
+    -------
+    int array
+        A number for each cell; they rise with the first cell of each set.
+
+    Examples
+    --------
+    >>> connected(sparse.csr_array([[1, 0, -1, 0], [0, 0, 0, 1]]))
+    array([0, 1, 0, 2])
+    """
+    entries, sums = sparse.coo_array(matrix), matrix.shape[0]
+    size = sums + matrix.shape[1]
+    # Sums and cells are the two sides of a graph: its size is that of the matrix, not of its square.
+    graph = sparse.coo_array(
+        (np.ones(len(entries.row), dtype=np.int8), (entries.row, sums + entries.col)), (size, size)
+    )
+    number = connected_components(graph, directed=False)[1][sums:]
+    _, first, inverse = np.unique(number, return_index=True, return_inverse=True)
+    rank: Ids = np.argsort(np.argsort(first, kind="stable"), kind="stable")
+    return rank[inverse]
+
+
+def sets_of(numbers: Ids) -> list[Ids]:
+    """Return the places of each number, in the order of the numbers."""
+    order = np.argsort(numbers, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1) if len(numbers) else []
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from functools import cached_property
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
-from nbanalytics.disclosure.cells import CellSystem, Ids, Mask, Values
+from nbanalytics.disclosure.cells import CellSystem, Ids, Mask, Values, connected, sets_of
 from nbanalytics.disclosure.propagation import TOLERANCE, propagate
 from nbanalytics.errors import DisclosureError
 
@@ -118,15 +117,12 @@ def parts_of(knowledge: Knowledge, around: Ids | None = None) -> Iterator[Part]:
     fixed = knowledge.fixed
     free = np.flatnonzero(~fixed)
     columns = sparse.csc_array(knowledge.matrix)
-    open_part = sparse.csr_array(columns[:, free])
+    open_part = columns[:, free]
     rest = -(columns[:, np.flatnonzero(fixed)] @ lower[fixed])
-    _, number = connected_components(abs(open_part).T @ abs(open_part), directed=False)
-    wanted = np.unique(number if around is None else number[np.isin(free, around)])
-    for which in wanted:
-        local = np.flatnonzero(number == which)
-        cells = free[local]
-        block = sparse.csr_array(open_part[:, local])
-        rows = np.flatnonzero(np.diff(block.indptr))
-        yield Part(
-            cells, sparse.csr_array(block[rows]), rest[rows], lower[cells], upper[cells], knowledge.integer[cells]
-        )
+    wanted = np.ones(len(free), dtype=bool) if around is None else np.isin(free, around)
+    for local in sets_of(connected(open_part)):
+        if wanted[local].any():
+            cells, block = free[local], open_part[:, local]
+            rows = np.unique(block.indices)
+            inside = sparse.csr_array(sparse.csr_array(block)[rows])
+            yield Part(cells, inside, rest[rows], lower[cells], upper[cells], knowledge.integer[cells])

@@ -7,10 +7,9 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, sparse
-from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import SuperLU, splu
 
-from nbanalytics.disclosure.cells import CellSystem, Mask, Values
+from nbanalytics.disclosure.cells import CellSystem, Mask, Values, connected
 from nbanalytics.disclosure.knowledge import Part
 from nbanalytics.errors import DisclosureError
 
@@ -157,7 +156,6 @@ class Projection:
 
 def _connected(matrix: sparse.csr_array, columns: NDArray[np.int64], around: Mask) -> NDArray[np.int64]:
     """Keep the cells that sums of unknown cells connect with any cell of ``around``."""
-    part = sparse.csr_array(matrix[:, columns])
-    _, component = connected_components(abs(part).T @ abs(part), directed=False)
+    component = connected(matrix[:, columns])
     kept = np.unique(component[around[columns]])
     return columns[np.isin(component, kept)]

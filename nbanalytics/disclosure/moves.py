@@ -8,9 +8,8 @@ from functools import cached_property
 
 import numpy as np
 from scipy import optimize, sparse
-from scipy.sparse.csgraph import connected_components
 
-from nbanalytics.disclosure.cells import CellSystem, Ids, Mask, Values
+from nbanalytics.disclosure.cells import CellSystem, Ids, Mask, Values, connected, sets_of
 from nbanalytics.disclosure.propagation import TOLERANCE
 
 #: What a unit of change costs in a cell that is hidden anyhow, beside at least 1 in one that is not.
@@ -109,12 +108,7 @@ class Block:
     def pieces(self, movable: Mask) -> Iterator[Ids]:
         """Split the cells that may change, all others staying as they are, into those that share no sum."""
         places = np.flatnonzero(movable)
-        if not len(places):
-            return
-        part = sparse.csr_array(self.matrix[:, places])
-        _, number = connected_components(abs(part).T @ abs(part), directed=False)
-        order = np.argsort(number, kind="stable")
-        yield from (places[some] for some in np.split(order, np.flatnonzero(np.diff(number[order])) + 1))
+        yield from (places[some] for some in sets_of(connected(self.matrix[:, places])))
 
     def part(self, places: Ids) -> Block:
         """Return the block of some of its cells, all others staying as they are."""
