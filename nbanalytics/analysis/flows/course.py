@@ -222,16 +222,16 @@ def _count_transitions(courses: pd.DataFrame, by: By, stages: Sequence[str]) -> 
 
 def _count_schools(courses: pd.DataFrame, by: By, stages: Sequence[str]) -> pd.DataFrame:
     """Count by school who is eligible, who has grades and who should have had them, at each stage with terms."""
-    parts = []
-    for group, part in by.split(courses.assign(_school=labels(courses["_school"]))):
-        for stage in stages:
-            if stage != AFTER:
-                state, number = part[f"state_{stage}"], part["students"]
-                counts = {"_eligible": state.eq(ELIGIBLE), "_graded": state.isin(_ENDS), "_all": counted(part, stage)}
-                made = part[["_school"]].assign(**{name: number.where(who, 0) for name, who in counts.items()})
-                parts.append(made.groupby("_school").sum().reset_index().assign(**group, stage=stage))
-    columns = [*by.names, "stage", "_school", "_eligible", "_graded", "_all"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    parts, keys = [], [*by.keys, "_school"]
+    courses = courses.assign(_school=labels(courses["_school"]))
+    for stage in stages:
+        if stage != AFTER:
+            state, number = courses[f"state_{stage}"], courses["students"]
+            counts = {"_eligible": state.eq(ELIGIBLE), "_graded": state.isin(_ENDS), "_all": counted(courses, stage)}
+            made = courses[keys].assign(**{name: number.where(who, 0) for name, who in counts.items()})
+            parts.append(made.groupby(keys, dropna=False, observed=True).sum().reset_index().assign(stage=stage))
+    columns = [*by.keys, "stage", "_school", "_eligible", "_graded", "_all"]
+    return by.named(pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns))
 
 
 def share_eligible(result: Flows, of: str = "all", *, estimand: str | None = None) -> pd.DataFrame:
@@ -268,20 +268,23 @@ def share_eligible(result: Flows, of: str = "all", *, estimand: str | None = Non
     >>> table[["stage", "eligible", "students"]].tail(1).to_records(index=False).tolist()
     [('9VT', 251, 313)]
     """
-    by = list(By.of(result.settings["by"], ("eligible", "share", "low", "high", "estimand")).names)
+    divided = By.of(result.settings["by"], ("eligible", "share", "low", "high", "estimand"))
     refuse_other_share(of)
-    counts = result.by_school
+    counts = result.by_school.rename(columns=dict(zip(divided.names, divided.keys, strict=True)))
     missing = counts["_school"].eq("missing").all()
     kind = estimand_of(None if missing else counts["_school"], estimand)
     rows = []
-    for values, part in counts.groupby([*by, "stage"], sort=False, dropna=False):
-        here = part[part[f"_{of}"] > 0]
-        some, all_ = here["_eligible"].to_numpy(dtype=float), here[f"_{of}"].to_numpy(dtype=float)
-        own = kind if len(here) >= MIN_SCHOOLS else THESE
-        total, eligible = int(all_.sum()), int(some.sum())
-        bounds = share_over_schools(some, all_, own)
-        rows.append((*values, eligible, total, eligible / total if total else nan, *bounds, own))
-    return pd.DataFrame(rows, columns=[*by, "stage", "eligible", "students", "share", "low", "high", "estimand"])
+    for group, at_group in divided.split(counts):
+        for stage, part in at_group.groupby("stage", sort=False):
+            here = part[part[f"_{of}"] > 0]
+            some, all_ = here["_eligible"].to_numpy(dtype=float), here[f"_{of}"].to_numpy(dtype=float)
+            total, eligible = int(all_.sum()), int(some.sum())
+            own = kind if len(here) >= MIN_SCHOOLS else THESE
+            low, high = share_over_schools(some, all_, own)
+            found = {"eligible": eligible, "students": total, "share": eligible / total if total else nan}
+            rows.append({**group, "stage": stage, **found, "low": low, "high": high, "estimand": own})
+    columns = [*divided.names, "stage", "eligible", "students", "share", "low", "high", "estimand"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def eligibility_flow(classification: HasTable, by: str | Sequence[str] = ()) -> pd.DataFrame:
