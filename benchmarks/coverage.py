@@ -211,7 +211,7 @@ def truths(world: tuple[float, float], seed: int) -> dict[str, float]:
 def coverage(
     replications: int, seed: int, sizes: dict[int, int], worlds: dict[str, tuple[float, float]], kinds: str = "svmt"
 ) -> pd.DataFrame:
-    """Count how often each interval holds the truth, by world and number of schools; missing ones do not."""
+    """Count how often intervals hold the truth, by world and number of schools, and how often none is given."""
     rows = []
     for place, (name, world) in enumerate(worlds.items()):
         truth = truths(world, seed)
@@ -222,6 +222,7 @@ def coverage(
                     rows.append((method, name, schools, low <= truth[method] <= high, low != low))
             print(f"{name}, {schools} schools: {time.perf_counter() - start:.0f} s", flush=True)
     table = pd.DataFrame(rows, columns=["method", "world", "schools", "held", "missing"])
+    table["held"] = table["held"].astype(float).where(~table["missing"])
     return table.groupby(["method", "world", "schools"], sort=False)[["held", "missing"]].mean().reset_index()
 
 
@@ -238,8 +239,8 @@ def written(table: pd.DataFrame, replications: int, seed: int) -> str:
         f"Coverage of 95 % intervals, in per cent: {replications} replications for each cell, seed",
         f"{seed}, made by `make coverage` (`benchmarks/coverage.py`). Schools are drawn anew each time:",
         "intervals speak of *schools like these*, 3 of 100 pupils, 4 of 75, 6 of 50, 10 and 20 of 40. They are alike,",
-        "or differ by .5 in log odds, or differ and change between cohorts by .3 more. A missing interval counts as",
-        "one that does not cover.",
+        "or differ by .5 in log odds, or differ and change between cohorts by .3 more. † marks cells in which more",
+        "than 1 in 100 samples got no interval, since fewer than three schools had students; they count nowhere.",
         "",
         f"**Bold** cells lie outside {100 * WANTED[0]:.0f}–{100 * WANTED[1]:.0f} beyond chance: Wilson's 95 % interval",
         "of the cell holds no value in that range. If all coverages were at an end of it, 1 in 40 would be bold.",
@@ -253,6 +254,8 @@ def written(table: pd.DataFrame, replications: int, seed: int) -> str:
         lines += ["|---|" + "---|" * len(own.columns)]
         for method, values in own.iterrows():
             cells = [f"**{100 * v:.0f}**" if beyond[v] else f"{100 * v:.0f}" for v in values]
+            few = table[(table["method"] == method) & (table["world"] == world)]["missing"] > 0.01
+            cells = [cell + " †" * bool(refused) for cell, refused in zip(cells, few, strict=True)]
             lines.append(f"| {method} | " + " | ".join(cells) + " |")
         lines.append("")
     return "\n".join(lines)
