@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,8 @@ from nbanalytics.readers import check_records, read_records
 from nbanalytics.records import StudentRecords
 from nbanalytics.simulation import COHORTS, simulate, write_sample
 from nbanalytics.simulation.measures import merit
-from nbanalytics.simulation.parameters import FIRST_LOWER, NO_ROW, TERMS
-from nbanalytics.simulation.students import N_TERMS
+from nbanalytics.simulation.parameters import FIRST_LOWER, NO_ROW, PARAMETERS, TERMS
+from nbanalytics.simulation.students import N_TERMS, draw_schools
 from nbanalytics.simulation.tables import draw_ids
 
 PLACE = {term: place for place, term in enumerate(TERMS)}
@@ -241,6 +242,39 @@ def test_a_file_is_not_overwritten_by_a_folder(tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(DataError, match="Name another folder"):
         write_sample(tmp_path / "out")
+
+
+def means_of_schools(parameters):
+    """Mean grade points in 9VT by cohort and school, six schools and four cohorts."""
+    records = simulate(3, [2020, 2021, 2022, 2023], 300, schools=6, parameters=parameters).records
+    rows = records.term_results(["9VT"]).merge(records.students[["student_id", "cohort", "school_id"]])
+    return rows.groupby(["cohort", "school_id"])["mean_points"].mean().unstack()
+
+
+def test_shocks_and_teachers_are_added_to_the_same_pupils():
+    """The stream of other draws stays, so that two municipalities differ by what was asked for and nothing else."""
+    plain = means_of_schools(PARAMETERS)
+    shocked = means_of_schools(replace(PARAMETERS, shock_sd=0.3)) - plain
+    taught = means_of_schools(replace(PARAMETERS, teacher_sd=0.5)) - plain
+    # A standard deviation of latent performance is some three grade points.
+    assert 0.3 < float(shocked.to_numpy().std()) < 2.0
+    assert abs(shocked.to_numpy().mean()) < 1.0
+    within = shocked - shocked.mean()
+    assert float(within.to_numpy().std()) > 0.2  # from cohort to cohort of the same school
+    assert 0.05 < float(taught.to_numpy().std()) < float(shocked.to_numpy().std())  # many subjects even out
+    pd.testing.assert_frame_equal(means_of_schools(PARAMETERS), plain)
+
+
+def test_random_schools_do_not_average_to_the_nation():
+    drawn = [
+        draw_schools(np.random.default_rng(seed), 3, replace(PARAMETERS, random_schools=random)).effect
+        for random in (False, True)
+        for seed in range(400)
+    ]
+    even, free = np.array(drawn[:400]), np.array(drawn[400:])
+    assert np.abs(even.mean(axis=1)).max() < 1e-12
+    assert free.std() == pytest.approx(PARAMETERS.school_sd, rel=0.1)
+    assert free.mean(axis=1).std() == pytest.approx(PARAMETERS.school_sd / np.sqrt(3), rel=0.15)
 
 
 def _ids_in_order(simulation, year):

@@ -256,10 +256,22 @@ def _latent(
     latent = ability.astype(np.float32)[:, :, None] * common + lasting * bent + noise * rest
     latent += (np.where(b.girl, 0.5, -0.5)[:, None] * girls).astype(np.float32)[:, None, :]
     latent[:, :, AT["MA"]] += np.float32(year_effect(b.cohort, p.mathematics_year_effect))
+    latent += _of_the_year(rng.spawn(1)[0], b, schools, len(subjects), p)
     for block, parts in (("NO", SCIENCE), ("SO", SOCIAL)):
         own = latent[:, :, AT[block]]
         latent[:, :, AT[block]] = 0.3 * own + 0.7 * latent[:, :, [AT[s] for s in parts]].mean(axis=2)
     return latent
+
+
+def _of_the_year(rng: np.random.Generator, b: Background, schools: Schools, subjects: int, p: Parameters) -> Latent:
+    """What a cohort meets in its schools that does not last: shocks, and teachers who grade high or low."""
+    effects = np.zeros((b.n, N_TERMS, subjects), dtype=np.float32)
+    # Year 6 is spent in a school of its own, years 7 to 9 in another; a teacher stays for a school year of two terms.
+    for place, first, last, number in ((b.primary, 0, 2, 2 * schools.number), (b.school, 2, N_TERMS, schools.number)):
+        shock = p.shock_sd * rng.standard_normal((number, 1, 1))
+        teacher = p.teacher_sd * rng.standard_normal((number, (last - first) // 2, subjects))
+        effects[:, first:last] = (shock + np.repeat(teacher, 2, axis=1))[place]
+    return effects
 
 
 def _penalty(absence: Absence, p: Parameters) -> Floats:

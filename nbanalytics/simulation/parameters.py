@@ -44,6 +44,9 @@ class Parameters:
     newly_arrived_progress: float = 0.12  # per term since arrival, for those who came in years 6-9
     school_sd: float = 0.36
     primary_sd: float = 0.12
+    random_schools: bool = False  # drawn, and not spread evenly so that a few average to the nation
+    shock_sd: float = 0.0  # of a school's cohort, beside what lasts of the school
+    teacher_sd: float = 0.0  # of who teaches a subject in a school and school year, on the grades
     keep_ability: float = 0.989  # correlation of the personal part from term to term ...
     keep_ability_transition: float = 0.965  # ... and from 6VT to 7HT
     keep_bent: float = 0.995

@@ -68,15 +68,19 @@ class Background:
 
 
 def draw_schools(rng: np.random.Generator, number: int, parameters: Parameters) -> Schools:
-    """Draw schools with evenly spread composition and effects, so that even a few schools average to the nation."""
-    spread = ndtri((np.arange(number) + 0.5) / number)
-    spread2 = ndtri((np.arange(2 * number) + 0.5) / (2 * number))
+    """Draw schools; by default with evenly spread composition and effects, so that a few average to the nation."""
+
+    def spread(size: int) -> Floats:
+        if parameters.random_schools:
+            return rng.standard_normal(size)
+        return rng.permutation(ndtri((np.arange(size) + 0.5) / size))
+
     share = rng.uniform(0.7, 1.3, number)
     third = np.arange(2 * number) % 3
     return Schools(
-        composition=rng.permutation(spread),
-        effect=rng.permutation(spread) * parameters.school_sd,
-        primary_effect=rng.permutation(spread2) * parameters.primary_sd,
+        composition=spread(number),
+        effect=spread(number) * parameters.school_sd,
+        primary_effect=spread(2 * number) * parameters.primary_sd,
         blocks=rng.permutation(third == 0),
         early_language=rng.permutation(third != 1),
         marks_not_taught=rng.permutation(np.arange(2 * number) % 4 == 0),
