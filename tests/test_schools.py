@@ -205,4 +205,4 @@ def test_a_small_part_of_the_table_of_coverage(replications):
     table = module.coverage(replications, 7, {3: 60, 6: 50}, {"shocks": module.WORLDS["sd .5, shocks .3"]}, kinds="mt")
     least = stats.binom.ppf(0.0002, replications, 0.93) / replications
     assert table.loc[table["held"] < least, ["method", "schools", "held"]].to_numpy().tolist() == []
-    assert len(table) == 20
+    assert len(table) == 30

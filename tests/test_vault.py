@@ -409,6 +409,10 @@ from nbanalytics import cli
 from nbanalytics.commands import simulate
 from nbanalytics.simulation import sample
 
+# A machine that starts the tests in the background may have this one ignored, and children inherit that.
+number = int(os.environ["ENDED_BY"])
+signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
 def ended(*_):
     os.kill(os.getpid(), int(os.environ["ENDED_BY"]))
 sample._readme = ended
