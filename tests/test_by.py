@@ -125,6 +125,8 @@ CALLS = {
     "transition_contrast": of_records(nb.transition_contrast),
     "transition_probabilities": of_records(nb.transition_probabilities),
     "Losses.life_table": of_losses(lambda losses, by: losses.life_table(by)),
+    "state_probabilities": of_records(partial(nb.state_probabilities, min_students=1)),
+    "what_if": of_records(partial(nb.what_if, times=1), "lost"),
     "life_table_by": life_table_by,
     "trend": trend,
     "coverage": coverage,

@@ -369,6 +369,8 @@ DIVIDED = {
     "life_table": lambda records, by: nb.losses(records).life_table(by),
     "recovery": lambda records, by: nb.recovery(nb.losses(records), by).table,
     "transition_probabilities": lambda records, by: nb.transition_probabilities(records, by).table,
+    "state_probabilities": lambda records, by: nb.state_probabilities(records, by).table,
+    "what_if": lambda records, by: nb.what_if(records, "lost", times=1, by=by).table,
     "trend": lambda records, by: nb.trend(nb.indicators(records, "7VT"), by, records.students).table,
     "coverage": lambda records, by: nb.coverage(records, nb.indicators(records, "7VT"), by).table,
     "funnel": lambda records, by: nb.municipality.funnel(records, by=by).table,

@@ -9,13 +9,20 @@ from nbanalytics.analysis.flows.course import (
     states_of,
     student_states,
 )
+from nbanalytics.analysis.flows.states import StateProbabilities, aalen_johansen, state_probabilities
+from nbanalytics.analysis.flows.what_if import WhatIf, what_if
 
 __all__ = [
     "Flows",
+    "StateProbabilities",
+    "WhatIf",
+    "aalen_johansen",
     "eligibility_flow",
     "flows",
     "share_eligible",
     "stages_of",
+    "state_probabilities",
     "states_of",
     "student_states",
+    "what_if",
 ]
