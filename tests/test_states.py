@@ -12,7 +12,9 @@ from nbanalytics.analysis.flows import aalen_johansen, flows, state_probabilitie
 from nbanalytics.analysis.flows.states import Courses
 from nbanalytics.analysis.flows.what_if import _Change
 from nbanalytics.errors import DataError
+from nbanalytics.figures import state_bars
 from nbanalytics.schools import LIKE, THESE
+from nbanalytics.text import Words
 
 REFERENCE = Path(__file__).parent / "reference"
 PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"
@@ -93,6 +95,15 @@ def test_every_engine_counts_the_same(made, engine):
     asked = {"by": "sex"}, {"way": "lost", "at": "7HT", "times": 0.5, "by": "sex"}
     for function, kwargs in zip((state_probabilities, what_if), asked, strict=True):
         same(function(in_engine(made, engine), **kwargs).table, function(made, **kwargs).table)
+
+
+def test_the_figure_has_every_estimate_and_leaves_out_what_is_not_estimated(made):
+    table = state_probabilities(made).table
+    chart = state_bars(table, Words("sv"))
+    drawn = chart.figure().data
+    assert sum(len(trace.x) for trace in drawn) == len(chart.table.rows) == table["probability"].notna().sum()
+    assert sum(sum(trace.x) for trace in drawn) == pytest.approx(table["stage"].nunique())
+    assert state_bars(table.assign(probability=np.nan)).drawing["data"] == []
 
 
 def test_the_difference_of_a_group_is_to_all_the_others_together(made):

@@ -12,7 +12,7 @@ from nbanalytics.figures.baseline import absence_bars, followup_dots, share_cour
 from nbanalytics.figures.calibration import audit_forest, calibration_plot, decile_bars
 from nbanalytics.figures.chart import Chart, TextTable
 from nbanalytics.figures.cohort import cohort_scatter, drop_terms, groups_bar, subjects_heatmap
-from nbanalytics.figures.flows import flow_sankey
+from nbanalytics.figures.flows import flow_sankey, state_bars
 from nbanalytics.figures.municipality import funnel_plot, years_beside
 from nbanalytics.figures.risk import auc_by_horizon, lead_time_plot, precision_at_k, roc_plane, value_plot
 from nbanalytics.figures.support import (
@@ -48,6 +48,7 @@ __all__ = [
     "precision_at_k",
     "roc_plane",
     "share_course",
+    "state_bars",
     "subjects_heatmap",
     "value_plot",
     "years_beside",

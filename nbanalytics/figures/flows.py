@@ -8,8 +8,20 @@ from typing import Protocol
 
 import pandas as pd
 
-from nbanalytics.figures.chart import Chart, Source, TextTable, drawing, heads, nothing
-from nbanalytics.figures.style import GREY, HINT, INK, MUTED, STATE_COLOURS, Drawing, safe, wrapped
+from nbanalytics.figures.chart import Chart, Source, TextTable, drawing, heads, nothing, table_of, with_bounds
+from nbanalytics.figures.style import (
+    GREY,
+    HINT,
+    INK,
+    MUTED,
+    PAPER,
+    STATE_COLOURS,
+    Drawing,
+    legend_beneath,
+    safe,
+    share_axis,
+    wrapped,
+)
 from nbanalytics.text import ENGLISH, Cell, Cells, Words
 
 ROOM = 424  # height of the drawing in pixels
@@ -17,6 +29,7 @@ THICK, GAP = 18, 24
 PAD = 1.0  # plotly's own gap between nodes; it only counts in its scale, since every place is given
 _LAST = ("preparatory", "vocational", "introductory", "none", "moved", "unknown")
 _STATES = tuple(STATE_COLOURS)
+_SHOWN = tuple(state for state in _STATES if state not in _LAST) + _LAST
 _TOP, _BOTTOM = 44, 12
 _LEFT, _RIGHT = 12, 190  # room to the right for the names of the last stage
 _LONG, _LINE = 13, 24  # a longer name has its number on a second line; a very long one has more lines
@@ -92,6 +105,54 @@ def flow_sankey(flows: Flows | tuple[Source, Source], words: Words = ENGLISH) ->
     chart = _sankey_in_places(nodes, links, stages, words) if known else nothing(words)
     table = _transitions_table(totals, links, stages, words)
     return Chart(chart, words.say("flows.alt", values="; ".join(parts)), table)
+
+
+def state_bars(states: Source, words: Words = ENGLISH) -> Chart:
+    """Draw how likely each state is at each stage.
+
+    Parameters
+    ----------
+    states
+        The result of :func:`nbanalytics.state_probabilities`, or one group of its table.
+    words
+        Language and labels.
+
+    Returns
+    -------
+    Chart
+        One bar for each stage, divided into the states from the left in a fixed order. Stages of which nothing is
+        estimated are left out. The table has every probability with its interval.
+    """
+    table = table_of(states)
+    table = table[table["probability"].notna()]
+    # A flow calls the spring of year 6 "year 6"; here every term has its own name.
+    terms = {one: words.label("stage" if one == "upper_secondary" else "term", one) for one in table["stage"].unique()}
+    ticks = {stage: safe(name) for stage, name in terms.items()}
+    rows = [
+        [terms[row.stage], words.label("state", row.state)]
+        + [words.percent(value, 1) if value == value else "" for value in (row.probability, row.low, row.high)]
+        for row in table.itertuples()
+    ]
+    traces = []
+    for state in (state for state in _SHOWN if state in set(table["state"])):
+        part, name = table[table["state"] == state], words.label("state", state)
+        look = {"color": STATE_COLOURS[state], "line": {"color": PAPER, "width": 1}}
+        hints = [f"{row[0]}, {row[1].lower()}: {row[2]} ({row[3]} – {row[4]})" for row in rows if row[1] == name]
+        bar = {
+            "type": "bar",
+            "orientation": "h",
+            "y": [ticks[stage] for stage in part["stage"]],
+            "x": part["probability"].tolist(),
+        }
+        traces.append({**bar, "name": safe(name), "marker": look, "customdata": hints, "hovertemplate": HINT})
+    names = {"categoryarray": list(ticks.values()), "autorange": "reversed", "automargin": True, "fixedrange": True}
+    axes = {"xaxis": share_axis([0.0, 1.0], words), "yaxis": {**names, "tickfont": {"size": 13}}}
+    layout: Drawing = {**legend_beneath(300, len(traces)), **axes, "barmode": "stack"}
+    layout["legend"] |= {"traceorder": "normal"}
+    chart = drawing(traces, words, **layout) if rows else nothing(words)
+    alt = words.say("states.alt", values="; ".join(f"{row[0]}, {row[1].lower()}: {row[2]}" for row in rows))
+    head = [*heads(words, "term", "state"), *with_bounds(words.say("column.share"), words)]
+    return Chart(chart, alt, TextTable(head, rows, words=2))
 
 
 def _transitions_table(states: Cells, transitions: Cells, stages: Sequence[str], words: Words) -> TextTable:
