@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -24,7 +25,7 @@ from nbanalytics.files import remove_leftovers, replacing_file, replacing_folder
 from nbanalytics.readers import check_records, open_records, scan_records, write_records
 from nbanalytics.readers.read import _database as read_database
 from nbanalytics.records import StudentRecords
-from nbanalytics.simulation import write_sample
+from nbanalytics.simulation import simulate, write_sample
 
 runner = CliRunner()
 posix = pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX")
@@ -271,7 +272,9 @@ def test_commands_say_once_that_records_made_by_an_older_version_are_open(in_the
 
 @posix
 @pytest.mark.usefixtures("careless")
-def test_an_open_folder_stays_open_and_whoever_writes_there_says_so(in_the_open):
+def test_an_open_folder_stays_open_and_whoever_writes_there_says_so(in_the_open, monkeypatch):
+    few = partial(simulate, cohorts=[2020], students_per_cohort=20)
+    monkeypatch.setattr("nbanalytics.simulation.sample.simulate", few)
     folder = in_the_open / "sample"
     folder.mkdir(0o755)
     assert WARNING not in runner.invoke(app, ["simulate", "--out", str(folder)]).stderr
@@ -404,7 +407,7 @@ def test_what_cannot_be_removed_is_reported_with_what_to_do(tmp_path, monkeypatc
 
 
 ENDED = """
-import os, signal, sys
+import functools, os, signal, sys
 from nbanalytics import cli
 from nbanalytics.commands import simulate
 from nbanalytics.simulation import sample
@@ -416,6 +419,7 @@ signal.signal(number, signal.default_int_handler if number == signal.SIGINT else
 def ended(*_):
     os.kill(os.getpid(), int(os.environ["ENDED_BY"]))
 sample._readme = ended
+sample.simulate = functools.partial(sample.simulate, cohorts=[2020], students_per_cohort=20)
 cli.main()
 """
 
