@@ -198,7 +198,7 @@ def test_a_column_of_something_else_is_told_at_once(tmp_path: Path) -> None:
         told.append(str(error.value))
 
     assert calls_of(refused) < 60 * 30_000
-    assert "column subject: many cells that are no subject (30,000 rows: 2, 3, 4, 5, 6, …)" in told[0]
+    assert "column subject: many cells that are not a subject (30,000 rows: 2, 3, 4, 5, 6, …)" in told[0]
     assert "column grade: many cells that are not grades (30,000 rows" not in told[0]
     assert len(told[0]) < 3000
 

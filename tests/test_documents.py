@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import json
 import re
 import shlex
 import tokenize
@@ -68,6 +69,14 @@ def wrong_in_documents(find):
     looked_at = [(path.relative_to(ROOT), text, right) for path in DOCUMENTS for text, right in find(path)]
     assert looked_at
     return [f"{path}: {text}" for path, text, right in looked_at if not right]
+
+
+def test_documents_messages_and_notebooks_are_plain_english():
+    texts = {path: prose_of(path) for path in (*DOCUMENTS, *sorted((ROOT / "nbanalytics").rglob("*.toml")))}
+    for path in (path for folder in ("notebooks", "staff") for path in sorted((ROOT / folder).glob("*.ipynb"))):
+        texts[path] = "\n\n".join("".join(cell["source"]) for cell in json.loads(path.read_text("utf-8"))["cells"])
+    phrases = {path.name: [match[0] for match in DIALECT.finditer(text)] for path, text in texts.items()}
+    assert {name: found for name, found in phrases.items() if found} == {}
 
 
 def test_texts_of_the_package_are_plain_english():
