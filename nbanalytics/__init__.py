@@ -51,6 +51,9 @@ _HOMES = {
     ),
     "nbanalytics.analysis.flows": (
         "aalen_johansen",
+        "course_distances",
+        "course_measures",
+        "courses",
         "eligibility_flow",
         "flows",
         "share_eligible",

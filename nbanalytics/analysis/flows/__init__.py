@@ -9,14 +9,19 @@ from nbanalytics.analysis.flows.course import (
     states_of,
     student_states,
 )
+from nbanalytics.analysis.flows.courses import CourseTypes, course_distances, course_measures, courses
 from nbanalytics.analysis.flows.states import StateProbabilities, aalen_johansen, state_probabilities
 from nbanalytics.analysis.flows.what_if import WhatIf, what_if
 
 __all__ = [
+    "CourseTypes",
     "Flows",
     "StateProbabilities",
     "WhatIf",
     "aalen_johansen",
+    "course_distances",
+    "course_measures",
+    "courses",
     "eligibility_flow",
     "flows",
     "share_eligible",
