@@ -92,6 +92,7 @@ def analyses():
     prior = np.linspace(0, 20, 200)
     baseline = nb.fit_growth(prior, prior + np.tile([-1.0, 1.0], 100))
     made["growth_percentiles"] = partial(nb.growth_percentiles, baseline=baseline)
+    made["what_if"] = partial(nb.what_if, way="lost", times=0.5)
     return {name: function for name, function in made.items() if name not in ELSEWHERE}
 
 

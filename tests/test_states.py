@@ -9,7 +9,7 @@ import pytest
 from made import ENGINES, in_engine, municipality, pandas, records_of, same
 
 from nbanalytics.analysis.flows import aalen_johansen, flows, state_probabilities, what_if
-from nbanalytics.analysis.flows.states import Courses
+from nbanalytics.analysis.flows.states import CountedCourses
 from nbanalytics.analysis.flows.what_if import _Change
 from nbanalytics.errors import DataError
 from nbanalytics.figures import state_bars
@@ -155,7 +155,7 @@ def test_a_transition_that_never_happens_is_not_multiplied():
 
 
 def drawn(lost, regained, random, times=1.0):
-    """Courses over five terms by chances of each student, from given random numbers; the second step is changed."""
+    """CountedCourses over five terms by chances of each student, from given random numbers; the second step is changed."""
     state = random[:, 0] < 0.8
     codes = [np.where(state, 0, 1)]
     for step in range(1, random.shape[1]):
@@ -167,7 +167,7 @@ def drawn(lost, regained, random, times=1.0):
 
 def changed(codes, schools, kind):
     table = pd.DataFrame({"_school": schools.astype(str), "_persons": 1})
-    courses = Courses(("6VT", "7HT", "7VT", "8HT", "8VT"), codes, table, kind)
+    courses = CountedCourses(("6VT", "7HT", "7VT", "8HT", "8VT"), codes, table, kind)
     everybody = np.ones(len(codes), dtype=bool)
     return _Change(courses, "lost", [1], 0.5, everybody).apply(everybody, everybody)[0][0]
 

@@ -162,7 +162,7 @@ def all_and_without(counts: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Courses:
+class CountedCourses:
     """Distinct courses of students with how many have them, and the units that are left out in turn.
 
     Attributes
@@ -192,7 +192,7 @@ class Courses:
         return self.estimand if self.table.loc[within, "_school"].nunique() >= MIN_SCHOOLS else THESE
 
 
-def count_courses(records: StudentRecords, by: By, estimand: str | None) -> Courses:
+def count_courses(records: StudentRecords, by: By, estimand: str | None) -> CountedCourses:
     """Count the distinct courses through all terms and programmes; only the counts leave the engine."""
     records.refuse_uncountable("students", "grades")
     stages = (*records.declaration.terms, *((AFTER,) if records.outcomes is not None else ()))
@@ -208,7 +208,7 @@ def count_courses(records: StudentRecords, by: By, estimand: str | None) -> Cour
     arrived = np.maximum.accumulate((codes >= 0) & (codes != STATES.index(MOVED)), axis=1)
     codes = np.where(arrived, codes, -1)
     kind = estimand_of(counts["_school"] if school else None, estimand, stacklevel=4)
-    return Courses(stages, codes, counts[[*by.keys, "_school", "_persons"]], kind)
+    return CountedCourses(stages, codes, counts[[*by.keys, "_school", "_persons"]], kind)
 
 
 @dataclass(frozen=True, repr=False)
@@ -328,7 +328,7 @@ def state_probabilities(
 Values = dict[tuple[str, str, str], Floats]
 
 
-def _evaluated(courses: Courses, within: NDArray[np.bool_], estimand: str) -> tuple[Values, int]:
+def _evaluated(courses: CountedCourses, within: NDArray[np.bool_], estimand: str) -> tuple[Values, int]:
     """Everything that is estimated of some courses, of all units and without each; and the units they are in."""
     units = courses.units(estimand)
     units = units[within[units["row"]]]
@@ -372,7 +372,7 @@ def _estimate(values: Floats, units: int, enough: bool, students: float = 0, uni
 
 
 def _table_rows(
-    courses: Courses, within: NDArray[np.bool_], values: Values, units: int, estimand: str, enough: bool
+    courses: CountedCourses, within: NDArray[np.bool_], values: Values, units: int, estimand: str, enough: bool
 ) -> list[dict[str, Any]]:
     persons = courses.table["_persons"].to_numpy(dtype=float)[within]
     codes = courses.codes[within]
@@ -390,7 +390,7 @@ def _table_rows(
     return rows
 
 
-def _differences(courses: Courses, within: NDArray[np.bool_], values: Values, estimand: str) -> list[dict[str, Any]]:
+def _differences(courses: CountedCourses, within: NDArray[np.bool_], values: Values, estimand: str) -> list[dict[str, Any]]:
     """A group against all others together, without the same unit in turn on both sides."""
     others, _ = _evaluated(courses, ~within, estimand)
     present = courses.units(estimand)["unit"].nunique()

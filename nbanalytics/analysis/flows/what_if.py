@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nbanalytics.analysis.flows.states import (
     STATES,
-    Courses,
+    CountedCourses,
     Floats,
     all_and_without,
     chances,
@@ -80,7 +80,7 @@ def what_if(
 ) -> WhatIf:
     """Say how many would be eligible at the end if a chance to lose or to regain eligibility were another.
 
-    This is arithmetic and no forecast: all other chances stay, and those kept eligible go on as the others who are
+    This is arithmetic, not a forecast: all other chances stay, and those kept eligible go on as the others who are
     eligible do. What would bring the change about, and for whom, is not in it.
 
     Parameters
@@ -187,7 +187,7 @@ def _matching(table: pd.DataFrame, columns: By, wanted: Mapping[str, Any]) -> ND
 class _Change:
     """The chance of a way, at some steps, multiplied or taken from other students."""
 
-    courses: Courses
+    courses: CountedCourses
     way: str
     steps: Sequence[int]
     times: float | None
