@@ -155,7 +155,7 @@ def test_a_transition_that_never_happens_is_not_multiplied():
 
 
 def drawn(lost, regained, random, times=1.0):
-    """CountedCourses over five terms by chances of each student, from given random numbers; the second step is changed."""
+    """Courses over five terms by chances of each student, from given random numbers; the second step is changed."""
     state = random[:, 0] < 0.8
     codes = [np.where(state, 0, 1)]
     for step in range(1, random.shape[1]):

@@ -390,7 +390,9 @@ def _table_rows(
     return rows
 
 
-def _differences(courses: CountedCourses, within: NDArray[np.bool_], values: Values, estimand: str) -> list[dict[str, Any]]:
+def _differences(
+    courses: CountedCourses, within: NDArray[np.bool_], values: Values, estimand: str
+) -> list[dict[str, Any]]:
     """A group against all others together, without the same unit in turn on both sides."""
     others, _ = _evaluated(courses, ~within, estimand)
     present = courses.units(estimand)["unit"].nunique()
