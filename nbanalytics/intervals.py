@@ -279,6 +279,21 @@ def mean_interval(mean: float, standard_error: float, freedom: float = inf, leve
     return mean - half, mean + half
 
 
+def mean_test(mean: float, standard_error: float, freedom: float) -> float:
+    """Two-sided p-value of a mean of 0 by Student's t; missing if nothing varies.
+
+    Examples
+    --------
+    >>> round(mean_test(10.0, 4.0, 4), 3)
+    0.067
+    """
+    if not standard_error > 0:
+        return nan
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(freedom, -abs(mean / standard_error)))
+
+
 def checked_level(level: float) -> float:
     """Return a confidence level, refused unless it lies between 0 and 1."""
     if not 0 < level < 1:

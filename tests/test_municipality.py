@@ -27,6 +27,7 @@ from nbanalytics.municipality import (
     school_names,
     trends,
 )
+from nbanalytics.municipality.funnel import over_dispersion
 from nbanalytics.municipality.leavers import leavers
 from nbanalytics.readers import check_records
 from nbanalytics.text import Words
@@ -288,6 +289,53 @@ def test_schools_are_placed_in_the_funnel(sample):
     ):
         with pytest.raises(DataError, match=words):
             funnel(sample, **settings)
+
+
+def test_over_dispersion_by_hand():
+    """Four schools around .8: z is 2.22, -3.39, 3.38 and -1.07; 2.22, -2.69, 3.04 and -1.07 when winsorised."""
+    counts, sizes = [83, 93, 75, 60], [94, 138, 81, 80]
+    phi, _ = over_dispersion(counts, sizes, 0.8, "multiplicative")
+    assert phi == pytest.approx((2.22**2 + 2.69**2 + 3.04**2 + 1.07**2) / 4, rel=0.01)
+    _, tau = over_dispersion(counts, sizes, 0.8, "additive")
+    weights = [4 * n for n in sizes]
+    assert tau**2 == pytest.approx((4 * phi - 3) / (sum(weights) - sum(w * w for w in weights) / sum(weights)))
+    drawn = funnel_limits(100, 0.8, tau=0.1)
+    angle, error = np.arcsin(0.8**0.5), (1 / 400 + 0.01) ** 0.5
+    assert drawn["low_95"] == pytest.approx(np.sin(angle - 1.95996 * error) ** 2, abs=1e-5)
+    assert funnel_limits(100, 0.8, phi=4.0)["high_998"] == pytest.approx(np.sin(angle + 3.0902 * 2 / 20) ** 2, abs=1e-5)
+    with pytest.raises(DataError, match="no dispersion 'some'"):
+        over_dispersion(counts, sizes, 0.8, "some")
+    with pytest.raises(DataError, match="from 2 points"):
+        over_dispersion(counts[:2], sizes[:2], 0.8, "additive")
+
+
+def test_limits_with_over_dispersion_hold_schools_that_differ():
+    """Forty schools of 20 to 150 students that differ by .1 on the scale: exact limits leave out a third of them."""
+    rng = np.random.default_rng(8)
+    outside = {"none": 0, "multiplicative": 0, "additive": 0}
+    for _ in range(60):
+        sizes = rng.integers(20, 150, 40)
+        counts = rng.binomial(sizes, np.sin(np.arcsin(0.8**0.5) + 0.1 * rng.normal(size=40)) ** 2)
+        for kind in outside:
+            phi, tau = over_dispersion(counts, sizes, 0.8, kind)
+            for n, count in zip(sizes, counts, strict=True):
+                limits = funnel_limits(int(n), 0.8, phi, tau)
+                outside[kind] += not limits["low_95"] <= count / n <= limits["high_95"]
+    assert outside["none"] / 2400 > 0.2
+    for kind in ("multiplicative", "additive"):
+        assert 0.03 < outside[kind] / 2400 < 0.11
+
+
+def test_points_of_the_funnel_are_tested_together(sample):
+    alone = funnel(sample, by=["school_id", "cohort"])
+    apart = funnel(sample, by=["school_id", "cohort"], dispersion="additive")
+    for found in (alone, apart):
+        table = found.table
+        assert ((table["p_value"] < 0.05) == (table["position"] != "within")).mean() > 0.9
+        assert (table["adjusted_p"] >= table["p_value"]).all()
+        assert table["pooled"].std() < table["value"].std()
+    assert (apart.table["position"] != "within").sum() < (alone.table["position"] != "within").sum()
+    assert "dispersion: additive; tau: 0." in repr(apart)
 
 
 # ---------------------------------------------------------------- names

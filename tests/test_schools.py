@@ -11,16 +11,18 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.special import betaln
 
 from nbanalytics.clustered import robust_table
 from nbanalytics.errors import DataError, EstimationWarning
-from nbanalytics.intervals import katz, newcombe, wilson
+from nbanalytics.intervals import katz, mean_test, newcombe, wilson
 from nbanalytics.schools import (
     adjusted_p_values,
     difference_over_schools,
     estimand_of,
     jackknife_interval,
     over_schools,
+    pooled_shares,
     ratio_over_schools,
     share_over_schools,
     units_of,
@@ -206,3 +208,70 @@ def test_a_small_part_of_the_table_of_coverage(replications):
     least = stats.binom.ppf(0.0002, replications, 0.93) / replications
     assert table.loc[table["held"] < least, ["method", "schools", "held"]].to_numpy().tolist() == []
     assert len(table) == 30
+
+
+# ---------------------------------------------------------------- many at once, and partial pooling
+
+
+@pytest.mark.parametrize("tests", [16, 48])
+def test_where_nothing_differs_the_adjusted_values_rarely_find_anything(tests):
+    """Under the global null a false discovery rate of 5 % is 5 % of families with any finding."""
+    rng = np.random.default_rng(tests)
+    families = 1000
+    groups = rng.normal(size=(families, tests, 30))
+    error = groups.std(axis=2, ddof=1) / np.sqrt(30)
+    p_values = [
+        [mean_test(m, se, 29) for m, se in zip(*row, strict=True)] for row in zip(groups.mean(2), error, strict=True)
+    ]
+    unadjusted = np.mean([min(row) < 0.05 for row in p_values])
+    adjusted = sum(bool((adjusted_p_values(row) < 0.05).any()) for row in p_values)
+    assert unadjusted > 0.5
+    assert stats.binom.ppf(0.005, families, 0.05) <= adjusted <= stats.binom.ppf(0.995, families, 0.05)
+
+
+def test_the_false_discovery_rate_holds_where_some_differ():
+    """A quarter of 40 tests are real: of what is found at most 5 % is false, on average."""
+    rng = np.random.default_rng(3)
+    real = np.arange(40) < 10
+    rates = []
+    for _ in range(600):
+        z = rng.normal(size=40) + 3 * real
+        found = adjusted_p_values(2 * stats.norm.sf(np.abs(z))) < 0.05
+        rates.append((found & ~real).sum() / max(found.sum(), 1))
+    assert np.mean(rates) <= 0.05 + 2.6 * np.std(rates) / np.sqrt(600)
+    assert np.mean(rates) > 0.02
+
+
+def test_pooled_shares_are_those_of_brute_force():
+    """Draws from the prior, weighed by the likelihood: another integration of the same model."""
+    rng = np.random.default_rng(1)
+    x, n = np.array([83, 93, 4]), np.array([94, 138, 4])
+    mean, spread = rng.random(400_000), np.abs(0.3 * rng.normal(size=400_000))
+    mean, spread = mean[spread < 1], spread[spread < 1]
+    a, b = mean * (1 / spread**2 - 1), (1 - mean) * (1 / spread**2 - 1)
+    weight = np.exp(sum(betaln(a + one, b + of - one) - betaln(a, b) for one, of in zip(x, n, strict=True)) + 120)
+    drawn = rng.choice(len(a), 60_000, p=weight / weight.sum())
+    for row, one, of in zip(pooled_shares(x, n).to_numpy(), x, n, strict=True):
+        shares = rng.beta(a[drawn] + one, b[drawn] + of - one)
+        assert row == pytest.approx([shares.mean(), *np.quantile(shares, [0.025, 0.975])], abs=0.008)
+
+
+def test_pooling_calms_small_schools_and_stays_honest_with_three():
+    """Three schools, one of ten pupils: nothing differs, or shares are .07 apart (beta)."""
+    rng, sizes, replications = np.random.default_rng(7), np.array([100, 60, 10]), 100
+    for spread in (0.0, 0.07):
+        held, raw, pooled = 0, 0.0, 0.0
+        strength = 0.16 / spread**2 - 1 if spread else np.inf
+        for _ in range(replications):
+            true = rng.beta(0.8 * strength, 0.2 * strength, 3) if spread else np.full(3, 0.8)
+            counts = rng.binomial(sizes, true)
+            found = pooled_shares(counts, sizes)
+            held += int(((found["pooled_low"] <= true) & (true <= found["pooled_high"])).sum())
+            raw += float((counts / sizes - true)[2] ** 2)
+            pooled += float((found["pooled"] - true)[2] ** 2)
+        assert held >= stats.binom.ppf(0.005, 3 * replications, 0.95)
+        assert pooled < 0.6 * raw
+    assert pooled_shares([3, 4], [10, 10]).isna().all(axis=None)
+    assert pooled_shares([3, 4, 0, 5], [10, 10, 0, 9]).isna().any(axis=1).tolist() == [False, False, True, False]
+    with pytest.raises(DataError, match="above its total"):
+        pooled_shares([11, 4, 5], [10, 10, 10])

@@ -12,13 +12,15 @@ import pandas as pd
 from nbanalytics.analysis.indicators import Indicator, indicators, read_indicators, trend
 from nbanalytics.analysis.indicators.declared import UNKNOWN
 from nbanalytics.errors import DataError, meant
-from nbanalytics.intervals import mean_interval
+from nbanalytics.intervals import mean_interval, mean_test
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Shown
+from nbanalytics.schools import with_adjusted_p
 from nbanalytics.toml_files import Toml, read_table, read_toml
 
 #: With fewer students known in both terms, no change is estimated.
 MIN_STUDENTS = 10
+_CHANGE = ("change", "change_low", "change_high", "p_value", "direction")
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,10 @@ class TheoryOfChange(Shown):
         One row for each step and term: ``step`` (number), ``need, activity, expected, who, when``, ``indicator,
         kind``, ``term`` and ``role`` (``baseline``, ``follow``); ``share`` of the ``known`` students who have the
         signal, with a 95 % interval ``low, high``; ``change`` since the baseline among the ``paired`` students, known
-        in both terms, ``change_low, change_high``, missing for fewer than ten; and ``direction``: ``as_expected`` (a
-        risk falls, a protection rises), ``against``, or ``open`` while the interval holds 0.
+        in both terms, ``change_low, change_high``, missing for fewer than ten; ``p_value`` of no change, and
+        ``adjusted_p``, which allows for all steps and terms of the theory (Benjamini and Hochberg 1995); and
+        ``direction``: ``as_expected`` (a risk falls, a protection rises), ``against``, or ``open`` while the interval
+        holds 0.
     settings : mapping
         ``title``.
     students : int
@@ -178,14 +182,15 @@ def follow_theory(
         changes = pd.DataFrame([_change(found.table, step.baseline, term) for term in rows["term"]], index=rows.index)
         parts.append(rows.join(changes))
     columns = ["step", "need", "activity", "expected", "who", "when", "indicator", "kind", "term", "role"]
-    estimates = ["known", "share", "low", "high", "paired", "change", "change_low", "change_high", "direction"]
-    table = pd.concat(parts, ignore_index=True)[[*columns, *estimates]].astype({"paired": "Int64"})
+    estimates = ["known", "share", "low", "high", "paired", *_CHANGE]
+    table = pd.concat(parts, ignore_index=True)[[*columns, *estimates]].astype({"paired": "Int64", "p_value": float})
+    table = with_adjusted_p(table)
     return TheoryOfChange(table, {"title": title}, students)
 
 
 def _change(table: pd.DataFrame, baseline: str, term: str) -> dict[str, Any]:
     """Change of the share with the signal among students known in both terms."""
-    nothing: dict[str, Any] = {"paired": None, "change": None, "change_low": None, "change_high": None, "direction": ""}
+    nothing: dict[str, Any] = dict.fromkeys(("paired", *_CHANGE)) | {"direction": ""}
     if term == baseline:
         return nothing
     known = table[table["signal"] != UNKNOWN].assign(
@@ -197,10 +202,12 @@ def _change(table: pd.DataFrame, baseline: str, term: str) -> dict[str, Any]:
     if len(change) < MIN_STUDENTS:
         return nothing | paired
     mean = float(change.mean())
-    low, high = mean_interval(mean, float(change.std(ddof=1)) / len(change) ** 0.5, len(change) - 1)
+    error, freedom = float(change.std(ddof=1)) / len(change) ** 0.5, len(change) - 1
+    low, high = mean_interval(mean, error, freedom)
     wanted = -1 if table["kind"].iloc[0] == "risk" else 1
     direction = "open" if low <= 0 <= high else "as_expected" if mean * wanted > 0 else "against"
-    return paired | {"change": mean, "change_low": low, "change_high": high, "direction": direction}
+    values = (mean, low, high, mean_test(mean, error, freedom), direction)
+    return paired | dict(zip(_CHANGE, values, strict=True))
 
 
 def _check_terms(step: Step, place: int, order: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ from nbanalytics.schools import (
     estimand_of,
     ratio_over_schools,
     share_over_schools,
+    with_pooled,
 )
 from nbanalytics.students import student_table
 
@@ -66,6 +67,17 @@ class TransitionProbabilities(Shown):
     def _words(self) -> str:
         terms = self.settings["terms"]
         return f"Steps from {terms[0]} to {terms[-1]}, {self.students} students seen in two terms in a row"
+
+    def pooled(self) -> pd.DataFrame:
+        """Estimate each group's chances from its own students and from the other groups (partial pooling).
+
+        Returns
+        -------
+        pandas.DataFrame
+            The table with ``pooled, pooled_low, pooled_high`` of :func:`nbanalytics.schools.pooled_shares` within each
+            step and way: ``by`` must have divided the students into schools, or schools and cohorts.
+        """
+        return with_pooled(self.table, "changed", "at_risk", ["t", "way"])
 
 
 def transition_probabilities(

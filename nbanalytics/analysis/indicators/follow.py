@@ -14,6 +14,7 @@ from nbanalytics.frames import By, NativeFrame, collect, column_names, open_fram
 from nbanalytics.intervals import with_share
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Settings, Shown
+from nbanalytics.schools import with_adjusted_p
 
 _TREND = ("indicator", "kind", "term")
 COLUMNS = ["student_id", "cohort", "term", "indicator", "kind", "value", "signal"]
@@ -150,7 +151,8 @@ class IndicatorTrend(Shown):
     table : pandas.DataFrame
         The columns of ``by``, then ``indicator, kind, term``; ``signals`` of ``known`` students, ``unknown`` ones
         apart; ``share`` of the known with a 95 % score interval ``low, high`` (Wilson 1927), missing where nobody
-        is known.
+        is known. If ``by`` divides the students, also ``p_value`` of the group against all others in the same term, by
+        the score test of two shares, and ``adjusted_p``, which allows for all rows (Benjamini and Hochberg 1995).
     settings : mapping
         ``by`` and ``terms``.
     students : int
@@ -195,7 +197,7 @@ def trend(indicators: Indicators, by: str | Sequence[str] = (), students: Native
     ('absence', '6VT', 309)
     """
     table, counted = indicators.table, ["signals", "known", "unknown"]
-    divided = By.of(by, (*_TREND, *counted, "share", "low", "high"))
+    divided = By.of(by, (*_TREND, *counted, "share", "low", "high", "p_value", "adjusted_p"))
     known = table[["student_id", "cohort"]].drop_duplicates()
     own = open_frame(known if students is None else students)
     if students is not None and "cohort" in divided.names and "cohort" not in column_names(own):
@@ -210,9 +212,23 @@ def trend(indicators: Indicators, by: str | Sequence[str] = (), students: Native
     keys = [*divided.keys, *_TREND]
     sums = flags.groupby(keys, sort=False, dropna=False)[counted].sum().reset_index()
     rows = with_share(sums, "signals", "known")
+    if divided.keys:
+        rows = with_adjusted_p(rows.assign(p_value=_against_others(sums)))
     place = {term: number for number, term in enumerate(indicators.settings["terms"])}
     rank = {name: number for number, name in enumerate(indicators.settings["indicators"])}
     order = rows.assign(_rank=rows["indicator"].map(rank), _place=rows["term"].map(place))
     ordered = order.sort_values([*divided.keys, "_rank", "_place"]).drop(columns=["_rank", "_place"])
     settings = {"by": divided.names, "terms": indicators.settings["terms"]}
     return IndicatorTrend(divided.named(ordered.reset_index(drop=True)), settings, indicators.students)
+
+
+def _against_others(sums: pd.DataFrame) -> pd.Series:
+    """Return the p-value of each group's share against that of all others in the same indicator and term."""
+    from scipy.special import ndtr
+
+    whole = sums.groupby(["indicator", "term"])[["signals", "known"]].transform("sum")
+    others = whole - sums[["signals", "known"]]
+    common = whole["signals"] / whole["known"]
+    variance = common * (1 - common) * (1 / sums["known"] + 1 / others["known"])
+    apart = sums["signals"] / sums["known"] - others["signals"] / others["known"]
+    return 2 * pd.Series(ndtr(-(apart.abs() / variance**0.5)), index=sums.index).where(variance > 0)

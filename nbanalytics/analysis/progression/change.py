@@ -27,9 +27,10 @@ from nbanalytics.frames import (
     to_native,
 )
 from nbanalytics.grading import STRECK, Grading
-from nbanalytics.intervals import mean_interval
+from nbanalytics.intervals import mean_interval, mean_test
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Settings, Shown
+from nbanalytics.schools import with_adjusted_p
 from nbanalytics.students import grades_by_scale, student_table
 
 #: The column with a student's course in Swedish, and its values besides the course's code.
@@ -156,7 +157,7 @@ def courses(grades: Frame, grading: Grading, start: str, end: str) -> Frame:
 
 _COUNTS = ("pairs", "students", "raised", "unchanged", "lowered", "fail_to_pass", "pass_to_fail")
 _SPREADS = ("students", "change_2", "change_n", "n_2")
-_ESTIMATES = ("mean_change", "se", "low", "high", "correlation", "correlation_low", "correlation_high")
+_ESTIMATES = ("mean_change", "se", "low", "high", "p_value", "correlation", "correlation_low", "correlation_high")
 
 
 @dataclass(frozen=True, repr=False)
@@ -172,6 +173,8 @@ class Progression(Shown):
         - ``raised, unchanged, lowered``: pairs by direction, adding up to ``pairs``;
         - ``fail_to_pass, pass_to_fail``: pairs, missing on a scale without a pass line;
         - ``mean_change`` in steps of the scale, with standard error ``se`` and a 95 % interval ``low, high``;
+          ``p_value`` of no change, and ``adjusted_p``, which allows for all rows of the table (Benjamini and Hochberg
+          1995): of those below .05 one in twenty is expected to be chance;
         - ``correlation``: Spearman's, with a 95 % interval ``correlation_low, correlation_high``;
         - ``status``: ``ok``, or ``too_few`` students for an estimate.
     total : pandas.DataFrame
@@ -275,7 +278,8 @@ def progression(records: StudentRecords, by: str | Sequence[str] = (), min_stude
         for (group, part), (_, spread) in zip(divided.split(crossed), spreads, strict=True)
     ]
     columns = [*_COUNTS, *_ESTIMATES, "status"]
-    total = pd.DataFrame([_row(crossed, everyone, passing, min_students)], columns=columns)
+    table = with_adjusted_p(pd.DataFrame(rows, columns=[*divided.names, *columns]))
+    total = with_adjusted_p(pd.DataFrame([_row(crossed, everyone, passing, min_students)], columns=columns))
     settings = {
         "start": records.declaration.start,
         "end": records.declaration.end,
@@ -283,7 +287,6 @@ def progression(records: StudentRecords, by: str | Sequence[str] = (), min_stude
         "min_students": min_students,
         "scale": gradings[0][0].scale.name if gradings else "",
     }
-    table = pd.DataFrame(rows, columns=[*divided.names, *columns])
     return Progression(table, total, settings, students=int(total["students"].iloc[0]))
 
 
@@ -343,7 +346,8 @@ def _row(crossed: pd.DataFrame, spread: pd.DataFrame, passing: bool, min_student
     mean = float((n * change).sum()) / pairs
     spread_sum = sums["change_2"] - 2 * mean * sums["change_n"] + mean**2 * sums["n_2"]
     error = sqrt(max(spread_sum, 0.0) * students / (students - 1)) / pairs
-    estimates = (mean, error, *mean_interval(mean, error, students - 1), *_correlation(crossed, students))
+    interval = mean_interval(mean, error, students - 1)
+    estimates = (mean, error, *interval, mean_test(mean, error, students - 1), *_correlation(crossed, students))
     return {**row, **dict(zip(_ESTIMATES, estimates, strict=True)), "status": "ok"}
 
 
