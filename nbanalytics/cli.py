@@ -13,14 +13,13 @@ import typer
 
 from nbanalytics.commands.check import check
 from nbanalytics.commands.cohorts import cohorts
-from nbanalytics.commands.explore import explore
+from nbanalytics.commands.explore import explore, staff
 from nbanalytics.commands.export import export
 from nbanalytics.commands.handover import handover
 from nbanalytics.commands.import_files import import_files
 from nbanalytics.commands.release import release
 from nbanalytics.commands.serve import serve
 from nbanalytics.commands.simulate import simulate
-from nbanalytics.commands.staff import staff
 from nbanalytics.commands.template import template
 from nbanalytics.commands.terminal import show, tell
 from nbanalytics.commands.verify import verify

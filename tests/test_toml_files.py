@@ -14,7 +14,7 @@ import pytest
 
 import nbanalytics
 from nbanalytics.analysis.baseline import screening
-from nbanalytics.analysis.indicators.declared import read_indicators
+from nbanalytics.analysis.indicators.measures import read_indicators
 from nbanalytics.declaration import parse_declaration
 from nbanalytics.disclosure.policy import parse_policy
 from nbanalytics.errors import DataError, NbanalyticsError

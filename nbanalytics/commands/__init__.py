@@ -1,1 +1,1 @@
-"""Commands of the command line, one file each; ``nbanalytics.cli`` registers them."""
+"""The commands of the command line; ``nbanalytics.cli`` registers them."""

@@ -11,12 +11,10 @@ from typing import Any
 
 _HOMES = {
     "nbanalytics.risk.data.asof": ("OwnFeature", "as_of"),
-    "nbanalytics.risk.data.assemble": ("dataset",),
-    "nbanalytics.risk.data.at_risk": ("EXITS", "periods_at_risk"),
+    "nbanalytics.risk.data.assemble": ("EXITS", "dataset", "periods_at_risk"),
     "nbanalytics.risk.data.feature_table": ("FAMILIES", "Features", "features"),
-    "nbanalytics.risk.data.leakage": ("feature_aucs", "refuse_leakage"),
     "nbanalytics.risk.data.outcomes": ("OUTCOMES", "Outcome", "outcome"),
-    "nbanalytics.risk.data.riskdata": ("RiskData",),
+    "nbanalytics.risk.data.riskdata": ("RiskData", "feature_aucs", "refuse_leakage"),
     "nbanalytics.risk.evaluation.auc": ("compare_auc", "roc_curve"),
     "nbanalytics.risk.evaluation.calibration": ("brier_decomposition", "calibration_table"),
     "nbanalytics.risk.evaluation.capacity": ("at_capacity", "net_benefit_curve"),
@@ -30,13 +28,12 @@ _HOMES = {
     "nbanalytics.risk.evaluation.yardstick": ("auc_by_point", "published_aucs", "published_flags"),
     "nbanalytics.risk.fairness.auditing": ("Audit", "audit"),
     "nbanalytics.risk.fairness.sensitive": ("SensitiveComparison", "with_and_without"),
-    "nbanalytics.risk.models.boosting": ("Boosting",),
     "nbanalytics.risk.models.design": ("Design",),
     "nbanalytics.risk.models.hazard": ("CompetingHazards", "Hazard", "HazardClassifier", "expand"),
     "nbanalytics.risk.models.logit": ("Logit",),
     "nbanalytics.risk.models.mixed": ("MixedLogit",),
     "nbanalytics.risk.models.rules": ("AbcRule", "BaseRate", "PriorGrade", "SchoolRate"),
-    "nbanalytics.risk.models.rungs": ("RUNGS", "ladder"),
+    "nbanalytics.risk.models.rungs": ("RUNGS", "Boosting", "ladder"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)

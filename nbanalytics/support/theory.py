@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import pandas as pd
 
 from nbanalytics.analysis.indicators import Indicator, indicators, read_indicators, trend
-from nbanalytics.analysis.indicators.declared import UNKNOWN
+from nbanalytics.analysis.indicators.measures import UNKNOWN
 from nbanalytics.errors import DataError, meant
 from nbanalytics.intervals import mean_interval, mean_test
 from nbanalytics.records import StudentRecords

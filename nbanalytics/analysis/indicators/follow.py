@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from nbanalytics.analysis.indicators.declared import UNKNOWN, Indicator, read_indicators
-from nbanalytics.analysis.indicators.measures import MEASURES, Source
+from nbanalytics.analysis.indicators.measures import MEASURES, UNKNOWN, Indicator, Source, read_indicators
 from nbanalytics.errors import DataError
 from nbanalytics.frames import By, NativeFrame, collect, column_names, open_frame
 from nbanalytics.intervals import with_share

@@ -12,8 +12,7 @@ import pandas as pd
 
 from nbanalytics.errors import DataError
 from nbanalytics.results import Settings, Shown
-from nbanalytics.risk.data.leakage import SUSPICIOUS_AUC, refuse_leakage
-from nbanalytics.risk.data.riskdata import RiskData
+from nbanalytics.risk.data.riskdata import SUSPICIOUS_AUC, RiskData, refuse_leakage
 from nbanalytics.risk.evaluation.auc import tied_within, won_pairs
 from nbanalytics.risk.evaluation.scores import SCALES, labels_or_none, ratio, units_to_leave_out
 from nbanalytics.risk.evaluation.validation import fold_status, plan_folds, refuse_scheme

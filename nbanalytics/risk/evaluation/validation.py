@@ -13,8 +13,7 @@ from tqdm import tqdm
 
 from nbanalytics.errors import DataError, NbanalyticsError
 from nbanalytics.results import Settings, Shown
-from nbanalytics.risk.data.leakage import SUSPICIOUS_AUC, refuse_leakage
-from nbanalytics.risk.data.riskdata import RiskData
+from nbanalytics.risk.data.riskdata import SUSPICIOUS_AUC, RiskData, refuse_leakage
 from nbanalytics.risk.evaluation.measuring import compare_models
 
 SCHEMES = ("cohorts", "schools")

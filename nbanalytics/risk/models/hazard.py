@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from nbanalytics.errors import DataError
-from nbanalytics.risk.data.at_risk import EXITS
+from nbanalytics.risk.data.assemble import EXITS
 from nbanalytics.risk.evaluation.scores import numbers_of
 from nbanalytics.risk.models.binomial import LINKS, Link, inverse_link
 from nbanalytics.risk.models.design import DETAIL, Design, feature_names
