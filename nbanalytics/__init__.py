@@ -25,6 +25,7 @@ _HOMES = {
         "screening_and_loss",
         "screening_groups",
         "screening_profile",
+        "screening_questions",
         "screening_reliability",
     ),
     "nbanalytics.analysis.cohorts": (

@@ -12,10 +12,10 @@ from made import records_of
 
 from nbanalytics.analysis.baseline import (
     dimensions,
-    questions,
     screening_and_loss,
     screening_groups,
     screening_profile,
+    screening_questions,
     screening_reliability,
 )
 from nbanalytics.analysis.baseline.screening import auc_interval, cronbach_alpha, feldt_interval
@@ -46,18 +46,20 @@ def records_with(*rows, students=("P1", "P2")):
 
 def test_the_questions_are_those_of_the_seminar():
     """Fullföljda studier Fyrbodal, 3 September 2020: 5, 3, 5 and 4 questions, those in bold prioritised."""
-    of = pd.Series({code: question.dimension for code, question in questions().items()}).value_counts(sort=False)
+    of = pd.Series({code: question.dimension for code, question in screening_questions().items()}).value_counts(
+        sort=False
+    )
     assert of.to_dict() == {"behaviour": 5, "academic": 3, "cognitive": 5, "psychological": 4}
     assert list(dimensions()) == list(of.index)
-    bold = [code for code, question in questions().items() if question.prioritised]
+    bold = [code for code, question in screening_questions().items() if question.prioritised]
     assert bold == ["B1", "B2", "B3", "A1", "C1", "C4", "P1", "P2", "P4"]
-    assert {question.sign for question in questions().values()} == {"yes", "no"}
-    assert [code for code, question in questions().items() if question.sign == "no"] == ["B5", "C1", "C2"]
-    assert all(question.sv and question.en for question in questions().values())
+    assert {question.sign for question in screening_questions().values()} == {"yes", "no"}
+    assert [code for code, question in screening_questions().items() if question.sign == "no"] == ["B5", "C1", "C2"]
+    assert all(question.sv and question.en for question in screening_questions().values())
 
 
 def test_the_simulator_answers_the_forms_questions():
-    expected = {code: (question.dimension, question.sign) for code, question in questions().items()}
+    expected = {code: (question.dimension, question.sign) for code, question in screening_questions().items()}
     assert {code: (dimension, sign) for code, (dimension, sign, _) in QUESTIONS.items()} == expected
 
 

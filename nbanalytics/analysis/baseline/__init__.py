@@ -14,10 +14,10 @@ from nbanalytics.analysis.baseline.screening import (
     Question,
     Screening,
     dimensions,
-    questions,
     screening_and_loss,
     screening_groups,
     screening_profile,
+    screening_questions,
     screening_reliability,
 )
 from nbanalytics.analysis.baseline.zero import Baseline, baseline
@@ -37,10 +37,10 @@ __all__ = [
     "follow_up_cohorts",
     "individual_baseline",
     "individual_from_form",
-    "questions",
     "regression_to_mean",
     "screening_and_loss",
     "screening_groups",
     "screening_profile",
+    "screening_questions",
     "screening_reliability",
 ]

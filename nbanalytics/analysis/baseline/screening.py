@@ -41,12 +41,12 @@ class _ScreeningFile:
 
 
 @cache
-def questions() -> dict[str, Question]:
+def screening_questions() -> dict[str, Question]:
     """Return the questions by code, in the order of the form.
 
     Examples
     --------
-    >>> [code for code, question in questions().items() if question.prioritised]
+    >>> [code for code, question in screening_questions().items() if question.prioritised]
     ['B1', 'B2', 'B3', 'A1', 'C1', 'C4', 'P1', 'P2', 'P4']
     """
     return dict(_form().question)
@@ -99,18 +99,22 @@ def signs(records: StudentRecords, term: str) -> pd.DataFrame:
     if chosen.empty:
         terms = ", ".join(sorted(set(table["term"])))
         raise DataError(f"Nobody was screened in {term!r}. Terms with answers: {terms}.")
-    _refuse(chosen[~chosen["question"].isin(list(questions()))], "a question that the form does not have", _codes())
+    _refuse(
+        chosen[~chosen["question"].isin(list(screening_questions()))],
+        "a question that the form does not have",
+        _codes(),
+    )
     twice = chosen[chosen.duplicated(["student_id", "question"], keep=False)]
     _refuse(twice, "a question answered twice for a student", "Keep the answer that is right.")
     _refuse(chosen[~chosen["answer"].isin(["yes", "no", "unknown"])], "another answer", "Write yes, no or unknown.")
-    sign = chosen["question"].map({code: question.sign for code, question in questions().items()})
+    sign = chosen["question"].map({code: question.sign for code, question in screening_questions().items()})
     value = (chosen["answer"] == sign).astype(float).where(chosen["answer"] != "unknown")
     wide = chosen.assign(value=value).pivot(index="student_id", columns="question", values="value")
-    return wide.reindex(columns=list(questions())).rename_axis(columns=None)
+    return wide.reindex(columns=list(screening_questions())).rename_axis(columns=None)
 
 
 def _codes() -> str:
-    return f"The questions are {', '.join(questions())}."
+    return f"The questions are {', '.join(screening_questions())}."
 
 
 def _refuse(rows: pd.DataFrame, what: str, remedy: str) -> None:
@@ -432,7 +436,7 @@ def screening_and_loss(records: StudentRecords, term: str, at_least: int = 2, mi
 
 
 def _scales() -> dict[str, list[str]]:
-    asked = questions().values()
+    asked = screening_questions().values()
     scales = {name: [one.code for one in asked if one.dimension == name] for name in dimensions()}
     return scales | {PRIORITISED: [one.code for one in asked if one.prioritised], TOTAL: [one.code for one in asked]}
 
