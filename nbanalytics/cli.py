@@ -14,13 +14,12 @@ import typer
 from nbanalytics.commands.check import check
 from nbanalytics.commands.cohorts import cohorts
 from nbanalytics.commands.explore import explore, staff
-from nbanalytics.commands.export import export
+from nbanalytics.commands.export import export, report
 from nbanalytics.commands.handover import handover
-from nbanalytics.commands.import_files import import_files
+from nbanalytics.commands.import_files import import_files, template
 from nbanalytics.commands.release import release
 from nbanalytics.commands.serve import serve
 from nbanalytics.commands.simulate import simulate
-from nbanalytics.commands.template import template
 from nbanalytics.commands.terminal import show, tell
 from nbanalytics.commands.verify import verify
 from nbanalytics.commands.workbook import workbook
@@ -59,6 +58,7 @@ app.command()(release)
 app.command()(verify)
 app.command()(serve)
 app.command()(export)
+app.command()(report)
 app.command()(explore)
 app.command()(staff)
 app.command()(handover)

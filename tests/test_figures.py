@@ -2,13 +2,17 @@
 
 import itertools
 import json
+import re
+from html import unescape
 from inspect import signature
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 
 from nbanalytics import figures, losses
 from nbanalytics.errors import DisclosureError
+from nbanalytics.figures import Chart, style
 from nbanalytics.figures.flows import ROOM
 from nbanalytics.figures.style import safe
 from nbanalytics.pages.board import SECTIONS, Board
@@ -94,9 +98,65 @@ def drawn(charts):
 
 def checked_by_plotly(chart):
     """What plotly sends of the figure that it has checked, without the template that pages do not need."""
+    drawn_still(chart)
     sent = json.loads(chart.figure().to_json())
     del sent["layout"]["template"]
     return sent
+
+
+def drawn_still(chart, width=720):
+    """The static picture of a chart, after a look at what is wanted of all: small, whole, with every text in it."""
+    picture = chart.svg(width)
+    root = ElementTree.fromstring(picture)
+    assert len(picture) < 30_000
+    assert (root.get("aria-label") or "") == chart.alt
+    assert not re.search(r"nan|inf\b|None", re.sub(r">[^<]*<|aria-label=\"[^\"]*\"", "", picture))
+    written = "".join(root.itertext())
+    layout, traces = chart.plain()["layout"], chart.plain()["data"]
+    wanted = [note["text"] for note in layout.get("annotations", ())]
+    wanted += [text for trace in traces if "text" in trace.get("mode", "") or trace["type"] == "bar"
+               for text in trace.get("text", ())]  # fmt: skip
+    wanted += [trace["name"] for trace in traces if layout["showlegend"] and trace.get("showlegend", True)]
+    lines = [unescape(re.sub(r"</?b>", "", line)) for text in wanted for line in text.split("<br>")]
+    assert [line for line in lines if line not in written] == []
+    return root
+
+
+def paths(root, colour):
+    """The numbers of each path of a picture that is filled with a colour."""
+    found = [path for path in root.iter("{http://www.w3.org/2000/svg}path") if path.get("fill") == colour]
+    return [[float(n) for n in re.findall(r"-?(?:\d+\.?\d*|\.\d+)", path.get("d"))] for path in found]
+
+
+def test_a_static_picture_has_bars_as_long_as_their_numbers(charts):
+    """Lengths are read from the picture: M x y H end v height H x, for each bar of a colour."""
+    root = drawn_still(charts["groups"])
+    numbers = {style.PLAIN: [120, 116, 20, 19], style.ACCENT: [23]}
+    for colour, counts in numbers.items():
+        [path] = paths(root, colour)
+        lengths = [path[at + 2] - path[at] for at in range(0, len(path), 5)]
+        assert [length / lengths[0] for length in lengths] == pytest.approx([n / counts[0] for n in counts], abs=0.005)
+
+
+def test_a_static_flow_has_links_as_thick_as_they_have_students(charts):
+    links = [path for path in drawn_still(charts["flows"]).iter() if "C" in path.get("d", "")]
+    thick = [float(re.search(r"v([\d.]+)C", path.get("d")).group(1)) for path in links]
+    assert sorted(thick) == pytest.approx([400 / 300 * n for n in (15, 45, 60, 225, 230)], abs=0.1)
+    [loss] = [path for path in links if path.get("fill-opacity") == "0.62"]  # 15 of 300 students, in 400 pixels
+    assert "v20C" in loss.get("d")
+    assert loss.get("fill") == style.STATE_COLOURS["not_eligible"]
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_static_picture_of_a_telephones_width_keeps_every_text_inside(charts, name):
+    root = drawn_still(charts[name], 340)
+    assert root.get("viewBox").startswith("0 0 340 ")
+
+
+def test_what_cannot_be_drawn_as_a_picture_is_refused(charts):
+    pie = charts["groups"].drawing | {"data": [{"type": "pie", "x": [1], "y": [1]}]}
+    with pytest.raises(ValueError, match="'pie' cannot be drawn"):
+        Chart(pie, "", charts["groups"].table).svg()
 
 
 def test_a_drawing_is_the_checked_figure(charts, terms, subjects):
@@ -127,7 +187,11 @@ def test_a_notebook_shows_the_figure_its_text_and_its_table(charts, monkeypatch)
     beneath = []
     monkeypatch.setattr("IPython.display.display", lambda data, raw: beneath.append(data))
     charts["groups"]._ipython_display_()
-    assert beneath == [{kind: shown[kind] for kind in ("text/html", "text/plain")}]
+    figure, words = beneath
+    assert words == {kind: shown[kind] for kind in ("text/html", "text/plain")}
+    assert figure["application/vnd.plotly.v1+json"] == shown["application/vnd.plotly.v1+json"]
+    assert figure["image/svg+xml"] == charts["groups"].svg()
+    assert "text/html" not in figure  # an export would show it instead of the picture
 
 
 @pytest.mark.parametrize("name", SECTIONS)

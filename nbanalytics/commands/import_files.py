@@ -1,4 +1,4 @@
-"""``nbanalytics import``: records from a municipality's files."""
+"""``nbanalytics import``: records from a municipality's files; ``nbanalytics template``: a form to fill in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nbanalytics.commands.terminal import tell, waiting, warn_if_open
+from nbanalytics.errors import DataError
 
 
 def import_files(
@@ -35,3 +36,24 @@ def import_files(
     for line in said:
         tell(line)
     warn_if_open(out)
+
+
+def template(
+    out: Annotated[Path, typer.Argument(metavar="FILE.xlsx", help="Excel file to write; it must not exist.")],
+    school: Annotated[str | None, typer.Option(help="Name of the school, filled in on every row.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Rows to fill in.")] = 40,
+) -> None:
+    """Write the empty form of the baseline analysis (nulägesanalys), with lists to choose from and instructions.
+
+    Example: nbanalytics template ekskolan.xlsx --school Ekskolan --rows 60
+    """
+    from nbanalytics.excel import refuse_other_names
+    from nbanalytics.municipal.baseline_form import write_template
+
+    if out.exists():
+        raise DataError(
+            f"{out.name} exists and may be filled in, so it was not overwritten", "Give the name of a new file."
+        )
+    refuse_other_names(out)
+    write_template(out, school, rows)
+    tell(f"{rows} rows to fill in; read it back with 'nbanalytics check {out.name}'")

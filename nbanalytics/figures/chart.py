@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 
 from nbanalytics.figures.style import FONT, INK, MUTED, PAPER, Drawing, hidden_mark, hinted
+from nbanalytics.figures.svg import draw_svg
 from nbanalytics.text import Cell, Cells, Words
 
 Row = Mapping[Any, Any]
@@ -29,6 +30,8 @@ Source = Result | pd.DataFrame | Cells
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+#: How notebooks name what they show: plotly's figure, and a picture of it.
+PLOTLY, PICTURE = "application/vnd.plotly.v1+json", "image/svg+xml"
 _SEPARATORS = {"sv": ",\u00a0", "en": ".,"}
 
 
@@ -111,19 +114,34 @@ class Chart:
         """Return the text alternative, with the table behind it."""
         return f"<details><summary>{escape(self.alt)}</summary>{self.table._repr_html_()}</details>"
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+    def svg(self, width: int = 720) -> str:
+        """Return the chart as a static SVG picture of this width in pixels, for where plotly does not run.
+
+        Examples
+        --------
+        >>> from nbanalytics.figures import groups_bar
+        >>> picture = groups_bar(pd.DataFrame({"group": ["5", "6"], "students": [15, 23]})).svg()
+        >>> picture.startswith("<svg"), "Lost eligibility" in picture, len(picture) < 2000
+        (True, True, True)
+        """
+        return draw_svg(self.plain(), self.alt, width)
+
+    def _picture(self) -> dict[str, Any]:
+        """Return what a notebook shows of the figure: by plotly where it runs, otherwise as a picture."""
         figure = json.loads(self.figure().to_json())
-        return {
-            "application/vnd.plotly.v1+json": figure,
-            "text/html": self._repr_html_(),
-            "text/plain": repr(self),
-        }
+        return {PLOTLY: figure, PICTURE: self.svg(), "text/plain": self.alt}
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return {**self._picture(), "text/html": self._repr_html_(), "text/plain": repr(self)}
 
     def _ipython_display_(self) -> None:
-        """Show the figure as plotly shows its own, and beneath it the text alternative that opens the table."""
+        """Show the figure, and beneath it the text alternative that opens the table.
+
+        They are two outputs: an exported notebook shows only the best part of each, and HTML is better than a picture.
+        """
         from IPython.display import display
 
-        self.figure()._ipython_display_()
+        display(self._picture(), raw=True)  # type: ignore[no-untyped-call]
         display({"text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)  # type: ignore[no-untyped-call]
 
 

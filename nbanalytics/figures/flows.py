@@ -214,6 +214,7 @@ def _sankey(nodes: Sequence[Node], places: Places, full: Sequence[str], shown: S
     return {
         "type": "sankey",
         "arrangement": "fixed",
+        "meta": {"scale": places.scale},  # for the static picture
         "textfont": {"size": 1, "color": _UNSEEN, "shadow": "none"},  # the names are annotations, see _name
         "node": {
             "label": [f"{full[rank]} {nodes[rank].written}" for rank in linked] + ["", ""],
