@@ -161,9 +161,8 @@ def report_notebook(notebook: str | Path, out: str | Path, code: bool = True, ru
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]
         exclude_input=not code, exclude_input_prompt=True, exclude_output_prompt=True, **dict.fromkeys(names, "")
     )
-    page = exporter.from_notebook_node(node, {"metadata": {"name": source.stem}})[0].replace(
-        '<script src=""></script>', ""
-    )
+    page = exporter.from_notebook_node(node, {"metadata": {"name": source.stem}})[0]
+    page = re.sub(r'<script src="">\s*</script>', "", page)
     if figures:
         before, _, after = page.rpartition("</body>")
         page = before + _TOUCH.format(plotly=plotly_script().decode().replace("</script", "<\\/script")) + after
