@@ -276,9 +276,13 @@ _SPILL = "nbanalytics-spill-"
 def spill_folder() -> Path:
     """Return a folder of this process for what does not fit in memory: its owner's alone, and removed at the end.
 
-    What killed processes of the same user left there is removed first.
+    What killed processes of the same user left there is removed first. A long session may lose the folder to a
+    cleaner of temporary files; it gets a new one.
     """
-    return _spill_folder(os.getpid())
+    if not (folder := _spill_folder(os.getpid())).is_dir():
+        _spill_folder.cache_clear()
+        folder = _spill_folder(os.getpid())
+    return folder
 
 
 @cache

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from nbanalytics.analysis.cohorts import classify
 from nbanalytics.cli import app
 from nbanalytics.errors import DataError
-from nbanalytics.files import remove_leftovers, replacing_file, replacing_folder
+from nbanalytics.files import remove_leftovers, replacing_file, replacing_folder, spill_folder
 from nbanalytics.readers import check_records, open_records, scan_records, write_records
 from nbanalytics.readers.read import _database as read_database
 from nbanalytics.records import StudentRecords
@@ -233,6 +233,16 @@ def test_what_memory_does_not_take_is_spilled_to_a_folder_of_the_owner(tmp_path)
     assert oct(stat.S_IMODE(above.stat().st_mode)) == "0o700"
     own = read_database().execute("SELECT value FROM duckdb_settings() WHERE name = 'temp_directory'").fetchall()
     assert Path(own[0][0]).parent == above
+
+
+def test_a_long_session_goes_on_after_its_folder_for_temporary_files_was_cleaned(tmp_path):
+    before = spill_folder()
+    shutil.rmtree(before)
+    folder = tmp_path / "a[1]"  # a folder whose name is a pattern is read by a link among the temporary files
+    write_records(records_of(2019), folder, format="parquet")
+    assert len(open_records(folder).students) == 2
+    assert spill_folder() != before
+    assert oct(stat.S_IMODE(spill_folder().stat().st_mode)) == "0o700"
 
 
 WARNING = "Warning: other users of this machine can read the records"

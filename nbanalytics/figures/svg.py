@@ -183,8 +183,9 @@ class _Picture:
         mode, found = trace.get("mode", "markers"), []
         if "lines" in mode:
             found.append(f'<path d="{trail("M", x + 2, y)}h30" fill="none"{stroke(trace.get("line", {}), INK)}/>')
-        if "markers" in mode:
-            found += self._marks(marker, [(x + 17, y)])
+        if "markers" in mode:  # a look for each point: the legend shows the first, as plotly does
+            first = {name: value[0] if isinstance(value, list | tuple) else value for name, value in marker.items()}
+            found += self._marks(first, [(x + 17, y)])
         return found
 
     def drawn(self, label: str) -> str:
