@@ -1,15 +1,22 @@
 """What a manifest tells of its own making gives nothing of the hidden counts away."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_rounded_release import KEY, municipality
 
 from nbanalytics.disclosure import Policy
+from nbanalytics.errors import DisclosureError
+from nbanalytics.pages.board import Board
+from nbanalytics.readers import write_records
+from nbanalytics.release import read_release
 from nbanalytics.release.build import build_release
 from nbanalytics.release.declared import parse_declared
 from nbanalytics.release.persons import persons_of
-from nbanalytics.release.report import ReleaseReport, coarsely
+from nbanalytics.release.report import ReleaseReport, coarsely, headline
 from nbanalytics.release.rounded import round_persons, worth_publishing
+from nbanalytics.serve import default_release
 
 GROUPS = parse_declared({"max_crossed": 0, "tables": {"groups": {}}})
 
@@ -59,3 +66,55 @@ def test_how_far_rounded_counts_are_off_does_not_tell_a_count():
         assert set(row) == {"table", "error", "share"}
         assert row["error"] in (None, 0, 2.5, 5.0, 7.5)
         assert row["share"] is None or round(10 * row["share"]) == pytest.approx(10 * row["share"])
+
+
+LOST = {"start": "eligible", "end": "not_eligible"}
+
+
+def test_the_headline_counts_the_views_that_a_reader_can_choose():
+    """Looked up view by view, as a page does."""
+    release = read_release(default_release())
+    found = headline(release)
+    for filters in (0, 1, 2):
+        views = [one for one in Board(release).selections() if sum(v != "*" for v in one.values()) == filters]
+        shown = sum(release.cells("eligibility", **one, **LOST)["status"].item() == "ok" for one in views)
+        row = found.table.query("part == 'lost' and filters == @filters").iloc[0]
+        assert (row["views"], row["shown"]) == (len(views), shown)
+
+
+def test_a_view_whose_answer_is_hidden_is_named():
+    release = read_release(default_release())
+    table = release.tables["eligibility"]
+    lost = (table["start"] == "eligible") & (table["end"] == "not_eligible")
+    closed = lost & ((table["cohort"] == "2019") | (table["sex"] == "girl"))
+    status = table["status"].mask(lost, "ok").mask(closed, "suppressed")
+    found = headline(replace(release, tables={**release.tables, "eligibility": table.assign(status=status)}))
+    assert set(found.hidden) == {"Girls", "2019"}
+    assert "is shown in 13 of 15 one-filter views, 1 of 1 unfiltered" in found.text()
+    assert found.share(1) == 13 / 15
+    found.refuse_below(0.8)
+    with pytest.raises(DisclosureError, match="13 of 15 one-filter views"):
+        found.refuse_below(0.9)
+
+
+def test_a_release_without_the_number_has_no_headline(groups):
+    """Of the six groups it is group 6; a release of other tables does not have it."""
+    shown = groups.cells("groups", group="6")["status"].item() == "ok"
+    assert headline(groups).share(0) == shown
+    other = replace(groups, tables={})
+    assert "no number of students who lost" in headline(other).text()
+    with pytest.raises(DisclosureError):
+        headline(other).refuse_below(0.0)
+
+
+def test_the_command_writes_nothing_below_the_headline_that_is_wanted(run, tmp_path):
+    write_records(municipality(30), tmp_path / "records")
+    (tmp_path / "few.toml").write_text("max_crossed = 1\n[tables.groups]\n", "utf-8")
+    out, arguments = tmp_path / "release", ("--declare", tmp_path / "few.toml")
+    status, _, message = run("release", tmp_path / "records", "--out", out, *arguments, "--require-headline", "0.9")
+    assert status == 1
+    assert "Nothing was written: The answer" in message
+    assert not out.exists()
+    status, _, message = run("release", tmp_path / "records", "--out", out, *arguments)
+    assert status == 0
+    assert message.startswith("The answer (how many lost eligibility) is shown in ")

@@ -32,6 +32,15 @@ def release(
     key: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Key file of --round; by default beside the ledger.")
     ] = None,
+    require_headline: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="SHARE",
+            help="Write nothing unless this share of the views with one filter shows how many lost eligibility.",
+        ),
+    ] = None,
 ) -> None:
     """Build the protected tables that the board's dashboards read; written only if an attack on them fails.
 
@@ -46,7 +55,7 @@ def release(
     from nbanalytics.release.files import refuse_other_folder
     from nbanalytics.release.knowledge import read_known
     from nbanalytics.release.ledger import publish_release, refuse_in_public, rounding_secret
-    from nbanalytics.release.report import ReleaseReport
+    from nbanalytics.release.report import ReleaseReport, headline
 
     if key is not None and not round_:
         raise ReleaseError("--key is the key of the rounding and needs --round", "Add --round, or leave --key out.")
@@ -67,6 +76,9 @@ def release(
             known=public,
             secret=rounding_secret(key, ledger, step) if round_ else None,
         )
+    shown = headline(built)
+    if require_headline is not None:
+        shown.refuse_below(require_headline)
     with waiting("attacking the release") as step:
         attacked = publish_release(built, out, ledger, step)
-    tell(f"{ReleaseReport.read(built.manifest)}\n{attacked.text()}\nwritten to {out}")
+    tell(f"{shown.text()}\n{ReleaseReport.read(built.manifest)}\n{attacked.text()}\nwritten to {out}")

@@ -1,9 +1,10 @@
-"""The report of a release: how much is published, how much is hidden and why, table by table."""
+"""The report of a release: where its answer is shown, how much is published, how much is hidden and why."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,147 @@ import pandas as pd
 
 from nbanalytics.disclosure import Policy
 from nbanalytics.disclosure.cells import Mask
+from nbanalytics.errors import DisclosureError
 from nbanalytics.release.links import Cubes
+from nbanalytics.release.model import ALL, FILTERS, OK, Release
 from nbanalytics.results import Shown
+from nbanalytics.students import ELIGIBLE, NOT_ELIGIBLE
 
 #: With fewer hidden counts of either kind, how many are of each says too much of them.
 _MANY = 50
 COLUMNS = ("table", "cells", "published", "cells_kept", "students_kept")
+
+
+#: Views that are named where the answer is hidden; the others are counted.
+_NAMED = 12
+_VIEWS = {0: "unfiltered", 1: "one-filter", 2: "two-filter", 3: "three-filter", 4: "four-filter"}
+
+
+@dataclass(frozen=True, repr=False)
+class Headline(Shown):
+    """In how many views of a release the answer is shown: how many lost eligibility, of how many, and when.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per ``part`` of the answer that the release declares, and number of ``filters`` set:
+
+        - ``part``: ``lost`` (eligible in the first term and not in the last), ``start`` and ``end`` (eligible in
+        either), ``gained`` (eligible in the last term only), ``by_term`` (first losses in each term), ``first_link``
+        (those who lost between the first two stages);
+        - ``views``: selections that a reader can choose; ``shown``: those in which all numbers of the part are shown.
+    hidden : tuple of str
+        The views with one filter in which ``lost`` is not shown, in words.
+    """
+
+    table: pd.DataFrame
+    hidden: tuple[str, ...]
+
+    def text(self) -> str:
+        """Return the sentence alone, as the command prints it."""
+        return self._words()
+
+    def share(self, filters: int = 1, part: str = "lost") -> float:
+        """Return the share of the views with so many filters in which a part is shown; 1 if there are no such views."""
+        rows = self.table[(self.table["part"] == part) & (self.table["filters"] == filters)]
+        views = int(rows["views"].sum())
+        return float(rows["shown"].sum()) / views if views else 1.0
+
+    def refuse_below(self, least: float) -> None:
+        """Refuse a release that hides its answer.
+
+        Parameters
+        ----------
+        least : float
+            Share of the views with one filter in which ``lost`` must be shown; without a filter it always must.
+
+        Raises
+        ------
+        DisclosureError
+            If fewer show it, or the release declares no such number.
+        """
+        if (self.table["part"] == "lost").any() and self.share(0) == 1 and self.share(1) >= least:
+            return
+        raise DisclosureError(
+            f"Nothing was written: {self._words()}. Wanted is the unfiltered view and {least:.0%} of those with one "
+            "filter. Declare fewer tables or filters ('--declare'), or take cohorts or schools together."
+        )
+
+    def _words(self) -> str:
+        rows = self.table[self.table["part"] == "lost"]
+        if rows.empty:
+            return "The release declares no number of students who lost eligibility"
+        said = [f"{row.shown} of {row.views} {_VIEWS[row.filters]} views" for row in rows.itertuples()]
+        said = [*said[1:2], *said[:1], *said[2:]]  # those with one filter are what a board looks at
+        more = [f"and {len(self.hidden) - _NAMED} more"] if len(self.hidden) > _NAMED else []
+        where = f"; hidden for {', '.join([*self.hidden[:_NAMED], *more])}" if self.hidden else ""
+        return f"The answer (how many lost eligibility) is shown in {', '.join(said)}{where}"
+
+
+def headline(release: Release) -> Headline:
+    """Count the views in which a release shows its answer.
+
+    Parameters
+    ----------
+    release : Release
+
+    Returns
+    -------
+    Headline
+        Of all selections of as many filters as the release crosses; a table that is crossed less shows nothing there.
+
+    Examples
+    --------
+    >>> from nbanalytics.release import read_release
+    >>> from nbanalytics.serve import default_release
+    >>> found = headline(read_release(default_release()))
+    >>> found.share(0), len(found.table.query("filters == 1"))
+    (1.0, 6)
+    """
+    values = [[ALL, *release.manifest["dimensions"][name]["values"]] for name in FILTERS]
+    views = [view for view in product(*values) if _crossed(view) <= int(release.manifest["max_crossed"])]
+    rows, hidden = [], []
+    for part, shown in _parts(release):
+        for filters in sorted({_crossed(view) for view in views}):
+            there = [view for view in views if _crossed(view) == filters]
+            rows.append((part, filters, len(there), sum(view in shown for view in there)))
+        if part == "lost":
+            hidden = [view for view in views if _crossed(view) == 1 and view not in shown]
+    named = tuple(
+        " × ".join(release.label(name, value, "en") for name, value in zip(FILTERS, view, strict=True) if value != ALL)
+        for view in hidden
+    )
+    return Headline(pd.DataFrame(rows, columns=["part", "filters", "views", "shown"]), named)
+
+
+def _crossed(view: Sequence[str]) -> int:
+    return sum(value != ALL for value in view)
+
+
+def _parts(release: Release) -> list[tuple[str, set[tuple[str, ...]]]]:
+    """Return, for each part of the answer that a release declares, the selections in which all of it is shown."""
+    start = str(release.manifest["source"]["start"])
+    stages = release.manifest["dimensions"].get("stage", {}).get("values", [])
+    link = {"state_from": ELIGIBLE, "state_to": NOT_ELIGIBLE}
+    places: dict[str, tuple[str, str, Mapping[str, str]]] = {
+        "lost": ("eligibility", "students", {"start": ELIGIBLE, "end": NOT_ELIGIBLE}),
+        "start": ("eligibility", "students", {"start": ELIGIBLE, "end": ALL}),
+        "end": ("eligibility", "students", {"start": ALL, "end": ELIGIBLE}),
+        "gained": ("eligibility", "students", {"start": NOT_ELIGIBLE, "end": ELIGIBLE}),
+        "by_term": ("droppoints", "lost", {}),
+        "first_link": ("transitions", "students", {**link, "stage_from": start, "stage_to": "".join(stages[1:2])}),
+    }
+    if "eligibility" not in release.tables:
+        places = {"lost": ("groups", "students", {"group": "6"}), **{k: places[k] for k in ("by_term", "first_link")}}
+    found = []
+    for part, (table, measure, at) in places.items():
+        if table in release.tables:
+            rows = release.tables[table]
+            rows = rows[(rows["measure"] == measure) & (rows[list(at)] == pd.Series(at, dtype=object)).all(axis=1)]
+            if len(rows):
+                every = (rows["status"] == OK).groupby([rows[name] for name in FILTERS]).all()
+                found.append((part, {tuple(map(str, view)) for view in every.index[every]}))
+    return found
 
 
 @dataclass(frozen=True, repr=False)
