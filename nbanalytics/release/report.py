@@ -82,7 +82,8 @@ class Headline(Shown):
         rows = self.table[self.table["part"] == "lost"]
         if rows.empty:
             return "The release declares no number of students who lost eligibility"
-        said = [f"{row.shown} of {row.views} {_VIEWS[row.filters]} views" for row in rows.itertuples()]
+        numbers = rows[["filters", "views", "shown"]].astype(int).to_numpy()
+        said = [f"{shown} of {views} {_VIEWS[filters]} views" for filters, views, shown in numbers.tolist()]
         said = [*said[1:2], *said[:1], *said[2:]]  # those with one filter are what a board looks at
         more = [f"and {len(self.hidden) - _NAMED} more"] if len(self.hidden) > _NAMED else []
         where = f"; hidden for {', '.join([*self.hidden[:_NAMED], *more])}" if self.hidden else ""
