@@ -70,6 +70,7 @@ _HOMES = {
     "nbanalytics.eligibility": ("merit_value", "term_results"),
     "nbanalytics.grading": ("default_catalogue",),
     "nbanalytics.municipality": ("funnel", "national_values", "salsa", "trends", "workbook_views", "write_workbook"),
+    "nbanalytics.pages.controls": ("controls",),
     "nbanalytics.readers": ("check_records", "read_records", "records_from_frames", "scan_records", "write_records"),
     "nbanalytics.records": ("StudentRecords",),
     "nbanalytics.release": ("build_release", "read_release", "write_release"),

@@ -129,12 +129,13 @@ def test_a_wrong_golden_number_fails(tmp_path, shown, status):
     notebook = json.loads(RESEARCH[0].read_text(encoding="utf-8"))
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     load = next(cell for cell in code if "read_records" in source(cell))
-    groups = next(cell for cell in code if "classify(" in source(cell))
+    chosen = next(cell for cell in code if "choice.records" in source(cell))
+    groups = next(cell for cell in code if "groups = nb.classify(" in source(cell))
     counts = next(cell for cell in code if golden(cell) and "group 6:" in source(cell))
     text = "".join(counts["outputs"][0]["text"])
     assert "group 6: 23" in text
     counts["outputs"][0]["text"] = text.replace("group 6: 23", shown)
-    notebook["cells"] = [load, groups, counts]
+    notebook["cells"] = [load, chosen, groups, counts]
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "data").symlink_to(ROOT / "data")
     copy = tmp_path / "notebooks" / "golden.ipynb"

@@ -78,3 +78,18 @@ def test_what_is_not_a_notebook_is_refused(tmp_path):
     done = CliRunner().invoke(app, ["report", str(tmp_path / "list.ipynb"), "--out", str(tmp_path / "out.html")])
     assert "cannot be read as a notebook" in str(done.exception)
     assert "girl" not in str(done.exception)
+
+
+def test_a_report_has_what_widgets_show_and_what_is_chosen(tmp_path):
+    code = [
+        "import nbanalytics as nb, nbanalytics.simulation as made",
+        "choice = nb.controls(made.simulate(seed=1, cohorts=[2018, 2019]).records, cohort=2018)\nchoice",
+        "choice.show(lambda records, rule: nb.figures.groups_bar(nb.classify(records, rule)))",
+    ]
+    cells = list(map(nbformat.v4.new_code_cell, code))
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "own.ipynb")
+    page = report_notebook(tmp_path / "own.ipynb", tmp_path / "own.html", code=False).read_text(encoding="utf-8")
+    assert re.search(r"313 of \d+.students chosen\.", page)
+    assert page.count('class="nba-still"') == 1
+    assert "Lost eligibility: 23 (" in page
+    assert "jupyter.widget" not in page

@@ -96,6 +96,7 @@ def export(
 
 #: What stands for a figure in a report: the picture, and what plotly draws of it when it is touched.
 _FIGURE = '<div class="nba-still">{picture}<script type="application/json">{figure}</script></div>'
+_WIDGET = "application/vnd.jupyter.widget-{}+json"
 #: Plotly waits as text, so that a report is read at once; the first touch of a figure starts it.
 _TOUCH = """<script type="text/plain" id="nba-plotly">{plotly}</script><script>
 document.querySelectorAll(".nba-still").forEach((box) => box.addEventListener("pointerenter", () => {{
@@ -129,7 +130,8 @@ def report_notebook(notebook: str | Path, out: str | Path, code: bool = True, ru
     Returns
     -------
     Path
-        The file. Figures are pictures; one that is pointed at becomes interactive, and none needs JavaScript.
+        The file. Figures are pictures; one that is pointed at becomes interactive, and none needs JavaScript. Of
+        widgets it has what they show or, of controls, the sentence that says what is chosen.
 
     Raises
     ------
@@ -156,6 +158,7 @@ def report_notebook(notebook: str | Path, out: str | Path, code: bool = True, ru
                          if output.output_type == "error"), 0)  # fmt: skip
             remedy = "Run it in JupyterLab to see the error, then make the report again."
             raise NbanalyticsError(f"cell {cell} of {source.name} failed with {fault.ename}", remedy) from None
+    _without_widgets(node)
     figures = sum(map(_still, (output for cell in node.cells for output in cell.get("outputs", ()))))
     names = [name for name in HTMLExporter.class_trait_names() if name.endswith("_url")]
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]
@@ -169,6 +172,17 @@ def report_notebook(notebook: str | Path, out: str | Path, code: bool = True, ru
     with replacing_file(target, OWNER_FILE) as fresh:
         fresh.write_text(page, encoding="utf-8")
     return target
+
+
+def _without_widgets(node: Any) -> None:
+    """Put in the place of widgets what they captured, or their sentence: without a kernel they do nothing."""
+    states = node.metadata.pop("widgets", {}).get(_WIDGET.format("state"), {}).get("state", {})
+    for cell in (cell for cell in node.cells if "outputs" in cell):
+        shown = []
+        for output in cell.outputs:
+            view = output.get("data", {}).pop(_WIDGET.format("view"), {})
+            shown += states.get(view.get("model_id"), {}).get("state", {}).get("outputs", [output])
+        cell.outputs = shown
 
 
 def _still(output: Any) -> bool:
