@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import date, datetime
@@ -33,7 +34,7 @@ def read_toml(path: str | Path, error: type[NbanalyticsError] = DataError) -> di
     """
     path = Path(path)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        data = tomllib.loads(unicodedata.normalize("NFC", path.read_text(encoding="utf-8-sig")))
     except OSError as fault:
         raise error(f"the file cannot be read ({fault.strerror})", "Check the path.", path.name) from None
     except UnicodeDecodeError:

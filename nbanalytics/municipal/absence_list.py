@@ -41,6 +41,8 @@ from nbanalytics.readers.words import read_number, read_term, term_words
 
 #: With fewer numbers than this, all of them at most 1, 0.5 and 0.5 % cannot be distinguished.
 _TELLING = 10
+#: With so many columns of subjects a list is of grades, whatever it says of absence.
+_SUBJECTS = 3
 #: How far a total may be from its parts, which are rounded.
 _ROUNDING = 0.11
 
@@ -194,6 +196,8 @@ def matches(path: Path, head: bytes) -> bool:
         # A mapping beside the file shows that the user takes it for a list and wants to know what is wrong.
         return True
     sheets = [sort_rows(grid, said) for grid in grids]
+    if not said.columns and any(sheet.columns and sheet.columns.subjects >= _SUBJECTS for sheet in sheets):
+        return False
     return any(sheet.columns and (sheet.pupils or not said.by_number) for sheet in sheets)
 
 
@@ -252,7 +256,7 @@ def read_absence_list(
         Reading(pupil, number) for number, sheet in enumerate(sheets) if sheet.columns for pupil in sheet.pupils
     ]
     declared = tuple(terms)
-    fatals = list(_column_faults(path.name, grids, sheets))
+    fatals = list(_column_faults(path.name, grids, sheets, said))
     if not fatals:
         assumed += _set_terms(readings, term or said.term, declared)
         fatals += list(_term_faults(path.name, readings))
@@ -284,10 +288,13 @@ def _mapping(
     return read_mapping(mapping), [f"columns as {Path(mapping).name} says"]
 
 
-def _column_faults(file: str, grids: list[Grid], sheets: list[Sorted]) -> Iterator[Finding]:
+def _column_faults(file: str, grids: list[Grid], sheets: list[Sorted], said: ListMapping) -> Iterator[Finding]:
     if not any(sheet.columns for sheet in sheets):
         yield fatal("columns.no_header/list", file)
     for sheet in sheets:
+        if sheet.columns and sheet.columns.subjects >= _SUBJECTS and not said.columns:
+            yield fatal("columns.other_content/grades", file, number=sheet.columns.subjects)
+            return
         if sheet.columns and sheet.columns.twice:
             role = sheet.columns.twice
             yield fatal("columns.repeated/list", file, role, role=role)

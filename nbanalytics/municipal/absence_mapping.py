@@ -10,9 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
+from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
 from nbanalytics.readers.findings import Message, message
 from nbanalytics.readers.grid import Cells, Grid, cell_at, compared
+from nbanalytics.readers.words import loosely, subject_words
 from nbanalytics.toml_files import Toml, packaged_toml, read_table, read_toml
 
 #: Roles of a column; ``name`` is recognised only to leave it out.
@@ -101,6 +103,12 @@ def known_columns() -> dict[str, str]:
     return {plain(name): role for role, names in _words()["columns"].items() for name in names}
 
 
+@cache
+def short_columns() -> dict[str, str]:
+    """Return the role of each abbreviated column name, as :func:`known_columns`; ``present`` is one more."""
+    return {plain(name): role for role, names in _words()["short"].items() for name in names}
+
+
 def plain(header: str) -> str:
     """Return the normalised name of a column: "Giltig frånvaro (%)" is "Giltig frånvaro".
 
@@ -119,11 +127,12 @@ def known_cells(row: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class Columns:
-    """Positions and names of the columns, and roles that two columns have."""
+    """Positions and names of the columns, a role that two columns have, and the number of columns of subjects."""
 
     places: dict[str, int]
     names: dict[str, str]
     twice: str = ""
+    subjects: int = 0
 
 
 def find_columns(row: Cells, mapping: ListMapping) -> Columns | None:
@@ -146,7 +155,13 @@ def find_columns(row: Cells, mapping: ListMapping) -> Columns | None:
     # A group that is also a class: the first of them is the class.
     twice = next((role for role, places in roles.items() if len(places) > 1 and role != "class"), "")
     places = {role: found[0] for role, found in roles.items()}
-    return Columns(places, {role: row[place] for role, place in places.items() if place < len(row)}, twice)
+    names = {role: row[place] for role, place in places.items() if place < len(row)}
+    return Columns(places, names, twice, sum(loosely(cell) in _subjects() for cell in row if cell))
+
+
+@cache
+def _subjects() -> frozenset[str]:
+    return frozenset(subject_words(Declaration()))
 
 
 def joined(top: Cells, below: Cells) -> Cells:

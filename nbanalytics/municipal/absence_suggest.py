@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from nbanalytics.municipal.absence_mapping import (
+    MEASURES,
     ROLES,
     ListMapping,
     Sorted,
@@ -16,6 +17,7 @@ from nbanalytics.municipal.absence_mapping import (
     known_cells,
     known_columns,
     plain,
+    short_columns,
     sort_rows,
     year_of,
 )
@@ -61,13 +63,20 @@ def suggest_mapping(path: str | Path) -> str:
     lines = [f"# The columns of the absence list {path.name}, as far as they could be recognised. Review it."]
     lines += [f"# Save it as {path.stem}.toml beside the list.", "", "[columns]"]
     header, places = _places(grid, rows)
+    short = _short_places(grid, header) if not {*MEASURES} & {*places} else {}
+    places |= short
+    if short:
+        lines.append("# Abbreviated: check that the columns of absence mean what is written beside them.")
+    columns = {role: _column(header, place) for role, place in places.items()}
+    known = rows.columns is not None
+    rows = sort_rows(grid, ListMapping(columns)) if "student" in columns else rows
     for role in ROLES[:-1]:
         if role in places:
-            lines.append(f"{role} = {_column(header, places[role])}  # {_MEANS[role]}")
+            lines.append(f"{role} = {json.dumps(columns[role], ensure_ascii=False)}  # {_MEANS[role]}")
         else:
             lines.append(f'# {role} = ""  # {_MEANS[role]}: not found')
     lines += [line for place in range(_width(grid)) if (line := _stranger(grid, header, place, places))]
-    lines += ["", "[file]", *_file_lines(grid, rows, header, places, len(grids))]
+    lines += ["", "[file]", *_file_lines(grid, rows, [] if known else header, columns, len(grids))]
     return "\n".join(lines) + "\n"
 
 
@@ -101,6 +110,17 @@ def _places(grid: Grid, rows: Sorted) -> tuple[Cells, dict[str, int]]:
     return header, places
 
 
+def _short_places(grid: Grid, header: Cells) -> dict[str, int]:
+    """Return the columns of absence by abbreviated names: only shares, and F as the total if it and N are the whole."""
+    found = {short_columns().get(plain(name), ""): place for place, name in enumerate(header) if "%" in name}
+    if {"present", "invalid"} <= {*found}:
+        both = [[read_number(cell_at(row, found[role])) for role in ("present", "invalid")] for row in grid.rows]
+        sums = [present + absent for present, absent in both if present is not None and absent is not None]
+        if sums and all(abs(whole - 100) < 0.2 for whole in sums) and found.keys() & {"valid"}:
+            found["total"] = found.pop("invalid")
+    return {role: place for role, place in found.items() if role in MEASURES}
+
+
 def _header_row(grid: Grid) -> Cells:
     for place, row in enumerate(grid.rows):
         below = grid.rows[place + 1] if place + 1 < len(grid.rows) else []
@@ -110,21 +130,21 @@ def _header_row(grid: Grid) -> Cells:
     return []
 
 
-def _column(header: Cells, place: int) -> str:
+def _column(header: Cells, place: int) -> str | int:
     name = cell_at(header, place)
     once = sum(compared(cell) == compared(name) for cell in header) == 1
-    return json.dumps(name, ensure_ascii=False) if once and _is_column_name(name) else str(place + 1)
+    return name if once and _is_column_name(name) else place + 1
 
 
 def _is_column_name(name: str) -> bool:
-    known = plain(name) in known_columns()
+    known = plain(name) in known_columns() or plain(name) in short_columns()
     return may_name(name) and (known or any(part in name.casefold() for part in _TELLING))
 
 
 def _stranger(grid: Grid, header: Cells, place: int, places: dict[str, int]) -> str:
     """Describe a column without a role, without showing its content."""
     name = cell_at(header, place)
-    cells = [row[place] for row in grid.rows if place < len(row) and row[place] and row is not header]
+    cells = [row[place] for row in grid.rows if place < len(row) and row[place] and row != header]
     if place in places.values() or known_columns().get(plain(name)) == "name" or not cells:
         return ""
     identities, numbers = (
@@ -138,17 +158,17 @@ def _stranger(grid: Grid, header: Cells, place: int, places: dict[str, int]) -> 
     return f"# column {place + 1}{shown}: {len(cells):,} cells, mostly {kind}; not used"
 
 
-def _file_lines(grid: Grid, rows: Sorted, header: Cells, places: dict[str, int], n_sheets: int) -> list[str]:
+def _file_lines(grid: Grid, rows: Sorted, header: Cells, columns: dict[str, str | int], n_sheets: int) -> list[str]:
     lines = []
     if n_sheets > 1:
         lines.append(f"# {n_sheets} sheets have content, and all are read; to read one alone: sheet = its name")
-    if header and rows.columns is None:
+    if header:
         position = next(i for i, row in enumerate(grid.rows) if row is header)
         lines.append(f"header_row = {grid.number(position)}")
     periods = {pupil.period for pupil in rows.pupils}
     years = {year_of(pupil.school_class) for pupil in rows.pupils}
-    if "term" in places:
-        lines.append(f"term_column = {_column(header, places['term'])}")
+    if "term" in columns:
+        lines.append(f"term_column = {json.dumps(columns['term'], ensure_ascii=False)}")
     elif periods and "" not in periods and None not in years:
         lines.append(f"# the period in the list says {', '.join(sorted(periods))}, and the classes give the year")
         lines.append('# term = "7HT"  # needed only if that is wrong')

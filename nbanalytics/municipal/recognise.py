@@ -127,10 +127,14 @@ def _read_one(path: Path, key: Key, mapping: ListMapping | str | Path | None) ->
 def _why_unknown(path: Path) -> tuple[str, str]:
     """Return the fault of a file of unknown format, and the remedy: most are damaged."""
     try:
-        read_grids(path, len)
+        grids = read_grids(path, len)
     except UnreadableError as error:
         return error.what, error.remedy
-    return "the content is not of a known format", f"Known are: {_KNOWN}. See docs/."
+    from nbanalytics.municipal.absence_mapping import is_identity
+
+    has_pupils = any(is_identity(cell) for grid in grids for row in grid.rows for cell in row)
+    hint = f" If it is an absence list, `nbanalytics check --suggest {path.name}` drafts its mapping." * has_pupils
+    return "the content is not of a known format", f"Known are: {_KNOWN}. See docs/.{hint}"
 
 
 def _guarded(path: Path, name: str, what_to_read: Path | list[Path], options: dict[str, object]) -> FileRead:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,11 +19,14 @@ from nbanalytics.municipal.scb_cells import Cells, Notes, dates, graded, languag
 from nbanalytics.municipal.scb_layouts import (
     DATE,
     FIRST,
+    HEADER_NAMES,
     LAST,
     PERSON,
     SCHOOL,
     Shape,
     Text,
+    cells_of,
+    columns_of,
     lines_of,
     open_text,
     parse,
@@ -296,12 +300,10 @@ def _read(text: Text, shape: Shape, key: Key) -> FileRead:
     notes = Notes(Noted(text.path.name), shape)
     pupils = Pupils.room(text.most_lines, len(shape.layout.grade_column))
     codes: dict[str, int] = {}
-    header = shape.header
-    for (table, places, ragged), line in _parsed(text, shape):
-        if header and (len(places) or len(ragged)):
-            top = min([*places[:1].tolist(), *ragged[:1].tolist()])
-            table = table.slice(1) if len(places) and places[0] == top else table
-            places, ragged, header = places[places != top], ragged[ragged != top], False
+    for (table, places, ragged), block, line in _parsed(text, shape):
+        is_header = _headers(block, table, places, ragged, line, shape)
+        notes.headers += int(is_header.sum())
+        table, places = (table.filter(pa.array(~is_header)), places[~is_header]) if is_header.any() else (table, places)
         notes.rows += len(places) + len(ragged)
         if len(ragged):
             notes.fault(ragged + line, "rows.wrong_number_of_cells/scb", cells=len(shape.names))
@@ -309,18 +311,45 @@ def _read(text: Text, shape: Shape, key: Key) -> FileRead:
     return _finish(text, shape, pupils, codes, notes)
 
 
-def _parsed(text: Text, shape: Shape) -> Iterator[tuple[tuple[pa.Table, Rows, Rows], int]]:
+def _headers(block: bytes, table: pa.Table, places: Rows, ragged: Rows, line: int, shape: Shape) -> np.ndarray:
+    """Return which rows of a block are headers: of the file, or of a file that was put behind another.
+
+    Raises an UnreadableError at a header with other columns, or in another order, than the first.
+    """
+    # No pupil's date is the name of a column, and a block has few different dates.
+    days = table.column(DATE).combine_chunks()
+    named = [bool(columns_of([word], shape.layout)) for word in days.dictionary.to_pylist()]
+    candidates = places[np.array([*named, False], dtype=bool)[days.indices.to_numpy(zero_copy_only=False)]]
+    lines = block.split(b"\n") if len(candidates) or len(ragged) else []
+    found = []
+    for place in (*candidates.tolist(), *ragged.tolist()):
+        # A pupil's row has an identity number.
+        cells = [] if re.search(rb"\d{6}", lines[place]) else cells_of(lines[place].decode(), shape.delimiter)
+        columns = columns_of(cells, shape.layout)
+        if sum(map(bool, columns)) < HEADER_NAMES:
+            continue
+        if place in ragged or columns != columns_of(shape.names, shape.layout):
+            raise UnreadableError(
+                f"row {line + place:,} is a second header, with other columns or another order than the first",
+                "Name the files that were put together one by one instead.",
+            )
+        found.append(place)
+    return np.isin(places, found)
+
+
+def _parsed(text: Text, shape: Shape) -> Iterator[tuple[tuple[pa.Table, Rows, Rows], bytes, int]]:
     """Parse a block with Arrow while Python hashes the previous one."""
     types = _types(shape)
     with ThreadPoolExecutor(1) as parser:
-        waiting: deque[tuple[Future[tuple[pa.Table, Rows, Rows]], int]] = deque()
+        waiting: deque[tuple[Future[tuple[pa.Table, Rows, Rows]], bytes, int]] = deque()
         for block, line in text.blocks():
-            waiting.append((parser.submit(parse, block, shape.names, types, shape.delimiter, shape.quoted), line))
+            parsing = parser.submit(parse, block, shape.names, types, shape.delimiter, shape.quoted)
+            waiting.append((parsing, block, line))
             if len(waiting) > 1:
-                ahead, first = waiting.popleft()
-                yield ahead.result(), first
-        for ahead, first in waiting:
-            yield ahead.result(), first
+                ahead, own, first = waiting.popleft()
+                yield ahead.result(), own, first
+        for ahead, own, first in waiting:
+            yield ahead.result(), own, first
 
 
 def _types(shape: Shape) -> dict[str, pa.DataType]:
@@ -408,6 +437,7 @@ def _assumed(text: Text, shape: Shape, notes: Notes) -> tuple[str, ...]:
         f"encoding {text.encoding}",
         f"delimiter {DELIMITERS[shape.delimiter]}",
         f"layout of {shape.layout.name}; {how}",
+        *([f"{notes.headers - shape.header:,} further headers are not pupils"] if notes.headers > shape.header else []),
         *notes.told(),
     ]
     return tuple(lines)

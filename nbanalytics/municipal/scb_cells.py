@@ -27,6 +27,7 @@ class Notes:
     noted: Noted
     shape: Shape
     rows: int = 0
+    headers: int = 0
     empty: int = 0
     temporary: int = 0
     short: int = 0

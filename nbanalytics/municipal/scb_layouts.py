@@ -158,8 +158,8 @@ def _too_long() -> UnreadableError:
 
 #: The columns that are read besides grades and languages.
 PERSON, SCHOOL, DATE, FIRST, LAST = "PersonNr", "Skolenhetskod", "Datum", "Fornamn", "Efternamn"
-#: A file has a header if its first row has this many column names.
-_HEADER_NAMES = 5
+#: A row is a header if it has this many column names.
+HEADER_NAMES = 5
 _IDENTITY = re.compile(r"(\d\d)?\d{6}[-+ ]?(\d{4}|[Tt][Ff]\d\d)")
 
 
@@ -231,6 +231,16 @@ def _plain(word: str) -> str:
     return re.sub(r"[\W_]+", "", "".join(c for c in folded if not unicodedata.combining(c)))
 
 
+def columns_of(cells: Sequence[str], layout: Layout) -> list[str]:
+    """Return the column to read that each cell of a header names, without those that name none at the end."""
+    words = layouts()[1]
+    wanted = {PERSON, SCHOOL, DATE, FIRST, LAST, *layout.grade_column, *layout.language_column} & {*layout.columns}
+    named = [name if (name := words.get(_plain(cell), "")) in wanted else "" for cell in cells]
+    while named and not named[-1]:
+        named.pop()
+    return named
+
+
 def recognised(lines: Sequence[str]) -> bool:
     """Whether the first lines of a file are of a grade file, with or without a header."""
     if not lines:
@@ -261,7 +271,7 @@ def shape_of(lines: Sequence[str]) -> Shape:
     first = cells_of(lines[0], delimiter) if lines else []
     quoted = bool(lines) and lines[0].lstrip().startswith('"')
     named = [words.get(_plain(cell), "") for cell in first]
-    if len({name for name in named if name}) >= _HEADER_NAMES:
+    if len({name for name in named if name}) >= HEADER_NAMES:
         layout = _by_names({name for name in named if name}, known)
         return Shape(layout, _names(named, layout), delimiter, True, quoted)
     # Programs often end each row with a delimiter.

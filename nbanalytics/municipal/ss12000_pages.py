@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +84,7 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         return ""
     text = visible(value.strip())
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode())
 
 
 @dataclass

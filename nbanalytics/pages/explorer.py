@@ -332,7 +332,7 @@ class Explorer:
         return TextTable([self.words.say(f"explorer.{head}") for head in heads], rows, words_right=len(self._values))
 
     def _tenths(self, value: float) -> str:
-        return self.words.number(round(float(value), 1), 1) if value == value else "–"
+        return self.words.number(float(value), 1) if value == value else "–"
 
 
 _COLUMNS = {"school": "school_id", "sex": "sex"}

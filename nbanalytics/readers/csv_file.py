@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -38,7 +39,10 @@ _EXCEL_SAYS = re.compile(rb'"?sep=([\t!#-/:-@\[-`{-~])"?[;,\t|]*(?:\r\n|\r|\n)',
 
 
 def as_utf8(data: bytes) -> tuple[bytes, str]:
-    """Return text as UTF-8 with plain line ends, and the name of its encoding; an UnreadableError if it is not text."""
+    """Return text as UTF-8 with plain line ends and composed letters, and the name of its encoding.
+
+    Raises an UnreadableError if it is not text.
+    """
     marked = next((found for bom, found in BOMS.items() if data.startswith(bom)), None)
     codec, name = marked if marked else ("utf-8", "UTF-8")
     try:
@@ -50,7 +54,9 @@ def as_utf8(data: bytes) -> tuple[bytes, str]:
             text, name = data.decode("cp1252"), "Windows-1252"
         except UnicodeDecodeError:
             raise not_text() from None
-    data = data if name == "UTF-8" and not marked else text.encode()
+    # Files from a Mac write å as a and a ring, which is another word to a computer.
+    whole = unicodedata.normalize("NFC", text)
+    data = data if name == "UTF-8" and not marked and whole == text else whole.encode()
     if NOT_TEXT.search(data):
         raise not_text()
     return plain_ends(data), f"{name} (marked)" if marked else name

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def compared(word: str) -> str:
     >>> compared("Skol-enhetskod "), compared("Andel (%) behöriga till yrkesprog.")
     ('skolenhetskod', 'andelbehörigatillyrkesprog')
     """
-    return re.sub(r"[\W_]+", "", word.casefold())
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", word).casefold())
 
 
 def cell_at(row: Cells, place: int) -> str:

@@ -273,7 +273,7 @@ def _views(folder: Folder, connection: duckdb.DuckDBPyConnection, findings: list
 
 
 def _uncanonical(tables: Tables) -> list[Finding]:
-    """Text that reading would have cleaned: spaces around it, empty text, dates written otherwise."""
+    """Text that reading would have cleaned: spaces around it, empty text, decomposed letters, dates in another form."""
     findings: list[Finding] = []
     for name in tables.files:
         for column in TABLES[name].columns:
@@ -281,7 +281,7 @@ def _uncanonical(tables: Tables) -> list[Finding]:
             if column.kind not in {"text", "date"} or column.values or not tables.has(name, column.name):
                 continue
             cell = f'"{column.name}"'
-            wrong = f"{cell} = '' OR {cell} <> trim({cell})"
+            wrong = f"{cell} = '' OR {cell} <> trim({cell}) OR {cell} <> nfc_normalize({cell})"
             if column.kind == "date":
                 wrong = f"strftime(try_cast({cell} AS DATE), '%Y-%m-%d') IS DISTINCT FROM {cell}"
             sql = f"SELECT row, NULL AS value FROM {name} WHERE {cell} IS NOT NULL AND ({wrong})"

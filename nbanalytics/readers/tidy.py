@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -166,6 +166,8 @@ def text_of(cells: pa.Array) -> tuple[pa.Array, bool]:
         cells = pc.strftime(cells, format="%Y-%m-%d")
     cells = cells if pa.types.is_string(cells.type) else cells.cast(pa.string())
     plain = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+    if not pc.all(pc.string_is_ascii(plain)).as_py():
+        plain = pc.utf8_normalize(plain, form="NFC")
     trimmed = pc.utf8_trim_whitespace(plain)
     shorter = pc.sum(pc.binary_length(plain)).as_py() != pc.sum(pc.binary_length(trimmed)).as_py()
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed), shorter
@@ -319,10 +321,11 @@ def tidy_table(
     raw: RawTable, table: Table, declaration: Declaration, scales: Scales, students: pa.Table | None
 ) -> TidyTable:
     """Make a raw table tidy; ``students``, the tidy students, decide the scale of each row of grades."""
+    raw, repeated = _without_headers(raw)
     header = understand_header(raw, table, subject_words(declaration), scales.all_words())
     tidy = TidyTable(table, raw.file, raw.format, raw.n_rows, wide=bool(header.subjects))
     tidy.findings += [*raw.broken, *header.findings]
-    tidy.assumed += [*raw.assumed, *header.assumed]
+    tidy.assumed += [*raw.assumed, *repeated, *header.assumed]
     if not header.usable:
         return tidy
     data: dict[str, pa.Array] = {}
@@ -334,6 +337,22 @@ def tidy_table(
         data, rows = _with_grades(raw, header, data, scales, students, tidy)
     tidy.data = pa.table({**{c.name: data[c.name] for c in table.columns if c.name in data}, "row": pa.array(rows)})
     return tidy
+
+
+def _without_headers(raw: RawTable) -> tuple[RawTable, list[str]]:
+    """Leave out rows that repeat the header, as files have that were put together."""
+    is_header = np.ones(len(raw.rows), dtype=bool)
+    for name, column in zip(raw.header, raw.columns, strict=True):
+        if not pa.types.is_string(column.type) or not is_header.any():
+            return raw, []
+        same = pc.equal(pc.utf8_trim_whitespace(column), name)
+        is_header &= np.asarray(pc.fill_null(same, not name).to_numpy(zero_copy_only=False), dtype=bool)
+    if not is_header.any():
+        return raw, []
+    kept = pa.array(~is_header)
+    columns = tuple(column.filter(kept) for column in raw.columns)
+    told = f"{int(is_header.sum()):,} rows repeat the header and were left out"
+    return replace(raw, columns=columns, rows=raw.rows[~is_header]), [told]
 
 
 def empty_table(table: Table) -> pa.Table:

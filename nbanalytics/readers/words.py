@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import date
 
@@ -29,7 +30,7 @@ def loosely(word: str) -> str:
     >>> loosely("Post-secondary "), loosely("years 1-5")
     ('postsecondary', 'years15')
     """
-    return re.sub(r"[\s_-]+", "", word.casefold())
+    return re.sub(r"[\s_-]+", "", unicodedata.normalize("NFC", word).casefold())
 
 
 def value_words(column: Column) -> dict[str, str]:

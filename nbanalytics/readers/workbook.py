@@ -13,6 +13,7 @@ import os
 import struct
 import subprocess
 import sys
+import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ def sheet_names(path: Path) -> list[str]:
 
 
 def read_sheets(path: Path, *names: str, first_rows: int | None = None) -> list[SheetCells]:
-    """Return sheets of a workbook, by default all of them and all their rows.
+    """Return sheets of a workbook, by default all of them and all their rows, with composed letters.
 
     Raises
     ------
@@ -76,8 +77,8 @@ def read_sheets(path: Path, *names: str, first_rows: int | None = None) -> list[
     """
     return [
         SheetCells(
-            one["name"],
-            one["rows"],
+            unicodedata.normalize("NFC", one["name"]),
+            [[cell and unicodedata.normalize("NFC", cell) for cell in row] for row in one["rows"]],
             [tuple(place) for place in one["percent"]],
             one["unvalued"],
             frozenset(tuple(place) for place in one["formulas"]),

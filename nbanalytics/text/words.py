@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, cast
 
@@ -111,7 +112,7 @@ class Words:
         return known[self.lang] if known is not None else self.names.get(kind, {}).get(text, text)
 
     def number(self, value: float, decimals: int = 0) -> str:
-        """Write a number with a fixed number of decimals.
+        """Write a number with a fixed number of decimals; a half is rounded away from zero, as in Excel.
 
         A negative number has the minus sign (U+2212), never a hyphen; a number that is rounded to zero has no sign.
 
@@ -119,8 +120,8 @@ class Words:
         --------
         >>> Words("sv").number(12345.6, 1).replace(chr(160), " "), Words("en").number(12345.6, 1)
         ('12 345,6', '12,345.6')
-        >>> Words("sv").number(-0.31, 1), Words("sv").number(-0.04, 1)
-        ('−0,3', '0,0')
+        >>> Words("sv").number(-0.31, 1), Words("sv").number(-0.04, 1), Words("sv").number(12.5)
+        ('−0,3', '0,0', '13')
         """
         return _decimal(value, self.lang, decimals)
 
@@ -130,7 +131,7 @@ class Words:
         Examples
         --------
         >>> Words("en").signed(2.65, 1), Words("en").signed(-0.31, 1), Words("en").signed(0.04, 1)
-        ('+2.6', '−0.3', '0.0')
+        ('+2.7', '−0.3', '0.0')
         """
         text = self.number(value, decimals)
         return f"+{text}" if value > 0 and re.search("[1-9]", text) else text
@@ -190,14 +191,21 @@ class Words:
 @lru_cache(maxsize=4096)
 def _decimal(value: float, lang: str, decimals: int) -> str:
     pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
-    return _minus(str(format_decimal(value, format=pattern, locale=_LOCALE[lang])))
+    with localcontext(rounding=ROUND_HALF_UP):
+        return _minus(str(format_decimal(_exact(value), format=pattern, locale=_LOCALE[lang])))
 
 
 @lru_cache(maxsize=4096)
 def _percentage(share: float, lang: str, decimals: int) -> str:
     zeros = "." + "0" * decimals if decimals else ""
     pattern = f"#,##0{zeros}{_NO_BREAK if lang == 'sv' else ''}%"
-    return _minus(str(format_percent(share, format=pattern, locale=_LOCALE[lang])))
+    with localcontext(rounding=ROUND_HALF_UP):
+        return _minus(str(format_percent(_exact(share), format=pattern, locale=_LOCALE[lang])))
+
+
+def _exact(value: float) -> Decimal:
+    """Return a number without the error of computing it, so that a half is rounded away from zero as in Excel."""
+    return Decimal(f"{value:.12g}")
 
 
 def _minus(text: str) -> str:

@@ -1,0 +1,204 @@
+"""Small inputs that go wrong elsewhere (tests/cases): what each should give, through `check` and through the reader.
+
+The pupils and numbers are invented. The shapes are those of public bug reports, file descriptions and exports.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+import unicodedata
+from pathlib import Path
+
+import openpyxl
+import pandas as pd
+import pytest
+from municipal_files import KEY
+
+from nbanalytics.municipal.absence_list import read_absence_list, suggest_mapping
+from nbanalytics.municipal.import_files import check_paths
+from nbanalytics.municipal.recognise import FileRead, format_of, read_files
+from nbanalytics.municipal.scb import read_scb
+from nbanalytics.readers import CheckReport, check_records, read_records, records_from_frames
+from nbanalytics.text import Words
+
+CASES = Path(__file__).parent / "cases"
+
+
+def check(*names: str | Path) -> CheckReport:
+    """Check files as the command does."""
+    (report,) = check_paths([CASES / name for name in names])
+    return report
+
+
+def grades_of(read: FileRead, subject: str) -> list[str]:
+    table = read.tables["grades"]
+    return table.loc[table["subject"].eq(subject), "grade"].astype(str).tolist()
+
+
+def fatal(read: FileRead) -> str:
+    assert not read.tables
+    return " ".join(finding.sentence() for finding in read.report.findings if finding.weight == "fatal")
+
+
+# ------------------------------------------------------------------ a header that stands again
+
+
+def test_a_second_header_with_the_same_columns_is_not_a_pupil() -> None:
+    report = check("scb9_put_together_header.txt")
+    assert report.exit_code == 0
+    assert (report.files[0].rows, report.files[0].read) == (12, 12)
+    assert "1 further headers are not pupils" in report.text()
+    assert grades_of(read_scb(CASES / "scb9_put_together_header.txt", key=KEY), "EN") == ["C"] * 12
+
+
+def test_a_second_header_with_another_order_is_refused() -> None:
+    report = check("scb9_two_headers_other_order.txt")
+    assert report.exit_code == 2
+    assert "row 8 is a second header, with other columns or another order" in report.text()
+
+
+@pytest.mark.parametrize("first", ["with a header", "without a header"])
+def test_files_put_together_in_other_ways(tmp_path: Path, first: str) -> None:
+    lines = (CASES / "scb9_put_together_header.txt").read_text(encoding="utf-8").splitlines()
+    header, pupils = lines[0], [line for line in lines[1:] if line and "PersonNr" not in line]
+    top = [header] if first == "with a header" else []
+    other = header.replace("PersonNr", "Personnummer").replace("Bl;", "Bild;").lower()
+    file = tmp_path / "together.txt"
+    file.write_text("\n".join([*top, *pupils[:4], other, *pupils[4:8], header, *pupils[8:]]) + "\n", encoding="utf-8")
+    assert grades_of(read_scb(file, key=KEY), "MA") == ["C"] * 12
+    # A file of year 6 behind one of year 9 has more columns.
+    year_6 = header.replace("Mu;", "Mu;No;").replace("Ke;", "Ke;So;")
+    file.write_text("\n".join([*top, *pupils[:4], year_6, *pupils[4:]]) + "\n", encoding="utf-8")
+    assert f"row {5 + len(top)} is a second header" in fatal(read_scb(file, key=KEY))
+
+
+def test_records_put_together_have_one_header(tmp_path: Path) -> None:
+    for name in ("students", "grades"):
+        text = (CASES / "decomposed" / "nfd_headers" / f"{name}.csv").read_text(encoding="utf-8")
+        header, *rows = text.splitlines()
+        middle = len(rows) // 2
+        (tmp_path / f"{name}.csv").write_text("\n".join([header, *rows[:middle], header, *rows[middle:]]) + "\n")
+    report = check_records(tmp_path)
+    assert report.exit_code == 0
+    assert [(file.rows, file.n_rejected) for file in report.files] == [(3, 0), (6, 0)]
+    assert "1 rows repeat the header" in report.text()
+
+
+# ------------------------------------------------------------------ letters with combining marks
+
+
+def test_decomposed_headers_are_the_subjects() -> None:
+    report = check("decomposed/nfd_headers")
+    assert report.exit_code == 0
+    grades = read_records(CASES / "decomposed" / "nfd_headers").grades
+    counts = grades["subject"].value_counts()
+    assert counts.loc[["SL", "IDH", "SVA"]].tolist() == [6, 6, 2]
+
+
+def test_decomposed_absence_list() -> None:
+    assert check("decomposed/absence_nfd.csv").exit_code == 0
+    table = read_absence_list(CASES / "decomposed" / "absence_nfd.csv", key=KEY).tables["absence"]
+    assert table["valid"].tolist() == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
+
+
+def decomposed(text: str) -> str:
+    apart = unicodedata.normalize("NFD", text)
+    assert apart != text
+    return apart
+
+
+@pytest.mark.parametrize("format", ["csv", "cp1252 and utf-16", "xlsx", "parquet", "frames"])
+def test_decomposed_values_schools_and_keys(tmp_path: Path, format: str) -> None:
+    """Åkerö is one school and Åsa one pupil, however the letters are stored; also in the rules and declarations."""
+    ids = ["Åsa", "Örjan"]
+    students = pd.DataFrame({"student_id": ids, "cohort": 2018, "school_id": ["Åkerö", decomposed("Åkerö")]})
+    grades = pd.DataFrame(
+        {"student_id": [decomposed(i) for i in ids], "term": "6VT", "subject": decomposed("Slöjd"), "grade": "C"}
+    )
+    if format == "frames":
+        records = records_from_frames(students, grades)
+    else:
+        for name, table in (("students", students), ("grades", grades)):
+            if format == "xlsx":
+                table.to_excel(tmp_path / f"{name}.xlsx", index=False)
+            elif format == "parquet":
+                table.to_parquet(tmp_path / f"{name}.parquet")
+            else:
+                # A decomposed letter cannot be written in Windows-1252.
+                encoding = {"csv": "utf-8"}.get(format, "utf-16" if name == "grades" else "utf-8-sig")
+                table.to_csv(tmp_path / f"{name}.csv", index=False, encoding=encoding)
+        assert not check_records(tmp_path).faults
+        records = read_records(tmp_path)
+    assert records.students["school_id"].tolist() == ["Åkerö", "Åkerö"]
+    assert records.grades[["student_id", "subject"]].to_numpy().tolist() == [["Åsa", "SL"], ["Örjan", "SL"]]
+
+
+def test_decomposed_letters_in_declarations_mappings_and_json(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text("Pnr;Frånvarotid\n20010103-2000;1,5 %\n", encoding="utf-8")
+    (tmp_path / "list.toml").write_text(
+        decomposed('[columns]\nstudent = "Pnr"\ntotal = "Frånvarotid"\n[file]\nterm = "9VT"\n'), encoding="utf-8"
+    )
+    assert read_absence_list(file, key=KEY).tables["absence"]["total"].tolist() == [1.5]
+    content = json.loads((CASES / "ss12000_corrected.json").read_text(encoding="utf-8"))
+    content["schoolUnits"][0]["displayName"] = decomposed("Åkerö skola")
+    (tmp_path / "units.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    (read,) = read_files([tmp_path / "units.json"], KEY)
+    assert read.tables["schools"]["name"].tolist() == ["Åkerö skola"]
+
+
+# ------------------------------------------------------------------ absence lists
+
+
+def test_a_list_with_unknown_columns_has_a_draft_that_the_reader_agrees_with(tmp_path: Path) -> None:
+    name = "franvaro_n_gf_f.xlsx"
+    assert f"nbanalytics check --suggest {name}" in check(name).text()
+    draft = suggest_mapping(CASES / name)
+    assert 'term = "7HT"  # NEEDED' not in draft
+    read = read_absence_list(CASES / name, key=KEY, mapping=tomllib.loads(draft))
+    table = read.tables["absence"]
+    assert table["term"].unique().tolist() == ["9HT"]
+    rows = list(openpyxl.load_workbook(CASES / name).active.values)
+    percent = [
+        [float(cell.split()[0].replace(",", ".")) for cell in row[9:]]
+        for row in rows
+        if "%" in str(row[9]) and "," in row[9]
+    ]
+    assert len(percent) == 12
+    assert table[["valid", "invalid"]].to_numpy().tolist() == percent
+
+
+def test_a_column_f_that_is_all_absence_is_drafted_as_the_total(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    lines = ["Vt 2018", "Klass: 9A", "Personnr;Närv %;GF %;F %", "20010103-2000;90;4;10", "20010204-2016;95;5;5"]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    table = read_absence_list(file, key=KEY, mapping=tomllib.loads(suggest_mapping(file))).tables["absence"]
+    assert table[["valid", "invalid"]].to_numpy().tolist() == [[4, 6], [5, 0]]
+
+
+def test_a_list_with_three_subjects_is_never_an_absence_list(tmp_path: Path) -> None:
+    file = tmp_path / "class.csv"
+    lines = [
+        "Klass 9A vt 2018",
+        "Personnr;Namn;Svenska;Engelska;Mate{};Frånvaro %;Termin",
+        "20010103-2000;Ek;C;B;A;4;9VT",
+    ]
+    file.write_text("\n".join(lines).format("matik") + "\n", encoding="utf-8")
+    assert format_of(file) == ""
+    assert "names of subjects" in fatal(read_absence_list(file, key=KEY))
+    # Two columns may be of anything else.
+    file.write_text("\n".join(lines).format("") + "\n", encoding="utf-8")
+    assert format_of(file) == "absence_list"
+
+
+# ------------------------------------------------------------------ one rounding
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "written"),
+    [(12.5, 0, "13"), (13.5, 0, "14"), (-12.5, 0, "−13"), (2.25, 1, "2.3"), (0.35 * 50 - 5, 0, "13"), (2.4999, 0, "2")],
+)
+def test_halves_are_rounded_away_from_zero(value: float, decimals: int, written: str) -> None:
+    assert Words("en").number(value, decimals) == written
+    assert Words("en").percent(value / 100, decimals) == f"{written}%"
