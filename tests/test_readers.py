@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -249,7 +250,7 @@ def test_parquet_of_any_type_is_understood(tmp_path: Path) -> None:
 _IDS = st.lists(
     st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), min_size=1, max_size=8)
     .filter(lambda word: word.strip()[:1] not in set("=+-@＝＋－＠"))
-    .map(str.strip)
+    .map(lambda text: unicodedata.normalize("NFC", text).strip())
     .filter(lambda text: text and not text.startswith("\ufeff")),
     min_size=1,
     max_size=6,
