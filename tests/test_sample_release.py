@@ -1,14 +1,17 @@
 """The release that comes with the project is one of the sample as it is now."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from test_release import FILTERS, truth_of
 
 from nbanalytics.analysis.cohorts import classify
 from nbanalytics.pages.board import Board
 from nbanalytics.release import read_release
+from nbanalytics.text import Words
 
 FOLDER = Path(__file__).resolve().parents[1] / "dashboards" / "release"
 
@@ -53,3 +56,45 @@ def test_a_release_of_other_terms_is_not_called_year_6_and_year_9(release):
         tiles = {tile["id"]: tile["label"] for tile in board.view({})["tiles"]}
         assert tiles["start"] == f"Behöriga i {start}"
     assert "årskurs 9" not in other.view({})["answer"]
+
+
+def named_of(text, pattern, words, kind, codes):
+    """The codes that a sentence names as those with the most; None if it names none."""
+    found = re.search(pattern, text)
+    if found is None:
+        return None
+    return {code for code in codes if words.label(kind, code).lower() in re.split(", | och ", found[1].lower())}
+
+
+def most_of(rows, column):
+    top = rows["true"].max()
+    return set(rows.loc[rows["true"] == top, column]) if top else set()
+
+
+def test_what_is_named_as_the_most_is_the_most_in_the_records_for_every_selection(release, sample):
+    """Terms and subjects, in the answer and in the reading; also where some numbers of the selection are hidden."""
+    truth, words, board = truth_of(release, sample), Words("sv"), Board(release)
+    lost = truth["droppoints", "lost"]
+    subjects = truth["lost_subjects", "students"].query("term == '*'")
+    terms, codes = list(lost["term"].unique()), list(subjects["subject"].unique())
+    said = {"named": 0, "although hidden": 0, "left open": 0}
+    for selection in board.selections():
+        view, place = board.view(selection), tuple(selection[name] for name in FILTERS)
+        reading = " ".join(view["reading"])
+        for text, pattern, kind, listed, column, rows in (
+            (view["answer"], r"Flest tappade behörigheten (.*?):", "term_long", terms, "term", lost),
+            (reading, r"tappade flest behörigheten för första gången (.*?):", "term_long", terms, "term", lost),
+            (reading, r"saknades oftast godkänt betyg i (.*?):", "subject", codes, "subject", subjects),
+        ):
+            own = rows[(rows[list(FILTERS)] == list(place)).all(axis=1)]
+            named = named_of(text, pattern, words, kind, listed)
+            closed = (own["status"] != "ok").any()
+            if named is None:
+                said["left open"] += bool(closed)
+            else:
+                assert named == most_of(own, column), (selection, pattern)
+                said["named"] += 1
+                said["although hidden"] += bool(closed)
+        assert "bland de terminer" not in (view["answer"] + reading).lower()
+    assert said["although hidden"] >= 10
+    assert said["left open"] >= 10

@@ -136,12 +136,33 @@ def test_the_answer_says_how_many_and_when():
 
 def test_the_answer_does_not_pretend_where_terms_are_hidden():
     words = answer(page(drops=droppoints(LOST | {"8HT": None}, RISK)), SWEDISH)
-    assert "Bland de terminer som får visas" in words
+    assert "flest tappade den går inte att säga" in words
+    assert "höstterminen" not in words
     nothing = answer(page(eligibility(lost=None), droppoints(dict.fromkeys(LOST), RISK)), SWEDISH)
     assert "259 behöriga i årskurs 6 och 251 i årskurs 9. Antalen per termin är dolda." in nothing
     nothing = answer(page(eligibility(None, None, None, None, None), droppoints(dict.fromkeys(LOST), RISK)), SWEDISH)
     assert "visas inte" in nothing
     assert not re.search(r"\d+\s+elever", nothing)
+
+
+def test_an_order_that_the_release_decided_is_said_although_a_term_is_hidden():
+    drops = droppoints(LOST | {"8HT": None}, RISK)
+    words = " ".join(
+        [answer(held := page() | {"droppoints": Cells(drops, ordered=True)}, SWEDISH), *reading(held, "x", SWEDISH)]
+    )
+    assert "Flest tappade behörigheten höstterminen i årskurs 7: 20" in words.replace(NBSP, " ")
+    assert "för första gången höstterminen i årskurs 7" in words
+
+
+def test_rounded_numbers_are_put_in_no_order():
+    drops, subjects = (
+        Cells(rows, ordered=False) for rows in (droppoints(LOST, RISK), table(["term", "subject"], {("*", "MA"): 20}))
+    )
+    held = page() | {"droppoints": drops, "lost_subjects": subjects}
+    words = " ".join([answer(held, SWEDISH), *reading(held, "x", SWEDISH)])
+    assert words.count("går inte att säga") == 2
+    assert "flest behörigheten" not in words
+    assert "övergången" not in words
 
 
 def test_terms_that_share_the_first_place_are_both_named():
@@ -177,7 +198,8 @@ def test_no_comparison_is_made_with_hidden_terms():
 
 def test_a_selection_with_too_few_students_is_told():
     words = " ".join(reading(page(eligibility(*[None] * 5)), "avgångsår 2018, nyanlända", SWEDISH))
-    assert "så få elever att antalet inte visas" in words
+    assert "Hur många elever urvalet har (avgångsår 2018, nyanlända) visas inte" in words
+    assert "så få" not in words
     assert "None" not in words
 
 

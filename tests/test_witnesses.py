@@ -6,8 +6,9 @@ import shutil
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
-from made_release import made_release, verify
+from made_release import made_release, release_of, verify
 from test_verify import COUNTS, SAFE, SMALL
 from typer.testing import CliRunner
 
@@ -16,8 +17,10 @@ from nbanalytics.disclosure import attack, possible
 from nbanalytics.errors import DisclosureError, ReleaseError
 from nbanalytics.release import read_release, write_release
 from nbanalytics.release.files import WITNESSES, signed
+from nbanalytics.release.knowledge import knowledge_of
 from nbanalytics.release.ledger import publish_release
-from nbanalytics.release.witnesses import replay, with_witnesses
+from nbanalytics.release.model import FILTERS, Release
+from nbanalytics.release.witnesses import largest_known, replay, with_witnesses
 from nbanalytics.serve import default_release
 
 
@@ -223,3 +226,33 @@ def test_a_release_without_witnesses_says_so(board, tmp_path):
     done = run(tmp_path / "bare")
     assert isinstance(done.exception, ReleaseError)
     assert "There is no witnesses.csv in the release of 2026-01-02" in str(done.exception)
+
+
+@pytest.mark.parametrize(("english", "known"), [(11, True), (12, False), (30, False)])
+def test_the_largest_is_known_where_the_sums_leave_no_other_enough(english, known):
+    """In 2018 12 lacked maths; English is hidden in both years, and `english` in all: up to all of them in 2018."""
+    release = lacked({"MA": (20, 12, 8), "EN": (english, None, None)})
+    found = largest_known(release, possible.Possible(knowledge_of([release]).knowledge, np.empty(0, dtype=int), 0, 5))
+    assert (["2018", "*", "*", "*"] in found["lost_subjects"]) == known
+    assert ["*", "*", "*", "*"] not in found["lost_subjects"]  # nothing is hidden there
+
+
+def test_what_is_hidden_whole_has_no_largest():
+    release = lacked({"MA": (None, None, None), "EN": (None, None, None)})
+    found = largest_known(release, possible.Possible(knowledge_of([release]).knowledge, np.empty(0, dtype=int), 0, 5))
+    assert found == {"lost_subjects": []}
+
+
+def lacked(counts):
+    """A release of one table: subjects lacked in all years, in 2018 and in 2019; None is hidden."""
+    rows = [
+        (cohort, "*", "*", "*", "*", subject, "students", number, "suppressed" if number is None else "ok")
+        for subject, numbers in counts.items()
+        for cohort, number in zip(("*", "2018", "2019"), numbers, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=[*FILTERS, "term", "subject", "measure", "value", "status"])
+    made = release_of(table.rename(columns={"subject": "group"}), ["2018", "2019"], [])
+    count = {"kind": "count", "universe": "lost", "sums_over": list(FILTERS)}
+    entry = {"dimensions": [*FILTERS, "term", "subject"], "max_crossed": 1, "measures": {"students": count}}
+    manifest = {**made.manifest, "tables": {"lost_subjects": entry | {"file": "tables/lost_subjects.csv"}}}
+    return Release(manifest, {"lost_subjects": table.astype({"value": "float64"})})

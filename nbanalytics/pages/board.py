@@ -229,10 +229,17 @@ class Board:
         for name in self._tables:
             # Tables may be crossed less than the release.
             with suppress(DisclosureError):
-                found[name] = Cells(self.release.cells(name, **picked))
+                found[name] = Cells(self.release.cells(name, **picked), self._ordered(name, picked))
         if not found and self._tables:
             raise DisclosureError("No table of the release declares this selection", "Leave out a filter.")
         return found
+
+    def _ordered(self, table: str, picked: Mapping[str, str]) -> bool | None:
+        """Say whether the largest number shown is the largest of all, as far as the release decides it."""
+        manifest = self.release.manifest
+        if "rounding" in manifest:
+            return False
+        return [picked.get(name, "*") for name in FILTERS] in manifest.get("largest", {}).get(table, []) or None
 
     def _about(self) -> list[dict[str, str]]:
         return about(self.release.manifest, self.words)

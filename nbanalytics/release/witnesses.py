@@ -23,13 +23,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from nbanalytics.disclosure.attack import bounds
 from nbanalytics.disclosure.cells import Ids, Values
+from nbanalytics.disclosure.knowledge import Knowledge
 from nbanalytics.disclosure.possible import Possible
 from nbanalytics.disclosure.propagation import TOLERANCE
 from nbanalytics.errors import ReleaseError
 from nbanalytics.release.files import AGAIN, WITNESSES, signed
-from nbanalytics.release.knowledge import Published, knowledge_of
-from nbanalytics.release.model import Release
+from nbanalytics.release.knowledge import CELL, Published, knowledge_of
+from nbanalytics.release.model import ALL, FILTERS, SUPPRESSED, Release
 from nbanalytics.results import Shown
 
 _COLUMNS = ["witness", "cell", "count"]
@@ -73,7 +75,7 @@ class Replay(Shown):
 
 
 def with_witnesses(release: Release, tables: Possible) -> Release:
-    """Put the tables that an attack on a release found into it, as its witnesses.
+    """Put the tables that an attack on a release found into it, as its witnesses, and what order is known from it.
 
     Parameters
     ----------
@@ -84,7 +86,7 @@ def with_witnesses(release: Release, tables: Possible) -> Release:
     Returns
     -------
     Release
-        With the file of witnesses, and its checksum in the manifest.
+        With the file of witnesses, and its checksum and :func:`largest_known` in the manifest.
     """
     base, unknown = tables.base, tables.unknown
     entries = [(unknown, base[unknown]), *((cells, base[cells] + by) for cells, by in tables.changes)]
@@ -92,7 +94,74 @@ def with_witnesses(release: Release, tables: Possible) -> Release:
             for number, (cells, counts) in enumerate(entries)]  # fmt: skip
     every = pd.DataFrame(np.concatenate(rows).round().astype(np.int64), columns=_COLUMNS)
     raw = every.to_csv(index=False, lineterminator="\n").encode("utf-8")
-    return signed(release.manifest, release.tables, raw)
+    return signed({**release.manifest, "largest": largest_known(release, tables)}, release.tables, raw)
+
+
+#: Where pages name the largest of some counts: the table, the measure, and where the counts stand.
+_NAMED_LARGEST: tuple[tuple[str, str, Mapping[str, str]], ...] = (
+    ("droppoints", "lost", {}),
+    ("lost_subjects", "students", {"term": ALL}),
+)
+
+
+def largest_known(release: Release, tables: Possible) -> dict[str, list[list[str]]]:
+    """Find the selections in which the largest count shown is the largest of all, although others are hidden.
+
+    Parameters
+    ----------
+    release : Release
+    tables : Possible
+        Tables that agree with it, and how many of them; what they deny is not asked of the solver.
+
+    Returns
+    -------
+    dict
+        By table (``droppoints``: losses by term; ``lost_subjects``: subjects, all terms together) selections: a value
+        for each filter. In every table of numbers that agrees with the release each hidden count of the selection
+        is smaller than the largest shown one. The bounds are those of linear programs, over fractions of
+        students, too, so that nothing is listed that is not so.
+    """
+    published = knowledge_of([release])
+    knowledge = published.knowledge
+    low, high = knowledge.intervals
+    seen = np.fmax(tables.base, _most_seen(tables))
+    lines = []
+    for table, measure, at in _NAMED_LARGEST:
+        frame = published.frames[0].get((table, measure))
+        for view, rows in () if frame is None else _views(frame, at):
+            cells, most = rows[CELL].to_numpy(), rows["value"].max()
+            rivals = cells[(rows["status"] == SUPPRESSED) & (high[cells] >= most)]
+            closed = (rows["status"] == SUPPRESSED).any()
+            if closed and most > 0 and not (seen[rivals] >= most).any():
+                lines.append((table, view, rivals, most))
+    rivals = np.concatenate([np.empty(0, dtype=np.int64), *(rivals for _, _, rivals, _ in lines)])
+    fractions = Knowledge(knowledge.matrix, knowledge.values, np.zeros(len(low), dtype=bool), low, high)
+    most = np.concatenate([np.empty(0), *(np.full(len(rivals), most) for _, _, rivals, most in lines)])
+    found = bounds(fractions, rivals, enough=(np.full(len(rivals), np.inf), most))
+    beaten = found.high < most - TOLERANCE
+    listed: dict[str, list[list[str]]] = {table: [] for table, _, _ in _NAMED_LARGEST if table in release.tables}
+    start = 0
+    for table, view, own, _ in lines:
+        if beaten[start : start + len(own)].all():
+            listed[table].append(list(view))
+        start += len(own)
+    return listed
+
+
+def _most_seen(tables: Possible) -> Values:
+    """Return the largest that each cell is in any table found; ``nan`` where none differs from the first."""
+    most: Values = np.full(len(tables.base), np.nan)
+    for cells, change in tables.changes:
+        most[cells] = np.fmax(most[cells], tables.base[cells] + change)
+    return most
+
+
+def _views(frame: pd.DataFrame, at: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
+    """Return the rows of a measure at a place, for each selection of the filters."""
+    for name, value in at.items():
+        frame = frame[frame[name] == value]
+    for view, rows in frame.groupby(list(FILTERS), sort=False):
+        yield tuple(map(str, view)), rows
 
 
 def replay(release: Release) -> Replay:

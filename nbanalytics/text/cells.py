@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,9 @@ class Cells:
         A dataframe with one column per dimension, then ``measure``, ``value`` and perhaps ``status``, or one with a
         column per measure, as the results of the analysis have. It has one selection of the filters only: the filter
         columns are not part of a cell's place. A ValueError says that it has no measure.
+    ordered
+        Whether the largest number shown is known to be the largest of all: True although others are hidden, as the
+        release states, or never, False, since the numbers are rounded. Without it: where none is hidden.
 
     Examples
     --------
@@ -62,7 +65,8 @@ class Cells:
     23.0
     """
 
-    def __init__(self, table: Any) -> None:
+    def __init__(self, table: Any, ordered: bool | None = None) -> None:
+        self.ordered = ordered
         frame = nw.from_native(table, eager_only=True)
         columns = frame.columns
         long = {"measure", "value"} <= set(columns)
@@ -92,7 +96,7 @@ class Cells:
     def none(cls) -> Cells:
         """Return a table without cells, for one that a release does not have."""
         empty = cls.__new__(cls)
-        empty.dimensions, empty._cells = [], {}
+        empty.dimensions, empty._cells, empty.ordered = [], {}, None
         return empty
 
     def _add(self, row: dict[str, Any], measure: str, raw: Any) -> None:
@@ -122,6 +126,26 @@ class Cells:
     def value(self, measure: str = "students", **place: object) -> float | None:
         """Return the value at a place, None if it is hidden, does not apply or does not exist."""
         return self.cell(measure, **place).value
+
+    def largest(self, cells: Iterable[Cell]) -> list[Cell] | None:
+        """Return the largest of some cells, several if they are equal; None if it is not known which it is.
+
+        Nothing is returned if all are zero, or there is none.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> rows = pd.DataFrame({"group": ["5", "6"], "measure": "students", "value": [15, None],
+        ...                      "status": ["ok", "suppressed"]})
+        >>> cells = Cells(rows)
+        >>> cells.largest(cells) is None, [cell.value for cell in Cells(rows, ordered=True).largest(cells)]
+        (True, [15.0])
+        """
+        known = list(cells)
+        most = max((cell.value for cell in known if cell.value is not None), default=0.0)
+        if not (all(cell.status != "suppressed" for cell in known) if self.ordered is None else self.ordered):
+            return None
+        return [cell for cell in known if most and cell.value == most]
 
     @property
     def hidden(self) -> int:

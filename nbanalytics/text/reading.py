@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import sqrt
 
-from nbanalytics.text.cells import Cells
+from nbanalytics.text.cells import Cell, Cells
 from nbanalytics.text.words import Words
 
 _Z = 1.96  # two-sided 95 %
@@ -41,18 +41,8 @@ def selection_words(selection: Mapping[str, str], words: Words, cohorts: Sequenc
     return ", ".join(parts)
 
 
-def _worst_terms(drops: Cells) -> tuple[list[str], float | None]:
-    """Return the terms with the most losses among those shown, and the number lost in each."""
-    lost = {term: drops.value("lost", term=term) for term in drops.codes("term")}
-    shown = {term: value for term, value in lost.items() if value}
-    if not shown:
-        return [], None
-    most = max(shown.values())
-    return [term for term, value in shown.items() if value == most], most
-
-
-def _some_terms_hidden(drops: Cells) -> bool:
-    return any(cell.measure == "lost" and cell.status == "suppressed" for cell in drops)
+def _lost(drops: Cells) -> list[Cell]:
+    return [drops.cell("lost", term=term) for term in drops.codes("term")]
 
 
 def answer(cells: Mapping[str, Cells], words: Words) -> str:
@@ -70,16 +60,23 @@ def answer(cells: Mapping[str, Cells], words: Words) -> str:
         first = words.say("answer.groups_hidden")
     else:
         first = words.say("answer.groups", start=words.students(start), lost=words.number(lost))
-    terms, most = _worst_terms(drops)
-    hidden = _some_terms_hidden(drops)
-    if most is None:
-        return f"{first} {words.say('answer.term_hidden')}" if hidden else first
-    names = [words.label("term_long", term) for term in terms]
-    if len(names) > 1:
-        together = words.say("and").join([", ".join(names[:-1]), names[-1]])
-        return f"{first} {words.say('answer.term_tied', terms=together, lost=words.students(most))}"
-    key = "answer.term_partly" if hidden else "answer.term"
-    return f"{first} {words.say(key, term=names[0], lost=words.students(most))}"
+    said = _most_in(drops, words)
+    return f"{first} {said}" if said else first
+
+
+def _most_in(drops: Cells, words: Words) -> str:
+    """Say in which term most lost it, or that this is not known from what may be shown."""
+    lost = _lost(drops)
+    worst = drops.largest(lost)
+    if worst is None:
+        return words.say("answer.term_hidden" if all(not cell.ok for cell in lost) else "answer.term_open")
+    if not worst:
+        return ""
+    names, most = [words.label("term_long", cell.place["term"]) for cell in worst], words.students(worst[0].value or 0)
+    if len(names) == 1:
+        return words.say("answer.term", term=names[0], lost=most)
+    together = words.say("and").join([", ".join(names[:-1]), names[-1]])
+    return words.say("answer.term_tied", terms=together, lost=most)
 
 
 def _shares(flow: Cells, words: Words) -> list[str]:
@@ -103,27 +100,24 @@ def _shares(flow: Cells, words: Words) -> list[str]:
 
 
 def _when(drops: Cells, words: Words) -> list[str]:
-    terms, most = _worst_terms(drops)
-    said = []
-    risk = drops.value("at_risk", term=terms[0]) if len(terms) == 1 else None
-    if most is not None and risk:
-        said.append(
-            words.say(
-                "reading.when_partly" if _some_terms_hidden(drops) else "reading.when",
-                term=words.label("term_long", terms[0]),
-                lost=words.students(most),
-                share=words.percent(most / risk, 1),
-            )
-        )
+    lost, said = _lost(drops), []
+    worst = drops.largest(lost) or []
+    risk = drops.value("at_risk", term=worst[0].place["term"]) if len(worst) == 1 else None
+    if risk:
+        most, term = worst[0].value or 0.0, words.label("term_long", worst[0].place["term"])
+        blanks = {"term": term, "lost": words.students(most), "share": words.percent(most / risk, 1)}
+        said.append(words.say("reading.when", **blanks))
     said.extend(_transition(drops, words))
-    if _some_terms_hidden(drops):
+    if any(cell.status == "suppressed" for cell in lost):
         said.append(words.say("reading.when_hidden"))
     return said
 
 
 def _transition(drops: Cells, words: Words) -> list[str]:
-    """Compare the first term after the start with the others, where every number is shown."""
+    """Compare the first term after the start with the others, where every number is shown as it is."""
     terms = drops.codes("term")
+    if drops.ordered is False:
+        return []
     lost = [drops.value("lost", term=term) for term in terms]
     risk = [drops.value("at_risk", term=term) for term in terms]
     known_lost = [value for value in lost if value is not None]
@@ -144,16 +138,14 @@ def _transition(drops: Cells, words: Words) -> list[str]:
 
 
 def _subject(subjects: Cells, words: Words) -> list[str]:
-    totals = {code: subjects.value(subject=code, term="*") for code in subjects.codes("subject")}
-    shown = {code: value for code, value in totals.items() if value}
-    if not shown:
+    worst = subjects.largest(subjects.cell(subject=code, term="*") for code in subjects.codes("subject"))
+    if worst is None:
+        return [words.say("reading.subject_open")]
+    if len(worst) != 1:
         return []
-    worst = max(shown, key=lambda code: shown[code])
-    if list(shown.values()).count(shown[worst]) > 1:
-        return []
-    name = words.label("subject", worst)
+    name = words.label("subject", worst[0].place["subject"])
     name = name[0].lower() + name[1:] if words.lang == "sv" else name
-    return [words.say("reading.subject", subject=name, students=words.students(shown[worst]))]
+    return [words.say("reading.subject", subject=name, students=words.students(worst[0].value or 0))]
 
 
 def hidden_words(hidden: int, words: Words) -> str:
