@@ -18,6 +18,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from nbanalytics.analysis.droppoints import life_table
+from nbanalytics.analysis.droppoints.attrition import Followed, staying_weights
 from nbanalytics.analysis.growth.percentiles import median_interval
 from nbanalytics.clustered import robust_table
 from nbanalytics.errors import EstimationWarning
@@ -170,12 +171,27 @@ def of_growth(pupils: pd.DataFrame, world: tuple[float, float], rng: np.random.G
     yield "growth: median percentile", float(np.median(percentiles)), *median_interval(percentiles, school)
 
 
+def of_those_who_stay(pupils: pd.DataFrame, rng: np.random.Generator) -> Iterator[Estimate]:
+    """Share of all with the outcome, by weights of those who stay; who has low values leaves more often."""
+    known, y = pupils[["x"]].to_numpy(), pupils["y"].to_numpy()
+    stayed = (rng.random(len(y)) < chance(1.5 + known[:, 0])).astype(float)
+    seen = Followed(stayed, stayed * y, 1 - stayed)
+
+    def weighted(weights: np.ndarray) -> dict[str, np.ndarray]:
+        return {"share": seen.shares(weights, staying_weights(known, stayed, weights))["weighted"]}
+
+    row = over_schools(weighted, pupils["school"], scale="logit", estimand=LIKE).iloc[0]
+    yield "attrition: weighted share", *row[["value", "low", "high"]]
+
+
 def estimates(
-    schools: int, pupils: int, world: tuple[float, float], rng: np.random.Generator, kinds: str = "svmt"
+    schools: int, pupils: int, world: tuple[float, float], rng: np.random.Generator, kinds: str = "svmta"
 ) -> list[Estimate]:
-    """All estimates of one replication: scores (s), validation (v), models (m), terms (t)."""
+    """All estimates of one replication: scores (s), validation (v), models (m), terms (t), attrition (a)."""
     found: list[Estimate] = []
-    scored = scored_pupils(schools, pupils, world, rng)
+    # Each kind draws from a stream of its own, so that it gives the same alone and with the others.
+    of_pupils, of_cohorts, of_percentiles = rng.spawn(3)
+    scored = scored_pupils(schools, pupils, world, of_pupils)
     makers: dict[str, Callable[[pd.DataFrame], Iterator[Estimate]]] = {
         "s": of_scores,
         "v": of_validation,
@@ -185,8 +201,10 @@ def estimates(
         if kind in kinds:
             found += maker(scored)
     if "t" in kinds:
-        courses = eligible_pupils(schools, pupils, world, rng)
-        found += [*of_terms(*courses), *of_courses(*courses), *of_growth(scored, world, rng)]
+        courses = eligible_pupils(schools, pupils, world, of_cohorts)
+        found += [*of_terms(*courses), *of_courses(*courses), *of_growth(scored, world, of_percentiles)]
+    if "a" in kinds:
+        found += of_those_who_stay(scored, of_pupils.spawn(1)[0])
     return found
 
 
@@ -204,12 +222,12 @@ def truths(world: tuple[float, float], seed: int) -> dict[str, float]:
     found |= {f"logit, pupil's covariate: {kind}": float(slope["estimate"].iloc[0]) for kind in ("CR2", "CR3")}
     found |= {f"logit, school's covariate: {kind}": 0.0 for kind in ("CR2", "CR3")}
     found |= {name: 0.0 for name in found if name.startswith("audit")} | {"change between cohorts": 0.0}
-    found["growth: median percentile"] = 50.0
+    found |= {"growth: median percentile": 50.0, "attrition: weighted share": float(scored["y"].mean())}
     return found
 
 
 def coverage(
-    replications: int, seed: int, sizes: dict[int, int], worlds: dict[str, tuple[float, float]], kinds: str = "svmt"
+    replications: int, seed: int, sizes: dict[int, int], worlds: dict[str, tuple[float, float]], kinds: str = "svmta"
 ) -> pd.DataFrame:
     """Count how often intervals hold the truth, by world and number of schools, and how often none is given."""
     rows = []

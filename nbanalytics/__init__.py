@@ -40,6 +40,7 @@ _HOMES = {
     ),
     "nbanalytics.analysis.droppoints": (
         "absence_around_loss",
+        "attrition",
         "confirmed_start",
         "life_table",
         "life_table_by",

@@ -204,10 +204,10 @@ def test_a_small_part_of_the_table_of_coverage(replications):
     spec = importlib.util.spec_from_file_location("coverage_table", benchmarks / "coverage.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    table = module.coverage(replications, 7, {3: 60, 6: 50}, {"shocks": module.WORLDS["sd .5, shocks .3"]}, kinds="mt")
+    table = module.coverage(replications, 7, {3: 60, 6: 50}, {"shocks": module.WORLDS["sd .5, shocks .3"]}, kinds="mta")
     least = stats.binom.ppf(0.0002, replications, 0.93) / replications
     assert table.loc[table["held"] < least, ["method", "schools", "held"]].to_numpy().tolist() == []
-    assert len(table) == 30
+    assert len(table) == 32
 
 
 # ---------------------------------------------------------------- many at once, and partial pooling

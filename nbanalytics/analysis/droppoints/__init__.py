@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nbanalytics.analysis.droppoints.absence import AbsenceAroundLoss, absence_around_loss
 from nbanalytics.analysis.droppoints.attribution import LostSubjects, lost_subjects
+from nbanalytics.analysis.droppoints.attrition import Attrition, attrition
 from nbanalytics.analysis.droppoints.first_loss import Losses, Recovery, losses, person_periods, recovery
 from nbanalytics.analysis.droppoints.lifetable import LIFE_TABLE_COLUMNS, life_table, life_table_by
 from nbanalytics.analysis.droppoints.transitions import (
@@ -17,12 +18,14 @@ from nbanalytics.analysis.droppoints.transitions import (
 __all__ = [
     "LIFE_TABLE_COLUMNS",
     "AbsenceAroundLoss",
+    "Attrition",
     "Losses",
     "LostSubjects",
     "Recovery",
     "TransitionContrast",
     "TransitionProbabilities",
     "absence_around_loss",
+    "attrition",
     "confirmed_start",
     "life_table",
     "life_table_by",
