@@ -42,6 +42,7 @@ _HOMES = {
         "absence_around_loss",
         "attrition",
         "confirmed_start",
+        "latent_transitions",
         "life_table",
         "life_table_by",
         "losses",

@@ -6,6 +6,7 @@ from nbanalytics.analysis.droppoints.absence import AbsenceAroundLoss, absence_a
 from nbanalytics.analysis.droppoints.attribution import LostSubjects, lost_subjects
 from nbanalytics.analysis.droppoints.attrition import Attrition, attrition
 from nbanalytics.analysis.droppoints.first_loss import Losses, Recovery, losses, person_periods, recovery
+from nbanalytics.analysis.droppoints.latent import LatentTransitions, latent_transitions
 from nbanalytics.analysis.droppoints.lifetable import LIFE_TABLE_COLUMNS, life_table, life_table_by
 from nbanalytics.analysis.droppoints.transitions import (
     TransitionContrast,
@@ -19,6 +20,7 @@ __all__ = [
     "LIFE_TABLE_COLUMNS",
     "AbsenceAroundLoss",
     "Attrition",
+    "LatentTransitions",
     "Losses",
     "LostSubjects",
     "Recovery",
@@ -27,6 +29,7 @@ __all__ = [
     "absence_around_loss",
     "attrition",
     "confirmed_start",
+    "latent_transitions",
     "life_table",
     "life_table_by",
     "losses",
