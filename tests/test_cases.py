@@ -17,9 +17,12 @@ from municipal_files import KEY
 
 from nbanalytics.municipal.absence_list import read_absence_list, suggest_mapping
 from nbanalytics.municipal.import_files import check_paths
+from nbanalytics.municipal.merge import merge_with_findings
 from nbanalytics.municipal.recognise import FileRead, format_of, read_files
 from nbanalytics.municipal.scb import read_scb
+from nbanalytics.municipal.scb_layouts import layouts
 from nbanalytics.readers import CheckReport, check_records, read_records, records_from_frames
+from nbanalytics.records import StudentRecords
 from nbanalytics.text import Words
 
 CASES = Path(__file__).parent / "cases"
@@ -202,3 +205,108 @@ def test_a_list_with_three_subjects_is_never_an_absence_list(tmp_path: Path) -> 
 def test_halves_are_rounded_away_from_zero(value: float, decimals: int, written: str) -> None:
     assert Words("en").number(value, decimals) == written
     assert Words("en").percent(value / 100, decimals) == f"{written}%"
+
+
+# ------------------------------------------------------------------ a pupil in the files of two schools
+
+LATER = ("two_schools/schoolA.txt", "two_schools/schoolB_later.txt")
+EARLIER = ("two_schools/schoolA.txt", "two_schools/schoolB_earlier.txt")
+MOVED = KEY.pseudonym("201004041032")
+
+
+def joined(*names: str | Path) -> tuple[StudentRecords, str]:
+    reads = read_files([CASES / name for name in names], KEY)
+    records, findings = merge_with_findings(reads)
+    told = [finding.sentence() for read in reads for finding in read.report.findings]
+    return records, "\n".join([*told, *(finding.sentence() for finding in findings)])
+
+
+@pytest.mark.parametrize("names", [LATER, LATER[::-1], EARLIER, EARLIER[::-1], ("two_schools/both.txt",)])
+def test_a_pupil_in_two_schools(names: tuple[str, ...]) -> None:
+    """School A has streck in everything but M2, school B has grades: B's hold, whatever the order and the dates."""
+    records, told = joined(*names)
+    own = records.grades[records.grades["student_id"].eq(MOVED)]
+    assert own["grade"].value_counts().to_dict() == {"C": 16, "not_graded": 4, "D": 1}
+    assert len(records.students) == 24
+    assert records.students.set_index("student_id").at[MOVED, "school_id"] == "28504550"
+    assert "13654995 and 28504550" in told
+    assert "a grade is kept before a streck, then that of the later date" in told
+    assert check(*names).exit_code == 1
+    assert "13654995 and 28504550" in check(*names).text()
+
+
+def scb_row(date: str, number: str, school: str, **grades: str) -> str:
+    layout = layouts()[0][0]
+    names = layout.columns[8:-1]
+    cells = {name: "" if "_sprak" in name else "2" if "_" in name else "C" for name in names}
+    cells |= {"Sva": "2", "Tn": "2"} | grades
+    return ";".join(["Extens", date, "8.2", number, school, "9A", "N", "E", *cells.values(), "2"])
+
+
+A, B, PUPIL = "13654995", "28504550", "201001011004"
+
+
+@pytest.mark.parametrize("one_file", [True, False])
+@pytest.mark.parametrize("turned", [True, False])
+@pytest.mark.parametrize(
+    ("first", "second", "mathematics", "school"),
+    [
+        # A grade goes before a streck, whatever the dates.
+        (("2026-06-01", A, {"Ma": "E"}), ("2026-06-09", B, {"Ma": "9"}), "E", A),
+        # Of two grades that of the later date holds, and of two strecks and codes, too.
+        (("2026-06-01", A, {"Ma": "E"}), ("2026-06-09", B, {"Ma": "F"}), "F", B),
+        (("2026-06-01", A, {"Ma": "9"}), ("2026-06-09", B, {"Ma": "3"}), "adapted", B),
+        # The same grades in two schools on the same day: nothing decides between the schools.
+        (("2026-06-09", A, {}), ("2026-06-09", B, {}), "C", None),
+        # Different grades on the same day: nobody knows, and the pupil is kept out.
+        (("2026-06-09", A, {"Ma": "E"}), ("2026-06-09", B, {"Ma": "F"}), None, None),
+        # Who repeats the year has the grades of the last year, also where they are strecks.
+        (("2025-06-09", A, {"Ma": "E"}), ("2026-06-09", B, {"Ma": "9"}), "-", B),
+    ],
+)
+def test_which_row_of_a_pupil_holds(
+    tmp_path: Path,
+    one_file: bool,
+    turned: bool,
+    first: tuple,
+    second: tuple,
+    mathematics: str | None,
+    school: str | None,
+) -> None:
+    rows = [scb_row(date, PUPIL, code, **grades) for date, code, grades in (first, second)][:: -1 if turned else 1]
+    others = [scb_row("2026-06-09", number, A) for number in ("201002021010", "201003031026")]
+    parts = [[*rows, *others]] if one_file else [[rows[0], *others], rows[1:]]
+    files = [tmp_path / f"{place}.txt" for place in range(len(parts))]
+    for file, lines in zip(files, parts, strict=True):
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    records, told = joined(*files)
+    own = records.grades[records.grades["student_id"].eq(KEY.pseudonym(PUPIL))].set_index("subject")["grade"]
+    assert len(records.students) == (2 if mathematics is None else 3)
+    if mathematics is None:
+        assert own.empty
+        assert "of the same date" in told
+        return
+    assert own["MA"] == mathematics
+    found = records.students.set_index("student_id").at[KEY.pseudonym(PUPIL), "school_id"]
+    assert (None if pd.isna(found) else found) == school
+    assert ("without a school" in told) == (school is None)
+
+
+def test_absence_lists_that_contradict_each_other(tmp_path: Path) -> None:
+    """A value goes before none; two values are both left out, whatever the order of the lists."""
+    numbers = ["201001011004", "201002021010", "201003031026"]
+    grades = tmp_path / "grades.txt"
+    grades.write_text("\n".join(scb_row("2026-06-09", number, A) for number in numbers) + "\n", encoding="utf-8")
+    files = []
+    for name, values in (("a", ("1;2", "3;4", "5;6")), ("b", ("1;2", "3;9", "x;x"))):
+        lines = ["Personnummer;Giltig;Ogiltig;Termin", *(f"{n};{v};9VT" for n, v in zip(numbers, values, strict=True))]
+        files.append(tmp_path / f"{name}.csv")
+        files[-1].write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for ordered in (files, files[::-1]):
+        records, told = joined(grades, *ordered)
+        table = records.absence.set_index("student_id")[["valid", "invalid"]]
+        assert table.to_dict("index") == {
+            KEY.pseudonym(numbers[0]): {"valid": 1, "invalid": 2},
+            KEY.pseudonym(numbers[2]): {"valid": 5, "invalid": 6},
+        }
+        assert "1 pupils have different content of the same date for absence in two files" in told

@@ -158,17 +158,19 @@ def _complete(readings: list[Reading]) -> list[str]:
 
 
 def refuse_repeated(readings: list[Reading]) -> None:
-    """Keep the first of repeated rows, and none of contradictory rows."""
+    """Keep the first of repeated rows and, of contradictory ones, that with most values; none if they contradict."""
     by_pupil: dict[tuple[str, str], list[Reading]] = {}
     for reading in readings:
         if not reading.fault:
             by_pupil.setdefault((reading.student, reading.term), []).append(reading)
     for same in by_pupil.values():
-        contradicts = any(reading.values != same[0].values for reading in same)
-        for place, reading in enumerate(same):
+        known = [sum(value is not None for value in reading.values.values()) for reading in same]
+        best = [reading for reading, number in zip(same, known, strict=True) if number == max(known)]
+        contradicts = any(reading.values != best[0].values for reading in best)
+        for reading in same:
             if contradicts:
                 reading.fault = message("rows.contradictory/list")
-            elif place:
+            elif reading is not best[0]:
                 reading.fault = message("rows.repeated/list")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from nbanalytics.municipal.merge import pairs_of_schools, settle, standing_of
 from nbanalytics.municipal.pseudonyms import IDENTITY_CODES, Identities, Key, identities, new_key
 from nbanalytics.municipal.recognise import FileRead
 from nbanalytics.municipal.scb_cells import Cells, Notes, dates, graded, language_given, names_given, schools
@@ -99,10 +100,11 @@ def _check_block_grade(
     notes.remark(rows[none], "scb.no_block_grade", block=block, listed=listed)
 
 
-def check_repeats(pupils: Pupils, notes: Notes) -> np.ndarray:
+def check_repeats(pupils: Pupils, codes: Iterable[str], notes: Notes) -> np.ndarray:
     """Find duplicate pupils; returns the rows to keep.
 
-    Repeated rows are rejected; contradictory rows of a pupil are all rejected.
+    Repeated rows are rejected. Of contradictory rows one is kept, with the grades that :func:`settle` decides for;
+    where nothing decides, all are rejected.
     """
     keep = np.ones(pupils.count, dtype=bool)
     front = np.ascontiguousarray(pupils.digests[:, :8]).view(np.uint64).ravel()
@@ -114,31 +116,66 @@ def check_repeats(pupils: Pupils, notes: Notes) -> np.ndarray:
     for place in np.flatnonzero(np.isin(front, alike)).tolist():
         groups.setdefault(pupils.digests[place].tobytes(), []).append(place)
     repeats: list[int] = []
-    contradictions: list[int] = []
+    contested: list[list[int]] = []
     for members in groups.values():
-        same = len({_content(pupils, member) for member in members}) == 1
-        if same:
-            repeats += members[1:]
-        else:
-            contradictions += members
-    keep[repeats + contradictions] = False
+        first = {_content(pupils, member): member for member in reversed(members)}
+        repeats += sorted({*members} - {*first.values()})
+        contested += [sorted(first.values())] if len(first) > 1 else []
+    lost, undecided = _decided(pupils, contested, list(codes), notes) if contested else ([], [])
+    keep[repeats + lost + undecided] = False
     notes.fault(pupils.rows[np.array(repeats, dtype=int)], "rows.repeated/scb", PERSON)
-    notes.fault(pupils.rows[np.array(contradictions, dtype=int)], "rows.contradictory/scb", PERSON)
+    notes.fault(pupils.rows[np.array(undecided, dtype=int)], "rows.contradictory/scb", PERSON)
+    notes.lost += pupils.rows[lost].tolist()
     return keep
 
 
 def _content(pupils: Pupils, place: int) -> tuple[bytes, int, int]:
-    return pupils.grades[place].tobytes(), int(pupils.cohort[place]), int(pupils.school[place])
+    return pupils.grades[place].tobytes(), int(pupils.day[place]), int(pupils.school[place])
+
+
+def _decided(pupils: Pupils, groups: list[list[int]], codes: list[str], notes: Notes) -> tuple[list[int], list[int]]:
+    """Put the grades that hold in one row of each group; returns the other rows, and the rows of undecided pupils."""
+    places = np.concatenate(groups).astype(int)
+    rows = pd.DataFrame({"pupil": np.repeat(np.arange(len(groups)), [len(group) for group in groups]), "place": places})
+    rows = rows.assign(cohort=pupils.cohort[places], _day=pupils.day[places], school=pupils.school[places])
+    # Who repeated the year has the grades of the last one.
+    rows = rows[rows.groupby("pupil")["cohort"].transform("max").eq(rows["cohort"])]
+    at, subject = np.nonzero(pupils.grades[rows["place"]])
+    cells = rows[["pupil", "place", "_day"]].iloc[at].assign(subject=subject).reset_index(drop=True)
+    cells["code"] = pupils.grades[cells["place"], subject]
+    known = standing_of(pd.Series(np.array(notes.shape.layout.values)[cells["code"]]))
+    cells = cells.assign(_real=known // 2, _known=known)
+    standing = ["_real", "_day", "_known"]
+    kept, tied = settle(cells[["pupil", "subject", *standing, "code"]], ["pupil", "subject"], standing)
+    # The school is that of the row that most of the kept grades are from.
+    holds = cells["code"].eq(cells["code"].where(kept).groupby([cells["pupil"], cells["subject"]]).transform("first"))
+    rows = rows.assign(_kept=rows["place"].map(holds.groupby(cells["place"]).sum()).fillna(0))
+    nowhere = settle(rows[["pupil", "_kept", "_day", "school"]], ["pupil"], ["_kept", "_day"])[1]
+    rows = rows.assign(school=rows["school"].mask(nowhere, -1), own=rows["school"])
+    winners = rows.sort_values(["_kept", "_day"], ascending=False, kind="stable").groupby("pupil")["place"].first()
+    open_pupils = cells["pupil"][tied].unique().tolist()
+    undecided = [place for pupil in open_pupils for place in groups[pupil]]
+    for winner in winners:
+        pupils.grades[winner] = 0
+    pupils.grades[winners[cells["pupil"][kept]], cells["subject"][kept]] = cells["code"][kept]
+    pupils.school[rows["place"]] = rows["school"]
+    decided = rows[~rows["pupil"].isin(open_pupils)]
+    named = pd.Series(np.array([*codes, None], dtype=object)[decided["own"]], decided.index)
+    schools = pairs_of_schools(decided["pupil"], named) or "the same school"
+    notes.remark(pupils.rows[decided["place"]], "rows.two_schools", PERSON, schools=schools)
+    notes.remark(pupils.rows[rows["place"][nowhere]], "rows.two_schools/no_school", SCHOOL)
+    return sorted({*places.tolist()} - {*winners, *undecided}), undecided
 
 
 #: Number of pupils per block of the long table.
 _STEP = 20_000
 
 
-def tables_of(pupils: Pupils, shape: Shape, codes: list[str]) -> dict[str, pd.DataFrame]:
-    """Return students and grades; memory of the pupils is freed on the way."""
+def tables_of(pupils: Pupils, shape: Shape, codes: list[str]) -> tuple[dict[str, pd.DataFrame], pd.Series]:
+    """Return students and grades, and the pupils' days; memory of the pupils is freed on the way."""
     layout = shape.layout
     ids = _text(as_text(pupils.digests))
+    days = pd.Series(pupils.day, ids)
     grades = _grades(pupils.grades, ids, shape)
     del pupils.grades, pupils.digests, pupils.rows
     school = pa.array([*codes, None], pa.string()).take(
@@ -154,7 +191,7 @@ def tables_of(pupils: Pupils, shape: Shape, codes: list[str]) -> dict[str, pd.Da
         },
         copy=False,
     )
-    return {"students": students, "grades": grades}
+    return {"students": students, "grades": grades}, days
 
 
 def _text(column: pa.Array) -> pd.Series:
@@ -202,9 +239,9 @@ class Pupils:
     """Rows of the file without anything that names a pupil, in arrays that are allocated once.
 
     ``rows`` are row numbers as shown in the file; ``fault``, ``sex`` and ``birth_year`` are those of
-    :class:`nbanalytics.municipal.pseudonyms.Identities`; ``cohort`` is 0 where the date is none; ``school`` is a place
-    in the reader's list of schools, or -1; ``grades`` has a column for each graded column of the layout, with places in
-    the layout's values.
+    :class:`nbanalytics.municipal.pseudonyms.Identities`; ``cohort`` and ``day`` (yyyymmdd) are 0 where the date is
+    none; ``school`` is a place in the reader's list of schools, or -1; ``grades`` has a column for each graded column
+    of the layout, with places in the layout's values.
     """
 
     rows: np.ndarray
@@ -213,6 +250,7 @@ class Pupils:
     sex: np.ndarray
     birth_year: np.ndarray
     cohort: np.ndarray
+    day: np.ndarray
     school: np.ndarray
     grades: np.ndarray
     count: int = 0
@@ -227,6 +265,7 @@ class Pupils:
             sex=np.empty(most, dtype=np.int8),
             birth_year=np.empty(most, dtype=np.int16),
             cohort=np.empty(most, dtype=np.int16),
+            day=np.empty(most, dtype=np.int32),
             school=np.empty(most, dtype=np.int32),
             grades=np.empty((most, subjects), dtype=np.int8),
         )
@@ -240,7 +279,7 @@ class Pupils:
 
     def keep(self, mask: np.ndarray) -> None:
         """Remove rows."""
-        for name in ("rows", "digests", "fault", "sex", "birth_year", "cohort", "school", "grades"):
+        for name in ("rows", "digests", "fault", "sex", "birth_year", "cohort", "day", "school", "grades"):
             column = getattr(self, name)
             setattr(self, name, column[: self.count] if mask.all() else column[: self.count][mask])
         self.count = len(self.rows)
@@ -377,7 +416,7 @@ def _add(
     for fault in (1, 2):
         notes.fault(rows[keep & (found.fault == fault)], IDENTITY_CODES[fault], PERSON)
     notes.misfit(PERSON, int((found.fault[keep] == 1).sum()), int(keep.sum()))
-    cohort = dates(columns[DATE], shape, rows, keep, notes)
+    cohort, day = dates(columns[DATE], shape, rows, keep, notes)
     school = schools(columns.get(SCHOOL), rows, keep, codes, notes)
     names_given(table, keep, notes)
     languages = language_given(columns, shape)
@@ -392,6 +431,7 @@ def _add(
         sex=found.sex[keep],
         birth_year=found.birth_year[keep],
         cohort=cohort[keep],
+        day=day[keep],
         school=school[keep],
         grades=grades[keep],
     )
@@ -414,13 +454,15 @@ def _finish(text: Text, shape: Shape, pupils: Pupils, codes: dict[str, int], not
         return FileRead(_unusable(text, pupils, notes, misfits))
     fine = ~np.isin(pupils.rows[: pupils.count], notes.noted.rejected())
     pupils.keep(fine)
-    pupils.keep(check_repeats(pupils, notes))
+    pupils.keep(check_repeats(pupils, codes, notes))
     findings = notes.findings()
     nobody = [] if pupils.count else [fatal("tables.no_usable_row/scb", text.path.name)]
-    tables: dict[str, pd.DataFrame] = tables_of(pupils, shape, list(codes)) if pupils.count else {}
+    tables, days = tables_of(pupils, shape, list(codes)) if pupils.count else ({}, None)
     assumed, missing = _assumed(text, shape, notes), _missing(shape)
     found = (*findings, *nobody)
-    return FileRead(FileReport.of_rows(text.path.name, FORMAT, notes.rows, found, assumed, missing), tables)
+    besides = [(row, "another row of the same pupil is kept") for row in notes.lost]
+    report = FileReport.of_rows(text.path.name, FORMAT, notes.rows, found, assumed, missing, besides)
+    return FileRead(report, tables, days)
 
 
 def _unusable(text: Text, pupils: Pupils, notes: Notes, misfits: list[Finding]) -> FileReport:

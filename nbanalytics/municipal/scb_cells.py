@@ -34,6 +34,7 @@ class Notes:
     protected: int = 0
     late: int = 0
     loose: set[str] = field(default_factory=set)
+    lost: list[int] = field(default_factory=list)
     _fits: dict[str, list[int]] = field(default_factory=dict)
 
     def fault(self, rows: Rows, key: str, column: str = "", **values: object) -> None:
@@ -160,8 +161,8 @@ def language_given(columns: dict[str, Cells], shape: Shape) -> dict[str, np.ndar
     }
 
 
-def dates(cells: Cells, shape: Shape, rows: Rows, keep: np.ndarray, notes: Notes) -> np.ndarray:
-    """Return the cohort of each row: the year in which the pupil leaves year 9."""
+def dates(cells: Cells, shape: Shape, rows: Rows, keep: np.ndarray, notes: Notes) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cohort of each row, the year in which the pupil leaves year 9, and its day as yyyymmdd."""
     read = [read_date(word) for word in cells.words]
     layout = shape.layout
     cohorts = [int(date[:4]) + 9 - layout.year if date else 0 for date in read]
@@ -173,7 +174,7 @@ def dates(cells: Cells, shape: Shape, rows: Rows, keep: np.ndarray, notes: Notes
     outside = keep & (cohort != 0) & ((cohort < layout.first_cohort) | (cohort > layout.last_cohort))
     span = f"{layout.first_cohort}-{layout.last_cohort}"
     notes.fault(rows[outside], "cohorts.no_scale/scb", DATE, layout=layout.name, span=span)
-    return cohort
+    return cohort, cells.look_up([int(date.replace("-", "")) if date else 0 for date in read], np.int32)
 
 
 def schools(cells: Cells | None, rows: Rows, keep: np.ndarray, codes: dict[str, int], notes: Notes) -> np.ndarray:

@@ -81,7 +81,14 @@ def read_ss12000(path: str | Path | Sequence[str | Path], *, key: Key | None = N
     _tell(students, tables)
     findings = entities.noted.findings()
     report = FileReport.of_rows(entities.label, FORMAT, entities.rows, findings, entities.told, entities.missing)
-    return FileRead(report, {name: table for name, table in tables.items() if len(table)})
+    registered = {one.student.pseudonym: one.day for one in sorted(grades, key=lambda one: one.day)}
+    return FileRead(report, {name: table for name, table in tables.items() if len(table)}, _days(registered))
+
+
+def _days(registered: dict[str, str]) -> pd.Series:
+    import pandas as pd
+
+    return pd.Series({pupil: int(day.replace("-", "") or 0) for pupil, day in registered.items()}, dtype="int64")
 
 
 def _units(entities: Entities) -> list[Entity]:

@@ -88,6 +88,11 @@ class Grade:
     grade: str
     order: tuple[str, bool]
 
+    @property
+    def day(self) -> str:
+        """The day on which it was registered (yyyy-mm-dd), or empty text."""
+        return self.order[0]
+
 
 class Students:
     """The pupils of some files by their identifiers; those without a Person are created on first use."""

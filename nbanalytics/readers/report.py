@@ -60,9 +60,10 @@ class FileReport:
         findings: Sequence[Finding],
         assumed: Iterable[str] = (),
         missing: Iterable[str] = (),
+        besides: Iterable[tuple[int, str]] = (),
     ) -> FileReport:
-        """Return the report on a file whose findings name every row that they reject."""
-        rejected = reasons_by_row(findings)
+        """Return the report on a file whose findings name every row that they reject; ``besides`` are not faults."""
+        rejected = tuple(sorted((*reasons_by_row(findings), *besides)))
         return cls(file, format, rows, len(rejected), rejected, tuple(assumed), tuple(missing), tuple(findings))
 
     @property
