@@ -5,6 +5,7 @@ The pupils and numbers are invented. The shapes are those of public bug reports,
 
 from __future__ import annotations
 
+import csv
 import json
 import tomllib
 import unicodedata
@@ -15,12 +16,15 @@ import pandas as pd
 import pytest
 from municipal_files import KEY
 
+from nbanalytics.errors import DataError
 from nbanalytics.municipal.absence_list import read_absence_list, suggest_mapping
 from nbanalytics.municipal.import_files import check_paths
 from nbanalytics.municipal.merge import merge_with_findings
 from nbanalytics.municipal.recognise import FileRead, format_of, read_files
 from nbanalytics.municipal.scb import read_scb
 from nbanalytics.municipal.scb_layouts import layouts
+from nbanalytics.municipal.skolverket import read_skolverket
+from nbanalytics.municipality.official import from_skolverket
 from nbanalytics.readers import CheckReport, check_records, read_records, records_from_frames
 from nbanalytics.records import StudentRecords
 from nbanalytics.text import Words
@@ -310,3 +314,107 @@ def test_absence_lists_that_contradict_each_other(tmp_path: Path) -> None:
             KEY.pseudonym(numbers[2]): {"valid": 5, "invalid": 6},
         }
         assert "1 pupils have different content of the same date for absence in two files" in told
+
+
+# ------------------------------------------------------------------ Skolverket's exports
+
+WITHOUT = "without_newly_immigrated_and_unknown_background"
+
+
+def official(name: str) -> pd.DataFrame:
+    return read_skolverket(CASES / "skolverket" / name).tables["statistics"]
+
+
+def values_by(table: pd.DataFrame, *columns: str) -> dict[object, float]:
+    return table.set_index(list(columns))["value"].to_dict()
+
+
+def test_the_population_of_the_title_is_kept_apart() -> None:
+    table = official("slutbetyg_109_2024.csv")
+    assert set(table["population"]) == {WITHOUT}
+    assert values_by(table, "measure")["eligible_vocational"] == 88.9
+    with pytest.raises(DataError, match="for all pupils of year 9"):
+        from_skolverket(table)
+    assert "a part of the pupils (without newly immigrated" in check("skolverket/slutbetyg_109_2024.csv").text()
+
+
+def test_two_populations_side_by_side_are_both_kept() -> None:
+    table = official("slutbetyg_109_2022.csv")
+    found = values_by(table, "municipality", "owner", "population", "measure")
+    assert len(found) == 3 * 2 * 4
+    assert found["Ale", "all", "all", "eligible_vocational"] == 84.5
+    assert found["Ale", "all", WITHOUT, "eligible_vocational"] == 88.9
+    assert found["Ale", "municipal", WITHOUT, "students"] == 285
+    assert found["Alingsås", "all", "all", "merit_value_17"] == 241.3
+    whole = from_skolverket(table)
+    ale = whole[whole["place"].eq("1440")]
+    assert values_by(ale, "measure") == {"eligible_vocational": 84.5, "merit_value_17": 221.3, "passed_all": 74.2}
+    assert "left out" not in check("skolverket/slutbetyg_109_2022.csv").text()
+
+
+def test_two_populations_in_merged_cells_of_a_workbook(tmp_path: Path) -> None:
+    with (CASES / "skolverket" / "slutbetyg_109_2022.csv").open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.reader(stream, delimiter=";"))
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    top = next(number for number, row in enumerate(rows, 1) if "Samtliga elever" in row)
+    for first, last in (("F", "I"), ("J", "M")):
+        book.active.merge_cells(f"{first}{top}:{last}{top}")
+    book.save(tmp_path / "export.xlsx")
+    read = read_skolverket(tmp_path / "export.xlsx").tables["statistics"]
+    pd.testing.assert_frame_equal(read, official("slutbetyg_109_2022.csv"))
+
+
+def test_year_6_is_not_taken_for_year_9() -> None:
+    table = official("ak6_kommun.csv")
+    assert set(table["stage"]) == {"6"}
+    assert values_by(table, "measure") == {"students": 360, "passed_all": 68, "merit_value_17": 205.1}
+    with pytest.raises(DataError, match="year 9"):
+        from_skolverket(table)
+    assert "values of year 6" in check("skolverket/ak6_kommun.csv").text()
+
+
+def test_salsa_has_its_six_results() -> None:
+    report = check("skolverket/salsa_2018.csv")
+    assert (report.exit_code, report.files[0].format, report.files[0].read) == (0, "skolverket", 2)
+    school = official("salsa_2018.csv")
+    found = values_by(school[school["school"].eq("B skola")], "measure")
+    assert found == {
+        "parents_education": 2.1, "newly_immigrated": 5, "share_boys": 52,
+        "salsa_passed": 70, "salsa_passed_expected": 75, "salsa_passed_residual": -5,
+        "salsa_merit_value": 210, "salsa_merit_value_expected": 221, "salsa_merit_value_residual": -11,
+    }  # fmt: skip
+
+
+def test_national_tests_have_all_their_results() -> None:
+    report = check("skolverket/np9_2023.csv")
+    assert (report.exit_code, report.files[0].format, report.files[0].read) == (0, "skolverket", 2)
+    table = official("np9_2023.csv")
+    english = values_by(table[table["subject"].eq("Engelska") & table["status"].eq("ok")], "measure", "group")
+    assert english == {
+        ("test_participation", "all"): 95.1, ("test_participation", "girls"): 96, ("test_participation", "boys"): 94.2,
+        ("test_students", "all"): 330, ("test_students", "girls"): 160, ("test_students", "boys"): 170,
+        ("test_passed", "all"): 97, ("test_points", "all"): 14.8, ("test_points", "girls"): 15,
+        ("test_points", "boys"): 14.6,
+    }  # fmt: skip
+    assert set(table["status"]) == {"ok", "approx_100", "suppressed"}
+
+
+def test_definitions_below_the_data_are_not_schools_and_one_sign_does_not_reject_a_row(tmp_path: Path) -> None:
+    file = tmp_path / "schools.csv"
+    file.write_text(
+        "Grundskolan - Slutbetyg årskurs 9\nSkola;Skolenhetskod;Kommun;Kommunkod;Antal elever;"
+        "Andel (%) behörig yrkesprog.;Andel (%) behöriga till estetiska program\n"
+        "A;12345678;Ale;1440;90;84,4;...\nB;87654321;Ale;1440;80;84,5;okänt\n\n"
+        "Antal elever;;Antal elever som slutfört årskurs 9;;;;\n"
+        "Behörig;Andel som har betyg i svenska, engelska och matematik;;;och fem ämnen till;;\n",
+        encoding="utf-8",
+    )
+    read = read_skolverket(file, year="2024/25")
+    assert read.report.read == 2
+    table = read.tables["statistics"]
+    assert values_by(table[table["measure"].eq("eligible_vocational")], "school") == {"A": 84.4, "B": 84.5}
+    assert table["status"].value_counts().to_dict() == {"ok": 4, "not_available": 1}
+    (remark,) = [finding for finding in read.report.findings if finding.code == "values.not_number"]
+    assert (remark.weight, remark.rows.tolist()) == ("remark", [4])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,18 +24,25 @@ from nbanalytics.toml_files import packaged_toml
 
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})\s?[/–-]\s?((?:19|20)?\d{2})(?![\d-])")
 _CALENDAR_YEAR = re.compile(r"\bår(?:et)?\b\D{0,12}((?:19|20)\d{2})(?![\d/-])", re.IGNORECASE)
+_POPULATIONS = (
+    (r"\bnyinv", "newly_immigrated"),
+    (r"\bokänd bakgr", "unknown_background"),
+    (r"\butländsk bakgr", "foreign_background"),
+    (r"\bsvensk bakgr", "swedish_background"),
+)
 _FOOTNOTE = re.compile(r"(?:\s+\d\)|\s*\*+|\s*[¹²³])\s*$")
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A column of numbers: which measure, of which group and year, and its name if unknown."""
+    """A column of numbers: which measure, of which group, year and population, and its name if unknown."""
 
     place: int
     measure: str
     group: str
     year: str
     unknown: str = ""
+    population: str = ""
 
 
 @dataclass
@@ -57,8 +64,44 @@ class Header:
 def words(section: str) -> dict[str, str]:
     """Return what each word of a section of ``skolverket_columns.toml`` means, by the normalised word."""
     data = packaged_toml("nbanalytics.municipal", "skolverket_columns.toml")
-    comparing = str if section == "signs" else compared
+    comparing = str if section == "signs" else _plain if section == "measures" else compared
     return {comparing(word): meaning for meaning, names in data[section].items() for word in names}
+
+
+def _plain(name: str) -> str:
+    """Return the compared name of a measure: "behöriga till yrkesprogram" is "behörig yrkesprog."."""
+    name = re.sub(r"\bbehöriga?(\s+till)?\b", "behörig", name.casefold())
+    return compared(re.sub(r"program(met)?", "prog", name))
+
+
+def population_of(text: str) -> str:
+    """Return the pupils whom a title or a heading names; empty if it names none.
+
+    Examples
+    --------
+    >>> population_of("Slutbetyg årskurs 9, utan nyinvandrade och elever med okänd bakgrund")
+    'without_newly_immigrated_and_unknown_background'
+    >>> population_of("Samtliga elever"), population_of("nyinvandrade elever"), population_of("Läsår 2018/19")
+    ('all', 'newly_immigrated', '')
+    """
+    text = text.casefold()
+    named = [code for word, code in _POPULATIONS if re.search(word, text)]
+    if named:
+        without = "without_" if re.search(r"\b(utan|exkl\w*|förutom)\b", text) else ""
+        return without + "_and_".join(named)
+    return "all" if re.search(r"\b(samtl\.?|samtliga|alla) elever\b", text) else ""
+
+
+def stage_of(text: str) -> str:
+    """Return the year in school that a title names, such as ``"6"``; empty if it names none.
+
+    Examples
+    --------
+    >>> stage_of("Grundskola - Betyg årskurs 6, samtliga elever"), stage_of("Valt läsår: 2017/18")
+    ('6', '')
+    """
+    found = set(re.findall(r"\b(?:årskurs|åk)\.?\s*([1-9])\b", text.casefold()))
+    return found.pop() if len(found) == 1 else ""
 
 
 def known_names(row: Sequence[str]) -> int:
@@ -109,7 +152,36 @@ def find_header(rows: list[Cells], position: int) -> tuple[Header, int] | None:
     if any(re.fullmatch(r"[\d\s.,~]+", cell) for cell in row):
         return None
     alone = understand(row)
-    return (alone, 1) if alone is not None else None
+    if alone is not None:
+        return alone, 1
+    under = understand(below) if any(row) and _is_above(row, below) else None
+    return (_headed(row, below, under), 2) if under is not None else None
+
+
+def _headed(row: Cells, below: Cells, under: Header) -> Header:
+    """Return a header whose measures have a heading above: the population, or the first half of the name."""
+    whole = _carried(row, below)
+    measures = []
+    for measure in under.measures:
+        above = whole[measure.place]
+        name, group, year = _measure_of(f"{above} {below[measure.place]}")
+        if name:
+            measures.append(replace(measure, measure=name, group=group, year=year, unknown=""))
+        elif population_of(above) or not measure.unknown:
+            measures.append(replace(measure, population=population_of(above)))
+        else:
+            own = _FOOTNOTE.sub("", f"{above} {below[measure.place]}".strip())
+            measures.append(replace(measure, measure=own, unknown=own))
+    return replace(under, measures=measures)
+
+
+def _carried(row: Cells, below: Cells) -> Cells:
+    """Return the heading above each column: that of a merged cell counts for those beside it."""
+    found, above = [], ""
+    for place in range(len(below)):
+        above = cell_at(row, place) or above
+        found.append(above)
+    return found
 
 
 def year_of(text: str) -> str:
@@ -143,13 +215,13 @@ def _measure_of(name: str) -> tuple[str, str, str]:
     year = year_of(name)
     rest = _YEAR.sub("", name) if year else name
     known, groups = words("measures"), words("groups")
-    if compared(rest) in known:
-        return known[compared(rest)], "all", year
+    if _plain(rest) in known:
+        return known[_plain(rest)], "all", year
     parts = re.split(r"[\s,;:()–]+", rest)
     places = [place for place, part in enumerate(parts) if compared(part) in groups]
     for place in places:
         # "i alla ämnen, flickor": only one of its words is the group.
-        measure = known.get(compared(" ".join(parts[:place] + parts[place + 1 :])), "")
+        measure = known.get(_plain(" ".join(parts[:place] + parts[place + 1 :])), "")
         if measure:
             return measure, groups[compared(parts[place])], year
     found = {groups[compared(parts[place])] for place in places}
@@ -157,20 +229,24 @@ def _measure_of(name: str) -> tuple[str, str, str]:
 
 
 #: Keys of a row.
-KEYS = ("school_id", "school", "municipality_id", "municipality", "owner", "subject", "year", "group")
+KEYS = ("school_id", "school", "municipality_id", "municipality", "owner", "subject", "stage", "year", "group")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _SPACES = re.compile(r"(?<=\d)[ \u00a0\u202f\u2009\u2007](?=\d{3}(?!\d))")
 
 
 @dataclass
 class Row:
-    """A row of data: its number, its keys, and value and status by measure; ``fault`` says why it cannot be used."""
+    """A row of data: its number, its keys, and value and status by measure.
+
+    ``fault`` says why it cannot be used, and ``strange`` why one of its cells cannot.
+    """
 
     row: int
     sheet: int
     keys: dict[str, str]
     cells: list[tuple[Measure, str]]
     fault: Message | None = None
+    strange: Message | None = None
     twice: set[tuple[str, ...]] = field(default_factory=set)
     values: dict[tuple[str, ...], tuple[float, str]] = field(default_factory=dict)
 
@@ -201,11 +277,11 @@ def drop_ambiguous(rows: list[Row]) -> list[str]:
     """Leave out measures with different values in two columns; returns the names of the measures."""
     twice = {place for row in rows for place in row.twice}
     for row in rows:
-        row.values = {place: value for place, value in row.values.items() if place[:2] not in twice}
-    return sorted({measure for measure, _ in twice})
+        row.values = {place: value for place, value in row.values.items() if place[:3] not in twice}
+    return sorted({measure for measure, *_ in twice})
 
 
-def read_row(row: Row, year: str, notes: Counter[str]) -> None:
+def read_row(row: Row, year: str, population: str, notes: Counter[str]) -> None:
     """Normalise the keys, and read the values."""
     keys = row.keys
     for key, length in (("municipality_id", 4), ("school_id", 8)):
@@ -225,12 +301,14 @@ def read_row(row: Row, year: str, notes: Counter[str]) -> None:
             continue
         value = _value(cell)
         if value is None:
-            row.fault = row.fault or message("values.not_number/statistics", place=measure.place + 1)
+            row.strange = row.strange or message("values.not_number/statistics", place=measure.place + 1)
             continue
         group = own_group or measure.group
-        place = (measure.measure, group, measure.year or keys["year"])
+        place = (measure.measure, group, measure.population or population, measure.year or keys["year"])
         if not _same(row.values.setdefault(place, value), value):
-            row.twice.add(place[:2])
+            row.twice.add(place[:3])
+    if not row.values:
+        row.fault = row.fault or row.strange
 
 
 def _same(one: tuple[float, str], other: tuple[float, str]) -> bool:
@@ -258,7 +336,7 @@ def refuse_repeated(rows: list[Row]) -> None:
 
 FORMAT = "skolverket"
 #: Columns of the table ``statistics``.
-COLUMNS = (*KEYS, "measure", "value", "status")
+COLUMNS = (*KEYS, "population", "measure", "value", "status")
 _PLACES = ("school", "school_id", "municipality", "municipality_id")
 
 
@@ -269,6 +347,8 @@ class _Sheet:
     header: Header | None = None
     year: str = ""
     years: set[str] = field(default_factory=set)
+    stage: str = ""
+    population: str = ""
 
 
 def matches(path: Path, head: bytes) -> bool:
@@ -280,9 +360,10 @@ def matches(path: Path, head: bytes) -> bool:
         return False
     for grid in grids:
         filled = grid.filled_rows()[:100]
-        found = (find_header(grid.rows, place) for place in filled)
+        headers = [found[0] for place in filled if (found := find_header(grid.rows, place))]
+        named = any("skolverket" in cell.casefold() for place in filled for cell in grid.rows[place][:2])
         # Columns of schools and students are in many files; a known measure is not.
-        if any(header and any(not measure.unknown for measure in header[0].measures) for header in found):
+        if any(named or not measure.unknown for header in headers for measure in header.measures):
             return True
     return False
 
@@ -302,9 +383,11 @@ def read_skolverket(path: str | Path, *, key: Key | None = None, year: str = "")
     -------
     FileRead
         ``tables["statistics"]`` has one row for each school or municipality, group and measure:
-        ``school_id, school, municipality_id, municipality, owner, subject, year, group`` (all, girls or boys),
-        ``measure``, ``value`` and ``status`` (ok, suppressed, not_applicable or approx_100). The value is missing
-        unless the status is ok. Empty cells are left out; rows that are not data are rejected as "not data".
+        ``school_id, school, municipality_id, municipality, owner, subject, stage`` (the year in school, where the file
+        names it), ``year, group`` (all, girls or boys), ``population`` (all, or a part of the pupils, such as
+        ``without_newly_immigrated_and_unknown_background``), ``measure``, ``value`` and ``status`` (ok, suppressed,
+        not_applicable, not_available or approx_100). The value is missing unless the status is ok. Empty cells are left
+        out; rows that are not data are rejected as "not data".
 
     Raises
     ------
@@ -331,7 +414,9 @@ def read_skolverket(path: str | Path, *, key: Key | None = None, year: str = "")
     dropped = drop_texts(rows)
     notes = Counter[str]()
     for row in rows:
-        read_row(row, year or sheets[row.sheet].year, notes)
+        sheet = sheets[row.sheet]
+        row.keys["stage"] = sheet.stage
+        read_row(row, year or sheet.year, sheet.population or "all", notes)
     remarks = [f"two columns for {name} differ, and both were left out" for name in drop_ambiguous(rows)]
     refuse_repeated(rows)
     if not any(sheet.header for sheet in sheets):
@@ -356,6 +441,8 @@ def _sheet(grid: Grid, number: int) -> _Sheet:
         elif sheet.header is None:
             told = next((year for year in map(year_of, [*row, " ".join(row)]) if year), "")
             sheet.years |= {told} - {""}
+            sheet.stage = sheet.stage or stage_of(" ".join(row))
+            sheet.population = sheet.population or population_of(" ".join(row))
             sheet.others.append((row_number, "preamble"))
         elif _is_note(row, sheet.header):
             sheet.others.append((row_number, "note"))
@@ -375,7 +462,12 @@ def _is_note(row: Cells, header: Header) -> bool:
     word = re.match(r"[^\W\d_]*", filled[0])
     is_note = bool(word and compared(word.group()) in words("rows")) or bool(re.match(r"\*|\d\)|\.\.?\s*=", filled[0]))
     has_value = any(cell_at(row, measure.place) for measure in header.measures)
-    return (len(filled) == 1 or is_note) and not (has_value and cell_at(row, header.keys.get("school_id", -1)))
+    if (len(filled) == 1 or is_note) and not (has_value and cell_at(row, header.keys.get("school_id", -1))):
+        return True
+    # Definitions below the data have several cells of text, and neither a code nor a value.
+    codes = [cell_at(row, header.keys[key]) for key in ("school_id", "municipality_id") if key in header.keys]
+    values = (_value(cell_at(row, measure.place)) for measure in header.measures)
+    return bool(codes) and not any(re.fullmatch(r"[\d\s]+", code) for code in codes) and not any(values)
 
 
 # ------------------------------------------------------------------ the report
@@ -409,6 +501,12 @@ def _read(
         remarks.append(f"{shown} has text and was left out")
     findings += [remark("statistics.left_out", file, what=text) for text in remarks]
     findings += [remark("statistics.no_year", file, what=text) for text in missing]
+    strange = [(row.row, row.strange) for row in kept if row.strange]
+    findings += [replace(found, weight="remark") for found in row_findings(file, strange)]
+    parts = sorted({*table["population"]} - {"all"}) if len(table) else []
+    findings += [remark("statistics.other_pupils", file, named=part.replace("_", " ")) for part in parts]
+    stages = sorted({*table["stage"]} - {"", "9"}) if len(table) else []
+    findings += [remark("statistics.other_year", file, year=stage) for stage in stages]
     report = FileReport(
         file=file,
         format=FORMAT,
@@ -431,7 +529,11 @@ def _told(
         told += [f"column {header.names[place]!r} is {key}" for key, place in header.keys.items()]
         for measure in header.measures:
             if not measure.unknown:
-                told.append(f"column {header.names[measure.place]!r} is {measure.measure}, {measure.group}")
+                part = f" ({measure.population.replace('_', ' ')})" if measure.population not in ("", "all") else ""
+                told.append(f"column {header.names[measure.place]!r} is {measure.measure}, {measure.group}{part}")
+        told += [f"columns that are not read: {', '.join(header.names[place] for place in header.ignored)}"] * bool(
+            header.ignored
+        )
     own = dict.fromkeys(measure.unknown for row in rows[:1_000] for measure, _ in row.cells if measure.unknown)
     told += [f"column {name!r} is not a known measure: kept under its own name" for name in own if may_name(name)]
     if kinds:
@@ -444,7 +546,8 @@ def _table(kept: list[Row]) -> pd.DataFrame:
     records: list[dict[str, Any]] = []
     for row in kept:
         keys = {key: row.keys.get(key, "") for key in KEYS}
-        for (measure, group, year), (value, status) in row.values.items():
-            records.append({**keys, "group": group, "year": year, "measure": measure, "value": value, "status": status})
+        for (measure, group, population, year), (value, status) in row.values.items():
+            own = {"group": group, "year": year, "population": population}
+            records.append({**keys, **own, "measure": measure, "value": value, "status": status})
     table = pd.DataFrame(records, columns=list(COLUMNS))
     return table.astype({name: "float64" if name == "value" else "str" for name in COLUMNS})

@@ -71,7 +71,8 @@ def from_skolverket(statistics: pd.DataFrame, owner: str = "all") -> pd.DataFram
     -------
     pandas.DataFrame
         The columns of :func:`national_values`; ``place`` is the municipality's code. A school year such as
-        ``2017/18`` becomes the year of leaving. Suppressed values stay missing with their status.
+        ``2017/18`` becomes the year of leaving. Suppressed values stay missing with their status. Values of another
+        year in school, or of a part of the pupils, are left out.
 
     Raises
     ------
@@ -88,10 +89,13 @@ def from_skolverket(statistics: pd.DataFrame, owner: str = "all") -> pd.DataFram
     """
     whole = statistics[statistics["school_id"].eq("") & statistics["school"].eq("") & statistics["subject"].eq("")]
     whole = whole[whole["owner"].isin(["", owner]) & whole["measure"].isin(MEASURES)]
+    for column, wanted in (("stage", ("", "9")), ("population", ("", "all"))):
+        whole = whole[whole[column].isin(wanted)] if column in whole else whole
     if whole.empty:
         raise DataError(
-            f"The statistics hold no municipality's value of {', '.join(MEASURES)} (owner {owner!r})",
-            "Take an export per municipality.",
+            f"The statistics hold no municipality's value of {', '.join(MEASURES)} for all pupils of year 9 (owner "
+            f"{owner!r})",
+            "Take an export per municipality, of final grades and all pupils.",
         )
     table = pd.DataFrame(
         {
