@@ -93,7 +93,8 @@ def term_results(grades: FrameT, grading: Grading, terms: Sequence[str] | None =
         )
     )
     alternates = [nw.col(_met(group)) for group in grading.alternates]
-    first_way = grading.rule.ways[0] if grading.rule.ways else None
+    # A rule on the mean has no way: then nothing is missing.
+    first_way = next(iter(grading.rule.ways), Way((), 0))
     result = (
         grouped.with_columns(n_passed=nw.sum_horizontal("_plain", *alternates))
         .with_columns(
@@ -147,15 +148,16 @@ def merit_value(grades: FrameT, grading: Grading, best: int = 16, language: bool
     if frame.implementation.is_pyarrow():
         # Arrow's own engine has no window functions.
         return merit_value(duckdb.from_arrow(grades), grading, best, language).to_arrow_table()  # type: ignore[no-any-return]
-    frame = frame.with_columns(points=points_expr(grading.scale), passed=passed_expr(grading.scale).cast(nw.Int64))
+    # A mark has no points, and comes after every grade that has some.
+    points = points_expr(grading.scale).fill_null(0.0)
+    frame = frame.with_columns(points=points, passed=passed_expr(grading.scale).cast(nw.Int64))
     beside = nw.col("subject") == grading.language if language and grading.language else nw.lit(False)
     # One window for both: the language ranks in a partition of its own, so it never takes a place among the best.
-    ranked = frame.with_columns(beside=beside, sort_points=nw.col("points").fill_null(-1.0)).with_columns(
-        place=nw.col("sort_points").rank("ordinal", descending=True).over("student_id", "term", "beside")
+    ranked = frame.with_columns(beside=beside).with_columns(
+        place=nw.col("points").rank("ordinal", descending=True).over("student_id", "term", "beside")
     )
-    counted = nw.when((nw.col("place") <= best) & ~nw.col("points").is_null()).then(nw.col("points"))
     result = (
-        ranked.with_columns(counted=counted.otherwise(0.0))
+        ranked.with_columns(counted=nw.when(nw.col("place") <= best).then(nw.col("points")).otherwise(0.0))
         .group_by("student_id", "term")
         .agg(merit_value=nw.col("counted").sum(), n_passed=nw.col("passed").sum())
     )
@@ -189,21 +191,19 @@ def _eligible(grading: Grading) -> nw.Expr:
     return nw.any_horizontal(*ways, ignore_nulls=False)
 
 
-def _missing(way: Way | None) -> nw.Expr:
-    if way is None or not way.required:
+def _missing(way: Way) -> nw.Expr:
+    if not way.required:
         return nw.lit("")
     names = [cases((nw.col(_met(demand)) == 0, "/".join(demand))) for demand in way.required]
     return nw.concat_str(names, separator=", ", ignore_nulls=True).fill_null("")
 
 
-def _missing_further(way: Way | None) -> nw.Expr:
+def _missing_further(way: Way) -> nw.Expr:
     """Passes still wanting when every required subject had been passed."""
-    if way is None:
-        return nw.lit(0, nw.Int64)
     lacking = [1 - nw.col(_met(demand)) for demand in way.required]
     short = nw.lit(way.passes) - nw.sum_horizontal("n_passed", *lacking)
     # Engines sum into whole numbers of several widths.
-    return cases((short > 0, short), otherwise=0).cast(nw.Int64)
+    return short.clip(0).cast(nw.Int64)
 
 
 def points_expr(scale: Scale, grade: str = "grade") -> nw.Expr:
@@ -212,5 +212,5 @@ def points_expr(scale: Scale, grade: str = "grade") -> nw.Expr:
 
 
 def passed_expr(scale: Scale, grade: str = "grade") -> nw.Expr:
-    """Whether a grade column holds a pass; marks and fails are both no pass."""
-    return any_of(nw.col(grade), sorted(scale.passing))
+    """Whether a grade column holds a pass; marks, fails and empty cells are no passes."""
+    return any_of(nw.col(grade), sorted(scale.passing)).fill_null(False)

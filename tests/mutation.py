@@ -47,7 +47,10 @@ MODULES = {
     "eligibility": (["eligibility.py"], ["test_grading.py", SPECIFIED, INDEPENDENT]),
     "intervals": (["intervals.py"], ["test_intervals.py"]),
     "cohorts": (["analysis/cohorts/*.py"], ["test_cohorts.py", SPECIFIED, INDEPENDENT]),
-    "flows": (["analysis/flows/*.py"], ["test_flows.py", "test_unfinished.py", SPECIFIED, INDEPENDENT]),
+    "flows": (
+        ["analysis/flows/*.py"],
+        ["test_flows.py", "test_states.py", "test_courses.py", "test_unfinished.py", SPECIFIED, INDEPENDENT],
+    ),
     "droppoints": (
         ["analysis/droppoints/*.py"],
         ["test_droppoints.py", "test_lifetable.py", "test_lost_subjects.py", "test_transitions.py",

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made import ENGINES, in_engine, made_records, municipality, records_of, results_of, same
+from scipy import stats
 
 from nbanalytics.analysis.cohorts import (
     GroupRule,
     SubgroupRule,
+    choose_students,
     classify,
     expected_by_chance,
     selection_list,
@@ -56,10 +58,21 @@ def test_threshold_and_the_place_of_no_change_are_settings():
     assert group_of("CEEEEEEE", BOTH, threshold=0.625, no_change="negative") == 2
 
 
-@pytest.mark.parametrize("setting", [{"threshold": -1}, {"threshold": float("nan")}, {"no_change": "up"}])
+@pytest.mark.parametrize(
+    "setting", [{"threshold": -1}, {"threshold": float("nan")}, {"no_change": "up"}, {"passes": -1}]
+)
 def test_a_rule_that_means_nothing_is_refused(setting):
     with pytest.raises(DataError):
         GroupRule(**setting)
+
+
+def test_no_passes_may_be_asked_for_and_passes_are_no_mean():
+    assert group_of(BOTH, FAILED, passes=0, required=("SV/SVA",)) == 1
+    assert group_of(FAILED, "EFFFFFFF", passes=0, required=("SV/SVA",)) == 2
+    graded = {"P": {"6VT": "55555555", "9VT": "55555555"}}
+    for varied in ({"passes": 4}, {"required": ("SV/SVA",)}):
+        with pytest.raises(DataError, match="of cohort 2032 asks for a mean, not for passes"):
+            classify(records_of(graded, cohort=2032), GroupRule(**varied))
 
 
 def test_who_lacks_a_year_is_counted_by_reason_and_not_dropped():
@@ -207,6 +220,125 @@ def test_the_selection_list_has_each_students_history(karlskoga):
         selection_list(karlskoga, subgroups(karlskoga, classify(karlskoga)), "red")
 
 
+def shown(result):
+    return result._shown().astype(object).where(lambda table: table.notna(), None).to_numpy().tolist()
+
+
+def test_results_are_shown_with_their_counts():
+    """By hand: of 2018 one is in group 1, two in group 6 and one without a group; of 2019 one is in group 2."""
+    courses = {"a": (BOTH, BOTH), "b": (BOTH, FAILED), "c": (BOTH, FAILED_UP), "d": (BOTH, "........"), "e": (UP, BOTH)}
+    records = records_of(
+        {who: {"6VT": one, "9VT": two} for who, (one, two) in courses.items()}, cohort=[2018] * 4 + [2019]
+    )
+    groups = classify(records)
+    assert repr(groups).startswith("4 of 5 students have a group")
+    assert "; 1 are without a group" in repr(groups)
+    counts = [(row[0], *row[2:]) for row in shown(groups)]
+    assert counts == [(1, 1, 0), (2, 0, 1), (3, 0, 0), (4, 0, 0), (5, 0, 0), (6, 2, 0), ("", 1, 0)]
+    varied = sensitivity(records, thresholds=(0, 5))
+    assert repr(varied).startswith("Six groups of 4 students, counted under 4 combinations")
+    assert [row[1:] for row in shown(varied)] == [
+        [0, "positive", 1, 1, 0, 0, 0, 2],
+        [0, "negative", 0, 2, 0, 0, 0, 2],
+        [5, "positive", 2, 0, 0, 0, 0, 2],
+        [5, "negative", 0, 2, 0, 0, 0, 2],
+    ]
+    moved = varied.table.query("threshold == 5 and no_change == 'positive' and cohort == 2019")["moved"]
+    assert moved.tolist() == [1, -1, 0, 0, 0, 0]
+    divided = subgroups(records, groups)
+    assert repr(divided).startswith("Group 6, 2 students: green 0, yellow 2, pink 0")
+    assert shown(divided) == [[2018, 0, 2, 0], [2019, 0, 0, 0]]
+
+
+NINE = ("SV", "EN", "MA", "BL", "MU", "SL", "IDH", "HKK", "TK")
+
+
+@pytest.mark.parametrize(
+    ("grades", "green", "subgroup"),
+    [
+        ("EEFEEEEEE", None, "yellow"),
+        ("EEFEEEEEE", False, "yellow"),
+        ("EEFEEEEEE", True, "green"),
+        ("EE-EEEE.F", None, "pink"),  # seven passes with mathematics: one more is wanting
+        ("EE-EEEEE.", None, "yellow"),
+        ("EFFEEEEEE", None, "pink"),
+        ("EFEEEEEEE", None, "pink"),
+        ("FFFFFFFFF", True, "green"),
+    ],
+)
+def test_a_student_of_group_6_is_green_yellow_or_pink(grades, green, subgroup):
+    summer = pd.DataFrame({"student_id": ["P"], "eligible_after_summer": [green]})
+    records = records_of({"P": {"6VT": "E" * 9, "9VT": grades}}, outcomes=summer, subjects=NINE)
+    assert subgroups(records, classify(records)).table["subgroup"].tolist() == [subgroup]
+
+
+@pytest.mark.parametrize(
+    ("failed", "allowed", "subgroup"), [(1, 1, "yellow"), (2, 1, "pink"), (2, 2, "yellow"), (1, 0, "pink")]
+)
+def test_as_many_other_subjects_may_be_failed_as_the_rule_says(failed, allowed, subgroup):
+    subjects = (*NINE, "BI", "FY")
+    grades = dict(zip(subjects, "EEFEEEEEEEE", strict=True)) | dict.fromkeys(subjects[-failed:], "-")
+    outcomes = pd.DataFrame({"student_id": ["P"], "programme_kind": ["introductory"]})
+    records = records_of({"P": {"6VT": "E" * 11, "9VT": grades}}, outcomes=outcomes, subjects=subjects)
+    found = subgroups(records, classify(records), SubgroupRule(other_failed=allowed)).table.iloc[0]
+    assert (found["subgroup"], found["failed"]) == (subgroup, failed + 1)
+
+
+def test_the_selection_list_begins_with_the_largest_fall_and_dates_the_first_term_without_eligibility():
+    courses = {
+        "little": {"6HT": "EFEEEEEE", "6VT": BOTH, "7HT": FAILED_DOWN, "9VT": "EFFEEEEE"},
+        "more": {"6VT": UP, "7HT": BOTH, "8HT": "EFFEEEEE", "8VT": BOTH, "9VT": "EFFEEEEE"},
+    }
+    absence = pd.DataFrame({"student_id": ["more", "more"], "term": ["6HT", "7VT"], "valid": 1.0, "invalid": 2.0})
+    records = records_of(courses, absence=absence)
+    chosen = selection_list(records, subgroups(records, classify(records)))
+    assert chosen.table[["student_id", "first_not_eligible"]].to_numpy().tolist() == [
+        ["more", "8HT"],
+        ["little", "7HT"],
+    ]
+    assert repr(chosen).startswith("Selection list of 2 students")
+    terms = {who: part["term"].tolist() for who, part in chosen.history.groupby("student_id")}
+    assert terms == {"little": [*courses["little"]], "more": ["6HT", "6VT", "7HT", "7VT", "8HT", "8VT", "9VT"]}
+    without = selection_list(replace(records, absence=None), subgroups(records, classify(records)))
+    assert len(without.history) == 9
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen"),
+    [
+        ({}, "abc"),
+        ({"group": 1}, "ac"),
+        ({"cohort": 2018}, "ab"),
+        ({"school": "S1"}, "ac"),
+        ({"sex": "boy"}, "bc"),
+        ({"start": (10, 12)}, "a"),
+        ({"start": (10, 15)}, "abc"),
+        ({"start": (15, 15)}, "bc"),
+        ({"end": (15.5, 20)}, "c"),
+        ({"end": (10, 15)}, "ab"),
+        ({"rule": GroupRule(passes=9), "group": 3}, "b"),
+    ],
+)
+def test_students_are_chosen_by_every_condition(asked, chosen):
+    """D has no group and is never among them; both bounds of a range are in it."""
+    courses = {"a": (BOTH, UP), "b": (UP, BOTH), "c": (UP, DOWN), "d": (BOTH, "........")}
+    records = records_of(
+        {who: {"6VT": one, "9VT": two} for who, (one, two) in courses.items()},
+        cohort=[2018, 2018, 2019, 2018], school_id=["S1", "S2", "S1", "S1"], sex=["girl", "boy", "boy", "boy"],
+    )  # fmt: skip
+    found = choose_students(records, **asked)
+    assert "".join(sorted(found.students["student_id"])) == chosen
+    assert set(found.grades["student_id"]) == set(chosen)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"), [({"sex": "boy"}, "have no column sex"), ({"start": (12, 10)}, "begins at 12 and ends at 10")]
+)
+def test_what_cannot_be_chosen_by_is_refused(asked, words):
+    with pytest.raises(DataError, match=words):
+        choose_students(records_of({"P": {"6VT": BOTH, "9VT": UP}}), **asked)
+
+
 def test_nobody_in_group_6_is_no_fault():
     records = records_of({"a": {"6VT": BOTH, "9VT": BOTH}})
     divided = subgroups(records, classify(records))
@@ -333,10 +465,94 @@ def test_where_levels_move_there_are_more_ups_and_downs_than_chance_gives():
     assert total["lowered"] > total["expected_lowered"] + 200
 
 
-def test_the_chance_check_wants_enough_students():
-    records = records_of({f"P{i}": {"6VT": BOTH, "9VT": UP} for i in range(9)})
+def test_the_chance_check_wants_enough_students_and_levels_that_differ():
+    few = records_of({f"P{i}": {"6VT": BOTH, "9VT": UP} for i in range(9)})
     with pytest.raises(DataError, match="Only 9 students"):
-        expected_by_chance(records, classify(records))
+        expected_by_chance(few, classify(few))
+    alike = records_of({f"P{i}": {"6VT": "ECCCCCCC", "9VT": UP} for i in range(10)})
+    with pytest.raises(DataError, match="do not differ beyond chance"):
+        expected_by_chance(alike, classify(alike))
+
+
+LETTERS = {"F": 0, "E": 10, "D": 12.5, "C": 15, "B": 17.5, "A": 20}
+
+
+def chance_by_hand(courses, subjects, threshold):
+    """The documented formulas in loops: ``{band: (students, changes, counts)}`` and the reliability."""
+    grades = {
+        who: [
+            {code: LETTERS[grade] for code, grade in zip(subjects, terms[term], strict=True)
+             if grade in LETTERS and code != "M2"}
+            for term in ("6VT", "9VT")
+        ]
+        for who, terms in courses.items()
+    }  # fmt: skip
+    products, freedom = 0.0, 0
+    for first, last in grades.values():
+        pairs = [(first[code], last[code]) for code in first if code in last]
+        if pairs:
+            xs, ys = zip(*pairs, strict=True)
+            products += sum((x - np.mean(xs)) * (y - np.mean(ys)) for x, y in pairs)
+            freedom += len(pairs) - 1
+    lasting = max(products / freedom, 0) if freedom else 0
+    within = []
+    for side in (0, 1):
+        held = [list(one[side].values()) for one in grades.values()]
+        squares = sum((value - np.mean(one)) ** 2 for one in held for value in one)
+        within.append(max(squares / max(sum(len(one) - 1 for one in held), 1) - lasting, 0))
+    means = np.array([[np.mean(list(side.values())) for side in one] for one in grades.values()])
+    sizes = np.array([[len(side) for side in one] for one in grades.values()])
+    (x, y), (k, m) = means.T, sizes.T
+    level = np.var(x, ddof=1) - np.mean(within[0] / k)
+    reliability = level / (level + within[0] / k)
+    expected = y.mean() - x.mean() - (1 - reliability) * (x - x.mean())
+    spread = np.sqrt(level * (1 - reliability) + within[1] / m) + 1e-9
+    half = np.where(k == m, 2.5 / k / 2, 0)
+    up, down = (
+        stats.norm.sf((threshold + half - expected) / spread),
+        stats.norm.cdf((-threshold - half - expected) / spread),
+    )
+    third = np.argsort(np.argsort(x, kind="stable")) * 3 // len(x)
+    found = {}
+    for place, band in enumerate(("lowest third", "middle third", "highest third", "all")):
+        own = (third == place) | (band == "all")
+        change = (y - x)[own]
+        found[band] = [own.sum(), change.mean(), expected[own].mean(), (change > threshold + 1e-6).sum(), up[own].sum(),
+                       (change < -threshold - 1e-6).sum(), down[own].sum()]  # fmt: skip
+    return found, reliability.mean()
+
+
+FIVE = ("SV", "EN", "MA", "BL", "M2")
+LASTING = ["EECAA", "EDBAF", "DDA.A", "CEBAA", "E.CA-", "BCABA", "AAAAF", "CCBA.", "EECBA", "DDBAE", "CBAAA", "EDCCF"]
+OPPOSED = ["CDDE.", "DCED.", "DDCE.", "CEDD.", "BCCD.", "CBDC.", "DCCB.", "CCBD.", "ABBC.", "BACB.", "CBBA.", "BBAC."]
+
+
+@pytest.mark.parametrize("threshold", [0, 1.25])
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        pytest.param(LASTING, [*LASTING[3:], "EECAA", "EDCAA", "E.CAF"], id="strengths last"),
+        pytest.param(OPPOSED, [one[3::-1] + "." for one in OPPOSED], id="strengths turn round"),
+        pytest.param([g * 4 + "." for g in "EEDDCCBBAAFA"], [g * 4 + "." for g in "EDDCCBBBAAEB"], id="no error"),
+        pytest.param(
+            ["DE...", *(f"{g}...." for g in "EEDDCCBBAAA")], [f"{g}...." for g in "CEDDCCBBAABA"], id="one grade"
+        ),
+    ],
+)
+def test_the_chance_check_is_that_of_plain_loops(first, last, threshold):
+    courses = {f"P{n:02}": {"6VT": one, "9VT": two} for n, (one, two) in enumerate(zip(first, last, strict=True))}
+    records = records_of(courses, subjects=FIVE)
+    check = expected_by_chance(records, classify(records, GroupRule(threshold=threshold)))
+    expected, reliability = chance_by_hand(courses, FIVE, threshold)
+    assert check.reliability == pytest.approx(reliability)
+    assert (check.students, check.threshold) == (len(courses), threshold)
+    for band, *row in check.table.itertuples(index=False):
+        assert row == pytest.approx(expected[band], abs=1e-6), band
+    total = check.table.iloc[-1]
+    words = (
+        f"Of {len(courses)} students {total['raised']} raised and {total['lowered']} lowered their mean grade points"
+    )
+    assert repr(check).startswith(words)
 
 
 @pytest.mark.parametrize("nothing", [{"thresholds": []}, {"no_change": []}])

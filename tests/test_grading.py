@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pandas as pd
 import polars as pl
 import pytest
@@ -241,6 +243,28 @@ def test_streck_takes_no_place_among_the_sixteen_best():
     """Sixteen times the lowest grade of 1-10 is 16, with a streck before them as well."""
     grades = grades_of({"TN": "-", **dict.fromkeys(SIXTEEN, "1")})
     assert merit_value(grades, CATALOGUE.grading(2033))["merit_value"].tolist() == [16]
+
+
+def test_f_streck_and_marks_add_nothing_to_the_merit_value():
+    assert merit(dict.fromkeys(SIXTEEN[:3], "E") | {"SL": "-", "SV": "F", "TK": "adapted"}) == 30
+
+
+@pytest.mark.parametrize("engine", ["pandas", "polars"])
+def test_an_empty_cell_is_no_pass(engine):
+    found = result({"MA": None}, engine=engine)
+    assert found[["n_passed", "eligible", "missing"]].tolist() == [0, False, "SV/SVA, EN, MA"]
+
+
+def test_without_a_language_course_no_language_is_added():
+    grading = replace(CATALOGUE.grading(2018), language=None)
+    grades = grades_of(dict.fromkeys(SIXTEEN, "E") | {"M2": "C"})
+    assert merit_value(grades, grading)["merit_value"].tolist() == [15 + 15 * 10]
+
+
+def test_a_rule_may_ask_for_passes_alone():
+    grading = parse_catalogue({"rule": [{"name": "x", "way": [{"required": [], "passes": 2}]}]}, CATALOGUE)
+    found = term_results(grades_of({"SV": "F", "EN": "E"}), grading.grading(2018, "x")).iloc[0]
+    assert found[["eligible", "missing", "missing_further"]].tolist() == [False, "", 1]
 
 
 def test_a_rule_of_two_ways_is_met_by_either():

@@ -122,7 +122,7 @@ def subgroups(records: StudentRecords, classification: Classification, rule: Sub
     table = lost.merge(_results(kept, [classification.end]).drop(columns="term"), on="student_id", how="left").merge(
         _failed(kept, classification.end, rule.missing), on="student_id", how="left"
     )
-    table = table.fillna({"failed": 0, "others": 0}).astype({"failed": int, "others": int})
+    table = table.astype({"failed": int, "others": int})
     yellow = table["missing"].eq(rule.missing) & table["missing_further"].eq(0) & table["others"].le(rule.other_failed)
     table["subgroup"] = yellow.map({True: "yellow", False: "pink"})
     table.loc[table["student_id"].isin(_eligible_after_summer(kept)), "subgroup"] = "green"
@@ -174,7 +174,7 @@ def selection_list(records: StudentRecords, subgroups: Subgroups, subgroup: str 
     students = kept.students
     about = [name for name in ("sex", "school_id") if name in students]
     history = _history(kept)
-    lost = history[history["after_start"] & history["eligible"].eq(False)]
+    lost = history[history["followed"] & history["eligible"].eq(False)]
     first = lost.groupby("student_id", sort=False)["term"].first().rename("first_not_eligible")
     table = (
         chosen[["student_id", "cohort", "change", "missing"]]
@@ -183,7 +183,7 @@ def selection_list(records: StudentRecords, subgroups: Subgroups, subgroup: str 
         .sort_values(["change", "student_id"], ignore_index=True)
     )
     columns = ["student_id", "cohort", *about, "change", "missing", "first_not_eligible"]
-    return SelectionList(table[columns], history.drop(columns="after_start"))
+    return SelectionList(table[columns], history.drop(columns="followed"))
 
 
 def _results(records: StudentRecords, terms: Sequence[str] | None = None) -> pd.DataFrame:
@@ -223,7 +223,8 @@ def _history(records: StudentRecords) -> pd.DataFrame:
     # A term with absence but no grades is neither eligible nor not.
     history["eligible"] = history["eligible"].astype("boolean")
     place = history["term"].map({term: number for number, term in enumerate(records.declaration.terms)})
-    history = history.assign(after_start=place > records.declaration.terms.index(records.declaration.start))
+    # They were eligible at the start, which is the first of these terms.
+    history = history.assign(followed=history["term"].isin(records.declaration.followed_terms))
     return history.assign(place=place).sort_values(["student_id", "place"], ignore_index=True).drop(columns="place")
 
 
