@@ -212,5 +212,5 @@ def points_expr(scale: Scale, grade: str = "grade") -> nw.Expr:
 
 
 def passed_expr(scale: Scale, grade: str = "grade") -> nw.Expr:
-    """Whether a grade column holds a pass; marks, fails and empty cells are no passes."""
+    """Whether a grade column holds a pass; a mark, a fail or an empty cell does not."""
     return any_of(nw.col(grade), sorted(scale.passing)).fill_null(False)

@@ -24,7 +24,7 @@ from nbanalytics.analysis.flows import flows, share_eligible
 from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
 from nbanalytics.figures import followup_dots
-from nbanalytics.intervals import paired_difference
+from nbanalytics.intervals import newcombe, paired_difference, wilson
 from nbanalytics.municipal.baseline_form import read_baseline_form, write_form
 from nbanalytics.municipal.baseline_write import COLUMNS
 from nbanalytics.text import Words
@@ -161,6 +161,74 @@ def test_a_calendar_needs_half_year_terms():
         baseline(records_of({"P1": {"T1": PASS}}, declaration=declared), "2018VT")
 
 
+@pytest.mark.parametrize(
+    ("students", "least", "eligible", "absence"),
+    [
+        (5, 5, "ok", "ok"),
+        (4, 5, "too_few", "too_few"),
+        (2, 1, "ok", "ok"),
+        (1, 1, "ok", "too_few"),
+        (1, 0, "ok", "too_few"),
+    ],
+)
+def test_estimates_begin_with_so_many_students_and_a_mean_with_two(students, least, eligible, absence):
+    records = records_of(
+        {f"P{n}": {"9VT": PASS} for n in range(students)}, absence=absence_of({f"P{n}": n for n in range(students)})
+    )
+    found = baseline(records, "9VT", **({} if least == 5 else {"min_students": least}))
+    assert cell(found)["status"] == eligible
+    row = cell(found, measure="absence")
+    assert (row["status"], row["n"]) == (absence, students)
+    if absence == "ok":
+        assert row["value"] == np.mean(range(students))
+        assert (row["low"], row["high"]) == pytest.approx(
+            stats.t.interval(0.95, students - 1, row["value"], stats.sem(range(students)))
+        )
+    assert (cell(found)["low"], cell(found)["high"]) == pytest.approx(
+        (wilson(students, students) if eligible == "ok" else (np.nan, np.nan)), nan_ok=True
+    )
+
+
+def absence_of(values, term="9VT"):
+    """A table of absence, all of it invalid, from ``{student: per cent}``."""
+    return pd.DataFrame(
+        {"student_id": [*values], "term": term, "valid": 0.0, "invalid": [float(v) for v in values.values()]}
+    )
+
+
+def test_the_denominator_is_all_who_should_have_grades_or_those_with_grades():
+    """Four with grades, of whom one fails; one with absence only; one of another cohort with absence only."""
+    courses = {
+        "a": {"9VT": PASS},
+        "b": {"9VT": PASS},
+        "c": {"9VT": PASS},
+        "d": {"9VT": "F" * 8},
+        "e": {"6VT": PASS},
+        "f": {"6VT": PASS},
+    }
+    records = records_of(courses, cohort=[2018] * 5 + [2020], absence=absence_of(dict.fromkeys("aef", 4)))
+    for of, n, missing in (("all", 5, 1), ("graded", 4, 1)):
+        found = baseline(records, "9VT", of=of, min_students=1)
+        row = cell(found)
+        assert (row["students"], row["missing"], row["n"], row["count"], row["value"]) == (5, missing, n, 3, 3 / n)
+        assert found.settings["missing_counts_as"] == ("not reached" if of == "all" else "unknown")
+        assert found.settings["cohorts"] == (2018, 2020)
+        absent = cell(found, measure="absence")
+        assert (absent["students"], absent["missing"], absent["n"], absent["value"]) == (6, 3, 3, 4)
+
+
+def test_the_school_of_year_6_is_asked_for_in_terms_up_to_the_start():
+    terms = ("6HT", "6VT", "7HT", "9VT")
+    records = records_of(
+        {f"P{n}": dict.fromkeys(terms, PASS) for n in range(4)}, school_id=["A"] * 4, school_id_y6=["B"] * 3 + ["A"]
+    )
+    for term, expected in zip(terms, ({"A": 1, "B": 3}, {"A": 1, "B": 3}, {"A": 4}, {"A": 4}), strict=True):
+        table = baseline(records, term, by="school_id", min_students=1).table.query(
+            "group == 'all' and measure == 'eligible'"
+        )
+        assert table.set_index("school_id")["n"].to_dict() == expected
+
+
 # ---------------------------------------------------------------- the individual baseline and the form
 
 
@@ -209,7 +277,44 @@ def test_a_filled_in_form_is_read_and_its_x_is_missing_and_counted(tmp_path):
     assert cell(zero, measure="absence", school="Ekskolan")["value"] == pytest.approx((6 * 5 + 2 * 20) / 8)
 
 
+@pytest.mark.parametrize("year", range(11))
+def test_the_form_asks_for_the_criteria_in_years_1_to_5_and_for_grades_in_years_6_to_9(year):
+    found = individual_from_form(form_of({"year": year}))
+    grades, criteria = 6 <= year <= 9, 1 <= year <= 5
+    asked = dict.fromkeys(("SV or SVA", "MA", "EN", "passes"), int(grades)) | {
+        "reaches_criteria": int(criteria),
+        "absence": 1,
+    }
+    summary = found.summary.set_index("answer")
+    assert summary["asked"].to_dict() == summary["missing"].to_dict() == asked
+    assert (summary["known"] == 0).all()
+    assert found.table["missing"].item() == sum(asked.values())
+    assert list(found.table)[-4:] == ["core", "reaches_criteria", "absence", "missing"]
+    full = {"year": year, "SVA": "E", "MA": "F", "EN": "E", "passes": 8, "reaches_criteria": True, "absence": 0.0}
+    assert individual_from_form(form_of(full)).table["missing"].item() == 0
+    assert len(baseline_from_form(form_of(full), by=()).table.query("group == 'all' and students > 0")) == (
+        2 if grades else 0
+    )
+
+
+@pytest.mark.parametrize(("students", "status"), [(5, "ok"), (4, "too_few")])
+def test_from_five_forms_on_a_share_is_told(students, status):
+    row = cell(baseline_from_form(form_of(*[NINE] * students), by=()), measure="core")
+    assert (row["n"], row["status"]) == (students, status)
+
+
+def test_on_a_scale_without_passes_there_are_none_to_count():
+    records = records_of({"P": {"9VT": "55555555"}, "Q": {"9VT": PASS}}, cohort=[2032, 2018])
+    table = individual_baseline(records, "9VT").table.set_index("student_id")
+    assert table["passes"].fillna(-1).to_dict() == {"P": -1, "Q": 8}
+    assert table["core"].isna().all()
+    assert table[["missing", "MA"]].T.to_dict("list") == {"P": [2, "5"], "Q": [1, "E"]}
+
+
 def test_a_list_number_twice_and_a_missing_column_are_told():
+    many = form_of(*[NINE] * 9).assign(list_number=["1"] + ["7"] * 6 + [None] * 2)
+    with pytest.raises(DataError, match=r"6 rows of the form's table .* \(rows 2, 3, 4, 5, 6\)"):
+        individual_from_form(many)
     form = form_of(NINE, NINE).assign(list_number="7")
     with pytest.raises(DataError, match=r"2 rows of the form's table .* \(rows 1, 2\)"):
         individual_from_form(form)
@@ -313,6 +418,143 @@ def test_nothing_is_beyond_chance_where_teachers_change_and_nothing_else(number)
     assert found <= stats.binom.isf(1 / 300, number, 0.05)
 
 
+def changes_by_hand(table, zero, later, chance):
+    return [zero, later, later - zero, *table, -chance, chance]
+
+
+ESTIMATED = ["zero", "later", "change", "low", "high", "chance_low", "chance_high"]
+
+
+@pytest.mark.parametrize(
+    ("least", "students", "status"), [(5, 5, "ok"), (5, 4, "too_few"), (0, 2, "ok"), (0, 1, "too_few")]
+)
+@pytest.mark.parametrize("spread", [0, 1])
+def test_the_change_of_the_same_students_is_by_hand(least, students, status, spread):
+    """The first goes down in eligibility, the second up, the third is never eligible, the others always."""
+    early, late = ["E", "F", "F", "E", "E"][:students], ["F", "E", "F", "E", "E"][:students]
+    courses = {
+        f"P{n}": {"6VT": PASS[:2] + one + PASS[3:], "9VT": PASS[:2] + two + PASS[3:]}
+        for n, (one, two) in enumerate(zip(early, late, strict=True))
+    }
+    before = {f"P{n}": 3.0 for n in range(students)}
+    after = {f"P{n}": 8.0 + spread * n**2 for n in range(students)}
+    absence = pd.concat([absence_of(before, "6VT"), absence_of(after)])
+    found = follow_up(
+        records_of(courses, absence=absence),
+        "6VT",
+        "9VT",
+        estimand="these_schools",
+        **({} if least == 5 else {"min_students": least}),
+    )
+    assert found.students == students
+    for measure in ("eligible", "absence"):
+        row = cell(found, measure=measure)
+        assert (row["n_zero"], row["n_later"], row["status"], row["estimand"]) == (
+            students,
+            students,
+            status,
+            "these_schools",
+        )
+        if status == "too_few":
+            assert row[[*ESTIMATED, "beyond_chance"]].isna().all()
+            continue
+        if measure == "eligible":
+            pairs = list(zip(early, late, strict=True))
+            a, b, c, d = (pairs.count(pair) for pair in (("E", "E"), ("E", "F"), ("F", "E"), ("F", "F")))
+            half = 1.959964 * np.sqrt(b + c) / students
+            expected = changes_by_hand(paired_difference(a, b, c, d), (a + b) / students, (a + c) / students, half)
+        else:
+            values = np.array([*after.values()]) - 3
+            half = stats.t.ppf(0.975, students - 1) * stats.sem(values)
+            expected = changes_by_hand((values.mean() - half, values.mean() + half), 3.0, 3 + values.mean(), half)
+        assert row[ESTIMATED].astype(float).tolist() == pytest.approx(expected, abs=1e-6)
+        assert row["beyond_chance"] == (abs(row["change"]) > half)
+
+
+@pytest.mark.parametrize(
+    ("least", "sizes", "status"),
+    [
+        (5, (5, 6), "ok"),
+        (5, (6, 5), "ok"),
+        (5, (4, 9), "too_few"),
+        (5, (9, 4), "too_few"),
+        (0, (2, 2), "ok"),
+        (0, (1, 9), "too_few"),
+    ],
+)
+@pytest.mark.parametrize("spread", [0, 1])
+def test_the_change_of_other_students_is_by_hand(least, sizes, status, spread):
+    """One of the earlier has no grades and counts as not eligible; one in two of the later fails."""
+    courses, absence = {}, {}
+    for cohort, size in zip((2018, 2019), sizes, strict=True):
+        for n in range(size):
+            passed = "........" if cohort == 2018 and n == 1 else "F" * 8 if cohort == 2019 and n % 2 else PASS
+            courses[f"{cohort}-{n}"] = {"6VT": PASS, "9VT": passed}
+            absence[f"{cohort}-{n}"] = (cohort - 2015) * (1 + spread * n)
+    records = records_of(courses, absence=absence_of(absence), cohort=[int(who[:4]) for who in courses])
+    found = follow_up_cohorts(
+        records, "9VT", 2018, [2019], estimand="these_schools", **({} if least == 5 else {"min_students": least})
+    )
+    n, m = sizes
+    assert found.students == n
+    for measure in ("eligible", "absence"):
+        row = cell(found, measure=measure)
+        assert (row["n_zero"], row["n_later"], row["status"]) == (n, m, status)
+        if status == "too_few":
+            assert row[[*ESTIMATED, "beyond_chance"]].isna().all()
+            continue
+        if measure == "eligible":
+            first, second = n - 1, (m + 1) // 2
+            common = (first + second) / (n + m)
+            half = 1.959964 * np.sqrt(common * (1 - common) * (1 / n + 1 / m))
+            expected = changes_by_hand(newcombe(second, m, first, n), first / n, second / m, half)
+        else:
+            one, two = (
+                [value for who, value in absence.items() if who.startswith(str(cohort))] for cohort in (2018, 2019)
+            )
+            change = np.mean(two) - np.mean(one)
+            if spread:
+                interval = stats.ttest_ind(two, one, equal_var=False).confidence_interval()
+                expected = changes_by_hand(
+                    (interval.low, interval.high), np.mean(one), np.mean(two), interval.high - change
+                )
+            else:
+                expected = changes_by_hand((change, change), np.mean(one), np.mean(two), 0)
+        assert row[ESTIMATED].astype(float).tolist() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("schools", "estimand"), [("ABC", "schools_like_these"), ("AB", "these_schools")])
+def test_a_group_in_three_schools_is_followed_as_schools_like_these(schools, estimand):
+    """Boys are in three schools; whoever fails is spread unevenly over them."""
+    courses, columns = {}, {"sex": [], "school_id": [], "cohort": []}
+    for sex in ("girl", "boy"):
+        for n in range(24):
+            places = schools if sex == "girl" else "ABC"
+            failed = n % 5 == 0 or (n % len(places) == 0 and n < 12)
+            courses[f"{sex}{n}"] = {"6VT": "F" * 8 if n % 7 == 0 else PASS, "9VT": "F" * 8 if failed else PASS}
+            for name, value in (("sex", sex), ("school_id", places[n % len(places)]), ("cohort", 2018 + n // 12)):
+                columns[name].append(value)
+    records = records_of(courses, **columns)
+    for found in (follow_up(records, "6VT", "9VT"), follow_up_cohorts(records, "9VT", 2018, 2019)):
+        assert found.settings["estimand"] == "schools_like_these"
+        kinds = {group: cell(found, group)["estimand"] for group in ("girls", "boys")}
+        assert kinds == {"girls": estimand, "boys": "schools_like_these"}
+        row = cell(found, "boys")
+        half = (row["high"] - row["low"]) / 2
+        assert (row["chance_low"], row["chance_high"]) == pytest.approx((-half, half))
+        assert row["beyond_chance"] == (abs(row["change"]) > half)
+        assert cell(found, measure="absence")["status"] == "too_few"
+        assert cell(found, measure="absence")["estimand"] == "these_schools"
+
+
+def test_what_every_school_has_alike_keeps_the_interval_of_its_pupils():
+    """All fall from eligible to not eligible: no school changes the change."""
+    records = records_of({f"P{n}": {"6VT": PASS, "9VT": "F" * 8} for n in range(9)}, school_id=[*"ABC"] * 3)
+    row = cell(follow_up(records, "6VT", "9VT"))
+    assert (row["change"], row["estimand"]) == (-1, "these_schools")
+    assert (row["low"], row["high"]) == pytest.approx(paired_difference(0, 9, 0, 0))
+
+
 @pytest.mark.parametrize(
     ("zero", "later"), [("9VT", "6VT"), ("6VT", "6VT"), ("2018HT", "2018VT"), ("2018VT", "2017HT")]
 )
@@ -358,6 +600,53 @@ def test_the_return_of_a_normal_measure_is_that_of_its_definition():
         regression_to_mean(60, 1, 0.5, 0)
 
 
+@pytest.mark.parametrize(
+    ("sd", "correlation", "words"),
+    [(0, 0.5, "sd is 0"), (-1, 0.5, "sd is -1"), (1, -0.1, "correlation -0.1"), (1, 1.1, "correlation 1.1")],
+)
+def test_a_spread_or_correlation_that_cannot_be_is_refused(sd, correlation, words):
+    with pytest.raises(DataError, match=words):
+        regression_to_mean(60, sd, correlation, 60)
+
+
+def test_the_return_from_a_cut_off_at_the_mean_is_that_of_half_a_normal():
+    """Half of the students lie below the mean, on average √(2/π) standard deviations."""
+    assert regression_to_mean(60, 15, 0.0, 60) == pytest.approx(15 * np.sqrt(2 / np.pi))
+    assert regression_to_mean(60, 15, 1.0, 60) == 0
+
+
+@pytest.mark.parametrize("given", [None, 0.6])
+def test_the_expected_return_is_that_of_least_squares_by_statsmodels(given):
+    """Ten chosen and thirteen others, besides three with a missing value."""
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(2)
+    zero = np.array([*rng.uniform(0, 8, 10), *rng.uniform(8, 20, 13)])
+    later = 5 + 0.6 * zero + rng.normal(0, 2, 23) + np.where(zero < 8, 3, 0)
+    result = expected_return(
+        [*zero, np.nan, 3, np.inf], [*later, 3, np.nan, 3], [*(zero < 8), True, True, False], given
+    )
+    row, who = result.table.iloc[0], zero < 8
+    if given is None:
+        fit = sm.OLS(later, np.column_stack([np.ones(23), zero, who])).fit(cov_type="HC1")
+        beyond, error, freedom, slope = fit.params[2], fit.bse[2], 20, fit.params[1]
+    else:
+        above, slope = later - given * zero, given
+        beyond = above[who].mean() - above[~who].mean()
+        error, freedom = np.hypot(stats.sem(above[who]), stats.sem(above[~who])), 9
+    half, change = stats.t.ppf(0.975, freedom) * error, (later - zero)[who].mean()
+    shift = later[~who].mean() + slope * (zero.mean() - zero[~who].mean()) - zero.mean()
+    assert (row["n_chosen"], row["n_others"], result.students) == (10, 13, 23)
+    assert row[["zero", "later"]].tolist() == pytest.approx([zero[who].mean(), later[who].mean()])
+    assert row[["change", "shift", "beyond"]].tolist() == pytest.approx([change, shift, beyond])
+    assert row[["expected_change", "expected_return"]].tolist() == pytest.approx(
+        [change - beyond, change - beyond - shift]
+    )
+    assert row[["low", "high"]].tolist() == pytest.approx([beyond - half, beyond + half])
+    assert (result.slope, result.settings["slope_from"]) == (pytest.approx(slope), "data" if given is None else "given")
+    assert repr(result).startswith("Of 23 students 10 were chosen")
+
+
 @pytest.mark.parametrize("given", [None, 0.7])
 @pytest.mark.parametrize("effect", [0.0, 1.5])
 def test_a_planted_change_is_found_beyond_the_return(given, effect):
@@ -392,6 +681,9 @@ def test_without_the_return_the_most_absent_would_seem_helped(sample):
 def test_too_few_chosen_are_refused():
     with pytest.raises(DataError, match="9 students are chosen and 11 are not"):
         expected_return(range(20), range(20), [number < 9 for number in range(20)])
+    with pytest.raises(DataError, match="11 students are chosen and 9 are not"):
+        expected_return(range(20), range(20), [number < 11 for number in range(20)])
+    assert expected_return(range(20), range(20), [number < 10 for number in range(20)]).students == 20
     with pytest.raises(DataError, match="have 20, 19 and 20 values"):
         expected_return(range(20), range(19), [True] * 20)
     column = pd.Series(range(20))

@@ -243,6 +243,7 @@ def test_results_are_shown_with_their_counts():
         [5, "positive", 2, 0, 0, 0, 0, 2],
         [5, "negative", 0, 2, 0, 0, 0, 2],
     ]
+    assert sensitivity(records).table["threshold"].unique().tolist() == [0, 0.25, 0.5, 1, 1.5, 2]
     moved = varied.table.query("threshold == 5 and no_change == 'positive' and cohort == 2019")["moved"]
     assert moved.tolist() == [1, -1, 0, 0, 0, 0]
     divided = subgroups(records, groups)

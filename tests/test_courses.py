@@ -1,11 +1,12 @@
 """Courses beside each other: distances and measures by brute force, and two planted types found again."""
 
+import sys
 from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
 import pytest
-from made import ENGINES, in_engine, municipality, same
+from made import ENGINES, PASS, in_engine, municipality, records_of, same
 
 from nbanalytics.analysis.flows import course_distances, course_measures, courses
 from nbanalytics.analysis.flows.courses import _medoids, silhouette
@@ -94,6 +95,95 @@ def test_every_engine_finds_the_same_types(engine):
     found, expected = courses(in_engine(records, engine)), courses(records)
     same(found.table, expected.table)
     assert found.table["students"].sum() == found.students == 60
+
+
+def test_silhouettes_of_single_courses_pairs_and_small_distances():
+    from sklearn.metrics import silhouette_samples
+
+    apart, kind = course_distances(CODES[:9]) / 100, np.array([0, 1, 1, 2, 2, 2, 3, 3, 3])
+    expected = silhouette_samples(apart, kind, metric="precomputed")
+    assert silhouette(apart, kind, np.ones(9)) == pytest.approx(expected)
+    twice = silhouette(apart, kind, np.array([2.0, *[1.0] * 8]))
+    assert twice[0] == 1, "two students of one course are a type without any distance"
+
+
+def test_the_table_of_types_is_made_of_its_courses():
+    found = courses(municipality(students=60), types=3)
+    rows, stages = found.courses, [name for name in found.courses if name.endswith(("HT", "VT"))] + ["upper_secondary"]
+    states = sorted({state for stage in stages for state in rows[stage]})
+    codes = np.array([[states.index(state) for state in course] for course in rows[stages].to_numpy()])
+    apart = course_distances(codes)
+    assert found.table["type"].tolist() == [1, 2, 3]
+    assert found.table["students"].is_monotonic_decreasing
+    assert found.table["share"].sum() == pytest.approx(1)
+    kinds = rows["type"].to_numpy() - 1
+    assert rows["silhouette"].to_numpy() == pytest.approx(silhouette(apart, kinds, rows["students"].to_numpy(float)))
+    for row in found.table.itertuples():
+        own = rows[rows["type"] == row.type]
+        medoid = next(
+            n
+            for n, course in enumerate(rows[stages].to_numpy())
+            if list(course) == [getattr(row, s) if s.isidentifier() else found.table.loc[row.Index, s] for s in stages]
+        )
+        assert rows.loc[medoid, "type"] == row.type
+        assert own["distance"].to_numpy() == pytest.approx(apart[own.index, medoid])
+        assert (row.students, row.share) == (own["students"].sum(), own["students"].sum() / 60)
+        for name in ("distance", "silhouette"):
+            assert getattr(row, name) == pytest.approx(np.average(own[name], weights=own["students"]))
+    whole = np.average(rows["silhouette"], weights=rows["students"])
+    assert found.settings == {"distance": "hamming", "types": 3, "silhouette": pytest.approx(whole)}
+    assert repr(found).startswith(f"3 types of {len(rows)} courses, 60 students")
+
+
+def planted(number):
+    """Types of two courses each, one term apart, and at least four terms from those of another type."""
+    far = [code for code in range(256) if code < 16]
+    words = [[(n >> bit & 1) for bit in range(4)] for n in far]
+    words = [
+        [*w, (w[0] + w[1] + w[2]) % 2, (w[0] + w[1] + w[3]) % 2, (w[0] + w[2] + w[3]) % 2, (w[1] + w[2] + w[3]) % 2]
+        for w in words
+    ]
+    terms = ("6HT", "6VT", "7HT", "7VT", "8HT", "8VT", "9HT", "9VT")
+    made = {}
+    for place, word in enumerate(words[:number]):
+        for near in (0, 1):
+            course = [*word[:-1], word[-1] ^ near]
+            made[f"P{place}-{near}"] = {
+                term: PASS if one else "EEFEEEEE" for term, one in zip(terms, course, strict=True)
+            }
+    return records_of(made)
+
+
+@pytest.mark.parametrize("number", [2, 5, 8, 10])
+def test_by_default_there_are_as_many_types_as_are_planted_and_eight_at_most(number):
+    found = courses(planted(number))
+    assert found.settings["types"] == len(found.table) == min(number, 8)
+    if number <= 8:
+        assert found.table["students"].tolist() == [2] * number
+        assert found.table["distance"].tolist() == [0.5] * number
+
+
+def test_there_are_at_least_two_types_and_fewer_than_courses():
+    three = records_of(
+        {f"P{n}": {"6HT": PASS} | ({"6VT": PASS} if n else {}) | ({"7HT": PASS} if n > 1 else {}) for n in range(3)}
+    )
+    assert len(courses(three).table) == len(courses(three, types=2).table) == 2
+    for types in (1, 3):
+        with pytest.raises(DataError, match=f"There are 3 distinct courses, which do not make {types} types"):
+            courses(three, types=types)
+
+
+def test_more_than_five_thousand_courses_are_not_compared(monkeypatch):
+    with pytest.raises(DataError, match="5,001 distinct courses are too many"):
+        course_distances(np.zeros((5001, 1)))
+    monkeypatch.setattr(sys.modules[course_distances.__module__], "MOST_COURSES", 12)
+    assert course_distances(CODES).shape == (12, 12)
+
+
+def test_entropy_is_that_of_the_shares_of_the_states():
+    for course, entropy in zip(CODES, course_measures(CODES, 3)["entropy"], strict=True):
+        shares = np.bincount(course) / len(course)
+        assert entropy == pytest.approx(-sum(p * np.log(p) for p in shares if p) / np.log(3))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The engine and its witnesses: replayed by arithmetic, attacked, mutated, and held against tau-argus."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from nbanalytics.disclosure import (
     protect,
     protect_sums,
 )
-from nbanalytics.disclosure.cells import connected, sets_of
+from nbanalytics.disclosure.cells import CellSystem, connected, sets_of
 from nbanalytics.disclosure.moves import blocks_of
 from nbanalytics.errors import DisclosureError
 
@@ -120,6 +121,83 @@ def test_the_greedy_choice_prefers_what_costs_little_and_is_not_zero():
     assert told == ["round 1: 2 of 5 cells hidden"]
 
 
+@pytest.mark.parametrize(
+    ("values", "costs", "cheapest"),
+    [
+        ([12, 30, 0], [12, 30, 0], 0),  # a zero comes last, though it costs least
+        ([12, 30, 0], [5, 2, 0], 1),
+        ([12, 12, 12], [7, 3, 3], 1),  # the first of those that cost the same
+        ([0, 0], [4, 1], 1),
+    ],
+)
+def test_the_cheapest_cell_is_no_zero_and_the_first_of_those_that_cost_as_much(values, costs, cheapest):
+    system = SimpleNamespace(values=np.array(values, float), costs=np.array(costs, float))
+    assert engine._cheapest(system, np.arange(len(values))) == cheapest
+
+
+def summed(values, sums, guarded=(), virtual=(), costs=None):
+    """A system of cells by number, ``sums`` of a total and its parts."""
+    values, cells = np.array(values, float), np.arange(len(values))
+    matrix = np.zeros((len(sums), len(values)))
+    for row, (total, *parts) in enumerate(sums):
+        matrix[row, total], matrix[row, parts] = 1, -1
+    assert not (matrix @ values).any()
+    return CellSystem(
+        values, np.isin(cells, guarded), np.isin(cells, guarded), np.isin(cells, virtual),
+        values if costs is None else np.array(costs, float), np.full(len(values), np.nan), sparse.csr_array(matrix),
+    )  # fmt: skip
+
+
+#: The second sum tells that its cells but one are 0: what is beside them in the first stands alone.
+ZEROS = [15, 12, 3, 0, 20, 20, 0], [(0, 1, 2, 3), (4, 3, 5, 6)]
+
+
+@pytest.mark.parametrize(
+    ("system", "hidden", "more"),
+    [
+        pytest.param(summed([45, 12, 3, 30], [(0, 1, 2, 3)]), [2], [1], id="one gets the cheapest"),
+        pytest.param(summed([45, 12, 3, 30], [(0, 1, 2, 3)]), [], [], id="none needs none"),
+        pytest.param(summed([45, 12, 3, 30], [(0, 1, 2, 3)], [2]), [2, 3], [], id="two have each other"),
+        pytest.param(summed([3, 3, 0], [(0, 1, 2)]), [1], [0], id="no zero while there is another"),
+        pytest.param(summed([22, 12, 3, 7], [(0, 1, 2, 3)], virtual=[3]), [2], [], id="a sum with a virtual cell"),
+        pytest.param(summed(*ZEROS, [2]), [2, 3, 6], [1], id="beside a known zero"),
+        pytest.param(summed(*ZEROS), [2, 3, 6], [], id="not guarded"),
+        pytest.param(summed([19, 16, 3, 0, 20, 20, 0], ZEROS[1], [2]), [1, 2, 3, 6], [], id="two beside a known zero"),
+        # The 12 that the first sum hides protects the second too.
+        pytest.param(summed([15, 12, 3, 16, 4], [(0, 1, 2), (3, 1, 4)]), [2, 4], [1], id="one for two sums"),
+        # What is hidden for the first sum stands alone in the second.
+        pytest.param(summed([15, 12, 3, 28, 16], [(0, 1, 2), (3, 1, 4)]), [2], [1, 4], id="from sum to sum"),
+    ],
+)  # fmt: skip
+def test_a_sum_with_one_open_cell_gets_another_one(system, hidden, more):
+    found = np.isin(np.arange(len(system.values)), hidden)
+    engine._close_lines(system, found)
+    assert np.flatnonzero(found).tolist() == sorted([*hidden, *more])
+
+
+@pytest.mark.parametrize(
+    ("weights", "values", "costs", "before", "marked"),
+    [
+        pytest.param([[1, 0.5, 0.5]], [9, 9, 9], [9, 1, 1], [], [0], id="what all ways need"),
+        pytest.param([[1, 1, 0.5]], [9, 9, 9], [5, 3, 0], [], [1], id="the cheaper of two"),
+        pytest.param([[1, 1, 0.5]], [9, 0, 9], [5, 0, 0], [], [0], id="no zero"),
+        pytest.param([[0.5, 1, 0.5]], [9, 0, 9], [0, 8, 0], [], [1], id="a zero before what only some need"),
+        pytest.param([[0.95, 0.5, 1]], [9, 9, 9], [0, 0, 50], [], [2], id="at the limit it is not needed"),
+        pytest.param([[0.5, 0.3, 0.2]], [9, 9, 9], [5, 4, 6], [], [1], id="the cheapest of some way"),
+        pytest.param([[0.5, 1e-4, 0.2]], [9, 9, 9], [5, 4, 6], [], [0], id="a trace is not in the way"),
+        pytest.param([[1, 1, 0], [0, 1, 1]], [9, 9, 9], [2, 4, 2], [], [1], id="one for two"),
+        pytest.param([[1, 1, 0], [0, 1, 1]], [9, 9, 9], [1, 4, 1], [], [0, 2], id="two are cheaper"),
+        pytest.param([[1, 1, 0], [0, 1, 1]], [9, 9, 9], [1, 4, 1], [1], [1], id="it is marked before"),
+        pytest.param([[1, 1, 0], [0, 1, 1]], [9, 9, 9], [1, 4, 1], [0], [0, 2], id="one is marked before"),
+    ],
+)  # fmt: skip
+def test_every_combination_loses_a_cell_that_it_cannot_do_without(weights, values, costs, before, marked):
+    newly = np.isin(np.arange(3), before)
+    system = SimpleNamespace(values=np.array(values, float), costs=np.array(costs, float))
+    engine._cover(system, np.array(weights, float).T, newly)
+    assert np.flatnonzero(newly).tolist() == marked
+
+
 def test_only_blocks_above_the_limit_are_searched_within_the_greedy_choice(monkeypatch):
     system, seen = system_of(cohort(5, 300, (3, 2, 2))), []
 
@@ -190,6 +268,39 @@ def test_replay_notices_what_is_wrong():
     assert "does not agree with the published numbers" in check_protection(system, shown)[0]
     swapped = replace(protection, shown_by=np.full_like(protection.shown_by, -1))
     assert "are not reached" in check_protection(system, swapped)[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ([0, 3, -3, 0], []),
+        ([0, 3.1, -3, 0], ["witness 0 does not agree"]),  # it does not add up
+        ([0, 2, -2, 0], ["1 of 2 goals are not reached"]),
+        ([0, -13, 13, 0], ["witness 0 does not agree"]),  # a cell below 0
+        ([1, 3, -2, 0], ["witness 0 does not agree", "1 of 2 goals"]),  # the total is published
+        ([0, 3, -4, 1], ["witness 0 does not agree", "1 of 2 goals"]),
+    ],
+)
+def test_a_witness_is_a_table_with_the_published_numbers_and_whole_goals(change, words):
+    """Of 45 = 12 + 3 + 30 the 3 is guarded: it has to become 0 or 5, and another number with somebody in it."""
+    system = summed([45, 12, 3, 30], [(0, 1, 2, 3)], [2])
+    protection = protect(system)
+    assert check_protection(system, protection) == []
+    assert len(protection.shown_by) == 2
+    changes = np.array([change, [0, 1, -1, 0]], float)
+    own = replace(
+        protection,
+        hidden=np.array([False, True, True, False]),
+        witnesses=sparse.csr_array(changes),
+        shown_by=np.array([0, 1]),
+    )
+    found = check_protection(system, own)
+    assert len(found) == len(words)
+    assert all(one.startswith(word) for one, word in zip(found, words, strict=True))
+    bare = replace(own, hidden=np.zeros(4, dtype=bool))
+    assert check_protection(system, bare)[0] == "1 primary cells are published"
+    known = replace(bare, known=np.array([False, False, True, False]))
+    assert not check_protection(system, known)[0].endswith("are published")
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

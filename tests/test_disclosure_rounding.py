@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nbanalytics.disclosure import draw_alike
+from nbanalytics.disclosure.rounding import _furthest, _without
 from nbanalytics.errors import DisclosureError
 
 traits = st.integers(1, 30).flatmap(lambda n: arrays(np.float64, (n, 4), elements=st.sampled_from([0.0, 1.0, 3.0])))
@@ -53,6 +54,39 @@ def test_a_step_up_or_down_leaves_every_chance_as_it_was():
     drawn = [draw_alike(np.full((2, 2), 1e6), 5, Fixed(first, second)) for first in grid for second in grid]
     assert np.mean(drawn, axis=0) == pytest.approx([0.2, 0.2], abs=0.01)
     assert np.sum(drawn, axis=1).max() == 1
+
+
+@pytest.mark.parametrize(
+    ("chance", "direction", "furthest"),
+    [
+        ([0.2, 0.2], [1, 0], 0.8),
+        ([0.2, 0.2], [-1, 0], 0.2),
+        ([0.2, 0.5], [0.5, -0.5], 1.0),  # the second is at 0 before the first is at 1
+        ([0.2, 0.5], [1, 1], 0.5),
+        ([0.2, 0.5, 1e-12], [1, 1, -1e-9], 0.5),  # who does not move sets no limit
+    ],
+)
+def test_chances_move_until_one_is_0_or_1(chance, direction, furthest):
+    assert _furthest(np.array(chance), np.array(direction, float)) == pytest.approx(furthest)
+
+
+def test_the_inverse_without_some_students_is_that_of_the_others():
+    rng = np.random.default_rng(4)
+    half = rng.normal(size=(6, 6))
+    whole, gone = half @ half.T + np.eye(6), np.array([True, False, False, True, False, False])
+    expected = np.linalg.inv(whole[~gone][:, ~gone])
+    assert _without(np.linalg.inv(whole), gone) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "drawn"), [((0.19, 0.99), [True, False]), ((0.21, 0.19), [False, True]), ((0.21, 0.21), [False, False])]
+)
+def test_who_have_nothing_in_common_are_drawn_one_by_one_with_one_chance_in_five(numbers, drawn):
+    assert draw_alike(np.zeros((2, 2)), 5, Fixed(*numbers)).tolist() == drawn
+
+
+def test_one_in_two_is_the_most_that_can_be_drawn():
+    assert draw_alike(np.full((4, 4), 1e6), 2, np.random.default_rng(0)).sum() == 2
 
 
 def test_the_drawn_resemble_all_far_more_than_if_each_were_drawn_by_itself():

@@ -14,6 +14,7 @@ from nbanalytics.analysis.droppoints import (
     person_periods,
     recovery,
 )
+from nbanalytics.schools import LIKE, THESE, share_over_schools
 from nbanalytics.simulation import simulate
 
 PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"
@@ -148,6 +149,47 @@ def test_recovery_by_the_term_of_the_loss():
     assert set(nothing.dtypes) == {np.dtype(float)}
     assert rows.loc[["7HT", "8HT", "9VT"], "status"].tolist() == ["ok", "too_few", "not_applicable"]
     assert result.students == 4
+
+
+@pytest.mark.parametrize(("lost", "least", "status"), [(5, 5, "ok"), (4, 5, "too_few"), (1, 1, "ok")])
+@pytest.mark.parametrize(("schools", "estimand"), [("ABC", LIKE), ("AB", THESE), (None, THESE)])
+def test_the_share_who_regain_is_told_from_so_many_on(lost, least, status, schools, estimand):
+    courses = {f"P{n}": {"6VT": PASSED, "7HT": FAILED, "7VT": PASSED if n % 2 else FAILED} for n in range(lost)}
+    courses |= {f"Q{n}": {"6VT": PASSED, "7VT": FAILED} for n in range(3)}
+    place = {} if schools is None else {"school_id": [schools[n % len(schools)] for n in range(lost)] + list("ABC")}
+    table = recovery(losses(records_of(courses, **place)), **({} if least == 5 else {"min_students": least})).table
+    row = table.set_index("lost_term").loc["7HT"]
+    own = estimand if min(lost, len(schools or "")) >= 3 else THESE
+    assert row[["lost", "regained", "status", "estimand"]].tolist() == [lost, lost // 2, status, own]
+    if status == "ok":
+        counts = [[lost // 2], [lost]]
+        if own == LIKE:
+            counts = [
+                [sum(n % 2 for n in range(place, lost, 3)) for place in range(3)],
+                [len(range(place, lost, 3)) for place in range(3)],
+            ]
+        assert (row["share_regained"], row["low"], row["high"]) == pytest.approx(
+            (lost // 2 / lost, *share_over_schools(*counts, own))
+        )
+
+
+@pytest.mark.parametrize(
+    ("first", "counts"),
+    [((PASSED,), (1, 0, 0)), ((FAILED,), (0, 1, 0)), (("........",), (0, 0, 1)), ((PASSED, FAILED), (1, 1, 0))],
+)
+def test_students_are_counted_by_how_they_stand_at_the_start(first, counts):
+    found = losses(records_of({f"P{n}": {"6VT": grades, "7HT": PASSED} for n, grades in enumerate(first)}))
+    assert (found.students, *found.left_out.values()) == counts
+
+
+def test_columns_come_in_the_order_that_is_documented():
+    found = losses(
+        records_of({"P": {"6VT": PASSED, "7HT": PASSED}, "Q": {"6VT": PASSED, "7HT": FAILED}}, sex=["girl", "boy"])
+    )
+    assert list(found.life_table("sex"))[:6] == ["sex", "t", "term", "at_risk", "lost", "censored"]
+    assert list(found._shown())[:5] == ["term", "at_risk", "lost", "censored", "hazard"]
+    assert not {"se_hazard", "se_survival"} & set(found._shown())
+    assert found.life_table()["term"].tolist() == ["7HT"]
 
 
 # ------------------------------------------------------------------ the known truth

@@ -17,8 +17,8 @@ from nbanalytics.analysis.flows import (
     student_states,
 )
 from nbanalytics.declaration import AFTER, Declaration, parse_declaration
-from nbanalytics.errors import DataError
-from nbanalytics.schools import share_over_schools
+from nbanalytics.errors import DataError, EstimationWarning
+from nbanalytics.schools import LIKE, THESE, share_over_schools
 from nbanalytics.students import AFTER_STATES
 
 PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"
@@ -221,6 +221,44 @@ def test_the_share_eligible_counts_those_without_grades_and_not_those_who_moved(
     assert table.loc["6VT", ["eligible", "students"]].tolist() == [1, 3]
     assert table.loc["6VT", "share"] == pytest.approx(1 / 3)
     assert table.loc["6VT", "low"] < 1 / 3 < table.loc["6VT", "high"]
+
+
+def test_flows_are_shown_by_state_and_stage():
+    records = records_of({"a": {"6VT": PASSED, "9VT": FAILED}, "b": {"6VT": PASSED}})
+    result = flows(records)
+    matrix = result._shown().set_index("state")
+    assert matrix.loc[["eligible", "not_eligible", "unknown"], ["6VT", "9VT"]].to_numpy().tolist() == [
+        [2, 0],
+        [0, 1],
+        [0, 1],
+    ]
+    assert list(matrix) == ["6VT", "7VT", "8VT", "9VT"]
+    assert set(result._settings()) == {"rule", "by"}
+
+
+@pytest.mark.parametrize(("schools", "estimand"), [("ABC", LIKE), ("AB", THESE), ("ABD", THESE)])
+def test_a_share_is_of_schools_like_these_from_three_schools_with_students_on(schools, estimand):
+    """Nobody of school D has a grade in 6VT, and its students are in no share of those with grades."""
+    courses = {
+        f"{school}{n}": {"6VT": PASSED if n % 3 else FAILED} for school in "ABC" for n in range(6 + ord(school) - 65)
+    }
+    courses |= {f"D{n}": {"7VT": PASSED} for n in range(4)}
+    kept = {who: course for who, course in courses.items() if who[0] in schools}
+    records = records_of(kept, school_id=[who[0] for who in kept], sex="girl")
+    if estimand == THESE and "D" not in schools:
+        with pytest.warns(EstimationWarning):
+            row = share_eligible(flows(records), "graded").iloc[0]
+    else:
+        row = share_eligible(flows(records), "graded").iloc[0]
+    counts = {
+        school: (sum(n % 3 > 0 for n in range(6 + ord(school) - 65)), 6 + ord(school) - 65)
+        for school in schools
+        if school != "D"
+    }
+    expected = share_over_schools(*zip(*counts.values(), strict=True), estimand)
+    assert row["estimand"] == estimand
+    assert (row["low"], row["high"]) == pytest.approx(expected)
+    assert (row["eligible"], row["students"]) == tuple(map(sum, zip(*counts.values(), strict=True)))
 
 
 def test_students_of_an_unknown_group_are_a_row_of_their_own_in_the_shares():

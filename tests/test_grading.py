@@ -86,7 +86,7 @@ def test_a_student_with_marks_only_has_no_mean_and_is_not_eligible():
 
 def test_the_vocational_rule_wants_three_subjects_and_five_more():
     eight = dict.fromkeys(("SVA", "EN", "MA", "BL", "MU", "SL", "IDH", "HKK"), "E")
-    assert result(eight)["eligible"]
+    assert result(eight)[["eligible", "missing", "missing_further"]].tolist() == [True, "", 0]
     assert not result(eight | {"HKK": "F"})["eligible"]
     assert result(eight | {"HKK": "F"})[["missing", "missing_further"]].tolist() == ["", 1]
     assert result(eight | {"MA": "F", "TK": "A"})[["eligible", "missing"]].tolist() == [False, "MA"]
@@ -230,7 +230,7 @@ def test_the_old_scale_has_its_own_points_and_passes():
 
 def test_the_scale_of_2028_has_no_pass_and_its_proposed_rule_is_a_mean():
     assert CATALOGUE.grading(2033).scale.passing == frozenset()
-    assert result({"SV": "3", "MA": "5"}, cohort=2033)["eligible"]
+    assert result({"SV": "3", "MA": "5"}, cohort=2033)[["eligible", "missing_further"]].tolist() == [True, 0]
     assert not result({"SV": "3", "MA": "4"}, cohort=2033)["eligible"]
 
 

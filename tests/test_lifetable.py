@@ -11,6 +11,7 @@ from conftest import REFERENCE
 from hypothesis import given
 from hypothesis import strategies as st
 from made import ENGINES, in_engine, records_of, same
+from scipy import stats
 
 from nbanalytics.analysis.droppoints import (
     LIFE_TABLE_COLUMNS,
@@ -18,6 +19,7 @@ from nbanalytics.analysis.droppoints import (
     life_table_by,
 )
 from nbanalytics.errors import DataError
+from nbanalytics.schools import LIKE, THESE, jackknife_interval, share_over_schools
 
 PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"
 
@@ -187,6 +189,59 @@ def test_nothing_is_cast_before_it_is_checked(engine, duration, event, message):
     made = in_engine(replace(records_of({"P": {"6VT": PASSED}}), absence=frame), engine).absence
     with pytest.raises(DataError, match=message):
         life_table_by(made, by="g")
+
+
+def test_intervals_of_schools_like_these_are_without_each_school_in_turn():
+    """Nobody is lost in the first period, and everybody of school C has gone before the last."""
+    people = [(2, 1, "A"), (2, 0, "A"), (3, 1, "A"), (3, 0, "A"), (3, 0, "A"), (2, 1, "B"), (3, 0, "B"), (3, 1, "B"),
+              (3, 0, "B"), (2, 0, "C"), (2, 1, "C"), (2, 0, "C"), (0, 0, "C")]  # fmt: skip
+    table = life_table(*zip(*people, strict=True))
+    parts = [life_table(*list(zip(*(one for one in people if one[2] != school), strict=True))[:2]) for school in " ABC"]
+    assert table["estimand"].unique().tolist() == [LIKE]
+    for place, row in enumerate(table.itertuples()):
+        survival = np.array([part["survival"][place] for part in parts])
+        assert row.survival == survival[0]
+        if place:
+            assert (row.low, row.high) == pytest.approx(jackknife_interval(survival, "logit"))
+        counts = [
+            (
+                sum(d == row.t and e and s == school for d, e, s in people),
+                sum(d >= row.t and s == school for d, e, s in people),
+            )
+            for school in "ABC"
+        ]
+        bounds = share_over_schools(*zip(*counts, strict=True))
+        assert (row.hazard_low, row.hazard_high) == pytest.approx(bounds, nan_ok=True)
+    assert np.isnan(table["low"][0])
+
+
+def test_where_no_school_changes_survival_its_interval_is_on_the_log_log_scale_with_students_t():
+    """Half of each school is lost: without any of them the share is the same."""
+    people = [(1, n % 2, "ABC"[n // 4]) for n in range(12)]
+    row = life_table(*zip(*people, strict=True)).iloc[0]
+    spread = stats.t.ppf(0.975, 2) * np.sqrt(0.25 / 12) / 0.5 / log(2)
+    assert (row["low"], row["high"]) == pytest.approx((0.5 ** exp(spread), 0.5 ** exp(-spread)))
+
+
+@pytest.mark.parametrize(("schools", "estimand"), [("ABC", LIKE), ("AB", THESE)])
+def test_a_group_in_three_schools_has_a_life_table_of_schools_like_these(schools, estimand):
+    frame = pd.DataFrame({"sex": ["girl"] * 12 + ["boy"] * 12, "duration": [1, 2] * 12, "event": [1, 1, 0, 0] * 6})
+    frame["school"] = [schools[n % len(schools)] for n in range(12)] + ["A", "B", "C"] * 4
+    table = life_table_by(frame, "sex", schools="school")
+    assert table.groupby("sex")["estimand"].first().to_dict() == {"girl": estimand, "boy": LIKE}
+    girls = frame[frame["sex"] == "girl"]
+    alone = life_table(girls["duration"], girls["event"], girls["school"], estimand=estimand)
+    same(table[table["sex"] == "girl"].drop(columns="sex").reset_index(drop=True), alone)
+
+
+def test_faulty_values_are_counted_and_the_first_five_placed():
+    with pytest.raises(DataError, match=r"7 values are negative \(first at position 1, 2, 3, 4, 5\)"):
+        life_table([1, *[-1] * 7], [0] * 8)
+    with pytest.raises(DataError, match="duration has 2 and event has 2 and schools has 1"):
+        life_table([1, 2], [1, 0], ["A"])
+    frame = pd.DataFrame({"g": "a", "duration": [-1.0] * 3 + [1.0], "event": [0] * 4})
+    with pytest.raises(DataError, match=r"3 values are negative\. Count"):
+        life_table_by(frame, "g")
 
 
 def test_an_unknown_column_is_named():

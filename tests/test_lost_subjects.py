@@ -17,7 +17,7 @@ from nbanalytics.analysis.droppoints import (
     losses,
     lost_subjects,
 )
-from nbanalytics.declaration import parse_declaration
+from nbanalytics.declaration import Declaration, parse_declaration
 from nbanalytics.errors import DataError
 
 PASSED, FAILED = "EEEEEEEE", "EEFEEEEE"
@@ -190,6 +190,112 @@ def test_the_comparison_is_weighted_by_the_terms_of_those_who_lost():
     records = records_of({**early, **late, **kept}, absence=absent(values))
     rows = absence_around_loss(records, losses(records), window=0).table.set_index(["measure", "group"])
     assert rows.loc[("total", "never_lost"), "mean"] == pytest.approx((6 * 2 + 2 * 10) / 8)
+
+
+def absence_by_hand(table, values, terms, window, least):
+    """The documented means in loops, from the table of losses and ``{(student, term): value}``."""
+    rows = table.set_index("student_id")
+    never = rows[(rows["event"] == 0) & (rows["duration"] > 0)]
+    found = {}
+    for relative in range(-window, window + 1):
+        mine, cells = [], Counter()
+        for who, row in rows[rows["event"] == 1].iterrows():
+            place = terms.index(row["lost_term"]) + relative
+            if 0 <= place < len(terms) and (who, terms[place]) in values:
+                mine.append(values[who, terms[place]])
+                cells[row["cohort"], terms[place]] += 1
+        others = {
+            cell: [values[who, cell[1]] for who in never.index[never["cohort"] == cell[0]] if (who, cell[1]) in values]
+            for cell in cells
+        }
+        sizes = {"lost": len(mine), "never_lost": sum(map(len, others.values()))}
+        sizes["difference"] = sum(sizes.values())
+        found |= {(relative, group): (n, None, None, None) for group, n in sizes.items()}
+        if len(mine) < max(least, 2):
+            continue
+
+        def told(n, mean, error, freedom):
+            half = stats.t.ppf(0.975, freedom) * error
+            return n, mean, mean - half, mean + half
+
+        mean, error = np.mean(mine), stats.sem(mine)
+        found[relative, "lost"] = told(sizes["lost"], mean, error, len(mine) - 1)
+        if min(map(len, others.values())) < max(least, 2):
+            continue
+        matched = sum(cells[cell] * np.mean(held) for cell, held in others.items()) / len(mine)
+        cohorts = {}
+        for (cohort, term), held in others.items():
+            cohorts[cohort] = cohorts.get(cohort, 0) + cells[cohort, term] / len(mine) * stats.sem(held)
+        beside, freedom = np.hypot.reduce([*cohorts.values()]), min(map(len, others.values())) - 1
+        found[relative, "never_lost"] = told(sizes["never_lost"], matched, beside, freedom)
+        both = told(sizes["difference"], mean - matched, np.hypot(error, beside), min(len(mine) - 1, freedom))
+        found[relative, "difference"] = both
+    return found
+
+
+@pytest.mark.parametrize(("least", "window"), [(5, 1), (2, 3), (3, 0), (0, 2)])
+def test_means_errors_and_intervals_are_those_of_plain_loops(least, window):
+    """Two cohorts, losses in three terms; some values are missing, and one student has nothing after the start."""
+    rng, terms = np.random.default_rng(3), Declaration().terms
+    courses, cohorts = {}, []
+    for n in range(40):
+        lost = {0: "7HT", 1: "7VT", 2: "9VT"}.get(n % 6)
+        followed = ["6VT", "7HT", "7VT", "9VT"]
+        courses[f"P{n}"] = {
+            term: FAILED if lost and terms.index(term) >= terms.index(lost) else PASSED for term in followed
+        }
+        cohorts.append(2018 + (n % 5 == 0))
+    courses["gone"] = {"6VT": PASSED}
+    rows = {
+        (who, term): (rng.normal(8, 3), rng.normal(2, 1)) for who in courses for term in terms if rng.random() < 0.8
+    }
+    rows = {place: (valid if rng.random() < 0.9 else None, invalid) for place, (valid, invalid) in rows.items()}
+    records = records_of(courses, absence=absent(rows), cohort=[*cohorts, 2018])
+    found = losses(records)
+    around = absence_around_loss(records, found, window=window, **({} if least == 5 else {"min_students": least}))
+    result = around.table
+    for measure, values in (
+        ("total", {place: valid + invalid for place, (valid, invalid) in rows.items() if valid is not None}),
+        ("invalid", {place: invalid for place, (_, invalid) in rows.items()}),
+    ):
+        expected = absence_by_hand(found.table, values, terms, window, least)
+        own = result[result["measure"] == measure]
+        assert len(own) == len(expected)
+        for row in own.itertuples():
+            n, *estimates = expected[row.relative, row.group]
+            assert row.n == n, (measure, row.relative, row.group)
+            if estimates[0] is None:
+                assert (row.status, np.isnan(row.mean), np.isnan(row.low)) == ("too_few", True, True)
+            else:
+                assert (row.status, row.mean, row.low, row.high) == ("ok", *map(pytest.approx, estimates))
+    lost = found.table.dropna(subset="lost_term").set_index("student_id")["lost_term"].map(terms.index).to_dict()
+    near = {who for who, term in rows if who in lost and abs(terms.index(term) - lost[who]) <= window}
+    assert around.students == len(near)
+
+
+def test_absence_that_is_the_same_for_all_has_no_error():
+    lost, kept = (
+        {f"L{n}": {"6VT": PASSED, "7HT": FAILED} for n in range(3)},
+        {f"K{n}": {"6VT": PASSED, "7HT": PASSED} for n in range(3)},
+    )
+    values = {(who, "7HT"): (None, 3.0 if who in lost else 1.5) for who in lost | kept}
+    records = records_of({**lost, **kept}, absence=absent(values))
+    result = absence_around_loss(records, losses(records), window=0, min_students=3)
+    rows = result.table.set_index(["measure", "group"])[["n", "mean", "se", "low", "high"]]
+    assert rows.loc[("invalid", "lost")].tolist() == [3, 3.0, 0, 3.0, 3.0]
+    assert rows.loc[("invalid", "difference")].tolist() == [6, 1.5, 0, 1.5, 1.5]
+    assert result.students == 3, "one kind of absence is enough to be counted"
+    only = replace(records, absence=records.absence.drop(columns="valid"))
+    assert set(absence_around_loss(only, losses(only), window=0).table["measure"]) == {"invalid"}
+    with pytest.raises(DataError, match="has no column invalid"):
+        absence_around_loss(replace(records, absence=records.absence.drop(columns="invalid")), losses(records))
+
+
+def test_a_rule_that_asks_for_passes_alone_has_every_lost_pass_as_a_cause():
+    declared = parse_declaration(
+        {"grading": {"rule": "x"}, "rule": [{"name": "x", "way": [{"required": [], "passes": 7}]}]}
+    )
+    assert causes({"P": {"6VT": PASSED, "7HT": "EEFEEEE."}}, declaration=declared) == {"MA", "HKK"}
 
 
 def test_records_without_absence_are_refused():

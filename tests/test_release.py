@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from made import SUBJECTS
+from made import SUBJECTS, records_of
 
 from nbanalytics.analysis.cohorts import classify
 from nbanalytics.analysis.droppoints import losses, lost_subjects
@@ -22,7 +23,7 @@ from nbanalytics.errors import DisclosureError, ReleaseError
 from nbanalytics.records import StudentRecords
 from nbanalytics.release import build_release, files, read_release, write_release
 from nbanalytics.release.build import numbered_cells
-from nbanalytics.release.cube import to_rows
+from nbanalytics.release.cube import Axis, Cube, count, crossings, stars, to_rows
 from nbanalytics.release.declared import parse_declared, read_declared, standard
 from nbanalytics.release.knowledge import CELL, knowledge_of, read_known
 from nbanalytics.release.persons import persons_of
@@ -284,6 +285,208 @@ def test_every_count_and_every_primary_cell_is_right_before_others_are_hidden(cu
         expected = total.between(1, 9) | frame["true"].between(1, 4) | (total - frame["true"]).between(1, 4)
         expected |= (total > 0) & (shared == total)
         assert frame.loc[expected != (frame["status"] != "ok")].empty, name
+
+
+def told_by_the_rules(frame, dimensions, sizes, lines):
+    """What a table hides by itself, and where all of a group share an unfavourable outcome.
+
+    ``sizes`` are columns with the groups that a cell is said of; ``lines`` are pairs of a column with a total that
+    the cell is an outcome of, and one that says whether all of it have unfavourable outcomes (or None).
+    """
+    true = frame["true"]
+    hidden, shared = true.between(1, 4), pd.Series(False, index=frame.index)
+    for size in sizes:
+        hidden |= size.between(1, 9)
+    for total, together in lines:
+        hidden |= (total - true).between(1, 4)
+        if together is not None:
+            shared |= (total > 0) & (together == total)
+    return hidden | shared, shared
+
+
+def at(frame, dimensions, **places):
+    """The true number of each row's place with some dimensions at another value."""
+    held = frame.set_index(dimensions)["true"]
+    other = frame[dimensions].assign(**places)
+    return pd.Series(held.reindex(pd.MultiIndex.from_frame(other)).to_numpy(), index=frame.index)
+
+
+def of_others(frame, dimensions, over, bad=None):
+    """The sum over the places of a dimension but its total, of all or of some outcomes."""
+    part = frame["true"].where((frame[over] != "*") & (True if bad is None else frame[over].isin(bad)), 0)
+    return part.groupby([frame[name] for name in dimensions if name != over]).transform("sum")
+
+
+def rules_of(name, measure, frame, dimensions, everyone, truth):
+    """Groups and totals of each table, as ``docs/disclosure.md`` describes them."""
+    bad = {"groups": {"3", "4", "6"}, "end": {"not_eligible"}, "states": {"not_eligible", "introductory", "none"}}
+    places = pd.MultiIndex.from_frame(frame[FILTERS])
+    followed = truth["groups", "students"].query("group == '*'").set_index(FILTERS)["true"]
+    n = pd.Series(places.map(followed if name in ("groups", "eligibility", "points") else everyone), index=frame.index)
+    if name == "eligibility":
+        start = of_others(frame, dimensions, "start", bad["end"]).where(frame["end"] == "*", -1)
+        end = of_others(frame, dimensions, "end", bad["end"])
+        return [n], [(n, None), (at(frame, dimensions, start="*"), start), (at(frame, dimensions, end="*"), end)]
+    if name == "groups":
+        return [n], [(n, of_others(frame, dimensions, "group", bad["groups"]))]
+    if name == "states":
+        return [n], [(n, of_others(frame, dimensions, "state", bad["states"]))]
+    if name == "baseline":
+        return [n], [(n, of_others(frame, dimensions, "result", {"no"}))]
+    if name == "transitions":
+        whole = frame.assign(**{column: frame[column] for column in dimensions})
+        return [n], [
+            (n, None),
+            (of_others(whole, dimensions, "state_from"), None),
+            (of_others(whole, dimensions, "state_to"), of_others(whole, dimensions, "state_to", bad["states"])),
+        ]
+    if name == "absence":
+        return [n, frame["true"]], [(n, None)]
+    if name == "points":
+        return [n], []
+    if name == "lost_subjects":
+        lost = truth["droppoints", "lost"]
+        by_term = lost.groupby([*FILTERS, "term"])["true"].sum()
+        every = pd.concat(
+            [
+                by_term,
+                lost.groupby(FILTERS)["true"].sum().to_frame().assign(term="*").set_index("term", append=True)["true"],
+            ]
+        )
+        of_term = pd.Series(pd.MultiIndex.from_frame(frame[[*FILTERS, "term"]]).map(every), index=frame.index)
+        return [n, of_term], [(of_term, frame["true"])]
+    at_risk = truth["droppoints", "at_risk"].set_index([*FILTERS, "term"])["true"]
+    here = pd.Series(pd.MultiIndex.from_frame(frame[[*FILTERS, "term"]]).map(at_risk), index=frame.index)
+    first = pd.Series(pd.MultiIndex.from_frame(frame[FILTERS].assign(term=TERMS[1])).map(at_risk), index=frame.index)
+    before = frame["term"].map(dict(pairwise(TERMS[1:][::-1])))
+    earlier = pd.Series(pd.MultiIndex.from_frame(frame[FILTERS].assign(term=before)).map(at_risk), index=frame.index)
+    total = {"at_risk": earlier.fillna(n), "lost": here, "censored": here}[measure]
+    return [n, first, here], [(total, frame["true"] if measure == "lost" else None)]
+
+
+def test_every_table_hides_by_itself_what_its_own_groups_and_totals_ask_for(cubes, records):
+    """Everything about a group of 1 to 9, outcomes and complements of 1 to 4, and unfavourable outcomes of all."""
+    frames, manifest = {}, {"tables": {}}
+    for key, cube in cubes[0].items():
+        rows, ids = to_rows(cube), cube.ids[cube.declared]
+        manifest["tables"][key[0]] = {"dimensions": [column for column in rows if column != "measure"]}
+        frames[key] = rows.assign(hidden=cubes[1].primary[ids], guarded=cubes[1].guarded[ids])
+    tables = {name: pd.concat([frame for (own, _), frame in frames.items() if own == name]) for name, _ in frames}
+    truth = truth_of(SimpleNamespace(tables=tables, manifest=manifest), records)
+    everyone = truth["states", "students"].query("state == '*'").drop_duplicates(FILTERS).set_index(FILTERS)["true"]
+    for (name, measure), frame in truth.items():
+        dimensions = manifest["tables"][name]["dimensions"]
+        sizes, lines = rules_of(name, measure, frame, dimensions, everyone, truth)
+        expected, shared = told_by_the_rules(frame, dimensions, sizes, lines)
+        wrong = frame[expected != frame["hidden"]]
+        assert wrong.empty, (name, measure, len(wrong), wrong.head(3).to_dict("records"))
+        guarded = expected & (frame["true"] > 0)
+        assert not (guarded & ~frame["guarded"]).any(), (name, measure)
+        assert not (frame["guarded"] & ~guarded & ~shared).any(), (name, measure)
+
+
+def test_rows_are_counted_at_every_crossing_with_all_totals():
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {"a": rng.choice(list("xyz"), 60), "b": rng.choice(["1", "2", None], 60), "c": rng.choice(list("pq"), 60)}
+    )
+    frame["n"] = rng.integers(0, 9, 60)
+    axes = (
+        Axis.of("a", "xy", total=True),
+        Axis(("b", "c"), (("1", "p"), ("2", "p"), ("2", "q"))),
+        Axis.of("c", "pq"),
+        Axis.of("none", (), total=True),
+    )
+    assert [axis.places[0] for axis in axes] == [("*",), ("1", "p"), ("p",), ("*",)]
+    kept = frame[frame["a"].isin(["x", "y"]) & (frame["b"].eq("2") | (frame["b"].eq("1") & frame["c"].eq("p")))]
+    for weights in (None, "n"):
+        found = count(frame, axes, weights)
+        assert found.shape == (3, 3, 2, 1)
+        for i, (a,) in enumerate(axes[0].places):
+            for j, (b, c) in enumerate(axes[1].places):
+                for k, (own,) in enumerate(axes[2].places):
+                    rows = kept[(kept["a"].eq(a) | (a == "*")) & kept["b"].eq(b) & kept["c"].eq(c) & kept["c"].eq(own)]
+                    assert found[i, j, k, 0] == (len(rows) if weights is None else rows["n"].sum())
+    assert count(frame, (Axis.of("a", ()), Axis.of("c", "pq", total=True))).shape == (0, 3)
+    cube = Cube("t", "m", axes, found, found > 100)
+    assert (cube.at(found, a="y", b="2", c="q") == found[2, 2, 1]).all()
+    assert len(to_rows(replace(cube, declared=found == found[2, 2, 1, 0]))) == (found == found[2, 2, 1, 0]).sum()
+    assert to_rows(replace(cube, declared=np.arange(18).reshape(3, 3, 2, 1) == 16)).to_numpy().tolist() == [
+        ["y", "2", "p", "*", "m"]
+    ]
+
+
+def test_filters_are_crossed_as_far_as_declared():
+    axes = [Axis.of("a", "xy", total=True), Axis.of("b", "12", total=True), Axis.of("c", "", total=True)]
+    for most in range(4):
+        found, open_ = crossings(axes, most), stars(axes)
+        for place in np.ndindex(3, 3, 1):
+            assert found[place] == (sum(map(bool, place)) <= most)
+            assert open_[place] == place.count(0)
+
+
+def test_what_is_counted_of_each_student_is_by_hand():
+    """C has no pass in 6VT and so no merit value there; D has no group; only A and B have a known absence."""
+    courses = {"A": {"6VT": "EEEEEEEE", "9VT": "AAFAAAAA"}, "B": {"6VT": "CCCCCCCC", "9VT": "EEEEEEEE"},
+               "C": {"6VT": "FFFFFFFF", "9VT": "EEEEEEEE"}, "D": {"7VT": "EEEEEEEE"}}  # fmt: skip
+    absence = pd.DataFrame(
+        {"student_id": ["A", "B", "C"], "term": ["6VT", "9VT", "9VT"], "valid": [1.0, 2.0, None], "invalid": 3.0}
+    )
+    people = {
+        "sex": ["boy", "girl", None, "other"],
+        "school_id": [None, "S2", "S1", "S1"],
+        "newly_arrived": [True, False, None, False],
+    }
+    records = records_of(courses, absence=absence, **people)
+    persons = persons_of(records)
+    table = persons.table.astype(object).where(persons.table.notna(), None)
+    expected = {
+        "cohort": ["2018"] * 4, "school": ["unknown", "S2", "S1", "S1"], "sex": ["boy", "girl", "unknown", "other"],
+        "newly_arrived": ["yes", "no", "unknown", "no"], "group": ["6", "2", "5", None],
+        "start": ["eligible", "eligible", "not_eligible", None], "end": ["not_eligible", "eligible", "eligible", None],
+        "points_start": [10, 15, 0, None], "points_end": [17.5, 10, 10, None],
+        "merit_start": [80, 120, None, None], "merit_end": [140, 80, 80, None],
+        "duration": [6, 6, None, None], "event": [1, 0, None, None],
+        "at_6VT": ["eligible", "eligible", "not_eligible", "unknown"], "core_9VT": ["no", "yes", "yes", None],
+        "absence_6VT": [4, None, None, None], "absence_9VT": [None, 5, None, None],
+    }  # fmt: skip
+    assert {name: table[name].tolist() for name in expected} == expected
+    assert [[place for (place,) in axis.places] for axis in persons.filters] == [
+        ["*", "2018"], ["*", "S1", "S2", "unknown"], ["*", "girl", "boy", "other", "unknown"],
+        ["*", "yes", "no", "unknown"],
+    ]  # fmt: skip
+    assert persons.causes[["term", "subject", "student", "school"]].to_numpy().tolist() == [["9VT", "MA", 0, "unknown"]]
+    assert (persons.highest, persons.indicators, persons.core_is_rule, persons.has_absence) == (
+        20,
+        ("eligible", "core"),
+        True,
+        True,
+    )
+    assert [axis.values for axis in persons.by(["sex"]).filters] == [(), (), persons.filters[2].values, ()]
+    assert persons.steps == (("6VT", "7VT"), ("7VT", "8VT"), ("8VT", "9VT"))
+    bare = persons_of(
+        replace(
+            records, absence=absence.assign(valid=None), declaration=replace(records.declaration, rule="preparatory-ES")
+        )
+    )
+    assert (bare.has_absence, bare.core_is_rule) == (False, False)
+    graded = persons_of(records_of({"P": {"6VT": "55555555", "9VT": "44444444"}}, cohort=2032))
+    assert (graded.indicators, graded.core_is_rule, graded.highest) == (("eligible",), False, 10)
+    assert not any(name.startswith("core") for name in graded.table)
+
+
+@pytest.mark.parametrize(
+    ("terms", "years"),
+    [
+        (("6VT", "9VT"), ("6", "9")),
+        (("6HT", "6VT"), ("6HT", "6VT")),
+        (("T1", "9VT"), ("T1", "9VT")),
+        (("6VT", "T2"), ("6VT", "T2")),
+    ],
+)
+def test_the_years_are_named_by_their_terms(terms, years):
+    persons = persons_of(records_of({"P": {"6VT": "EEEEEEEE", "9VT": "EEEEEEEE"}}))
+    assert replace(persons, terms=terms).years == years
 
 
 def test_a_cell_costs_its_students_and_three_times_as_much_for_each_filter_that_is_left_open(cubes):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made import records_of
+from scipy import stats
 
 from nbanalytics.analysis.baseline import (
     dimensions,
@@ -18,10 +19,11 @@ from nbanalytics.analysis.baseline import (
     screening_questions,
     screening_reliability,
 )
-from nbanalytics.analysis.baseline.screening import auc_interval, cronbach_alpha, feldt_interval
+from nbanalytics.analysis.baseline.screening import _protected, auc_interval, cronbach_alpha, feldt_interval
 from nbanalytics.analysis.droppoints import losses
 from nbanalytics.disclosure import Policy
 from nbanalytics.errors import DataError
+from nbanalytics.intervals import katz, wilson
 from nbanalytics.readers import check_records, read_records
 from nbanalytics.simulation import simulate
 from nbanalytics.simulation.tables import QUESTIONS
@@ -105,6 +107,132 @@ def test_groups_are_counted_and_small_ones_withheld(screened):
     assert hidden
     per_scale = result.table[result.table["status"] == "suppressed"].groupby("scale").size()
     assert (per_scale >= 2).all()
+
+
+def withheld_by_hand(groups, min_group, min_cell):
+    """Which of a scale's groups (students, with signs) are withheld, by the rule as it is written."""
+    few = range(1, min_cell)
+    small = [n < min_group or reached in few or n - reached in few or n == reached for n, reached in groups]
+    if sum(small) == 1 and len(groups) > 1:
+        small[min((n, place) for place, (n, _) in enumerate(groups) if not small[place])[1]] = True
+    return small
+
+
+def test_a_group_is_withheld_by_the_rule_and_one_alone_with_the_smallest_other():
+    rng, seen = np.random.default_rng(8), set()
+    for _ in range(80):
+        min_group, min_cell = rng.choice([[10, 5], [8, 3], [1, 1]])
+        sizes = rng.integers(max(min_group - 2, 1), min_group + 4, rng.integers(1, 5))
+        scales = [
+            [(int(n), int(rng.choice([0, n, 1, n - 1, min_cell, n - min_cell, n // 2]))) for n in sizes]
+            for _ in range(2)
+        ]
+        scales = [[(n, min(max(reached, 0), n)) for n, reached in one] for one in scales]
+        rows = [(name, *group) for name, one in zip("xy", scales, strict=True) for group in one]
+        table = pd.DataFrame(rows, columns=["scale", "students", "with_signs"])
+        found = _protected(table, int(min_group), int(min_cell))
+        expected = [hidden for one in scales for hidden in withheld_by_hand(one, min_group, min_cell)]
+        assert found["status"].tolist() == ["suppressed" if hidden else "ok" for hidden in expected], (rows, min_group)
+        numbers = found[["students", "with_signs", "share", "low", "high"]]
+        assert numbers.isna().all(axis=1).tolist() == expected
+        for row in found[found["status"] == "ok"].itertuples():
+            assert (row.share, row.low, row.high) == pytest.approx(
+                (row.with_signs / row.students, *wilson(row.with_signs, row.students))
+            )
+        seen |= set(expected)
+    assert seen == {True, False}
+
+
+def test_a_student_counts_from_as_many_signs_as_are_asked_for():
+    rows = [(f"P{n}", "6VT", code, "yes") for n in range(12) for code in ("B1", "B2", "B3")[: n % 4 or 1]]
+    records = records_with(*rows, ("P12", "6VT", "B1", "unknown"), students=[f"P{n}" for n in range(13)])
+    for asked, reached in (({}, 6), ({"at_least": 2}, 6), ({"at_least": 3}, 3), ({"at_least": 1}, 12)):
+        row = (
+            screening_groups(records, "6VT", min_group=1, min_cell=1, **asked).table.set_index("scale").loc["behaviour"]
+        )
+        if reached < 12:
+            assert row[["students", "with_signs", "status"]].tolist() == [12, reached, "ok"]
+        else:
+            assert row["status"] == "suppressed", "all of a group have signs"
+    for threshold in ("at_least", "min_group", "min_cell"):
+        with pytest.raises(DataError, match="1 or more"):
+            screening_groups(records, "6VT", **{threshold: 0})
+
+
+@pytest.mark.parametrize("students", [29, 30])
+def test_thirty_complete_answers_are_needed_for_alpha(students):
+    rng, codes = np.random.default_rng(1), [code for code in screening_questions() if code.startswith("A")]
+    answers = rng.integers(0, 2, (students + 2, 3))
+    rows = [
+        (f"P{n}", "6VT", code, "yes" if one else "no")
+        for n, row in enumerate(answers)
+        for code, one in zip(codes, row, strict=True)
+        if not (n >= students and code == codes[0])
+    ]
+    records = records_with(*rows, ("P0", "6VT", "B1", "no"), students=[f"P{n}" for n in range(students + 2)])
+    row = screening_reliability(records, "6VT").table.set_index("scale").loc["academic"]
+    assert row[["questions", "n", "left_out"]].tolist() == [3, students, 2]
+    if students < 30:
+        assert np.isnan(row["alpha"])
+        return
+    signs = np.array(
+        [
+            [one == (screening_questions()[code].sign == "yes") for code, one in zip(codes, row_, strict=True)]
+            for row_ in answers[:30]
+        ],
+        float,
+    )
+    alpha = 3 / 2 * (1 - signs.var(axis=0, ddof=1).sum() / signs.sum(axis=1).var(ddof=1))
+    assert row["alpha"] == pytest.approx(alpha)
+    tails = [stats.f.ppf(at, 29, 58) for at in (0.975, 0.025)]
+    assert row[["low", "high"]].tolist() == pytest.approx([1 - (1 - alpha) * tail for tail in tails])
+
+
+@pytest.mark.parametrize(("lost", "kept", "told"), [(5, 5, True), (4, 9, False), (9, 4, False)])
+def test_the_relation_to_loss_is_told_from_five_losses_and_five_others_on(lost, kept, told):
+    """Every second has two signs, the others one; who has no later results is not followed."""
+    who = [*(f"L{n}" for n in range(lost)), *(f"K{n}" for n in range(kept)), "gone"]
+    rows = [
+        (one, "6VT", code, "yes")
+        for place, one in enumerate(who)
+        for code in ("B1", "B2")[: 1 + (place % 2 or place == 0)]
+    ]
+    courses = {one: {"6VT": "EEEEEEEE", "7HT": "EEFEEEEE" if one[0] == "L" else "EEEEEEEE"} for one in who[:-1]}
+    records = replace(records_of(courses | {"gone": {"6VT": "EEEEEEEE"}}), screening=answers_of(*rows))
+    row = screening_and_loss(records, "6VT").table.set_index("scale").loc["behaviour"]
+    has = [place % 2 == 1 or place == 0 for place in range(lost + kept)]
+    a, b, c = sum(has[:lost]), sum(has), lost - sum(has[:lost])
+    names = ["n", "losses", "with_signs", "lost_with", "without_signs", "lost_without"]
+    assert row[names].tolist() == [lost + kept, lost, b, a, lost + kept - b, c]
+    estimates = row[["ratio", "ratio_low", "ratio_high", "auc", "auc_low", "auc_high"]].astype(float)
+    if not told:
+        assert estimates.isna().all()
+        return
+    scores = np.array([2.0 if one else 1.0 for one in has])
+    expected = (*katz(a, b, c, lost + kept - b), *auc_interval(scores[:lost], scores[lost:]))
+    assert estimates.tolist() == pytest.approx(expected)
+    assert (
+        screening_and_loss(records, "6VT", at_least=1).table.set_index("scale").loc["behaviour", "with_signs"]
+        == lost + kept
+    )
+
+
+def test_an_area_needs_two_in_either_group_and_stays_between_0_and_1():
+    for events, others in (([1.0], [0.0, 2.0]), ([1.0, 2.0], [0.0])):
+        assert np.isnan(auc_interval(np.array(events), np.array(others))).all()
+    assert auc_interval(np.array([3.0, 4.0]), np.array([1.0, 2.0])) == (1.0, 1.0, 1.0)
+    assert auc_interval(np.array([1.0, 4.0]), np.array([2.0, 3.0]))[1:] == (0.0, 1.0)
+    assert np.isnan(cronbach_alpha(np.ones((1, 3)))).all()
+    assert not np.isnan(cronbach_alpha(np.array([[1.0, 0.0], [0.0, 0.0]]))).any()
+
+
+def test_many_bad_answers_are_counted_and_the_first_five_listed():
+    rows = [(f"P{n}", "6VT", "B1", "maybe") for n in range(6)]
+    students = [f"P{n}" for n in range(7)]
+    with pytest.raises(DataError, match=r"another answer \(6 rows: 3, 4, 5, 6, 7, …\)"):
+        screening_profile(records_with(("P6", "6VT", "B1", "yes"), *rows, students=students), "6VT")
+    with pytest.raises(DataError, match=r"another answer \(5 rows: 2, 3, 4, 5, 6\)\."):
+        screening_profile(records_with(*rows[:5], students=students), "6VT")
 
 
 def test_the_thresholds_are_the_policys_floors():

@@ -9,8 +9,9 @@ from made import ENGINES, in_engine, municipality, pandas, records_of, same
 
 from nbanalytics.analysis.droppoints import confirmed_start, losses, transition_contrast, transition_probabilities
 from nbanalytics.analysis.droppoints.transitions import _compare
+from nbanalytics.declaration import parse_declaration
 from nbanalytics.errors import DataError, EstimationWarning
-from nbanalytics.intervals import wilson
+from nbanalytics.intervals import score_interval, wilson
 from nbanalytics.schools import difference_over_schools, ratio_over_schools, share_over_schools
 from nbanalytics.simulation import simulate
 
@@ -81,6 +82,96 @@ def test_the_contrast_is_made_of_the_same_counts(made):
     assert tuple(row[["ratio", "ratio_low", "ratio_high"]]) == pytest.approx(ratio_over_schools(*sums))
 
 
+def contrast_by_hand(x, n, y, m):
+    """Difference and ratio of two shares of the same students, from what each student differs by from its share."""
+    p, q = x.sum() / n.sum(), y.sum() / m.sum()
+    first, second = p * (1 - p) / n.sum(), ((y - q * m) ** 2).sum() / m.sum() ** 2
+    both = ((x - p * n) * (y - q * m)).sum() / n.sum() / m.sum()
+    likeness = both / np.sqrt(first * second) if first and second else 0
+    (a, b), (c, d) = score_interval(p, n.sum()), score_interval(q, q * (1 - q) / second if second else m.sum())
+    low = p - q - np.sqrt((p - a) ** 2 - 2 * likeness * (p - a) * (d - q) + (d - q) ** 2)
+    high = p - q + np.sqrt((b - p) ** 2 - 2 * likeness * (b - p) * (q - c) + (q - c) ** 2)
+    if not q or not p:
+        return low, high, 0.0 if q else np.nan, 0.0 if q else np.nan, np.nan
+    spread = 1.959964 * np.sqrt(first / p**2 + second / q**2 - 2 * both / (p * q))
+    return low, high, p / q, p / q * np.exp(-spread), p / q * np.exp(spread)
+
+
+@pytest.mark.parametrize(
+    ("lost_at", "lost_elsewhere"),
+    [([0, 3, 5, 7], [3, 5, 6]), ([], [1, 2]), ([4], []), ([0, 1], range(12)), (range(8), [1])],
+)
+def test_a_contrast_of_the_same_students_is_by_hand(lost_at, lost_elsewhere):
+    """Twelve students; the first eight are at risk at 7HT, and those who stay so at 7VT, the last six at 8HT too."""
+    at_risk = np.arange(12) < 8
+    courses = {}
+    for n in range(12):
+        courses[f"P{n:02}"] = course = {"7HT": PASSED, "7VT": PASSED}
+        if at_risk[n]:
+            course["6VT"] = PASSED
+    x = np.array([n in set(lost_at) for n in range(12)]).astype(float)
+    y = np.array([n in set(lost_elsewhere) for n in range(12)]).astype(float)
+    m = np.ones(12)
+    for n, course in enumerate(courses.values()):
+        if x[n]:
+            course["7HT"], m[n] = FAILED, 0.0
+            course["7VT"] = FAILED
+            y[n] = 0
+        elif y[n]:
+            course["7VT"] = FAILED
+    for n, course in enumerate(courses.values()):
+        if n > 5 and course["7VT"] == PASSED:
+            course["8HT"] = PASSED
+            m[n] += 1
+    row = transition_contrast(records_of(courses), estimand="these_schools").table.iloc[0]
+    assert row[["at_risk_step", "changed_step", "at_risk_other", "changed_other"]].tolist() == [
+        8,
+        x.sum(),
+        m.sum(),
+        y.sum(),
+    ]
+    found = row[["difference_low", "difference_high", "ratio", "ratio_low", "ratio_high"]].astype(float).tolist()
+    assert found == pytest.approx(contrast_by_hand(x, at_risk.astype(float), y, m), nan_ok=True)
+    assert row["status"] == ("ok" if y.any() else "no_change")
+
+
+@pytest.mark.parametrize(("at_risk", "status"), [(5, "ok"), (4, "too_few")])
+def test_five_at_risk_are_enough(at_risk, status):
+    courses = {f"P{n}": {"6VT": PASSED, "7HT": FAILED if n == 0 else PASSED, "7VT": PASSED} for n in range(at_risk)}
+    courses |= {f"Q{n}": {"7HT": PASSED, "7VT": FAILED} for n in range(5)}
+    records = records_of(courses)
+    table = transition_probabilities(records).table.set_index(["way", "to"])
+    assert table.loc[("lost", "7HT"), ["at_risk", "status"]].tolist() == [at_risk, status]
+    assert table["estimand"].unique().tolist() == ["these_schools"]
+    none = transition_probabilities(records, min_at_risk=0).table.set_index(["way", "to"])
+    assert none.loc[("lost", "9VT"), "status"] == "too_few"
+    assert none.loc[("regained", "7VT"), ["at_risk", "probability"]].tolist() == [1, 1]
+    found = transition_contrast(records, min_at_risk=at_risk)
+    assert (found.table["status"].item(), found.students) == ("ok", at_risk)
+    with pytest.warns(EstimationWarning, match=f"1 of 1 groups have fewer than {at_risk + 1} at risk"):
+        assert transition_contrast(records, min_at_risk=at_risk + 1).table["status"].item() == "too_few"
+
+
+@pytest.mark.parametrize(("schools", "estimand"), [("ABC", "schools_like_these"), ("AB", "these_schools")])
+def test_a_group_in_three_schools_speaks_of_schools_like_these(schools, estimand):
+    courses = {
+        f"{sex}{n}": {
+            "6VT": PASSED, "7HT": FAILED if n % 5 == n % 3 else PASSED,
+            "7VT": PASSED, "8HT": FAILED if n % 7 else PASSED,
+        }
+        for sex in ("girl", "boy") for n in range(18)
+    }  # fmt: skip
+    places = [
+        schools[n % len(schools)] if sex == "girl" else "ABC"[n % 3] for sex in ("girl", "boy") for n in range(18)
+    ]
+    records = records_of(courses, school_id=places, sex=["girl"] * 18 + ["boy"] * 18)
+    for table in (
+        transition_contrast(records, by="sex").table,
+        transition_probabilities(records, by="sex").table.query("way == 'lost' and to == '7HT'"),
+    ):
+        assert table.set_index("sex")["estimand"].to_dict() == {"boy": "schools_like_these", "girl": estimand}
+
+
 def test_groups_add_up_and_a_single_school_speaks_of_itself(made):
     whole, parts = transition_contrast(made), transition_contrast(made, by="school_id")
     for name in ("at_risk_step", "changed_step", "at_risk_other", "changed_other"):
@@ -106,6 +197,21 @@ def test_what_cannot_be_compared_is_said_in_words(made):
         transition_contrast(made, step=9)
     with pytest.raises(DataError, match=r"no step 2 \(gained\)"):
         transition_contrast(made, way="gained")
+    for step in (0, 8):
+        with pytest.raises(DataError, match=rf"no step {step} \(lost\)"):
+            transition_contrast(made, step=step)
+    ends = [transition_contrast(made, step=step).settings for step in (1, 7)]
+    assert [(one["from"], one["to"]) for one in ends] == [("6HT", "6VT"), ("9HT", "9VT")]
+    for order, refused in ((["T1", "T2"], True), (["T1", "T2", "T3"], False)):
+        declared = parse_declaration({"terms": {"order": order}})
+        records = records_of({f"P{n}": dict.fromkeys(order, PASSED) for n in range(5)}, declaration=declared)
+        if refused:
+            with pytest.raises(DataError, match="of at least two"):
+                transition_contrast(records)
+        else:
+            assert transition_contrast(records).table["at_risk_other"].tolist() == [5]
+        with pytest.raises(DataError, match="no term before T1"):
+            confirmed_start(records)
     with pytest.raises(DataError, match="The table students has no column class"):
         transition_probabilities(made, by="class")
     with pytest.raises(DataError, match="Give records"):

@@ -275,8 +275,9 @@ def check_protection(system: CellSystem, protection: Protection) -> list[str]:
     reached = np.zeros(len(protection.shown_by), dtype=bool)
     for number in range(protection.witnesses.shape[0]):
         table = system.values + protection.witnesses[[number]].toarray().ravel()
-        off = np.abs(system.matrix @ table) > TOLERANCE
-        if off.any() or table.min() < -TOLERANCE or (np.abs(table - system.values)[published] > TOLERANCE).any():
+        adds_up = np.allclose(system.matrix @ table, 0.0, atol=TOLERANCE)
+        as_published = np.allclose(table[published], system.values[published], rtol=0.0, atol=TOLERANCE)
+        if not (adds_up and as_published and table.min() >= -TOLERANCE):
             wrong.append(f"witness {number} does not agree with the published numbers")
         own = protection.shown_by == number
         reached[own] = protection.goals.reached(table)[own]

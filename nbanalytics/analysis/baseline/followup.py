@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -323,5 +323,4 @@ def _row(n: int, m: int, found: Change) -> dict[str, Any]:
 
 
 def _too_few(n: int, m: int) -> dict[str, Any]:
-    empty = dict.fromkeys(COLUMNS[2:-3], nan)
-    return {**empty, "n_zero": n, "n_later": m, "beyond_chance": None, "estimand": THESE, "status": "too_few"}
+    return {"n_zero": n, "n_later": m, "beyond_chance": None, "estimand": THESE, "status": "too_few"}

@@ -21,8 +21,8 @@ from nbanalytics.students import CORE_RULE
 SUBJECTS = ("SV", "SVA", "MA", "EN")
 #: What the form's table has to hold; see :func:`nbanalytics.municipal.baseline_form.read_baseline_form`.
 _FORM = ("school", "list_number", "sex", "year", "newly_arrived", *SUBJECTS, "passes", "reaches_criteria", "absence")
-#: The form's answers by year, besides the absence.
-_ASKED = {"years 6-9": (range(6, 10), "core"), "years 1-5": (range(1, 6), "reaches_criteria")}
+#: The years that the form asks for grades, and for the criteria.
+_ASKED = {"years 6-9": range(6, 10), "years 1-5": range(1, 6)}
 _FORM_COHORT = 2020  # the form is from the years of the scale A-F
 
 
@@ -135,7 +135,7 @@ def individual_from_form(form: pd.DataFrame, grading: Grading | None = None) -> 
     table = form[list(_FORM)].reset_index(drop=True)
     year = pd.to_numeric(table["year"]).astype("Int64")
     kind = pd.Series(None, index=table.index, dtype="object")
-    for name, (years, _) in _ASKED.items():
+    for name, years in _ASKED.items():
         kind[year.isin(list(years))] = name
     table.insert(len(table.columns) - 2, "core", _core(table, grading).where(kind == "years 6-9"))
     return _individual(table, kind, {"source": "form", "occasion": "the form's"})
@@ -174,7 +174,7 @@ def baseline_from_form(form: pd.DataFrame, by: str | Sequence[str] = ("school",)
     """
     rows = individual_from_form(form).table
     divided = By.of(by, COLUMNS, open_frame(rows), "of the form")
-    rows = rows[rows["year"].isin(list(_ASKED["years 6-9"][0]))]
+    rows = rows[rows["year"].isin(list(_ASKED["years 6-9"]))]
     table = rows.assign(**{key: rows[name] for name, key in zip(divided.names, divided.keys, strict=True)})
     table = table.assign(core=rows["core"].astype("Float64").astype(float))
     settings = {"occasion": "the form's", "rule": CORE_RULE, "min_students": min_students}

@@ -104,8 +104,6 @@ def signs(records: StudentRecords, term: str) -> pd.DataFrame:
         "a question that the form does not have",
         _codes(),
     )
-    twice = chosen[chosen.duplicated(["student_id", "question"], keep=False)]
-    _refuse(twice, "a question answered twice for a student", "Keep the answer that is right.")
     _refuse(chosen[~chosen["answer"].isin(["yes", "no", "unknown"])], "another answer", "Write yes, no or unknown.")
     sign = chosen["question"].map({code: question.sign for code, question in screening_questions().items()})
     value = (chosen["answer"] == sign).astype(float).where(chosen["answer"] != "unknown")

@@ -175,7 +175,7 @@ def selection_list(records: StudentRecords, subgroups: Subgroups, subgroup: str 
     about = [name for name in ("sex", "school_id") if name in students]
     history = _history(kept)
     lost = history[history["followed"] & history["eligible"].eq(False)]
-    first = lost.groupby("student_id", sort=False)["term"].first().rename("first_not_eligible")
+    first = lost.groupby("student_id")["term"].first().rename("first_not_eligible")
     table = (
         chosen[["student_id", "cohort", "change", "missing"]]
         .merge(students[["student_id", *about]], on="student_id", how="left")

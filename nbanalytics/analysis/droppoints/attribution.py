@@ -106,7 +106,7 @@ def lost_subjects(records: StudentRecords, losses: Losses) -> LostSubjects:
             (nw.col("term") == nw.col("_lost")) | (nw.col("term") == nw.col("_before"))
         )
         parts.append(_causes_of_points(around, grading) if grading.rule.mean_at_least else _causes(around, grading))
-    found = parts[0] if len(parts) == 1 else nw.concat(parts)
+    found = nw.concat(parts)
     many = found.group_by("student_id").agg(nw.len().alias("causes"))
     table = found.join(many, on="student_id", how="inner").select("student_id", "cohort", "term", "subject", "causes")
     students = collect(lost.select(nw.len().alias("n")))
@@ -146,7 +146,7 @@ def _causes(around: Any, grading: Grading) -> Any:
     return (
         units.filter((nw.col("_was") == 1) & (nw.col("_is") == 0))
         .join(persons, on="student_id", how="inner")
-        .filter(ways[0] if len(ways) == 1 else nw.any_horizontal(*ways, ignore_nulls=False))
+        .filter(nw.any_horizontal(*ways, ignore_nulls=False))
         .select("student_id", "cohort", nw.col("_lost").alias("term"), "subject")
     )
 
@@ -158,8 +158,6 @@ def _cause(way: Way, grading: Grading, demands: Mapping[str, Sequence[str]]) -> 
     before = nw.all_horizontal(
         nw.col("_n_was") >= way.passes, *(nw.col(f"{name}_was") == 1 for name in names), ignore_nulls=False
     )
-    if not names:
-        return before & (nw.col("_n_is") < way.passes)
     unmet = [(nw.col(f"{name}_is") == 0) & any_of(nw.col("subject"), demands[name]) for name in names]
     lacking = [1 - nw.col(f"{name}_is") for name in names]
     short = nw.sum_horizontal("_n_is", *lacking) < way.passes

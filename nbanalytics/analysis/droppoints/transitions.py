@@ -358,7 +358,7 @@ def _of_these_students(
     second = (sums["_yy"] - 2 * q * sums["_ym"] + q * q * sums["_mm"]) / m**2
     both = (sums["_xy"] - q * sums["_xm"] - p * sums["_ny"] + p * q * sums["_nm"]) / (n * m)
     likeness = both / sqrt(first * second) if first > 0 and second > 0 else 0.0
-    effective = q * (1 - q) / second if second > 0 and 0 < q < 1 else m
+    effective = q * (1 - q) / second if second > 0 else m
     (low_1, high_1), (low_2, high_2) = score_interval(p, n), score_interval(q, effective)
     down_1, up_1, down_2, up_2 = p - low_1, high_1 - p, q - low_2, high_2 - q
     bounds = (
@@ -419,5 +419,5 @@ def _summed(frame: Any, by: By, columns: Sequence[str]) -> pd.DataFrame:
 
 def _estimand_of(counts: pd.DataFrame, estimand: str | None) -> str:
     schools = counts[_SCHOOL].astype(object).fillna("missing").astype(str)
-    known = schools.nunique() > 1 or (schools != "").any()
+    known = (schools != "").any()
     return estimand_of(schools.to_numpy() if known else None, estimand, stacklevel=4)

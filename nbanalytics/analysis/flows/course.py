@@ -231,7 +231,7 @@ def _count_schools(courses: pd.DataFrame, by: By, stages: Sequence[str]) -> pd.D
             made = courses[keys].assign(**{name: number.where(who, 0) for name, who in counts.items()})
             parts.append(made.groupby(keys, dropna=False, observed=True).sum().reset_index().assign(stage=stage))
     columns = [*by.keys, "stage", "_school", "_eligible", "_graded", "_all"]
-    return by.named(pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns))
+    return by.named(pd.concat(parts, ignore_index=True)[columns])
 
 
 def share_eligible(result: Flows, of: str = "all", *, estimand: str | None = None) -> pd.DataFrame:

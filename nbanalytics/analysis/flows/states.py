@@ -144,7 +144,8 @@ def tensors(codes: Codes, place: Codes, persons: Floats, number: int, size: int)
 def chances(counts: Floats) -> Floats:
     """Shares that go from each state to each; who is in a state where nobody is at risk stays."""
     at_risk = counts.sum(axis=-1, keepdims=True)
-    return np.where(at_risk > 0, counts / np.where(at_risk > 0, at_risk, 1.0), np.eye(counts.shape[-1]))
+    stay = np.broadcast_to(np.eye(counts.shape[-1]), counts.shape).copy()
+    return np.divide(counts, at_risk, out=stay, where=at_risk > 0)
 
 
 def occupied(start: Floats, chance: Floats) -> Floats:
@@ -367,7 +368,7 @@ def _estimate(values: Floats, units: int, enough: bool, students: float = 0, uni
         return {"value": nan, "low": nan, "high": nan, "status": "too_few"}
     low, high = jackknife_interval(values / unit, "logit", units)
     if low != low and students and np.allclose(values, value) and min(value, 1 - value) < 1e-12:
-        low, high = score_interval(round(value), students, freedom=max(units - 1, 1))
+        low, high = score_interval(round(value), students, freedom=units - 1)
     return {"value": value, "low": unit * low, "high": unit * high, "status": "ok"}
 
 
