@@ -144,8 +144,9 @@ def tensors(codes: Codes, place: Codes, persons: Floats, number: int, size: int)
 def chances(counts: Floats) -> Floats:
     """Shares that go from each state to each; who is in a state where nobody is at risk stays."""
     at_risk = counts.sum(axis=-1, keepdims=True)
-    stay = np.broadcast_to(np.eye(counts.shape[-1]), counts.shape).copy()
-    return np.divide(counts, at_risk, out=stay, where=at_risk > 0)
+    shares: Floats = np.broadcast_to(np.eye(counts.shape[-1]), counts.shape).copy()
+    np.divide(counts, at_risk, out=shares, where=at_risk > 0)
+    return shares
 
 
 def occupied(start: Floats, chance: Floats) -> Floats:

@@ -268,4 +268,6 @@ def _share(counts: Floats, leave: int, reach: int, name: str) -> Floats:
     moving, seen = counts[:, reach], counts[:, reach] + counts[:, leave]
     if not seen[0] > 0:
         raise DataError(f"Nobody like that is at risk from {name}. Choose other students, or leave out that step.")
-    return np.divide(moving, seen, out=np.full(len(seen), moving[0] / seen[0]), where=seen > 0)
+    shares: Floats = np.full(len(seen), moving[0] / seen[0])
+    np.divide(moving, seen, out=shares, where=seen > 0)
+    return shares
