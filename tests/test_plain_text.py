@@ -19,7 +19,7 @@ from nbanalytics.cli import app
 from nbanalytics.commands import terminal
 from nbanalytics.errors import DataError, NbanalyticsError, ReleaseError, has_control, visible
 from nbanalytics.export import export
-from nbanalytics.municipal.ss12000_pages import read_entities
+from nbanalytics.municipal.ss12000_students import read_entities
 from nbanalytics.readers import check_records, read_records, scan_records, write_records
 from nbanalytics.readers.grid import read_grids
 from nbanalytics.records import StudentRecords, refuse_identity_numbers

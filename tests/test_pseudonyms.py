@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from municipal_files import KEY, check_digit, identity_number
 
 from nbanalytics.errors import DataError
+from nbanalytics.municipal import pseudonyms
 from nbanalytics.municipal.pseudonyms import Key, create_key, identities, new_key, read_key
 
 
@@ -23,6 +24,22 @@ def test_a_pseudonym_is_the_keyed_hash_of_the_standard_library(secret):
     number = identity_number(7, "girl")
     digest = hmac.new(secret, number.encode(), "sha256").digest()
     assert Key(secret).pseudonym(number) == "P" + base64.b32encode(digest[:10]).decode()
+
+
+def test_without_pythons_own_hash_the_pseudonyms_are_the_same_and_it_is_looked_for_once(monkeypatch):
+    numbers, asked = [identity_number(place, "girl") for place in range(3)], []
+    before = [KEY.pseudonym(number) for number in numbers]
+
+    def absent(name):
+        asked.append(name)
+        raise ImportError
+
+    with monkeypatch.context() as without:
+        without.setattr(pseudonyms, "import_module", absent)
+        pseudonyms._sha256.cache_clear()
+        assert [KEY.pseudonym(number) for number in numbers] == before
+        pseudonyms._sha256.cache_clear()
+    assert len(asked) == len(set(asked))
 
 
 def test_many_at_once_are_the_same_as_one_by_one_and_what_is_no_number_is_missing():

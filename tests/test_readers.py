@@ -439,6 +439,9 @@ def test_a_folder_is_checked_once_until_it_changes(tmp_path: Path, monkeypatch: 
     scan_records(path)
     scan_records(path)
     assert len(checks) == 2
+    (path / ".checked.json").write_text("[" * 200_000)
+    scan_records(path)
+    assert len(checks) == 3
     (path / ".checked.json").write_text("{")
     assert not check_records(path).faults
     assert scan_records(path, check=False).grades.shape == (5, 4)

@@ -775,6 +775,8 @@ def _edit_manifest(folder, **changes):
         (lambda f: (f / "manifest.json").unlink(), "is not a release: there is no manifest.json"),
         (lambda f: (f / "manifest.json").write_text("{", "utf-8"), "cannot be read as JSON"),
         (lambda f: (f / "manifest.json").write_text("[]", "utf-8"), "not that of a release"),
+        (lambda f: (f / "manifest.json").write_text("[" * 200_000, "utf-8"), "cannot be read as JSON"),
+        (lambda f: (f / "manifest.json").write_text(" " * 20_000_000 + "{}", "utf-8"), "is larger than that of any"),
         (lambda f: _edit_manifest(f, format="other"), "not that of a release"),
         (lambda f: _edit_manifest(f, version=3), "reads up to 2. Upgrade"),
         (lambda f: _edit_manifest(f, title="Better"), "manifest.json in release was altered"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from nbanalytics.errors import DataError, NbanalyticsError
 from nbanalytics.municipal.pseudonyms import Key
 from nbanalytics.municipal.recognise import FileRead
 from nbanalytics.municipal.ss12000 import matches, read_ss12000
+from nbanalytics.readers import workbook
 
 #: Made by the rules of identity numbers; the given and family names are words.
 GIRL, BOY, TEMPORARY = "200203122387", "200207152398", "20020101TF01"
@@ -364,6 +366,7 @@ def test_it_is_recognised_by_its_content(tmp_path: Path) -> None:
         b"[" + b"{}," * 16_000_000 + b"{}]",
         json.dumps([person("a", GIRL)]).encode().replace(b'"id"', b'"id": "Planterad", "id"', 1),
         b'{"data": [{"gradeValue": "C"}], "data": []}',
+        b"[" + b"0," * 2_000_000 + b"0]",
     ],
     ids=[
         "empty",
@@ -376,6 +379,7 @@ def test_it_is_recognised_by_its_content(tmp_path: Path) -> None:
         "as many values as take gigabytes",
         "a key twice",
         "a list of entities twice",
+        "more entries than are counted",
     ],
 )
 def test_files_that_cannot_be_read(tmp_path: Path, content: bytes) -> None:
@@ -383,6 +387,24 @@ def test_files_that_cannot_be_read(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DataError, match=r"x\.json") as raised:
         read_ss12000(tmp_path / "x.json", key=KEY)
     assert "Planterad" not in str(raised.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there memory is limited reliably")
+@pytest.mark.parametrize(
+    ("limit", "most", "words"),
+    [("MOST_MEMORY", 120_000_000, "needs more memory"), ("_WAITING", 0.0, "cannot be read with")],
+)
+def test_a_file_that_takes_too_much_ends_another_process_and_the_next_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: float, words: str
+) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(b'{"data": [' + b'{"gradeValue": 0, "id": "a", "year": 1},' * 200_000 + b"{}]}")
+    with monkeypatch.context() as limited:
+        limited.setattr(workbook, limit, most)
+        with pytest.raises(DataError, match=rf"x\.json {words}.*page by page") as raised:
+            read_ss12000(path, key=KEY)
+    assert "does not follow" not in str(raised.value)
+    assert read(tmp_path, [person("a", GIRL), grade("a")]).report.read == 2
 
 
 def test_an_empty_folder_and_a_missing_file(tmp_path: Path) -> None:

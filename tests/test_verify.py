@@ -16,6 +16,7 @@ from nbanalytics.disclosure import bounds
 from nbanalytics.errors import ReleaseError
 from nbanalytics.release import write_release
 from nbanalytics.release.knowledge import CELL, knowledge_of
+from nbanalytics.release.verify import verify as attack
 
 #: Two cohorts in two schools; the 3 and the 4 are what nobody may learn.
 COUNTS = {
@@ -53,6 +54,14 @@ def test_primary_suppression_alone_is_subtracted_away():
 
 def test_a_square_of_hidden_cells_in_one_group_is_still_given_by_the_totals_of_each_school():
     assert "exact" in kinds(made_release(COUNTS, SQUARE))
+
+
+def test_counts_that_are_not_proven_yet_name_what_to_do():
+    hurried = attack([made_release(COUNTS, SAFE)], seconds=0.0)
+    assert hurried.holds
+    assert hurried.counts["unproven"] > 0
+    assert hurried.text().endswith("unproven in 0 seconds (look longer, for example with --seconds 60)")
+    assert "--seconds" not in verify([made_release(COUNTS, SAFE)]).text()
 
 
 def test_a_square_in_two_groups_hides_both():

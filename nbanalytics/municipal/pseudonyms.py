@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -252,6 +253,7 @@ class Key:
         return np.frombuffer(b"".join(made), dtype=np.uint8).reshape(-1, 32)[:, :_HASH_BYTES]
 
 
+@cache
 def _sha256() -> Callable[[bytes], hashlib._Hash]:
     """Return Python's own SHA-256 if available: for twelve bytes OpenSSL's setup takes twice as long."""
     for name in ("_sha2", "_sha256"):

@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING
 from nbanalytics.declaration import Declaration
 from nbanalytics.municipal.pseudonyms import Key, new_key
 from nbanalytics.municipal.recognise import FileRead
-from nbanalytics.municipal.ss12000_pages import Entities, Entity, looks_like_ss12000, read_entities
-from nbanalytics.municipal.ss12000_students import LAST_YEAR, Grade, Student, Students, read_grades, spring_of
+from nbanalytics.municipal.ss12000_pages import looks_like_ss12000
+from nbanalytics.municipal.ss12000_students import (
+    LAST_YEAR,
+    Entities,
+    Entity,
+    Grade,
+    Student,
+    Students,
+    read_entities,
+    read_grades,
+    spring_of,
+)
 from nbanalytics.readers.report import FileReport
 from nbanalytics.readers.words import read_date
 
@@ -51,7 +61,7 @@ def read_ss12000(path: str | Path | Sequence[str | Path], *, key: Key | None = N
     Raises
     ------
     DataError
-        If a file is not JSON, cut off, or too large.
+        If a file is not JSON, cut off, too large, or takes more memory or time than pages of a service.
 
     Examples
     --------

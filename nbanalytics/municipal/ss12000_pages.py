@@ -1,22 +1,22 @@
-"""SS12000:2020 as files: pages, lists or several kinds together, divided into entities without names."""
+"""SS12000:2020 as files: pages, lists or several kinds together, divided into entities without names.
+
+The process that opens workbooks runs this file (:func:`nbanalytics.readers.workbook.read_by`), since JSON can take a
+hundred times its size in memory. So it imports nothing from the package.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nbanalytics.errors import visible
-from nbanalytics.readers.findings import Noted, UnreadableError, message
-
 #: JSON takes many times its size in memory; pages of a service are far smaller.
 MOST_BYTES = 300_000_000
-#: An empty object of two bytes takes a hundred times as many in memory: values are counted before they are made.
+#: An empty object of two bytes takes a hundred times as many in memory, and not every system limits that.
 MOST_VALUES = 30_000_000
+#: Each takes memory and time afterwards, too.
+MOST_ENTITIES = 2_000_000
 #: Fields that are kept of each kind of entity; everything else, such as names, is dropped at once.
 KEPT: dict[str, tuple[str, ...]] = {
     "Grade": (
@@ -48,69 +48,6 @@ _TOLD_BY: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Entity:
-    """One entity: its number among all that were read, its kind, and its kept fields."""
-
-    row: int
-    kind: str
-    content: dict[str, Any]
-
-    def text(self, name: str) -> str:
-        """Return a field as trimmed text, empty if it is missing."""
-        value = self.content.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12:
-            return str(value)
-        return _text(value)
-
-    def refers(self, *names: str) -> str:
-        """Return the identifier that the first of these references gives, as text or as an object with ``id``."""
-        for name in names:
-            value = self.content.get(name)
-            value = value.get("id") if isinstance(value, dict) else value
-            if _text(value):
-                return _text(value)
-        return ""
-
-    def embedded(self, name: str) -> Entity:
-        """Return an embedded object, or an empty one."""
-        inside = self.content.get("_embedded")
-        found = inside.get(name) if isinstance(inside, dict) else None
-        return Entity(self.row, "", found if isinstance(found, dict) else {})
-
-
-def _text(value: Any) -> str:
-    """Return trimmed text; half a surrogate pair is valid in JSON but not in a table."""
-    if not isinstance(value, str):
-        return ""
-    text = visible(value.strip())
-    return text if text.isascii() else unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode())
-
-
-@dataclass
-class Entities:
-    """All entities of some files, and the findings."""
-
-    label: str
-    by_kind: dict[str, list[Entity]] = field(default_factory=lambda: {kind: [] for kind in KEPT})
-    rows: int = 0
-    told: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    noted: Noted = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.noted = Noted(self.label)
-
-    def reject(self, entity: Entity | int, key: str, column: str = "", **values: object) -> None:
-        """Reject an entity, with the reason."""
-        row = entity if isinstance(entity, int) else entity.row
-        self.noted.note(row, message(key, column, **values))
-
-    def remark(self, rows: Iterable[int], key: str, column: str) -> None:
-        """Add a remark about entities that are used all the same."""
-        self.noted.note(list(rows), message(key, column), "remark")
-
-
 def kind_of(entry: Any) -> str:
     """Return the kind of an entity by its fields, or empty text.
 
@@ -124,111 +61,96 @@ def kind_of(entry: Any) -> str:
     return next((kind for kind, fields in _TOLD_BY if any(name in entry for name in fields)), "")
 
 
-def files_of(path: str | Path | Sequence[str | Path]) -> list[Path]:
-    """Return the files of a folder (those that end in .json), of a list, or the one file."""
-    if not isinstance(path, str | Path):
-        files = [Path(one) for one in path]
-    elif Path(path).is_dir():
-        files = sorted(Path(path).glob("*.json"))
-    else:
-        files = [Path(path)]
-    if not files:
-        raise UnreadableError("there is no .json file", "Name the folder or the files with the pages.")
-    return files
+def answer(path: str) -> dict[str, Any]:
+    """Return the pages of a file, or why it is refused and what to do.
+
+    A page says whether a next one follows (``more``, None if it is a list and not a page) and has ``entries``: kind and
+    kept fields of each entity. What is not an entity has no kind, and None in place of fields if it is not an object.
+    """
+    file = Path(path)
+    try:
+        found = _pages(_load(file))
+        if sum(len(page) for page, _ in found) > MOST_ENTITIES:
+            raise _RefusedError(f"holds more than {MOST_ENTITIES // 1_000_000} million entities", BY_PAGE)
+        pages = [{"more": more, "entries": [*map(_entry, page)]} for page, more in found]
+    except _RefusedError as refused:
+        return {"refused": [f"{file.name} {refused.args[0]}", refused.args[1]]}
+    except MemoryError:
+        return {"refused": [f"{file.name} needs more memory than the pages of a service", BY_PAGE], "grown": True}
+    return {"pages": pages, "grown": file.stat().st_size > _GROWN}
 
 
-def read_entities(path: str | Path | Sequence[str | Path]) -> Entities:
-    """Read the entities of one or several files; see :func:`nbanalytics.municipal.ss12000.read_ss12000`."""
-    files = files_of(path)
-    label = files[0].name if len(files) == 1 else f"{len(files)} files of SS12000"
-    entities = Entities(label)
-    seen: set[tuple[str, str]] = set()
-    ends: dict[str, list[bool]] = {}
-    spans = []
-    empty_ends = 0  # a last page without entities does not say of which kind it is
-    for file in files:
-        first = entities.rows + 1
-        for page, more in _pages(_load(file)):
-            for entry in page:
-                _take(entry, entities, seen)
-            empty_ends += not page and more is False
-            kinds = {kind_of(entry) for entry in page[:1]} - {""}
-            for kind in kinds if more is not None else ():
-                ends.setdefault(kind, []).append(not more)
-        spans.append(f"{file.name} {first}–{entities.rows}")
-    if len(files) > 1:
-        shown = "; ".join(spans[:10]) + ("; …" if len(spans) > 10 else "")
-        entities.told.append(f"row numbers run through all files: {shown}")
-    unended = [kind for kind, last in ends.items() if not any(last)]
-    for kind in unended if len(unended) > empty_ends else ():
-        entities.missing.append(f"the last page of {kind}: every page names a next one, so entities are missing")
-    return entities
+BY_PAGE, _AGAIN = "Export it page by page.", "Export it again."
+_GROWN = 10_000_000
 
 
-def _take(entry: Any, entities: Entities, seen: set[tuple[str, str]]) -> None:
-    entities.rows += 1
-    row, kind = entities.rows, kind_of(entry)
+class _RefusedError(Exception):
+    """What is wrong with the file, and the remedy."""
+
+
+class _Known(dict[str, Any]):
+    """The kept fields of an entity; the others are dropped while the file is read, since most of it is made of them."""
+
+    kind = ""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):  # readers differ in which of the two they take
+        raise _RefusedError("has an object with the same key twice, of which one would be lost", _AGAIN)
+    kind = "" if _is_page(made) else kind_of(made)
     if not kind:
-        what = "not an entity that is read" if isinstance(entry, dict) else "not an object"
-        entities.reject(row, "entities.unknown", what=what, kinds=", ".join(KEPT))
-        return
-    entity = Entity(row, kind, {name: _bare(name, entry[name]) for name in KEPT[kind] if name in entry})
-    identifier = entity.refers("id")
-    if identifier and (kind, identifier) in seen:
-        entities.reject(row, "rows.repeated/entity", "id", kind=kind)
-        return
-    seen.add((kind, identifier))
-    entities.by_kind[kind].append(entity)
+        return made
+    known = _Known((name, _bare(name, made[name])) for name in KEPT[kind] if name in made)
+    known.kind = kind
+    return known
 
 
 def _bare(name: str, value: Any) -> Any:
-    """Remove personal names from embedded entities: references keep only their identifier."""
+    """Remove personal names from embedded entities, and what is nested: references keep only their identifier."""
     if name == "_embedded":
         event = value.get("calendarEvent") if isinstance(value, dict) else None
-        return {"calendarEvent": {"startTime": event.get("startTime")}} if isinstance(event, dict) else {}
-    if isinstance(value, dict):
-        return {inner: value[inner] for inner in ("id", "value") if inner in value}
-    return value
+        return {"calendarEvent": _plain(event, ("startTime",))} if isinstance(event, dict) else {}
+    if isinstance(value, list):
+        return [{inner: _reference(one[inner]) for inner in one} for one in value if isinstance(one, dict)]
+    return _reference(value)
+
+
+def _reference(value: Any) -> Any:
+    return _plain(value, ("id", "value")) if isinstance(value, dict) else None if isinstance(value, list) else value
+
+
+def _plain(entry: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: entry[name] for name in names if name in entry and not isinstance(entry[name], dict | list)}
+
+
+def _entry(entry: Any) -> tuple[str, dict[str, Any] | None]:
+    if isinstance(entry, _Known):
+        return entry.kind, entry
+    return "", {} if isinstance(entry, dict) else None
 
 
 def _load(file: Path) -> Any:
     try:
         if file.stat().st_size > MOST_BYTES:
-            what = f"{file.name} is larger than {MOST_BYTES // 1_000_000} MB"
-            raise UnreadableError(what, "Export it page by page.")
+            raise _RefusedError(f"is larger than {MOST_BYTES // 1_000_000} MB", BY_PAGE)
         content = file.read_bytes()
     except OSError as error:
-        raise UnreadableError(f"{file.name} cannot be opened ({error.strerror})", "Check the path.") from None
+        raise _RefusedError(f"cannot be opened ({error.strerror})", "Check the path.") from None
     # Each value but the first follows one of these; text may hold some, too.
-    values = sum(content.count(mark) for mark in (b"[", b"{", b",", b":"))
-    if values > MOST_VALUES:
-        what = f"{file.name} holds more than {MOST_VALUES // 1_000_000} million values"
-        raise UnreadableError(what, "Export it page by page.")
+    if sum(content.count(mark) for mark in (b"[", b"{", b",", b":")) > MOST_VALUES:
+        raise _RefusedError(f"holds more than {MOST_VALUES // 1_000_000} million values", BY_PAGE)
     try:
-        return json.loads(
-            content.decode("utf-8-sig"), parse_constant=lambda name: None, object_pairs_hook=_object_without_repeats
-        )
+        text = content.decode("utf-8-sig")
+        del content
+        return json.loads(text, parse_constant=lambda name: None, object_pairs_hook=_object)
     except UnicodeDecodeError:
-        raise UnreadableError(f"{file.name} is not UTF-8, as JSON is", "Export it again.") from None
+        raise _RefusedError("is not UTF-8, as JSON is", _AGAIN) from None
     except json.JSONDecodeError as error:
-        what = f"{file.name} is not JSON, or is cut off: line {error.lineno}, character {error.colno}"
-        raise UnreadableError(what, "Export it again.") from None
-    except _RepeatedKeyError:
-        what = f"{file.name} has an object with the same key twice, of which one would be lost"
-        raise UnreadableError(what, "Export it again.") from None
-    except (RecursionError, MemoryError, ValueError):
-        raise UnreadableError(f"{file.name} is JSON that does not follow SS12000", "Export it again.") from None
-
-
-class _RepeatedKeyError(Exception):
-    """An object names a key twice; readers differ in which one they take."""
-
-
-def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        raise _RepeatedKeyError
-    return made
+        what = f"is not JSON, or is cut off: line {error.lineno}, character {error.colno}"
+        raise _RefusedError(what, _AGAIN) from None
+    except (RecursionError, ValueError):
+        raise _RefusedError("is JSON that does not follow SS12000", _AGAIN) from None
 
 
 def _pages(content: Any) -> list[tuple[list[Any], bool | None]]:
@@ -239,7 +161,7 @@ def _pages(content: Any) -> list[tuple[list[Any], bool | None]]:
         return [*(page for pages in inner for page in pages), *([(plain, None)] if plain or not inner else [])]
     if _is_page(content):
         return [(content["data"], bool(content.get("pageToken")))]
-    if isinstance(content, dict) and not kind_of(content):
+    if isinstance(content, dict) and not isinstance(content, _Known):
         # Several kinds in one file: {"persons": [...], "grades": {"data": [...]}}.
         parts = [value for value in content.values() if isinstance(value, list) or _is_page(value)]
         if parts:

@@ -1,24 +1,151 @@
-"""Persons and grades of SS12000 as students and grades: who, in which cohort, with which grade in which term."""
+"""Entities of SS12000, and its persons and grades as students and grades: who, in which cohort, with which grade."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from nbanalytics.declaration import Declaration
-from nbanalytics.errors import GradingError
+from nbanalytics.errors import GradingError, visible
 from nbanalytics.grading import Scale
+from nbanalytics.municipal import ss12000_pages
 from nbanalytics.municipal.pseudonyms import SEXES, Key, as_text, identities
-from nbanalytics.municipal.ss12000_pages import Entities, Entity
+from nbanalytics.municipal.ss12000_pages import BY_PAGE, KEPT
+from nbanalytics.readers.findings import Noted, UnreadableError, message
 from nbanalytics.readers.words import SEX, grade_words, loosely, read_date, read_grade, subject_words
+from nbanalytics.readers.workbook import read_by
 from nbanalytics.toml_files import packaged_toml
+
+
+@dataclass(frozen=True)
+class Entity:
+    """One entity: its number among all that were read, its kind, and its kept fields."""
+
+    row: int
+    kind: str
+    content: dict[str, Any]
+
+    def text(self, name: str) -> str:
+        """Return a field as trimmed text, empty if it is missing."""
+        value = self.content.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12:
+            return str(value)
+        return _text(value)
+
+    def refers(self, *names: str) -> str:
+        """Return the identifier that the first of these references gives, as text or as an object with ``id``."""
+        for name in names:
+            value = self.content.get(name)
+            value = value.get("id") if isinstance(value, dict) else value
+            if _text(value):
+                return _text(value)
+        return ""
+
+    def embedded(self, name: str) -> Entity:
+        """Return an embedded object, or an empty one."""
+        inside = self.content.get("_embedded")
+        found = inside.get(name) if isinstance(inside, dict) else None
+        return Entity(self.row, "", found if isinstance(found, dict) else {})
+
+
+def _text(value: Any) -> str:
+    """Return trimmed text; half a surrogate pair is valid in JSON but not in a table."""
+    if not isinstance(value, str):
+        return ""
+    text = visible(value.strip())
+    return text if text.isascii() else unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode())
+
+
+@dataclass
+class Entities:
+    """All entities of some files, and the findings."""
+
+    label: str
+    by_kind: dict[str, list[Entity]] = field(default_factory=lambda: {kind: [] for kind in KEPT})
+    rows: int = 0
+    told: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    noted: Noted = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.noted = Noted(self.label)
+
+    def reject(self, entity: Entity | int, key: str, column: str = "", **values: object) -> None:
+        """Reject an entity, with the reason."""
+        row = entity if isinstance(entity, int) else entity.row
+        self.noted.note(row, message(key, column, **values))
+
+    def remark(self, rows: Iterable[int], key: str, column: str) -> None:
+        """Add a remark about entities that are used all the same."""
+        self.noted.note(list(rows), message(key, column), "remark")
+
+
+def files_of(path: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Return the files of a folder (those that end in .json), of a list, or the one file."""
+    if not isinstance(path, str | Path):
+        files = [Path(one) for one in path]
+    elif Path(path).is_dir():
+        files = sorted(Path(path).glob("*.json"))
+    else:
+        files = [Path(path)]
+    if not files:
+        raise UnreadableError("there is no .json file", "Name the folder or the files with the pages.")
+    return files
+
+
+def read_entities(path: str | Path | Sequence[str | Path]) -> Entities:
+    """Read the entities of one or several files; see :func:`nbanalytics.municipal.ss12000.read_ss12000`."""
+    files = files_of(path)
+    label = files[0].name if len(files) == 1 else f"{len(files)} files of SS12000"
+    entities = Entities(label)
+    seen: set[tuple[str, str]] = set()
+    ends: dict[str, list[bool]] = {}
+    spans = []
+    empty_ends = 0  # a last page without entities does not say of which kind it is
+    for file in files:
+        first = entities.rows + 1
+        for page in read_by(Path(ss12000_pages.__file__), file, BY_PAGE)["pages"]:
+            more, entries = page["more"], page["entries"]
+            _take(entries, entities, seen)
+            empty_ends += not entries and more is False
+            kinds = {kind for kind, _ in entries[:1]} - {""}
+            for kind in kinds if more is not None else ():
+                ends.setdefault(kind, []).append(not more)
+        spans.append(f"{file.name} {first}–{entities.rows}")
+    if len(files) > 1:
+        shown = "; ".join(spans[:10]) + ("; …" if len(spans) > 10 else "")
+        entities.told.append(f"row numbers run through all files: {shown}")
+    unended = [kind for kind, last in ends.items() if not any(last)]
+    for kind in unended if len(unended) > empty_ends else ():
+        entities.missing.append(f"the last page of {kind}: every page names a next one, so entities are missing")
+    return entities
+
+
+def _take(entries: list[tuple[str, dict[str, Any] | None]], entities: Entities, seen: set[tuple[str, str]]) -> None:
+    unknown: dict[str, list[int]] = {}
+    for row, (kind, content) in enumerate(entries, entities.rows + 1):
+        if not kind or content is None:
+            unknown.setdefault("not an object" if content is None else "not an entity that is read", []).append(row)
+            continue
+        entity = Entity(row, kind, content)
+        identifier = entity.refers("id")
+        if identifier and (kind, identifier) in seen:
+            entities.reject(row, "rows.repeated/entity", "id", kind=kind)
+            continue
+        seen.add((kind, identifier))
+        entities.by_kind[kind].append(entity)
+    entities.rows += len(entries)
+    for what, rows in unknown.items():
+        entities.noted.note(rows, message("entities.unknown", what=what, kinds=", ".join(KEPT)))
 
 
 def spring_of(day: str) -> int:

@@ -30,26 +30,27 @@ from nbanalytics.schema import TABLES, Column, Table
 
 def receipt_is_fresh(folder: Folder) -> bool:
     """Whether the folder has been checked since its last change, by the current rules."""
+    expected = _state(folder)
     try:
-        kept = json.loads((folder.path / RECEIPT_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        with (folder.path / RECEIPT_FILE).open("rb") as stream:
+            return stream.read(len(expected) + 1) == expected
+    except OSError:
         return False
-    return bool(kept == _state(folder))
 
 
 def write_receipt(folder: Folder) -> None:
     """Write a receipt of the check; a read-only folder gets none."""
     with contextlib.suppress(OSError), replacing_file(folder.path / RECEIPT_FILE, OWNER_FILE) as fresh:
-        fresh.write_text(json.dumps(_state(folder), indent=1), encoding="utf-8")
+        fresh.write_bytes(_state(folder))
 
 
-def _state(folder: Folder) -> dict[str, object]:
+def _state(folder: Folder) -> bytes:
     # Not the parsed catalogue: the order of its sets differs between processes.
     data = files("nbanalytics").joinpath("grading.toml").read_bytes() + repr(TABLES).encode()
     rules = f"{RULES_VERSION}-{zlib.crc32(data):08x}"
     paths = [*(source.path for source in folder.sources.values()), folder.path / DECLARATION_FILE]
     sizes = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in paths if path.exists()}
-    return {"rules": rules, "files": sizes}
+    return json.dumps({"rules": rules, "files": sizes}, indent=1, sort_keys=True).encode()
 
 
 _REWRITE = message("files.not_parquet").remedy

@@ -1,8 +1,8 @@
-"""Excel workbooks, opened by a child process with limits on memory and time.
+"""Excel workbooks and other files, opened by a child process with limits on memory and time.
 
 A workbook of a kilobyte can make a reader exhaust the memory, loop forever or crash. So
 :mod:`nbanalytics.readers.workbook_child` opens workbooks, in one process for all of them. If that process ends or does
-not answer in time, the workbook is refused.
+not answer in time, the workbook is refused. JSON is read by the same process (:func:`read_by`).
 """
 
 from __future__ import annotations
@@ -88,6 +88,18 @@ def read_sheets(path: Path, *names: str, first_rows: int | None = None) -> list[
     ]
 
 
+def read_by(module: Path, path: Path, remedy: str) -> dict[str, Any]:
+    """Return what ``answer(path)`` of a module makes of a file; the module imports nothing from the package.
+
+    Raises
+    ------
+    UnreadableError
+        If the module refuses the file, or needs more memory or time than the limits.
+    """
+    request = {"path": os.path.abspath(path), "by": str(module)}
+    return _answered(request, f"{path.name} cannot be read", remedy)
+
+
 def is_old(path: Path) -> bool:
     """Whether a file begins like an .xls."""
     with path.open("rb") as stream:
@@ -102,17 +114,18 @@ def _asked(path: Path, sheets: list[str] | None = None, first_rows: int | None =
         "path": os.path.abspath(path),
         "sheets": sheets,
         "rows": first_rows,
-        "memory": MOST_MEMORY,
-        "seconds": MOST_SECONDS,
         "cells": MOST_CELLS,
         "text": MOST_TEXT,
     }
-    answer = _child.ask(request)
+    return _answered(
+        request, "the workbook cannot be opened", "Remove everything but the table, or save the table as CSV."
+    )
+
+
+def _answered(request: dict[str, Any], what: str, remedy: str) -> dict[str, Any]:
+    answer = _child.ask(request | {"memory": MOST_MEMORY, "seconds": MOST_SECONDS})
     if answer is None:
-        raise UnreadableError(
-            f"the workbook cannot be opened with {MOST_MEMORY / 1e9:g} GB of memory in {MOST_SECONDS} seconds",
-            "Remove everything but the table, or save the table as CSV.",
-        )
+        raise UnreadableError(f"{what} with {MOST_MEMORY / 1e9:g} GB of memory in {MOST_SECONDS} seconds", remedy)
     if "refused" in answer:
         raise UnreadableError(*answer["refused"])
     return answer
@@ -185,7 +198,7 @@ def _exchanged(process: subprocess.Popen[bytes], request: dict[str, Any]) -> dic
         body = process.stdout.read(struct.unpack(">Q", head)[0]) if len(head) == 8 else b""
         answer: dict[str, Any] = json.loads(body.decode("utf-8", "surrogatepass"))
         answer["grown"] = answer.get("grown", False) or len(body) > _GROWN
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return answer
 

@@ -1,4 +1,4 @@
-"""Opens workbooks in a child process with limits on memory and time.
+"""Opens workbooks, and other files by a reader of their own, in a child process with limits on memory and time.
 
 :mod:`nbanalytics.readers.workbook` runs this file and sends requests over a pipe. It imports nothing from the package,
 so that it starts quickly. An error here, even a crash of a library, ends only this process.
@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime
 from functools import lru_cache
+from importlib.util import module_from_spec, spec_from_file_location
+from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
@@ -48,7 +50,8 @@ def main() -> None:
     for line in sys.stdin.buffer:
         request = json.loads(line)
         _limit(request["memory"], request["seconds"])
-        answer = json.dumps(_answer(request), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        found = _by(request["by"]).answer(request["path"]) if "by" in request else _answer(request)
+        answer = json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogatepass")
         out.write(struct.pack(">Q", len(answer)))
         out.write(answer)
         out.flush()
@@ -70,6 +73,16 @@ def _limit(memory: int, seconds: int) -> None:
         # Some systems do not limit memory.
         with suppress(OSError, ValueError):
             resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+@lru_cache
+def _by(path: str) -> ModuleType:
+    about = spec_from_file_location("by", path)
+    assert about is not None
+    assert about.loader is not None
+    module = module_from_spec(about)
+    about.loader.exec_module(module)
+    return module
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:

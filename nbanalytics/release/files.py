@@ -19,6 +19,8 @@ MANIFEST, WITNESSES = "manifest.json", "witnesses.csv"
 #: The file by which ``nbanalytics export`` knows its own folder.
 SITE = "nbanalytics-site.txt"
 FORMAT, VERSION = "nbanalytics-release", 2
+#: A larger manifest is not read: JSON can take a hundred times its size in memory. The largest have some 100 kB.
+MOST_MANIFEST = 20_000_000
 _DECIMALS = {"mean_points": 2, "mean_merit": 1, "mean_absence": 1, "hazard": 4, "survival": 4}
 AGAIN = "Make the release anew with 'nbanalytics release', or fetch it again from where it was published."
 
@@ -187,10 +189,21 @@ def is_published(folder: Path) -> bool:
 
 def _is_release(folder: Path) -> bool:
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        manifest = _parsed(folder / MANIFEST)
+    except (OSError, ValueError, RecursionError, ReleaseError):
         return False
     return isinstance(manifest, dict) and manifest.get("format") == FORMAT
+
+
+def _parsed(path: Path) -> Any:
+    with path.open("rb") as stream:
+        raw = stream.read(MOST_MANIFEST + 1)
+    if len(raw) > MOST_MANIFEST:
+        raise ReleaseError(
+            f"{MANIFEST} in {path.parent.name} is larger than that of any release ({MOST_MANIFEST // 1_000_000} MB), "
+            f"so it is not read. {AGAIN}"
+        )
+    return json.loads(raw.decode("utf-8"))
 
 
 def _read_file(folder: Path, file: str, manifest: Mapping[str, Any]) -> bytes:
@@ -216,7 +229,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             "Give the folder that 'nbanalytics release' wrote."
         )
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = _parsed(path)
     except OSError as error:
         raise ReleaseError(f"{path} cannot be read ({error.strerror}). Check your rights to it.") from None
     except (ValueError, RecursionError):

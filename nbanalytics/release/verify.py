@@ -262,9 +262,8 @@ def verify_rounded(releases: Sequence[Release], progress: Callable[[str], None] 
         beside = verify(others, progress, seconds)
         found += beside.table.itertuples(index=False, name=None)
         counts = {name: count + beside.counts[name] for name, count in counts.items()}
-    settings = settings_of(releases, published)
-    table = pd.DataFrame(list(dict.fromkeys(found)), columns=["kind", "where", "says"], dtype="str")
-    return Verification(table, settings, counts, _in_students(attacked.tables, unit))
+    settings = settings_of(releases, published, seconds)
+    return _verification(found, settings, counts, _in_students(attacked.tables, unit))
 
 
 def _unit(release: Release) -> int:
@@ -386,7 +385,7 @@ class Verification(Shown):
         ``share``, ``mean``, ``between``), ``where`` (table and selection in words) and ``says`` (what it gives away).
     settings : mapping
         ``releases`` (titles and dates), ``min_group``, ``min_cell``, ``changed`` (cohorts of which two releases
-        publish different numbers).
+        publish different numbers), ``seconds`` (how long tables were looked for, None without end).
     counts : mapping
         ``cells`` declared counts, ``hidden`` of them, ``proven`` (a table was found that has the cell at 0, or at
         ``min_cell`` or more), ``unproven`` (neither such a table nor a weakness was found).
@@ -405,16 +404,17 @@ class Verification(Shown):
         return self.table.empty
 
     def _words(self) -> str:
-        releases = "; ".join(self.settings["releases"])
+        releases, seconds = "; ".join(self.settings["releases"]), self.settings["seconds"]
         seen = f"{self.counts['hidden']} of {self.counts['cells']} counts hidden, {self.counts['unproven']} unproven"
-        found = "no weakness" if self.holds else f"{len(self.table)} weaknesses"
-        return f"{releases}: {found}; {seen}"
+        if self.tables is not None and self.counts["unproven"] and seconds is not None:
+            seen += f" in {seconds:g} seconds (look longer, for example with --seconds {max(4 * seconds, 60):g})"
+        return f"{releases}: {'no weakness' if self.holds else f'{len(self.table)} weaknesses'}; {seen}"
 
     def text(self, most: int = 20) -> str:
         """Return the weaknesses in words, one line each, and the summary."""
         lines = [f"{row.kind}: {row.where}: {row.says}" for row in self.table.head(most).itertuples()]
-        more = [f"… and {len(self.table) - most} more"] if len(self.table) > most else []
-        return "\n".join([*lines, *more, self._words()])
+        lines += [f"… and {len(self.table) - most} more"] if len(self.table) > most else []
+        return "\n".join([*lines, self._words()])
 
 
 def verify(
@@ -447,7 +447,7 @@ def verify(
     tell = progress or (lambda words: None)
     tell("reading the sums")
     published = knowledge_of(releases)
-    settings = settings_of(releases, published)
+    settings = settings_of(releases, published, seconds)
     floor = {name: int(settings[name]) for name in ("min_group", "min_cell")}
     hidden = published.hidden
     counts = {"cells": int((~np.isnan(published.knowledge.values)).sum()) + len(hidden), "hidden": len(hidden)}
@@ -478,21 +478,22 @@ def is_rounded(release: Release) -> bool:
     return release.manifest.get("protection") == ROUNDED
 
 
-def settings_of(releases: Sequence[Release], published: Published) -> dict[str, Any]:
-    """Return what a verification says of the releases: what they are called, the smallest thresholds, what changed."""
+def settings_of(releases: Sequence[Release], published: Published, seconds: float) -> dict[str, Any]:
+    """Return the settings of a :class:`Verification`."""
     policies = [release.manifest["policy"] for release in releases]
     return {
         "releases": [f"{release.manifest['title']}, {release.manifest['created']}" for release in releases],
         **{name: min(int(policy[name]) for policy in policies) for name in ("min_group", "min_cell")},
         "changed": list(published.changed),
+        "seconds": seconds if np.isfinite(seconds) else None,
     }
 
 
 def _verification(
-    found: list[Weakness], settings: Mapping[str, Any], counts: Mapping[str, int], tables: Possible | None = None
+    found: Sequence[Any], settings: Mapping[str, Any], counts: Mapping[str, int], tables: Possible | None = None
 ) -> Verification:
-    rows = list(dict.fromkeys(found))
-    return Verification(pd.DataFrame(rows, columns=["kind", "where", "says"], dtype="str"), settings, counts, tables)
+    table = pd.DataFrame(list(dict.fromkeys(found)), columns=["kind", "where", "says"], dtype="str")
+    return Verification(table, settings, counts, tables)
 
 
 def _bounds(
