@@ -11,6 +11,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 from examples import examples
@@ -233,6 +234,17 @@ def test_what_memory_does_not_take_is_spilled_to_a_folder_of_the_owner(tmp_path)
     assert oct(stat.S_IMODE(above.stat().st_mode)) == "0o700"
     own = read_database().execute("SELECT value FROM duckdb_settings() WHERE name = 'temp_directory'").fetchall()
     assert Path(own[0][0]).parent == above
+
+
+def test_no_database_spills_into_the_working_directory(tmp_path, monkeypatch):
+    write_records(records_of(2019), tmp_path / "records", format="parquet")
+    (tmp_path / "records" / ".checked.json").unlink()
+    settings, connect = [], duckdb.connect
+    monkeypatch.setattr(duckdb, "connect", lambda **given: settings.append(given["config"]) or connect(**given))
+    for read in (check_records, open_records, scan_records):
+        read(tmp_path / "records")
+    assert len(settings) > 3
+    assert all("temp_directory" in given for given in settings)
 
 
 def test_a_long_session_goes_on_after_its_folder_for_temporary_files_was_cleaned(tmp_path):

@@ -73,8 +73,14 @@ def refuse_bomb(path: Path, file: pq.ParquetFile, in_memory: bool) -> None:
     if in_memory and rows * columns > MOST_CELLS:
         raise UnreadableError(f"{rows:,} rows of {columns:,} columns do not fit in memory", "Use scan_records.")
     asked = "SELECT sum(strlen(COLUMNS(*)::VARCHAR)) FROM read_parquet(?, hive_partitioning = false)"
+    # Without a folder for what memory does not take: DuckDB's own would be an open one in the working directory.
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY_TO_COUNT,
+        "threads": 2,
+        "temp_directory": "",
+    }
     try:
-        with duckdb.connect(config={"memory_limit": MEMORY_TO_COUNT, "threads": 2}) as connection:
+        with duckdb.connect(config=settings) as connection:
             sums = connection.execute(asked, [plain_name(path)]).fetchall() if columns else []
     except duckdb.OutOfMemoryException:
         raise UnreadableError("a part of the file needs more memory than any table", _WRITE_AGAIN) from None
