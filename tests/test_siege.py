@@ -1,6 +1,7 @@
 """The server under siege: whoever takes lines, kernels or file descriptors leaves the static pages to the others."""
 
 import asyncio
+import gc
 import json
 import re
 import socket
@@ -374,22 +375,22 @@ def test_a_soak_of_pages_lines_and_half_open_connections_leaves_the_static_pages
 
         async def crowd(kernels=kernels):
             base = f"ws://127.0.0.1:{server.port}/api/kernels/"
-            return await asyncio.gather(
-                *(
-                    websocket_connect(f"{base}{kernel}/channels?session_id={n}")
-                    for kernel in kernels
-                    for n in range(40)
-                ),
-                return_exceptions=True,
-            )
+            wanted = [f"{base}{kernel}/channels?session_id={n}" for kernel in kernels for n in range(40)]
+            lines = await asyncio.gather(*map(websocket_connect, wanted), return_exceptions=True)
+            assert (await asyncio.to_thread(get, f"{server.address}board"))[0] == 200
+            for line in lines:
+                if not isinstance(line, BaseException):
+                    line.close()
+                    while await line.read_message() is not None:
+                        pass
 
         with half_open(server.port, 400), half_open(server.port, 100, b""):
             asyncio.run(crowd())
-            assert get(f"{server.address}board")[0] == 200
         for status, _, page in pages:
             if status == 200:
                 get(f"{server.address}voila/api/shutdown/{kernel_of(page)}", "POST", b"")
     assert eventually(lambda: len(server.kernels()) <= WAITING)
+    gc.collect()  # here, and not in a test or at an end where warnings of unclosed lines count
 
 
 def test_lines_and_pages_fit_into_the_descriptors_that_there_are(monkeypatch):
