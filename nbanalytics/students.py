@@ -295,6 +295,12 @@ def _term_state(term: str, place: int, moves: Sequence[str]) -> nw.Expr:
     return cases((eligible == 1, ELIGIBLE), (eligible == 0, NOT_ELIGIBLE), (moved, MOVED), otherwise=UNKNOWN)
 
 
+def knows_programmes(records: StudentRecords) -> bool:
+    """Whether the records say what came after the last term: outcomes may have only the summer's examinations."""
+    known = [] if records.outcomes is None else column_names(open_frame(records.outcomes))
+    return "programme_kind" in known or "programme" in known
+
+
 def _programme_kinds(records: StudentRecords) -> Frame:
     outcomes = open_frame(records.outcomes)
     if "programme_kind" not in column_names(outcomes):

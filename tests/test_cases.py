@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from municipal_files import KEY
 
+from nbanalytics.analysis.flows import flows
 from nbanalytics.errors import DataError
 from nbanalytics.municipal.absence_list import read_absence_list, suggest_mapping
 from nbanalytics.municipal.import_files import check_paths
@@ -418,3 +419,71 @@ def test_definitions_below_the_data_are_not_schools_and_one_sign_does_not_reject
     assert table["status"].value_counts().to_dict() == {"ok": 4, "not_available": 1}
     (remark,) = [finding for finding in read.report.findings if finding.code == "values.not_number"]
     assert (remark.weight, remark.rows.tolist()) == ("remark", [4])
+
+
+# ------------------------------------------------------------------ SS12000
+
+
+def ss12000(tmp_path: Path, *grades: dict[str, object]) -> FileRead:
+    """Read the case with further grades."""
+    content = json.loads((CASES / "ss12000_corrected.json").read_text(encoding="utf-8"))
+    content["grades"] += [content["grades"][0] | {"id": f"more{place}"} | own for place, own in enumerate(grades)]
+    file = tmp_path / "pages.json"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    (read,) = read_files([file], KEY)
+    return read
+
+
+def grade_in(read: FileRead, pupil: str, subject: str) -> list[str]:
+    table = read.tables["grades"]
+    return table.loc[table["student_id"].eq(KEY.pseudonym(pupil)) & table["subject"].eq(subject), "grade"].tolist()
+
+
+def test_a_correction_wins_and_an_examination_counts_after_the_summer() -> None:
+    report = check("ss12000_corrected.json")
+    (read,) = read_files([CASES / "ss12000_corrected.json"], KEY)
+    assert grade_in(read, "200201032000", "MA") == ["C"]
+    assert grade_in(read, "200202032017", "EN") == ["F"]
+    assert [reason for _, reason in report.files[0].rejected] == ["replaced by a correction"]
+    assert "they count after the summer" in report.text()
+    after = read.tables["outcomes"].set_index("student_id")["eligible_after_summer"]
+    assert after.to_dict() == {KEY.pseudonym("200202032017"): True}
+    records, _ = merge_with_findings([read])
+    assert flows(records)  # without programmes they end with year 9
+
+
+def test_corrections_and_examinations_of_other_kinds(tmp_path: Path) -> None:
+    history = {"syllabus": {"id": "sHI"}, "student": {"id": "p3"}}
+    read = ss12000(
+        tmp_path,
+        # A correction holds against grades of any date, and the later of two.
+        history | {"gradeValue": "E", "correctionType": "Rättelse", "registeredDate": "2018-06-09"},
+        history | {"gradeValue": "D", "correctionType": "Rättelse", "registeredDate": "2018-06-10"},
+        history | {"gradeValue": "A", "registeredDate": "2018-06-12"},
+        # An examination that does not suffice.
+        {"syllabus": {"id": "sSV"}, "student": {"id": "p1"}, "trial": True, "gradeValue": "F",
+         "registeredDate": "2018-08-02"},
+        # Streck in another school, later.
+        {"syllabus": {"id": "sGE"}, "student": {"id": "p3"}, "gradeValue": "-", "organisation": {"id": "u2"},
+         "registeredDate": "2018-06-11"},
+    )  # fmt: skip
+    assert grade_in(read, "200204032031", "HI") == ["D"]
+    assert grade_in(read, "200202032017", "SV") == ["C"]
+    assert grade_in(read, "200204032031", "GE") == ["C"]
+    assert read.report.rows == read.report.read + read.report.n_rejected
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [{"id": 1, "givenName": "A", "familyName": "B", "birthDate": "2002-01-01"}] * 3,
+        [{"id": "x", "startTime": "2018-01-01T08:00", "subjectName": "Matte"}, {"pageToken": None, "data": []}],
+        {"data": [{"id": n, "course": "Ma1c", "startTime": "2020"} for n in range(56)], "pageToken": None},
+        {"results": [{"schoolUnitCode": "12345678", "name": "A"}]},
+    ],
+)
+def test_json_of_another_service_is_not_clean(tmp_path: Path, entries: object) -> None:
+    file = tmp_path / "other.json"
+    file.write_text(json.dumps(entries), encoding="utf-8")
+    assert check(file).exit_code == 2
+    assert "clean" not in check(file).text()

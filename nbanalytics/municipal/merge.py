@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import pandas as pd
 
@@ -58,8 +59,13 @@ def settle(rows: pd.DataFrame, key: Sequence[str], standing: Sequence[str]) -> t
 
 def standing_of(grades: pd.Series) -> pd.Series:
     """Return the standing of grades of the same pupil, term and subject: 2 a real grade, 1 a streck, 0 another code."""
-    real = {grade for scale in default_catalogue().scales for grade in scale.points}
-    return grades.isin(real) * 2 + grades.eq(STRECK) * 1
+    return grades.isin(real_grades()) * 2 + grades.eq(STRECK) * 1
+
+
+@cache
+def real_grades() -> frozenset[str]:
+    """Return the grades of all scales, without streck and other marks."""
+    return frozenset(grade for scale in default_catalogue().scales for grade in scale.points)
 
 
 def pairs_of_schools(pupils: pd.Series, schools: pd.Series) -> str:
@@ -148,8 +154,8 @@ def missing_of(records: StudentRecords) -> tuple[str, ...]:
             texts.append("no absence for any term: the absence panel will be empty")
         elif lacking:
             texts.append(f"no {name} for {', '.join(lacking)}: {consequence}")
-    if records.outcomes is None:
-        texts.append("no table outcomes: flows end with the last term")
+    if records.outcomes is None or "programme_kind" not in records.outcomes:
+        texts.append("no programmes after year 9 (outcomes): flows end with the last term")
     return tuple(texts)
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbanalytics.declaration import Declaration
+from nbanalytics.eligibility import term_results
+from nbanalytics.errors import GradingError
+from nbanalytics.grading import Grading
 from nbanalytics.municipal.pseudonyms import Key, new_key
 from nbanalytics.municipal.recognise import FileRead
 from nbanalytics.municipal.ss12000_pages import looks_like_ss12000
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = "ss12000"
+LAST_TERM = f"{LAST_YEAR}VT"
 _MINUTES = ("attendanceMinutes", "validAbsenceMinutes", "invalidAbsenceMinutes", "otherAttendanceMinutes")
 _SUMS = ("attendanceSum", "validAbsenceSum", "invalidAbsenceSum", "otherAttendanceSum")
 #: A year has half a million minutes; a larger number is wrong.
@@ -56,7 +61,8 @@ def read_ss12000(path: str | Path | Sequence[str | Path], *, key: Key | None = N
     FileRead
         With a table for each kind of entity in the pages: ``students`` (student_id, cohort, sex, birth_year, school_id,
         school_id_y6), ``grades`` (student_id, term, subject, grade), ``absence`` (student_id, term, valid and invalid
-        in per cent of the planned minutes) and ``schools`` (school_id, name). A row of the report is an entity.
+        in per cent of the planned minutes), ``schools`` (school_id, name) and ``outcomes`` (student_id,
+        eligible_after_summer, of those not eligible in 9VT who took an examination). A row of the report is an entity.
 
     Raises
     ------
@@ -76,7 +82,7 @@ def read_ss12000(path: str | Path | Sequence[str | Path], *, key: Key | None = N
     if key is None:
         entities.told.append("no key: the pseudonyms are valid for this reading only")
     students = Students(entities, new_key() if key is None else key)
-    grades = read_grades(students, Declaration())
+    grades, examined = read_grades(students, Declaration())
     schools = {one.refers("id"): one.text("schoolUnitCode") or one.refers("id") for one in _units(entities)}
     absence = _absence(students, Declaration())
     tables = {
@@ -88,11 +94,50 @@ def read_ss12000(path: str | Path | Sequence[str | Path], *, key: Key | None = N
             ["school_id", "name"],
         ),
     }
+    outcomes = _after_summer(tables["grades"], examined)
+    if len(outcomes):
+        tables["outcomes"] = outcomes
     _tell(students, tables)
-    findings = entities.noted.findings()
+    findings = (*([entities.unusable] if entities.unusable else []), *entities.noted.findings())
     report = FileReport.of_rows(entities.label, FORMAT, entities.rows, findings, entities.told, entities.missing)
     registered = {one.student.pseudonym: one.day for one in sorted(grades, key=lambda one: one.day)}
     return FileRead(report, {name: table for name, table in tables.items() if len(table)}, _days(registered))
+
+
+def _after_summer(grades: pd.DataFrame, examined: Sequence[Grade]) -> pd.DataFrame:
+    """Return who of those with examinations became eligible by them: the grades of 9VT with the better ones."""
+    made = []
+    own = grades[grades["term"].eq(LAST_TERM) & grades["student_id"].isin([one.student.pseudonym for one in examined])]
+    by_student = {
+        student: dict(zip(rows["subject"], rows["grade"], strict=True)) for student, rows in own.groupby("student_id")
+    }
+    for student, group in groupby(sorted(examined, key=_pseudonym), _pseudonym):
+        exams = list(group)
+        try:
+            grading = Declaration().grading(int(exams[0].student.cohort or 0))
+        except GradingError:
+            continue
+        held = by_student.get(student, {})
+        better = dict(held)
+        for one in exams:
+            either = [better.get(one.subject, ""), one.grade]
+            better[one.subject] = max(either, key=lambda grade: grading.scale.points.get(grade, -1))
+        was, became = (_is_eligible(student, term, grading) for term in (held, better))
+        if not was:
+            made.append((student, became))
+    return _frame(made, ["student_id", "eligible_after_summer"])
+
+
+def _pseudonym(one: Grade) -> str:
+    return one.student.pseudonym
+
+
+def _is_eligible(student: str, grades: dict[str, str], grading: Grading) -> bool:
+    import pandas as pd
+
+    rows = [(student, LAST_TERM, subject, grade) for subject, grade in grades.items()]
+    table = pd.DataFrame(rows, columns=["student_id", "term", "subject", "grade"], dtype="str")
+    return bool(len(rows)) and bool(term_results(table, grading)["eligible"].iloc[0])
 
 
 def _days(registered: dict[str, str]) -> pd.Series:

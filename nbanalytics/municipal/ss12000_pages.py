@@ -21,7 +21,8 @@ MOST_ENTITIES = 2_000_000
 KEPT: dict[str, tuple[str, ...]] = {
     "Grade": (
         "id", "student", "gradeValue", "finalGrade", "subjectCode", "subjectName", "syllabus", "schoolYear", "year",
-        "semester", "registeredDate", "schoolType", "schoolUnit", "organisation", "_embedded",
+        "semester", "registeredDate", "schoolType", "schoolUnit", "organisation", "correctionType", "trial",
+        "_embedded",
     ),
     "Attendance": (
         "id", "student", "isReported", "attendanceMinutes", "validAbsenceMinutes", "invalidAbsenceMinutes",
@@ -36,12 +37,16 @@ KEPT: dict[str, tuple[str, ...]] = {
     "Syllabus": ("id", "subjectCode", "subjectName"),
     "CalendarEvent": ("id", "startTime"),
 }  # fmt: skip
-#: Fields that identify the kind of an entity, the surest first: a page does not name it.
+#: Fields that identify the kind of an entity, the surest first: a page does not name it. Names, dates and times are in
+#: the JSON of any service, and identify nothing.
 _TOLD_BY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Grade", ("gradeValue",)),
     ("AggregatedAttendance", ("attendanceSum", "offeredSum", "validAbsenceSum", "invalidAbsenceSum")),
     ("Attendance", ("attendanceMinutes", "validAbsenceMinutes", "invalidAbsenceMinutes")),
-    ("Person", ("familyName", "givenName", "civicNo", "norEduPersonNIN", "enrolments", "birthDate")),
+    (
+        "Person",
+        ("civicNo", "norEduPersonNIN", "enrolments", "eduPersonPrincipalNames", "personStatus", "securityMarking"),
+    ),
     ("SchoolUnit", ("schoolUnitCode", "schoolTypes")),
     ("Syllabus", ("subjectCode", "subjectName")),
     ("CalendarEvent", ("startTime",)),
@@ -53,7 +58,7 @@ def kind_of(entry: Any) -> str:
 
     Examples
     --------
-    >>> kind_of({"gradeValue": "C"}), kind_of({"givenName": "A"}), kind_of({"colour": "red"})
+    >>> kind_of({"gradeValue": "C"}), kind_of({"enrolments": []}), kind_of({"givenName": "A"})
     ('Grade', 'Person', '')
     """
     if not isinstance(entry, dict):

@@ -18,12 +18,16 @@ from nbanalytics.declaration import Declaration
 from nbanalytics.errors import GradingError, visible
 from nbanalytics.grading import Scale
 from nbanalytics.municipal import ss12000_pages
+from nbanalytics.municipal.merge import real_grades
 from nbanalytics.municipal.pseudonyms import SEXES, Key, as_text, identities
 from nbanalytics.municipal.ss12000_pages import BY_PAGE, KEPT
-from nbanalytics.readers.findings import Noted, UnreadableError, message
+from nbanalytics.readers.findings import Finding, Noted, UnreadableError, fatal, message
 from nbanalytics.readers.words import SEX, grade_words, loosely, read_date, read_grade, subject_words
 from nbanalytics.readers.workbook import read_by
 from nbanalytics.toml_files import packaged_toml
+
+#: Kinds without which nothing is about pupils: the others only explain these.
+_ABOUT_PUPILS = ("Grade", "AggregatedAttendance", "Attendance", "Person")
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class Entities:
     rows: int = 0
     told: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    unusable: Finding | None = None
     noted: Noted = field(init=False)
 
     def __post_init__(self) -> None:
@@ -124,6 +129,8 @@ def read_entities(path: str | Path | Sequence[str | Path]) -> Entities:
     if len(files) > 1:
         shown = "; ".join(spans[:10]) + ("; …" if len(spans) > 10 else "")
         entities.told.append(f"row numbers run through all files: {shown}")
+    if not any(entities.by_kind[kind] for kind in _ABOUT_PUPILS):
+        entities.unusable = fatal("entities.no_pupils", label, kinds=", ".join(_ABOUT_PUPILS))
     unended = [kind for kind, last in ends.items() if not any(last)]
     for kind in unended if len(unended) > empty_ends else ():
         entities.missing.append(f"the last page of {kind}: every page names a next one, so entities are missing")
@@ -213,12 +220,17 @@ class Grade:
     term: str
     subject: str
     grade: str
-    order: tuple[str, bool]
+    order: tuple[bool, str, bool]
 
     @property
     def day(self) -> str:
         """The day on which it was registered (yyyy-mm-dd), or empty text."""
-        return self.order[0]
+        return self.order[1]
+
+    @property
+    def school(self) -> str:
+        """The school that gave it, or empty text."""
+        return self.entity.refers("schoolUnit", "organisation")
 
 
 class Students:
@@ -330,18 +342,28 @@ class _Reading:
         return None
 
 
-def read_grades(students: Students, declaration: Declaration) -> list[Grade]:
-    """Return the grades of compulsory school that can be used; the others are rejected with a reason."""
+def read_grades(students: Students, declaration: Declaration) -> tuple[list[Grade], list[Grade]]:
+    """Return the grades of compulsory school that can be used, and those of examinations after year 9.
+
+    The others are rejected with a reason. Official figures are those before examinations.
+    """
     entities = students.entities
     syllabuses = {one.refers("id"): one for one in entities.by_kind["Syllabus"]}
     reading = _Reading(students, declaration, syllabuses, subject_words(declaration))
     usable: dict[tuple[str, str, str], list[Grade]] = {}
+    examined: list[Grade] = []
     for entity in entities.by_kind["Grade"]:
         one = _grade(entity, reading)
-        if one is not None:
+        if one is not None and entity.content.get("trial") is True:
+            if one.term == f"{LAST_YEAR}VT":
+                examined.append(one)
+            else:
+                entities.reject(entity, "grades.examination/other")
+        elif one is not None:
             usable.setdefault((one.student.pseudonym, one.term, one.subject), []).append(one)
     entities.remark(reading.by_date, "entities.no_semester", "semester")
-    return [kept for same in usable.values() for kept in _latest(same, entities)]
+    entities.remark([one.entity.row for one in examined], "grades.examination", "trial")
+    return [kept for same in usable.values() for kept in _latest(same, entities)], examined
 
 
 def _grade(entity: Entity, reading: _Reading) -> Grade | None:
@@ -384,9 +406,10 @@ def _grade(entity: Entity, reading: _Reading) -> Grade | None:
     if grade is None:
         reject(entity, "grades.unknown_grade/ss12000", "gradeValue", grades=", ".join(scale.order))
         return None
-    student.seen.append(((spring, semester), cohort, entity.refers("schoolUnit", "organisation"), year))
+    if entity.content.get("trial") is not True:
+        student.seen.append(((spring, semester), cohort, entity.refers("schoolUnit", "organisation"), year))
     final = entity.content.get("finalGrade") is True
-    return Grade(entity, student, term, subject, grade, (day or "", final))
+    return Grade(entity, student, term, subject, grade, (bool(entity.text("correctionType")), day or "", final))
 
 
 def _semester(entity: Entity, day: str | None, reading: _Reading) -> str | None:
@@ -401,12 +424,17 @@ def _semester(entity: Entity, day: str | None, reading: _Reading) -> str | None:
 
 
 def _latest(same: list[Grade], entities: Entities) -> list[Grade]:
-    """Keep the latest of several grades of a pupil in a subject and term."""
-    best = max(one.order for one in same)
-    last = [one for one in same if one.order == best]
-    for one in same:
-        if one.order != best:
-            entities.reject(one.entity, "grades.replaced")
+    """Keep one of several grades of a pupil in a subject and term: a correction, or else the latest.
+
+    Of the grades of two schools a real one goes before a streck, as in other files.
+    """
+    several = len({one.school for one in same}) > 1
+    orders = [(one.order[0], several and one.grade in real_grades(), *one.order[1:]) for one in same]
+    best = max(orders)
+    last = [one for one, order in zip(same, orders, strict=True) if order == best]
+    for one, order in zip(same, orders, strict=True):
+        if order != best:
+            entities.reject(one.entity, "grades.replaced/correction" if best[0] else "grades.replaced")
     if len({one.grade for one in last}) > 1:
         for one in last:
             entities.reject(one.entity, "rows.contradictory/ss12000")

@@ -22,6 +22,7 @@ from nbanalytics.students import (
     NOT_ELIGIBLE,
     TERM_STATES,
     counted,
+    knows_programmes,
     refuse_other_share,
     student_table,
 )
@@ -91,7 +92,7 @@ def stages_of(records: StudentRecords) -> tuple[str, ...]:
     >>> stages_of(simulate(seed=1, cohorts=[2018]).records)
     ('6VT', '7VT', '8VT', '9VT', 'upper_secondary')
     """
-    return (*records.declaration.stages, *((AFTER,) if records.outcomes is not None else ()))
+    return (*records.declaration.stages, *((AFTER,) if knows_programmes(records) else ()))
 
 
 def states_of(stage: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.frames import collect
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Settings, Shown
-from nbanalytics.students import UNKNOWN, student_table
+from nbanalytics.students import UNKNOWN, knows_programmes, student_table
 
 DISTANCES = ("hamming", "dynamic_hamming", "optimal_matching")
 #: More distinct courses are not compared: their distances would fill the memory.
@@ -87,7 +87,7 @@ def courses(records: StudentRecords, distance: str = "hamming", types: int | Non
     [[1, 'eligible', 'eligible'], [2, 'not_eligible', 'not_eligible']]
     """
     records.refuse_uncountable("students", "grades")
-    stages = (*records.declaration.terms, *((AFTER,) if records.outcomes is not None else ()))
+    stages = (*records.declaration.terms, *((AFTER,) if knows_programmes(records) else ()))
     wide = student_table(records, [f"state_{stage}" for stage in stages])
     wide = wide.select(**{stage: nw.col(f"state_{stage}").cast(nw.String) for stage in stages})
     counts = collect(wide.group_by(*stages).agg(nw.len().alias("students")))

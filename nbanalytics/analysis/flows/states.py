@@ -20,7 +20,7 @@ from nbanalytics.intervals import score_interval
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Settings, Shown
 from nbanalytics.schools import MIN_SCHOOLS, THESE, estimand_of, jackknife_interval, labels, units_of
-from nbanalytics.students import AFTER_STATES, ELIGIBLE, MOVED, NOT_ELIGIBLE, UNKNOWN, student_table
+from nbanalytics.students import AFTER_STATES, ELIGIBLE, MOVED, NOT_ELIGIBLE, UNKNOWN, knows_programmes, student_table
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -197,7 +197,7 @@ class CountedCourses:
 def count_courses(records: StudentRecords, by: By, estimand: str | None) -> CountedCourses:
     """Count the distinct courses through all terms and programmes; only the counts leave the engine."""
     records.refuse_uncountable("students", "grades")
-    stages = (*records.declaration.terms, *((AFTER,) if records.outcomes is not None else ()))
+    stages = (*records.declaration.terms, *((AFTER,) if knows_programmes(records) else ()))
     states = [f"state_{stage}" for stage in stages]
     school = [name for name in ("school_id",) if name in column_names(open_frame(records.students))]
     wide = student_table(records, [*states, *school], by)
