@@ -487,3 +487,15 @@ def test_json_of_another_service_is_not_clean(tmp_path: Path, entries: object) -
     file.write_text(json.dumps(entries), encoding="utf-8")
     assert check(file).exit_code == 2
     assert "clean" not in check(file).text()
+
+
+# ------------------------------------------------------------------ identity numbers that changed form
+
+
+@pytest.mark.parametrize("names", [("ak6.txt", "ak9.txt"), ("ak9.txt", "ak6.txt")])
+def test_tf_numbers_that_cannot_be_joined_are_counted(names: tuple[str, str]) -> None:
+    report = check(*(f"tf_number/{name}" for name in names))
+    assert report.exit_code == 1
+    assert "1 of 13 pupils have a TF-number and are in the files of year 6 or of year 9 only" in report.text()
+    # Without the other year there is nothing to join.
+    assert check("tf_number/ak6.txt").exit_code == 0

@@ -111,6 +111,7 @@ def merge_with_findings(reads: Sequence[FileRead]) -> tuple[StudentRecords, tupl
     together["grades"] = grades
     out = pd.MultiIndex.from_frame(people[["student_id", "_file"]]).isin(undecided)
     students = _students(people[~out], findings)
+    _tell_temporary(people, frozenset().union(*(read.temporary for read in reads)), findings)
     known = pd.Index(students["student_id"])
     tables: dict[str, pd.DataFrame] = {"students": students}
     for name, frame in together.items():
@@ -212,6 +213,17 @@ def _students(people: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame:
             # Empty means not known; the files do not have it.
             students[column] = pd.Series([None] * len(students), dtype="str")
     return students[[column.name for column in TABLES["students"].columns if column.name in students]]
+
+
+def _tell_temporary(people: pd.DataFrame, temporary: frozenset[str], findings: list[Finding]) -> None:
+    """Report pupils with a TF-number in the files of one year only, who may be others in those of the other year."""
+    years = people.groupby("cohort")["_nine"].agg(["min", "max"])
+    both = people[people["cohort"].isin(years.index[years["min"] != years["max"]])]
+    ours = both[both["student_id"].isin(temporary)]
+    alone = ours[ours.groupby("student_id")["_nine"].transform("nunique").eq(1)]
+    if len(alone):
+        words = {"count": alone["student_id"].nunique(), "pupils": both["student_id"].nunique()}
+        findings.append(remark("merge.temporary_numbers", "", **words))
 
 
 def _decide_schools(students: pd.DataFrame, people: pd.DataFrame, findings: list[Finding]) -> None:

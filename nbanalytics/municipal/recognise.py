@@ -34,12 +34,14 @@ class FileRead:
     """One municipal file: its report, which counts the rows in the file, and its tidy pandas tables.
 
     Those of :data:`nbanalytics.schema.TABLES` have the canonical columns; ``statistics`` and ``baseline`` are tables of
-    their own. ``days`` is the day (yyyymmdd) of each pupil's latest grades, by pseudonym, where the file has it.
+    their own. ``days`` is the day (yyyymmdd) of each pupil's latest grades, by pseudonym, where the file has it;
+    ``temporary`` are the pseudonyms made of TF-numbers.
     """
 
     report: FileReport
     tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
     days: pd.Series | None = field(default=None, repr=False)
+    temporary: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 def read_files(

@@ -458,11 +458,13 @@ def _finish(text: Text, shape: Shape, pupils: Pupils, codes: dict[str, int], not
     findings = notes.findings()
     nobody = [] if pupils.count else [fatal("tables.no_usable_row/scb", text.path.name)]
     tables, days = tables_of(pupils, shape, list(codes)) if pupils.count else ({}, None)
+    # Only a TF-number does not contain the sex.
+    temporary = frozenset(tables["students"]["student_id"][tables["students"]["sex"].isna()]) if tables else frozenset()
     assumed, missing = _assumed(text, shape, notes), _missing(shape)
     found = (*findings, *nobody)
     besides = [(row, "another row of the same pupil is kept") for row in notes.lost]
     report = FileReport.of_rows(text.path.name, FORMAT, notes.rows, found, assumed, missing, besides)
-    return FileRead(report, tables, days)
+    return FileRead(report, tables, days, temporary)
 
 
 def _unusable(text: Text, pupils: Pupils, notes: Notes, misfits: list[Finding]) -> FileReport:

@@ -101,7 +101,12 @@ def read_ss12000(path: str | Path | Sequence[str | Path], *, key: Key | None = N
     findings = (*([entities.unusable] if entities.unusable else []), *entities.noted.findings())
     report = FileReport.of_rows(entities.label, FORMAT, entities.rows, findings, entities.told, entities.missing)
     registered = {one.student.pseudonym: one.day for one in sorted(grades, key=lambda one: one.day)}
-    return FileRead(report, {name: table for name, table in tables.items() if len(table)}, _days(registered))
+    return FileRead(
+        report,
+        {name: table for name, table in tables.items() if len(table)},
+        _days(registered),
+        frozenset(students.temporary),
+    )
 
 
 def _after_summer(grades: pd.DataFrame, examined: Sequence[Grade]) -> pd.DataFrame:

@@ -241,6 +241,7 @@ class Students:
         self.by_id: dict[str, Student] = {}
         self.by_pseudonym: dict[str, Student] = {}
         self.strangers: dict[str, int] = {}
+        self.temporary: set[str] = set()
         self._read_persons(entities.by_kind["Person"])
 
     def of(self, entity: Entity) -> Student | None:
@@ -284,6 +285,7 @@ class Students:
                 continue
             pseudonym = coded[place] if known else self._by_identifier(identifier)
             student = self._add(identifier or pseudonym, pseudonym)
+            self.temporary |= {pseudonym} if known and found.temporary[place] else set()
             birth = read_date(entity.text("birthDate"))
             student.birth_year = int(found.birth_year[place]) if known else int(birth[:4]) if birth else None
             student.sex = SEX.get(loosely(entity.text("sex"))) or SEXES[int(found.sex[place])] or student.sex
