@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -70,6 +71,10 @@ app.command()(simulate)
 def main() -> None:
     """Run the command line; an error that the user can fix is one message, without a traceback."""
     _end_in_order()
+    for stream in (sys.stdout, sys.stderr):
+        # A console that is not UTF-8 shows ? for what it cannot show.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except NbanalyticsError as error:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 import tomllib
 import unicodedata
 from pathlib import Path
@@ -499,3 +502,65 @@ def test_tf_numbers_that_cannot_be_joined_are_counted(names: tuple[str, str]) ->
     assert "1 of 13 pupils have a TF-number and are in the files of year 6 or of year 9 only" in report.text()
     # Without the other year there is nothing to join.
     assert check("tf_number/ak6.txt").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("ids", "differing", "said"),
+    [
+        (["1001", "1002"], ["1001.0", "1002.0"], ".0 after the number"),
+        (["0101", "0102"], ["101", "102"], "zeros at the beginning"),
+        (["P1", "P2"], ["P1\u200b", "\ufeffP2"], "signs that cannot be seen"),
+        (["P 1", "P 2"], ["P\u00a01", "P\u00a02"], "signs that cannot be seen"),
+        (["001", "002"], ["1.0", "2.0"], "zeros at the beginning, .0 at the end or signs"),
+        # Nobody knows which of two is meant.
+        (["01", "1"], ["1.0", "1.0"], "Add the student there, or remove the rows"),
+        (["P1", "P2"], ["Q1", "Q2"], "Add the student there, or remove the rows"),
+    ],
+)
+def test_identifiers_that_differ_in_form(tmp_path: Path, ids: list[str], differing: list[str], said: str) -> None:
+    students = pd.DataFrame({"student_id": ids, "cohort": 2018})
+    subjects = ["SV", "EN", "MA", "BL", "MU", "SL", "IDH", "HKK"]
+    rows = [(one, term, subject, "C") for one in differing for term in ("6VT", "9VT") for subject in subjects]
+    grades = pd.DataFrame(list(dict.fromkeys(rows)), columns=["student_id", "term", "subject", "grade"])
+    students.to_csv(tmp_path / "students.csv", index=False)
+    grades.to_csv(tmp_path / "grades.csv", index=False)
+    (finding,) = [one for one in check_records(tmp_path).findings if one.code == "rows.unknown_student"]
+    assert said in finding.sentence()
+    assert finding.count == len(grades)
+
+
+# ------------------------------------------------------------------ rules that nobody can meet, or fail
+
+
+def small_records(folder: Path, subjects: list[str], grade: str, rule: str = "") -> CheckReport:
+    rows = [f"{one},{term},{subject},{grade}" for one in "AB" for term in ("6VT", "9VT") for subject in subjects]
+    (folder / "students.csv").write_text("student_id,cohort\nA,2018\nB,2018\n", encoding="utf-8")
+    (folder / "grades.csv").write_text("\n".join(["student_id,term,subject,grade", *rows]) + "\n", encoding="utf-8")
+    (folder / "records.toml").write_text(rule, encoding="utf-8")
+    return check_records(folder)
+
+
+def test_records_in_which_nobody_can_be_eligible_are_a_fault(tmp_path: Path) -> None:
+    seven = ["SV", "EN", "MA", "BL", "MU", "SL", "IDH"]
+    report = small_records(tmp_path, seven, "A")
+    assert report.exit_code == 2
+    assert "nobody of cohort 2018 can be eligible in 9VT" in report.text()
+    assert [one.code for one in report.faults] == ["rules.nobody_eligible"] * 2
+    # Without a core subject, too; with eight subjects a pupil can, also where everybody has F.
+    assert small_records(tmp_path, [*seven[:2], "HKK", "BL", "MU", "SL", "IDH", "TK", "BI"], "A").exit_code == 2
+    assert not small_records(tmp_path, [*seven, "HKK"], "F").faults
+    # The records can be read for other questions.
+    small_records(tmp_path, seven, "A")
+    assert len(read_records(tmp_path).grades) == 2 * 2 * 7
+
+
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "cp1252"])
+def test_a_console_that_is_not_utf_8_shows_a_question_mark(tmp_path: Path, encoding: str) -> None:
+    """The message lists the grades of the layout, an en dash among them."""
+    file = tmp_path / "grades.txt"
+    file.write_text(scb_row("2026-06-09", PUPIL, A, En="X") + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "nbanalytics", "check", str(file)]
+    ran = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": encoding}, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr == b""
+    assert f"9, -, {'–' if encoding == 'cp1252' else '?'}." in ran.stdout.decode(encoding)

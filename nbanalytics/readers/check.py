@@ -51,7 +51,7 @@ def check_records(path: str | Path, memory_limit: str | None = None) -> CheckRep
     """
     folder = open_folder(path)
     if is_parquet(folder):
-        report = check_scanned(path, memory_limit)
+        report = check_scanned(path, memory_limit, check_rules=True)
         # The reader often understands what the scan rejects, and it names all rows.
         if not report.faults or not _fits_in_memory(folder):
             return report

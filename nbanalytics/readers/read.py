@@ -36,7 +36,7 @@ from nbanalytics.readers.findings import (
 )
 from nbanalytics.readers.folder import open_folder, plain_column
 from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table
-from nbanalytics.readers.rules import check_tables
+from nbanalytics.readers.rules import check_tables, impossible_rules
 from nbanalytics.readers.tables import Tables
 from nbanalytics.readers.tidy import Scales, TidyTable, scales_of, tidy_table
 from nbanalytics.readers.workbook_child import cell_text
@@ -142,7 +142,7 @@ def read_with_report(path: str | Path) -> tuple[StudentRecords, CheckReport]:
 
 def check_folder(path: str | Path) -> CheckReport:
     """Check a folder of records in memory; see :func:`nbanalytics.readers.check_records`."""
-    return _read(path).report
+    return _read(path, check_rules=True).report
 
 
 @dataclass(frozen=True)
@@ -284,12 +284,18 @@ def _opened(name: str, data: NativeFrame) -> Frame:
 # ------------------------------------------------------------------ the steps
 
 
-def _read(path: str | Path) -> Read:
+def _read(path: str | Path, check_rules: bool = False) -> Read:
     folder = open_folder(path)
-    return _examined(folder.sources, folder.declaration, list(folder.findings), str(path))
+    return _examined(folder.sources, folder.declaration, list(folder.findings), str(path), check_rules)
 
 
-def _examined(sources: Mapping[str, Readable], declaration: Declaration, findings: list[Finding], place: str) -> Read:
+def _examined(
+    sources: Mapping[str, Readable],
+    declaration: Declaration,
+    findings: list[Finding],
+    place: str,
+    check_rules: bool = False,
+) -> Read:
     tables = _tidy_tables(sources, declaration, findings)
     scales = _scales(declaration, tables, [])
     asked = {name: tidy for name, tidy in tables.items() if tidy.data is not None}
@@ -306,7 +312,8 @@ def _examined(sources: Mapping[str, Readable], declaration: Declaration, finding
                 declaration=declaration,
                 scales=scales,
             )
-            ruled = check_tables(to_ask)
+            # Reading does not stop at them: such records can serve for other things than eligibility.
+            ruled = [*check_tables(to_ask), *(impossible_rules(to_ask) if check_rules else ())]
             missing = missing_by_table(to_ask)
         for tidy in asked.values():
             _add_findings(tidy, [finding for finding in ruled if finding.file == tidy.file])

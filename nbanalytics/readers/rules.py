@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
+import pandas as pd
 import pyarrow as pa
 
+from nbanalytics.eligibility import term_results
 from nbanalytics.errors import CONTROL, FORMULA, DataError
 from nbanalytics.readers.findings import Finding, Message, fatal, may_be_shown, message, remark, suggestion
 from nbanalytics.readers.tables import Tables, quoted
@@ -114,8 +116,31 @@ def unknown_students(tables: Tables, name: str) -> Iterator[Finding]:
     """Rows of students who are not in the table of students."""
     if not (tables.has(name, "student_id") and tables.has("students", "student_id")):
         return
-    sql = f"SELECT row, NULL AS value FROM {name} ANTI JOIN students USING (student_id) WHERE student_id IS NOT NULL"
-    yield from tables.findings(name, "student_id", sql, "rows.unknown_student")
+    sql = (
+        f"SELECT row, student_id::VARCHAR AS id FROM {name} ANTI JOIN students USING (student_id) WHERE id IS NOT NULL"
+    )
+    if not tables.numbers(f"{sql} LIMIT 1"):
+        return
+    # What the same identifier in two files most often differs by, one step after the other.
+    unseen = "\\s\u00a0\u00ad\u200b-\u200d\u202f\u2060\ufeff"
+    visible = f"regexp_replace({{}}, '[{unseen}]', '', 'g')".format
+    whole, short = "regexp_replace({}, '[.,]0+$', '')".format, "ltrim({}, '0')".format
+
+    steps = (("spaces", visible), ("decimal", whole), ("zeros", short))
+
+    def plain(cell: str) -> str:
+        return short(whole(visible(cell)))
+
+    different = " ".join(f"WHEN {step('id')} = {step('own')} THEN '{word}'" for word, step in steps)
+    rows = f"""
+        WITH known AS (
+            SELECT {plain("student_id::VARCHAR")} AS plain, min(student_id::VARCHAR) AS own FROM students
+            GROUP BY 1 HAVING count(*) = 1)
+        SELECT row, CASE WHEN own IS NULL THEN NULL {different} ELSE 'several' END AS value
+        FROM (SELECT *, {plain("id")} AS plain FROM ({sql})) LEFT JOIN known USING (plain)"""
+    yield from tables.findings(
+        name, "student_id", rows, lambda word: message(f"rows.unknown_student/{word or 'words'}", "student_id")
+    )
 
 
 def _moves(tables: Tables) -> Iterator[Finding]:
@@ -192,6 +217,31 @@ def _ends_of_cohorts(tables: Tables) -> Iterator[Finding]:
             yield remark("cohorts.no_end", file, "term", cohort=cohort, end=end)
         elif start not in found:
             yield fatal("cohorts.no_start", file, "term", cohort=cohort, start=start, end=end)
+
+
+def impossible_rules(tables: Tables) -> Iterator[Finding]:
+    """Cohorts and terms in which no student can be eligible, or none can fail, whatever the grades.
+
+    A student with the best grades in all subjects that occur, and one with the lowest, are judged by the rule.
+    """
+    if not (tables.has("grades", "term", "subject") and tables.has("students", "student_id", "cohort")):
+        return
+    terms = ", ".join(quoted(term) for term in (tables.declaration.start, tables.declaration.end))
+    sql = f"""
+        SELECT cohort, term, list(DISTINCT subject ORDER BY subject) FROM grades JOIN students USING (student_id)
+        SEMI JOIN cohort_scales USING (cohort) SEMI JOIN known_subjects USING (subject)
+        WHERE term IN ({terms}) AND grade IS NOT NULL GROUP BY ALL ORDER BY ALL"""
+    for cohort, term, subjects in tables.numbers(sql):
+        grading = tables.declaration.grading(int(cohort))
+        order = grading.scale.order
+        for grade, wanted, code in (
+            (order[-1], True, "rules.nobody_eligible"),
+            (order[0], False, "rules.nobody_fails"),
+        ):
+            rows = {"student_id": "one", "term": term, "subject": subjects, "grade": grade}
+            if bool(term_results(pd.DataFrame(rows), grading)["eligible"].iloc[0]) != wanted:
+                names = {"subjects": len(subjects), "cohort": cohort, "term": term, "rule": grading.rule.name}
+                yield fatal(code, tables.files["grades"], "subject", **names)
 
 
 ACROSS = (

@@ -21,7 +21,7 @@ from nbanalytics.frames import NativeFrame
 from nbanalytics.readers.findings import Finding, UnreadableError, fatal, message, remark
 from nbanalytics.readers.folder import RECEIPT_FILE, Folder, Source, open_folder, parquet_file, plain_name, refuse_bomb
 from nbanalytics.readers.report import CheckReport, FileReport, missing_by_table
-from nbanalytics.readers.rules import RULES_VERSION, Rule, check_tables
+from nbanalytics.readers.rules import RULES_VERSION, Rule, check_tables, impossible_rules
 from nbanalytics.readers.tables import Tables, quoted
 from nbanalytics.readers.tidy import scales_of
 from nbanalytics.records import StudentRecords
@@ -107,10 +107,11 @@ def scan_records(path: str | Path, memory_limit: str | None = None, *, check: bo
     return StudentRecords.trusted(**relations, declaration=folder.declaration)
 
 
-def check_scanned(path: str | Path, memory_limit: str | None = None) -> CheckReport:
+def check_scanned(path: str | Path, memory_limit: str | None = None, *, check_rules: bool = False) -> CheckReport:
     """Check a folder of Parquet files through DuckDB, and write a receipt there if it has no faults.
 
-    The findings count all rows but name only the first few.
+    The findings count all rows but name only the first few. ``check_rules`` also asks whether the rule of eligibility
+    can be met and failed.
     """
     folder = open_folder(path)
     findings = [*folder.findings, *_shape_findings(folder)]
@@ -121,6 +122,7 @@ def check_scanned(path: str | Path, memory_limit: str | None = None) -> CheckRep
     with _connect(memory_limit) as connection:
         tables = _views(folder, connection, findings)
         checked = check_tables(tables, _progress) + _uncanonical(tables)
+        checked += impossible_rules(tables) if check_rules else ()
         missing = missing_by_table(tables)
     findings += [
         fatal("tables.empty", tables.files[table.name])
