@@ -22,7 +22,7 @@ from municipal_files import KEY
 from nbanalytics.analysis.flows import flows
 from nbanalytics.errors import DataError
 from nbanalytics.municipal.absence_list import read_absence_list, suggest_mapping
-from nbanalytics.municipal.import_files import check_paths
+from nbanalytics.municipal.import_files import check_paths, import_files
 from nbanalytics.municipal.merge import merge_with_findings
 from nbanalytics.municipal.recognise import FileRead, format_of, read_files
 from nbanalytics.municipal.scb import read_scb
@@ -533,8 +533,10 @@ def test_identifiers_that_differ_in_form(tmp_path: Path, ids: list[str], differi
 
 
 def small_records(folder: Path, subjects: list[str], grade: str, rule: str = "") -> CheckReport:
-    rows = [f"{one},{term},{subject},{grade}" for one in "AB" for term in ("6VT", "9VT") for subject in subjects]
-    (folder / "students.csv").write_text("student_id,cohort\nA,2018\nB,2018\n", encoding="utf-8")
+    rows = [f"{one},{term},{subject},{grade}" for one in "ABCDE" for term in ("6VT", "9VT") for subject in subjects]
+    (folder / "students.csv").write_text(
+        "student_id,cohort\n" + "".join(f"{one},2018\n" for one in "ABCDE"), encoding="utf-8"
+    )
     (folder / "grades.csv").write_text("\n".join(["student_id,term,subject,grade", *rows]) + "\n", encoding="utf-8")
     (folder / "records.toml").write_text(rule, encoding="utf-8")
     return check_records(folder)
@@ -551,7 +553,7 @@ def test_records_in_which_nobody_can_be_eligible_are_a_fault(tmp_path: Path) -> 
     assert not small_records(tmp_path, [*seven, "HKK"], "F").faults
     # The records can be read for other questions.
     small_records(tmp_path, seven, "A")
-    assert len(read_records(tmp_path).grades) == 2 * 2 * 7
+    assert len(read_records(tmp_path).grades) == 5 * 2 * 7
 
 
 @pytest.mark.parametrize("encoding", ["iso-8859-1", "cp1252"])
@@ -564,3 +566,31 @@ def test_a_console_that_is_not_utf_8_shows_a_question_mark(tmp_path: Path, encod
     assert ran.returncode == 2
     assert ran.stderr == b""
     assert f"9, -, {'–' if encoding == 'cp1252' else '?'}." in ran.stdout.decode(encoding)
+
+
+# ------------------------------------------------------------------ columns that are not read
+
+
+@pytest.mark.parametrize(
+    ("name", "unread"),
+    [
+        ("two_schools/schoolA.txt", ["System", "Version", "Klass", "Fornamn", "Efternamn", "Ovr"]),
+        ("scb9_put_together_header.txt", ["Klass", "M1 (språk)", "OVR"]),
+        ("skolverket/salsa_2018.csv", ["Huvudman", "Huvudman orgnr"]),
+        ("ss12000_corrected.json", ["Person.givenName", "Grade.converted"]),
+    ],
+)
+def test_columns_that_are_not_read_are_listed(tmp_path: Path, name: str, unread: list[str]) -> None:
+    report = check(name)
+    assert set(unread) <= set(report.files[0].unread)
+    assert "\n  not read: " in report.text()
+    assert report.as_dicts()[0]["unread"] == list(report.files[0].unread)
+
+
+def test_import_lists_the_columns_that_are_not_read(tmp_path: Path) -> None:
+    absence = tmp_path / "list.csv"
+    absence.write_text("Personnummer;Namn;Frånvaro %;Mentor;Termin\n201001011004;Ek;4;Al;9VT\n", encoding="utf-8")
+    files = [CASES / "two_schools" / "schoolA.txt", absence]
+    lines = import_files(files, tmp_path / "key", tmp_path / "out", None)
+    assert "  not read: Namn, Mentor" in lines
+    assert any(line.startswith("  not read: System, Version, Klass") for line in lines)

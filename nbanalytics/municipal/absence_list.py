@@ -385,6 +385,7 @@ def _read(
         assumed=tuple(told),
         missing=tuple(missing),
         findings=(*findings, *remarks),
+        unread=tuple(dict.fromkeys(name for sheet in sheets if sheet.columns for name in sheet.columns.unread)),
     )
     return FileRead(report, {} if fatals else {"absence": table})
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from nbanalytics.declaration import Declaration
 from nbanalytics.errors import DataError
 from nbanalytics.readers.findings import Message, message
-from nbanalytics.readers.grid import Cells, Grid, cell_at, compared
+from nbanalytics.readers.grid import Cells, Grid, cell_at, compared, may_name
 from nbanalytics.readers.words import loosely, subject_words
 from nbanalytics.toml_files import Toml, packaged_toml, read_table, read_toml
 
@@ -127,12 +127,13 @@ def known_cells(row: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class Columns:
-    """Positions and names of the columns, a role that two columns have, and the number of columns of subjects."""
+    """Positions and names of the columns, a role of two columns, the number of subjects, and the other columns."""
 
     places: dict[str, int]
     names: dict[str, str]
     twice: str = ""
     subjects: int = 0
+    unread: tuple[str, ...] = ()
 
 
 def find_columns(row: Cells, mapping: ListMapping) -> Columns | None:
@@ -156,7 +157,9 @@ def find_columns(row: Cells, mapping: ListMapping) -> Columns | None:
     twice = next((role for role, places in roles.items() if len(places) > 1 and role != "class"), "")
     places = {role: found[0] for role, found in roles.items()}
     names = {role: row[place] for role, place in places.items() if place < len(row)}
-    return Columns(places, names, twice, sum(loosely(cell) in _subjects() for cell in row if cell))
+    taken = {place for found in roles.values() for place in found}
+    unread = tuple(cell for place, cell in enumerate(row) if place not in taken and may_name(cell))
+    return Columns(places, names, twice, sum(loosely(cell) in _subjects() for cell in row if cell), unread)
 
 
 @cache

@@ -81,6 +81,7 @@ def import_files(paths: Sequence[Path], key: Path, out: Path, mapping: Path | No
         report = read.report
         told.append(f"{report.file} ({report.format}): {report.read:,} of {report.rows:,} rows read")
         told += [f"  remark: {finding.sentence()}" for finding in report.findings]
+        told += [f"  not read: {', '.join(report.unread)}"] if report.unread else []
     told += [f"remark: {finding.sentence()}" for finding in findings]
     cohorts = records.cohorts()
     span = f"cohort {cohorts[0]}" if len(cohorts) == 1 else f"cohorts {cohorts[0]}-{cohorts[-1]}"

@@ -463,7 +463,7 @@ def _finish(text: Text, shape: Shape, pupils: Pupils, codes: dict[str, int], not
     assumed, missing = _assumed(text, shape, notes), _missing(shape)
     found = (*findings, *nobody)
     besides = [(row, "another row of the same pupil is kept") for row in notes.lost]
-    report = FileReport.of_rows(text.path.name, FORMAT, notes.rows, found, assumed, missing, besides)
+    report = FileReport.of_rows(text.path.name, FORMAT, notes.rows, found, assumed, missing, besides, shape.unread)
     return FileRead(report, tables, days, temporary)
 
 

@@ -19,6 +19,7 @@ import pyarrow.csv as pa_csv
 
 from nbanalytics.readers.csv_file import BOMS, DELIMITERS, NOT_TEXT, not_text, plain_ends, said_delimiter
 from nbanalytics.readers.findings import Rows, UnreadableError, divided, no_rows
+from nbanalytics.readers.grid import may_name
 from nbanalytics.toml_files import Toml, read_table
 
 #: Bytes per block; small, so that memory hardly grows with the file.
@@ -197,7 +198,7 @@ class Shape:
     """How a file is laid out: which year's layout, and what stands between cells.
 
     ``names`` has the layout's column for each column of the file, or ``?`` and a number; ``header`` is whether the
-    first row is one, and ``quoted`` whether cells stand in quotation marks.
+    first row is one, and ``quoted`` whether cells stand in quotation marks; ``written`` are the names in the header.
     """
 
     layout: Layout
@@ -205,6 +206,17 @@ class Shape:
     delimiter: str
     header: bool
     quoted: bool
+    written: tuple[str, ...] = ()
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The columns whose cells are not kept, as the file or the layout names them."""
+        kept = {PERSON, SCHOOL, DATE, *self.layout.grade_column}
+        named = zip(self.names, self.written or self.names, strict=True)
+        shown = [
+            name if may_name(name) else f"column {at + 1}" for at, (own, name) in enumerate(named) if own not in kept
+        ]
+        return tuple(name for name in shown if name != "?")
 
     def label(self, column: str) -> str:
         """Return the name of a column as shown in the file."""
@@ -273,7 +285,7 @@ def shape_of(lines: Sequence[str]) -> Shape:
     named = [words.get(_plain(cell), "") for cell in first]
     if len({name for name in named if name}) >= HEADER_NAMES:
         layout = _by_names({name for name in named if name}, known)
-        return Shape(layout, _names(named, layout), delimiter, True, quoted)
+        return Shape(layout, _names(named, layout), delimiter, True, quoted, tuple(first))
     # Programs often end each row with a delimiter.
     trailing = all(line.rstrip().endswith(delimiter) for line in lines)
     for extra in (0, 1) if trailing else (0,):

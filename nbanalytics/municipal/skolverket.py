@@ -516,6 +516,7 @@ def _read(
         assumed=tuple(_told(grids, sheets, rows, kinds, notes)),
         missing=tuple(missing),
         findings=tuple(findings),
+        unread=tuple(dict.fromkeys(s.header.names[at] for s in sheets if s.header for at in s.header.ignored)),
     )
     return FileRead(report, {} if unusable else {"statistics": table})
 
@@ -531,9 +532,6 @@ def _told(
             if not measure.unknown:
                 part = f" ({measure.population.replace('_', ' ')})" if measure.population not in ("", "all") else ""
                 told.append(f"column {header.names[measure.place]!r} is {measure.measure}, {measure.group}{part}")
-        told += [f"columns that are not read: {', '.join(header.names[place] for place in header.ignored)}"] * bool(
-            header.ignored
-        )
     own = dict.fromkeys(measure.unknown for row in rows[:1_000] for measure, _ in row.cells if measure.unknown)
     told += [f"column {name!r} is not a known measure: kept under its own name" for name in own if may_name(name)]
     if kinds:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 FORMAT = "ss12000"
 LAST_TERM = f"{LAST_YEAR}VT"
+_MOST_NAMED = 40
 _MINUTES = ("attendanceMinutes", "validAbsenceMinutes", "invalidAbsenceMinutes", "otherAttendanceMinutes")
 _SUMS = ("attendanceSum", "validAbsenceSum", "invalidAbsenceSum", "otherAttendanceSum")
 #: A year has half a million minutes; a larger number is wrong.
@@ -99,7 +100,8 @@ def read_ss12000(path: str | Path | Sequence[str | Path], *, key: Key | None = N
         tables["outcomes"] = outcomes
     _tell(students, tables)
     findings = (*([entities.unusable] if entities.unusable else []), *entities.noted.findings())
-    report = FileReport.of_rows(entities.label, FORMAT, entities.rows, findings, entities.told, entities.missing)
+    told = (entities.told, entities.missing, (), sorted(entities.unread)[:_MOST_NAMED])
+    report = FileReport.of_rows(entities.label, FORMAT, entities.rows, findings, *told)
     registered = {one.student.pseudonym: one.day for one in sorted(grades, key=lambda one: one.day)}
     return FileRead(
         report,

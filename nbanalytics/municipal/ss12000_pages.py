@@ -71,8 +71,10 @@ def answer(path: str) -> dict[str, Any]:
 
     A page says whether a next one follows (``more``, None if it is a list and not a page) and has ``entries``: kind and
     kept fields of each entity. What is not an entity has no kind, and None in place of fields if it is not an object.
+    ``unread`` names the fields that are dropped, as ``kind.field``.
     """
     file = Path(path)
+    _unread.clear()
     try:
         found = _pages(_load(file))
         if sum(len(page) for page, _ in found) > MOST_ENTITIES:
@@ -82,11 +84,13 @@ def answer(path: str) -> dict[str, Any]:
         return {"refused": [f"{file.name} {refused.args[0]}", refused.args[1]]}
     except MemoryError:
         return {"refused": [f"{file.name} needs more memory than the pages of a service", BY_PAGE], "grown": True}
-    return {"pages": pages, "grown": file.stat().st_size > _GROWN}
+    return {"pages": pages, "unread": [*_unread], "grown": file.stat().st_size > _GROWN}
 
 
 BY_PAGE, _AGAIN = "Export it page by page.", "Export it again."
 _GROWN = 10_000_000
+_MOST_UNREAD = 200
+_unread: dict[str, None] = {}
 
 
 class _RefusedError(Exception):
@@ -108,6 +112,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         return made
     known = _Known((name, _bare(name, made[name])) for name in KEPT[kind] if name in made)
     known.kind = kind
+    if len(_unread) < _MOST_UNREAD:
+        _unread.update((f"{kind}.{name}", None) for name in made if name not in KEPT[kind])
     return known
 
 

@@ -22,6 +22,7 @@ from nbanalytics.municipal.merge import real_grades
 from nbanalytics.municipal.pseudonyms import SEXES, Key, as_text, identities
 from nbanalytics.municipal.ss12000_pages import BY_PAGE, KEPT
 from nbanalytics.readers.findings import Finding, Noted, UnreadableError, fatal, message
+from nbanalytics.readers.grid import may_name
 from nbanalytics.readers.words import SEX, grade_words, loosely, read_date, read_grade, subject_words
 from nbanalytics.readers.workbook import read_by
 from nbanalytics.toml_files import packaged_toml
@@ -79,6 +80,7 @@ class Entities:
     told: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     unusable: Finding | None = None
+    unread: dict[str, None] = field(default_factory=dict)
     noted: Noted = field(init=False)
 
     def __post_init__(self) -> None:
@@ -118,7 +120,9 @@ def read_entities(path: str | Path | Sequence[str | Path]) -> Entities:
     empty_ends = 0  # a last page without entities does not say of which kind it is
     for file in files:
         first = entities.rows + 1
-        for page in read_by(Path(ss12000_pages.__file__), file, BY_PAGE)["pages"]:
+        found = read_by(Path(ss12000_pages.__file__), file, BY_PAGE)
+        entities.unread |= dict.fromkeys(name for name in found["unread"] if may_name(name.partition(".")[2]))
+        for page in found["pages"]:
             more, entries = page["more"], page["entries"]
             _take(entries, entities, seen)
             empty_ends += not entries and more is False

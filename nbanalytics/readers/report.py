@@ -39,7 +39,7 @@ class FileReport:
 
     ``rejected`` has row numbers and reasons; it is empty for a file too large for memory, and ``n_rejected`` counts
     even then. ``assumed`` is what was inferred from content; ``missing`` is what is not there, and the analysis that
-    suffers.
+    suffers; ``unread`` are the columns that are not kept.
     """
 
     file: str
@@ -50,6 +50,7 @@ class FileReport:
     assumed: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @classmethod
     def of_rows(
@@ -61,10 +62,12 @@ class FileReport:
         assumed: Iterable[str] = (),
         missing: Iterable[str] = (),
         besides: Iterable[tuple[int, str]] = (),
+        unread: Iterable[str] = (),
     ) -> FileReport:
         """Return the report on a file whose findings name every row that they reject; ``besides`` are not faults."""
         rejected = tuple(sorted((*reasons_by_row(findings), *besides)))
-        return cls(file, format, rows, len(rejected), rejected, tuple(assumed), tuple(missing), tuple(findings))
+        texts = {"assumed": tuple(assumed), "missing": tuple(missing), "unread": tuple(unread)}
+        return cls(file, format, rows, len(rejected), rejected, findings=tuple(findings), **texts)
 
     @property
     def read(self) -> int:
@@ -91,6 +94,7 @@ class FileReport:
             "rejected": [{"row": row, "reason": reason} for row, reason in self.rejected],
             "assumed": list(self.assumed),
             "missing": list(self.missing),
+            "unread": list(self.unread),
             "faults": [finding.sentence() for finding in self.findings if finding.is_fault],
             "remarks": [finding.sentence() for finding in self.findings if not finding.is_fault],
             "findings": [finding.as_dict() for finding in self.findings],
@@ -162,6 +166,7 @@ class CheckReport:
             ]
             lines += [f"  {_mark(finding)} {finding.sentence()}" for finding in file.findings]
             lines += [f"  assumed: {text}" for text in file.assumed]
+            lines += [f"  not read: {', '.join(file.unread)}"] if file.unread else []
             lines += [f"  missing: {text}" for text in file.missing]
         return "\n".join(lines)
 

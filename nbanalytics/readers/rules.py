@@ -219,6 +219,10 @@ def _ends_of_cohorts(tables: Tables) -> Iterator[Finding]:
             yield fatal("cohorts.no_start", file, "term", cohort=cohort, start=start, end=end)
 
 
+#: With fewer students in a cohort the subjects that occur may be few by chance.
+_FEW_STUDENTS = 5
+
+
 def impossible_rules(tables: Tables) -> Iterator[Finding]:
     """Cohorts and terms in which no student can be eligible, or none can fail, whatever the grades.
 
@@ -230,7 +234,8 @@ def impossible_rules(tables: Tables) -> Iterator[Finding]:
     sql = f"""
         SELECT cohort, term, list(DISTINCT subject ORDER BY subject) FROM grades JOIN students USING (student_id)
         SEMI JOIN cohort_scales USING (cohort) SEMI JOIN known_subjects USING (subject)
-        WHERE term IN ({terms}) AND grade IS NOT NULL GROUP BY ALL ORDER BY ALL"""
+        WHERE term IN ({terms}) AND grade IS NOT NULL
+        GROUP BY cohort, term HAVING count(DISTINCT student_id) >= {_FEW_STUDENTS} ORDER BY ALL"""
     for cohort, term, subjects in tables.numbers(sql):
         grading = tables.declaration.grading(int(cohort))
         order = grading.scale.order
