@@ -106,8 +106,8 @@ def newcombe(
     low_2, high_2 = wilson(successes_2, total_2, level)
     difference = share_1 - share_2
     return (
-        difference - sqrt((share_1 - low_1) ** 2 + (high_2 - share_2) ** 2),
-        difference + sqrt((high_1 - share_1) ** 2 + (share_2 - low_2) ** 2),
+        max(difference - sqrt((share_1 - low_1) ** 2 + (high_2 - share_2) ** 2), -1.0),
+        min(difference + sqrt((high_1 - share_1) ** 2 + (share_2 - low_2) ** 2), 1.0),
     )
 
 
@@ -145,8 +145,8 @@ def paired_difference(both: int, first: int, second: int, neither: int) -> tuple
     down_1, up_1, down_2, up_2 = share_1 - low_1, high_1 - share_1, share_2 - low_2, high_2 - share_2
     change = share_1 - share_2
     return (
-        change - sqrt(max(down_1**2 - 2 * phi * down_1 * up_2 + up_2**2, 0.0)),
-        change + sqrt(max(up_1**2 - 2 * phi * up_1 * down_2 + down_2**2, 0.0)),
+        max(change - sqrt(max(down_1**2 - 2 * phi * down_1 * up_2 + up_2**2, 0.0)), -1.0),
+        min(change + sqrt(max(up_1**2 - 2 * phi * up_1 * down_2 + down_2**2, 0.0)), 1.0),
     )
 
 

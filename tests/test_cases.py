@@ -21,6 +21,7 @@ from municipal_files import KEY
 
 from nbanalytics.analysis.flows import flows
 from nbanalytics.errors import DataError
+from nbanalytics.intervals import newcombe, paired_difference
 from nbanalytics.municipal.absence_list import read_absence_list, suggest_mapping
 from nbanalytics.municipal.import_files import check_paths, import_files
 from nbanalytics.municipal.merge import merge_with_findings
@@ -594,3 +595,10 @@ def test_import_lists_the_columns_that_are_not_read(tmp_path: Path) -> None:
     lines = import_files(files, tmp_path / "key", tmp_path / "out", None)
     assert "  not read: Namn, Mentor" in lines
     assert any(line.startswith("  not read: System, Version, Klass") for line in lines)
+
+
+def test_limits_of_a_difference_of_shares_are_shares() -> None:
+    for n in range(1, 45):
+        for m in range(1, 45, 3):
+            limits = [*newcombe(0, n, m, m), *newcombe(n, n, 0, m), *paired_difference(0, n, 0, 0)]
+            assert all(-1 <= limit <= 1 for limit in limits), (n, m)
