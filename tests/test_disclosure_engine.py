@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.linalg import null_space
 from scipy.sparse.csgraph import connected_components
-from test_disclosure import determined_exactly, system_of
+from test_disclosure import determined_exactly, system_of, with_totals
 
 from nbanalytics.disclosure import (
     Policy,
@@ -187,6 +187,7 @@ def test_a_sum_with_one_open_cell_gets_another_one(system, hidden, more):
         pytest.param([[0.5, 1e-4, 0.2]], [9, 9, 9], [5, 4, 6], [], [0], id="a trace is not in the way"),
         pytest.param([[1, 1, 0], [0, 1, 1]], [9, 9, 9], [2, 4, 2], [], [1], id="one for two"),
         pytest.param([[1, 1, 0], [0, 1, 1]], [9, 9, 9], [1, 4, 1], [], [0, 2], id="two are cheaper"),
+        pytest.param([[1, 1, 0], [0, 1, 1]], [9, 9, 9], [0, 1.5, 0], [], [0, 2], id="a cell counts as one more"),
         pytest.param([[1, 1, 0], [0, 1, 1]], [9, 9, 9], [1, 4, 1], [1], [1], id="it is marked before"),
         pytest.param([[1, 1, 0], [0, 1, 1]], [9, 9, 9], [1, 4, 1], [0], [0, 2], id="one is marked before"),
     ],
@@ -214,6 +215,16 @@ def test_only_blocks_above_the_limit_are_searched_within_the_greedy_choice(monke
         monkeypatch.setattr(engine, "LARGE", limit)
         protect(system)
         assert seen[-1] == (size, expected)
+    both = SystemBuilder()
+    for table in ([[12, 3, 30], [15, 25, 30], [20, 20, 20]], [[12, 3], [15, 25]]):
+        counts = with_totals(np.array(table))
+        few = (counts > 0) & (counts < 5)
+        cells = both.add_cells(counts, np.ones(counts.shape, dtype=bool), few, few)
+        both.add_margins(cells, 0)
+        both.add_margins(cells, 1)
+    monkeypatch.setattr(engine, "LARGE", 9)
+    protect(both.build())
+    assert seen[-2:] == [(16, True), (9, False)]
 
 
 @given(cohorts, st.integers(0, 2**32 - 1))

@@ -79,7 +79,7 @@ def test_the_inverse_without_some_students_is_that_of_the_others():
 
 
 @pytest.mark.parametrize(
-    ("numbers", "drawn"), [((0.19, 0.99), [True, False]), ((0.21, 0.19), [False, True]), ((0.21, 0.21), [False, False])]
+    ("numbers", "drawn"), [((0.19, 0.99), [True, False]), ((0.21, 0.19), [False, True]), ((0.2, 0.21), [False, False])]
 )
 def test_who_have_nothing_in_common_are_drawn_one_by_one_with_one_chance_in_five(numbers, drawn):
     assert draw_alike(np.zeros((2, 2)), 5, Fixed(*numbers)).tolist() == drawn

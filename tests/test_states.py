@@ -158,6 +158,7 @@ def test_every_probability_and_interval_is_that_of_plain_loops_without_each_scho
     found = state_probabilities(made)
     cases = [probabilities_by_hand(known[0], courses_of(known, one)) for one in LEFT_OUT]
     probabilities, courses = zip(*cases, strict=True)
+    assert found.differences.empty
     for kind, table, names, unit in (
         (probabilities, found.table, ("stage", "state"), {}),
         (courses, found.course, ("measure", "stage"), {"terms_not_eligible": 8}),
@@ -193,6 +194,21 @@ def test_a_group_is_compared_with_all_others_without_each_school(made, known):
         assert (row["group_value"], row["others_value"]) == pytest.approx(tuple(values[0]))
         assert row["difference"] == pytest.approx(values[0, 0] - values[0, 1])
         assert (row["low"], row["high"]) == pytest.approx(jackknife_interval(values[:, 0] - values[:, 1], "plain"))
+
+
+def test_a_school_without_students_of_a_group_changes_nothing_there(made, known):
+    """Without the girls of S2 there are boys in three schools, beside girls in two."""
+    people = known[2][(known[2]["sex"] == "boy") | ((known[2]["sex"] == "girl") & (known[2]["school_id"] != "S2"))]
+    kept, fewer = made.only(people.reset_index()[["student_id"]]), (*known[:2], people)
+    row = state_probabilities(kept, by="sex").differences.query("sex == 'boy'").set_index(["measure", "stage", "state"])
+    values = []
+    for left_out in LEFT_OUT:
+        boys, girls = (courses_of(fewer, left_out, sex=sex) for sex in ("boy", "girl"))
+        boys, girls = (probabilities_by_hand(known[0], side)[0]["9VT", "eligible"] for side in (boys, girls))
+        values.append(boys - girls)
+    found = row.loc[("probability", "9VT", "eligible")]
+    assert found["difference"] == pytest.approx(values[0])
+    assert (found["low"], found["high"]) == pytest.approx(jackknife_interval(values, "plain"))
 
 
 @pytest.mark.parametrize(
@@ -340,6 +356,13 @@ def test_a_chance_may_become_certain_and_no_greater():
     assert what_if(records, "regained", "6VT", times=1, estimand=THESE).steps["chance"].isna().all()
     with pytest.raises(DataError, match="Nobody like that is at risk"):
         what_if(records, "regained", "6VT", like={"student_id": "A"}, estimand=THESE)
+
+
+def test_students_of_whom_nothing_is_known_are_not_among_those_changed():
+    courses = {who: {"6HT": PASSED, "6VT": FAILED} for who in "ABCD"}
+    records = records_of(courses, newly_arrived=pd.array([True, None, False, True], dtype="boolean"))
+    found = what_if(records, "lost", "6VT", times=0.5, group={"newly_arrived": True}, estimand=THESE)
+    assert found.steps["at_risk"].tolist() == [2]
 
 
 def test_students_who_do_not_exist_are_refused_with_those_who_do(made):

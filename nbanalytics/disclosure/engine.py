@@ -70,7 +70,7 @@ def _close_lines(system: CellSystem, hidden: Mask) -> None:
     while True:
         zeros = zeros_known(system, ~hidden & ~system.virtual)
         lonely = shown_only & (size @ hidden.astype(float) == 1)
-        told = shown_only & (size @ (hidden & ~zeros).astype(float) == 1) & (size @ (hidden & system.guarded) > 0)
+        told = shown_only & (size @ (hidden & ~zeros).astype(float) == 1)
         before = int(hidden.sum())
         for row in np.flatnonzero(lonely | told):
             cells = system.matrix.indices[system.matrix.indptr[row] : system.matrix.indptr[row + 1]]
@@ -277,7 +277,8 @@ def check_protection(system: CellSystem, protection: Protection) -> list[str]:
         table = system.values + protection.witnesses[[number]].toarray().ravel()
         adds_up = np.allclose(system.matrix @ table, 0.0, atol=TOLERANCE)
         as_published = np.allclose(table[published], system.values[published], rtol=0.0, atol=TOLERANCE)
-        if not (adds_up and as_published and table.min() >= -TOLERANCE):
+        not_negative = np.allclose(np.minimum(table, 0.0), 0.0, atol=TOLERANCE)
+        if not (adds_up and as_published and not_negative):
             wrong.append(f"witness {number} does not agree with the published numbers")
         own = protection.shown_by == number
         reached[own] = protection.goals.reached(table)[own]

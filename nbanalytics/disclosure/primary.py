@@ -89,12 +89,10 @@ def _favourite(counts: Counts, line: Line) -> Mask:
     """Mark the favourable outcome that most students have, whatever the filters."""
     if line.unfavourable is None or line.axis is None:
         return np.zeros(counts.shape, dtype=bool)
-    outcomes = np.arange(counts.shape[line.axis])
-    form = [1] * counts.ndim
-    form[line.axis] = -1
+    filters = tuple(range(FILTER_AXES))
+    size = np.where(line.unfavourable, -np.inf, counts).max(axis=filters)
     # The position of the total is not an outcome; it is recognised by being as large as all others together.
-    size = np.where(line.unfavourable, -1, counts).max(axis=tuple(range(FILTER_AXES)), keepdims=True)
-    whole = np.broadcast_to(line.total, counts.shape).max(axis=tuple(range(FILTER_AXES)), keepdims=True)
-    size = np.where(size == whole, -1, size)
-    best = size.argmax(axis=line.axis)
-    return np.broadcast_to(np.expand_dims(best, line.axis) == outcomes.reshape(form), counts.shape)
+    size[size == np.broadcast_to(line.total, counts.shape).max(axis=filters)] = -np.inf
+    favourite, axis = np.zeros(size.shape, dtype=bool), line.axis - FILTER_AXES
+    np.put_along_axis(favourite, size.argmax(axis=axis, keepdims=True), True, axis)
+    return np.broadcast_to(favourite, counts.shape)

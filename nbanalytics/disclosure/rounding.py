@@ -66,8 +66,8 @@ def draw_alike(likeness: Values, one_in: int, rng: np.random.Generator) -> Mask:
         up, down = _furthest(chance, direction), _furthest(chance, -direction)
         step = up if rng.random() * (up + down) < down else -down
         chance = chance + step * direction
-        settled = (chance < _SETTLED) | (chance > 1 - _SETTLED)
-        drawn[open_[settled & (chance > 0.5)]] = True
+        settled = np.isclose(chance, np.round(chance), rtol=0.0, atol=_SETTLED)
+        drawn[open_] = settled & (np.round(chance) == 1)
         inverse = _without(inverse, settled)
         open_, chance = open_[~settled], chance[~settled]
     return drawn
@@ -75,9 +75,9 @@ def draw_alike(likeness: Values, one_in: int, rng: np.random.Generator) -> Mask:
 
 def _furthest(chance: Values, direction: Values) -> float:
     """How far the chances can go before one of them is 0 or 1."""
-    moving = np.abs(direction) > _SETTLED
-    room = np.where(direction > 0, 1 - chance, chance)[moving]
-    return float((room / np.abs(direction[moving])).min())
+    moving = ~np.isclose(direction, 0.0, atol=_SETTLED)
+    chance, direction = chance[moving], direction[moving]
+    return float(np.maximum((1 - chance) / direction, -chance / direction).min())
 
 
 def _without(inverse: Values, gone: Mask) -> Values:

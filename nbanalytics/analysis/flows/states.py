@@ -138,7 +138,7 @@ def tensors(codes: Codes, place: Codes, persons: Floats, number: int, size: int)
 
     start = count((number, size), codes[:, 0])
     steps = [count((number, size, size), codes[:, t], codes[:, t + 1]) for t in range(codes.shape[1] - 1)]
-    return start, np.stack(steps, axis=1) if steps else np.zeros((number, 0, size, size))
+    return start, np.array(steps).reshape(len(steps), number, size, size).swapaxes(0, 1)
 
 
 def chances(counts: Floats) -> Floats:
