@@ -221,6 +221,7 @@ def test_the_selection_list_has_each_students_history(karlskoga):
 
 
 def shown(result):
+    assert result._shown().index.tolist() == list(range(len(result._shown())))
     return result._shown().astype(object).where(lambda table: table.notna(), None).to_numpy().tolist()
 
 
@@ -542,7 +543,8 @@ OPPOSED = ["CDDE.", "DCED.", "DDCE.", "CEDD.", "BCCD.", "CBDC.", "DCCB.", "CCBD.
 )
 def test_the_chance_check_is_that_of_plain_loops(first, last, threshold):
     courses = {f"P{n:02}": {"6VT": one, "9VT": two} for n, (one, two) in enumerate(zip(first, last, strict=True))}
-    records = records_of(courses, subjects=FIVE)
+    between = {who: course | {"7VT": "AFAF-" if who < "P05" else "FFAAE"} for who, course in courses.items()}
+    records = records_of(between, subjects=FIVE)
     check = expected_by_chance(records, classify(records, GroupRule(threshold=threshold)))
     expected, reliability = chance_by_hand(courses, FIVE, threshold)
     assert check.reliability == pytest.approx(reliability)

@@ -161,6 +161,7 @@ ZEROS = [15, 12, 3, 0, 20, 20, 0], [(0, 1, 2, 3), (4, 3, 5, 6)]
         pytest.param(summed([3, 3, 0], [(0, 1, 2)]), [1], [0], id="no zero while there is another"),
         pytest.param(summed([22, 12, 3, 7], [(0, 1, 2, 3)], virtual=[3]), [2], [], id="a sum with a virtual cell"),
         pytest.param(summed(*ZEROS, [2]), [2, 3, 6], [1], id="beside a known zero"),
+        pytest.param(summed(ZEROS[0], [(0, 1, 2, 3, 6), ZEROS[1][1]], [2]), [2, 3, 6], [1], id="beside two zeros"),
         pytest.param(summed(*ZEROS), [2, 3, 6], [], id="not guarded"),
         pytest.param(summed([19, 16, 3, 0, 20, 20, 0], ZEROS[1], [2]), [1, 2, 3, 6], [], id="two beside a known zero"),
         # The 12 that the first sum hides protects the second too.

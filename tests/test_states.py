@@ -226,6 +226,9 @@ def test_from_ten_students_on_probabilities_are_estimated(students, asked, statu
         assert (row["low"], row["high"]) == pytest.approx(bounds, nan_ok=True)
     else:
         assert np.isnan(row["probability"])
+    course = found.course.set_index("measure").loc["terms_not_eligible"]
+    assert (course["status"], np.isnan(course["low"])) == (status, True)
+    assert course["value"] == 0 or status == "too_few"
 
 
 @pytest.mark.parametrize(("schools", "estimand"), [(3, LIKE), (2, THESE)])
@@ -301,7 +304,7 @@ def expected_by_hand(known, way, at, times=None, like=None, group=None, left_out
         ("lost", ["6VT", "8HT"], {"times": 0}),
         ("regained", ["9VT"], {"times": 1.1}),
         ("regained", ["7HT", "7VT"], {"times": 0.5, "group": {"sex": "boy"}}),
-        ("lost", ["7VT", "8VT"], {"like": {"school_id": "S1"}}),
+        ("lost", ["7VT", "8VT"], {"like": {"school_id": "S0"}}),
         ("lost", ["8HT"], {"like": {"sex": "girl"}, "group": {"sex": "boy", "newly_arrived": False}}),
     ],
 )
