@@ -53,8 +53,8 @@ MODULES = {
     ),
     "droppoints": (
         ["analysis/droppoints/*.py"],
-        ["test_droppoints.py", "test_lifetable.py", "test_lost_subjects.py", "test_transitions.py",
-         SPECIFIED, INDEPENDENT],
+        ["test_droppoints.py", "test_lifetable.py", "test_lost_subjects.py", "test_transitions.py", "test_attrition.py",
+         "test_latent.py", SPECIFIED, INDEPENDENT],
     ),
     "progression": (["analysis/progression/*.py"], ["test_progression.py", SPECIFIED, INDEPENDENT]),
     "baseline": (["analysis/baseline/*.py"], ["test_baseline.py", "test_screening.py", SPECIFIED, INDEPENDENT]),
