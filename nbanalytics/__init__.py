@@ -73,6 +73,7 @@ _HOMES = {
     "nbanalytics.grading": ("default_catalogue",),
     "nbanalytics.municipality": ("funnel", "national_values", "salsa", "trends", "workbook_views", "write_workbook"),
     "nbanalytics.pages.controls": ("controls",),
+    "nbanalytics.protocols": ("Protocol", "protocol"),
     "nbanalytics.readers": ("check_records", "read_records", "records_from_frames", "scan_records", "write_records"),
     "nbanalytics.records": ("StudentRecords",),
     "nbanalytics.release": ("build_release", "read_release", "write_release"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from html import escape
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import narwhals as nw
 import pandas as pd
 
 from nbanalytics.frames import NativeFrame, collect, open_frame
+from nbanalytics.protocols import Protocol, held, said_of
 
 #: How many rows of a table are shown.
 MOST_ROWS = 10
@@ -24,10 +25,17 @@ class Shown(ABC):
     """A result that shows itself; dataclasses of it take ``repr=False``.
 
     ``_words`` says what was counted. The line below it names the settings: those of the attribute ``settings``, or what
-    ``_settings`` returns. The table is ``table``, or what ``_shown`` returns, rounded to four significant digits.
+    ``_settings`` returns, and the protocol that was held when the result was made. The table is ``table``, or what
+    ``_shown`` returns, rounded to four significant digits.
     """
 
     table: NativeFrame
+    _protocol: Protocol | None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: D102
+        made = super().__new__(cls)
+        object.__setattr__(made, "_protocol", held())
+        return made
 
     @abstractmethod
     def _words(self) -> str:
@@ -39,14 +47,17 @@ class Shown(ABC):
     def _shown(self) -> NativeFrame:
         return self.table
 
+    def _below(self) -> str:
+        return settings_line({**self._settings(), **said_of(self, self._protocol)})
+
     def __repr__(self) -> str:
         rows, more = first_rows(self._shown())
-        lines = [self._words(), settings_line(self._settings()), rows.to_string(index=False, na_rep=""), more]
+        lines = [self._words(), self._below(), rows.to_string(index=False, na_rep=""), more]
         return "\n".join(line for line in lines if line)
 
     def _repr_html_(self) -> str:
         rows, more = first_rows(self._shown())
-        above = [self._words(), settings_line(self._settings())]
+        above = [self._words(), self._below()]
         paragraphs = "".join(f"<p>{escape(line)}</p>" for line in above if line)
         below = f"<p>{escape(more)}</p>" if more else ""
         return f"{paragraphs}{rows.to_html(index=False, na_rep='')}{below}"

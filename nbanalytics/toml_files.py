@@ -173,6 +173,7 @@ _WORDS: dict[Any, tuple[str, str]] = {
     date: ("a date", "2026-11-21"),
     str | int: ("text in quotation marks or a whole number", '"…"'),
     tuple[str, ...]: ("a list of texts", '["…", "…"]'),
+    tuple[int, ...]: ("a list of whole numbers", "[1, 2]"),
     frozenset[str]: ("a list of texts", '["…", "…"]'),
     tuple[tuple[str, ...], ...]: ("a list of lists of texts", '[["…", "…"], ["…"]]'),
 }

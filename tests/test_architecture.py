@@ -19,6 +19,7 @@ FLOORS = (
     "files",
     "excel",
     "toml_files",
+    "protocols",
     "frames",
     "intervals",
     "schools",
@@ -146,7 +147,7 @@ def test_a_library_of_presentation_has_its_homes(library, homes):
 
 def test_charts_know_words_and_intervals_only():
     """What a chart shows comes in as a table, so that both doors share it."""
-    known = ("figures", "text", "intervals")
+    known = ("figures", "text", "intervals", "protocols")
     strange = [
         f"{name} imports {other}"
         for name, others in IMPORTS.items()

@@ -12,6 +12,7 @@ import pandas as pd
 
 from nbanalytics.figures.style import FONT, INK, MUTED, PAPER, Drawing, hidden_mark, hinted
 from nbanalytics.figures.svg import draw_svg
+from nbanalytics.protocols import held
 from nbanalytics.text import Cell, Cells, Words
 
 Row = Mapping[Any, Any]
@@ -95,6 +96,11 @@ class Chart:
     alt: str
     table: TextTable
 
+    def __post_init__(self) -> None:
+        if plan := held():
+            object.__setattr__(self, "drawing", noted(self.drawing, f"protocol {plan.short}"))
+            object.__setattr__(self, "alt", f"{self.alt} Protocol {plan.short}.")
+
     def figure(self) -> go.Figure:
         """Return the chart as a ``plotly.graph_objects.Figure``, which plotly checks."""
         import plotly.graph_objects as go
@@ -143,6 +149,20 @@ class Chart:
 
         display(self._picture(), raw=True)  # type: ignore[no-untyped-call]
         display({"text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)  # type: ignore[no-untyped-call]
+
+
+#: Room for a line above a chart, in pixels.
+_LINE = 22
+
+
+def noted(drawn: Drawing, text: str) -> Drawing:
+    """Write a line above a chart, at its right, in room of its own."""
+    layout, margin = drawn["layout"], dict(drawn["layout"]["margin"])
+    place = {"xref": "paper", "yref": "paper", "x": 1, "y": 1, "xanchor": "right", "yanchor": "bottom"}
+    look = {"text": text, "font": {"size": 11, "color": MUTED}, "showarrow": False, "yshift": margin["t"] + 4}
+    wider = {"height": layout["height"] + _LINE, "margin": {**margin, "t": margin["t"] + _LINE}}
+    notes = [*layout.get("annotations", ()), {**place, **look}]
+    return {**drawn, "layout": {**layout, **wider, "annotations": notes}}
 
 
 def table_of(shown: object, name: str = "table") -> Any:
