@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made import ENGINES, in_engine, made_records, municipality, records_of, results_of, same
+from made import ENGINES, in_engine, made_records, municipality, pandas, records_of, results_of, same
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from nbanalytics.analysis.cohorts import (
     GroupRule,
@@ -19,9 +20,10 @@ from nbanalytics.analysis.cohorts import (
     subgroups,
 )
 from nbanalytics.declaration import Declaration, parse_declaration
-from nbanalytics.errors import DataError
+from nbanalytics.errors import DataError, EstimationWarning
 from nbanalytics.frames import collect
 from nbanalytics.records import StudentRecords
+from nbanalytics.schools import share_over_schools
 
 BOTH, UP, DOWN = "EEEEEEEE", "CCCCCCCC", "AAAAAAAA"
 FAILED, FAILED_UP, FAILED_DOWN = "CCFCCCCC", "AAFAAAAA", "EEFEEEEE"
@@ -587,3 +589,20 @@ def test_where_no_level_changes_as_many_move_as_chance_says(strength):
         assert abs(mean.loc["all", moved] - mean.loc["all", f"expected_{moved}"]) < 10
     low = mean.loc["lowest third"]
     assert abs(low["mean_change"] - low["expected_change"]) < 0.06
+
+
+def test_shares_of_groups_have_intervals_of_either_estimand(karlskoga):
+    groups = classify(karlskoga)
+    these, like = groups.shares(), groups.shares(karlskoga)
+    assert these["students"].tolist() == like["students"].tolist() == groups.counts["students"].tolist()
+    assert these["share"].sum() == pytest.approx(1)
+    assert these.loc[5, ["low", "high"]].tolist() == pytest.approx(proportion_confint(23, 313, method="wilson"))
+    of_group = pandas(groups.table).query("group == 6")["student_id"]
+    schools = karlskoga.students.set_index("student_id")["school_id"]
+    counts = [part.value_counts().sort_index() for part in (schools[of_group], schools)]
+    assert like.loc[5, ["low", "high"]].tolist() == pytest.approx(share_over_schools(*counts))
+    assert set(like["estimand"]) == {"schools_like_these"}
+    one = replace(karlskoga, students=karlskoga.students.assign(school_id="S1"))
+    with pytest.warns(EstimationWarning, match="With 1 school"):
+        assert set(groups.shares(one)["estimand"]) == {"these_schools"}
+    assert "0.04946  0.1078" in repr(groups)

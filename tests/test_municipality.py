@@ -179,7 +179,7 @@ def test_salsas_equation_on_its_published_means():
     assert expected == pytest.approx(93.567 + 69.846 * 2.27 - 35.271 * 0.518 - 83.641 * 0.050)
     assert expected == pytest.approx(229.665, abs=0.001)
     assert low < 221.2 < high
-    assert (high - low) / 2 == pytest.approx(stats.t.ppf(0.975, 1443 - 4) * 17.33705)
+    assert (high - low) / 2 == pytest.approx(stats.t.ppf(0.975, 1443 - 4) * 17.33705 * np.sqrt(1 + 1 / 1443))
     with pytest.raises(DataError, match="Parents' education is from 1 to 3"):
         salsa_expected(2.27, 51.8, 0.05)
 
@@ -189,6 +189,20 @@ def test_salsa_moves_as_its_coefficients_say():
     assert salsa_expected(3, 0.5, 0)[0] - base == pytest.approx(69.846)
     assert salsa_expected(2, 1, 0)[0] - base == pytest.approx(-35.271 / 2)
     assert salsa_expected(2, 0.5, 1)[0] - base == pytest.approx(-83.641)
+
+
+def test_salsas_interval_holds_any_covariance_of_its_coefficients():
+    """The variance of a line of three centred variables is largest if their coefficients err together."""
+    away = np.array([-0.4, 0.1, 0.3])
+    expected, _, high = salsa_expected(*(np.array([2.27, 0.518, 0.050]) + away))
+    error = (high - expected) / stats.t.ppf(0.975, 1443 - 4)
+    scaled = np.abs(away) * np.array([2.254, 5.230, 8.010])
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        draws = rng.normal(size=(5, 3))
+        likeness = np.corrcoef(draws.T)
+        assert error**2 >= 17.33705**2 + 17.33705**2 / 1443 + scaled @ likeness @ scaled
+    assert error**2 == pytest.approx(17.33705**2 + (17.33705 / np.sqrt(1443) + scaled.sum()) ** 2)
 
 
 def school_of(n, known, name="S1"):

@@ -26,6 +26,7 @@ from nbanalytics.risk import (
     PriorGrade,
     SchoolRate,
     dataset,
+    described,
     ladder,
 )
 from nbanalytics.risk.models.mixed import Marginal
@@ -464,3 +465,40 @@ def test_flags_that_nobody_has_a_value_of_are_told():
     X = pd.DataFrame({"absence_total": [np.nan, np.nan], "n_failed": [np.nan, np.nan]})
     with pytest.raises(DataError, match="None of 2 students has a value of absence_total, n_failed"):
         AbcRule().fit(X, [0, 1])
+
+
+# ---------------------------------------------------------------- missing values, imputed several times
+
+
+def test_imputation_takes_back_what_median_and_indicator_put_on_the_feature_beside_it():
+    """Absence goes with points, and is missing where points are high: missing at random."""
+    rng = np.random.default_rng(5)
+    points = rng.normal(0, 1, 4000)
+    absence = -0.8 * points + 0.6 * rng.normal(0, 1, 4000)
+    y = (rng.random(4000) < 1 / (1 + np.exp(2 + 0.5 * points - absence))).astype(int)
+    X = pd.DataFrame({"points": points, "absence": absence})
+    holes = X.assign(absence=X["absence"].mask(rng.random(4000) < 1 / (1 + np.exp(-1.5 * points))))
+    whole = Logit().fit(X, y).coefficients().table.set_index("term")["estimate"]
+    marked = make_pipeline(Design(), Logit()).fit(holes, y)[-1].coefficients().table.set_index("term")["estimate"]
+    found = described(holes, y, imputations=5)
+    table = found.table.set_index("term")
+    assert table["estimate"].to_numpy() == pytest.approx(whole[table.index].to_numpy(), abs=0.12)
+    assert abs(marked["points"] - whole["points"]) > 0.25
+    assert table.loc["absence", "missing"] == holes["absence"].isna().mean()
+    assert table.loc["absence", "fmi"] > 0.1
+    assert (table["low"] < whole[table.index]).all()
+    assert (whole[table.index] < table["high"]).all()
+    pd.testing.assert_frame_equal(described(holes, y, imputations=5).table, found.table)
+
+
+def test_without_holes_imputation_changes_nothing():
+    rng = np.random.default_rng(2)
+    X = pd.DataFrame({"school_id": rng.choice(list("ABCDE"), 300), "x": rng.normal(size=300)})
+    y = (rng.random(300) < 0.3).astype(int)
+    own, found = Logit().fit(X, y).coefficients(), described(X, y, imputations=3)
+    for name in ("estimate", "se", "low", "high", "p", "ratio"):
+        assert found.table[name].to_numpy() == pytest.approx(own.table[name].to_numpy()), name
+    assert found.settings["estimand"] == "schools_like_these"
+    assert found.table[["missing", "fmi"]].to_numpy() == pytest.approx(0)
+    with pytest.raises(DataError, match="Ask for two"):
+        described(X, y, imputations=1)

@@ -30,7 +30,7 @@ _HOMES = {
     "nbanalytics.risk.fairness.sensitive": ("SensitiveComparison", "with_and_without"),
     "nbanalytics.risk.models.design": ("Design",),
     "nbanalytics.risk.models.hazard": ("CompetingHazards", "Hazard", "HazardClassifier", "expand"),
-    "nbanalytics.risk.models.logit": ("Logit",),
+    "nbanalytics.risk.models.logit": ("Logit", "described"),
     "nbanalytics.risk.models.mixed": ("MixedLogit",),
     "nbanalytics.risk.models.rules": ("AbcRule", "BaseRate", "PriorGrade", "SchoolRate"),
     "nbanalytics.risk.models.rungs": ("RUNGS", "Boosting", "ladder"),

@@ -14,6 +14,7 @@ from nbanalytics.errors import DataError
 from nbanalytics.frames import NOISE, Frame, NativeFrame, any_of, cases, collect, column_names, open_frame
 from nbanalytics.records import StudentRecords
 from nbanalytics.results import Settings, Shown
+from nbanalytics.schools import MIN_SCHOOLS, THESE, estimand_of, labels, share_over_schools
 from nbanalytics.students import student_table
 from nbanalytics.text import ENGLISH
 
@@ -113,6 +114,46 @@ class Classification(Shown):
             "no change": f"up to {self.rule.threshold:g} points, counted as {self.rule.no_change}",
         }
 
+    def shares(self, records: StudentRecords | None = None, *, estimand: str | None = None) -> pd.DataFrame:
+        """Give each group as a share of the students of its cohort who have a group, with its interval.
+
+        Parameters
+        ----------
+        records : StudentRecords, optional
+            The records that were classified: their ``school_id`` makes intervals of schools like these. Without them
+            intervals speak of other pupils of these schools.
+        estimand : str, optional
+            Of :func:`nbanalytics.schools.estimand_of`; a cohort in fewer than three schools has ``these_schools``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``cohort, group, students, share, low, high, estimand``: 95 % intervals of
+            :func:`nbanalytics.schools.share_over_schools`, missing for a cohort without anybody in a group.
+
+        Raises
+        ------
+        DataError
+            If schools like these are asked about with fewer than three.
+        """
+        table = self.counts.rename(columns={"students": "some"}).assign(school="")
+        if records is not None and "school_id" in column_names(open_frame(records.students)):
+            own = collect(open_frame(self.table).select("student_id", "cohort", "group")).dropna(subset=["group"])
+            schools = collect(open_frame(records.students).select("student_id", "school_id"))
+            own["school"] = labels(own["student_id"].map(schools.set_index("student_id")["school_id"]))
+            table = own.groupby(["cohort", "group", "school"]).size().rename("some").reset_index()
+        kind = estimand_of(table["school"] if (table["school"] != "").any() else None, estimand)
+        rows = []
+        for cohort, part in table.groupby("cohort"):
+            wide = part.pivot_table("some", "school", "group", "sum").reindex(columns=list(GROUPS)).fillna(0)
+            all_ = wide.sum(axis=1)
+            about = kind if (all_ > 0).sum() >= MIN_SCHOOLS else THESE
+            for group in GROUPS if all_.sum() else ():
+                bounds = share_over_schools(wide[group], all_, about)
+                rows.append((cohort, group, int(wide[group].sum()), wide[group].sum() / all_.sum(), *bounds, about))
+        columns = ["cohort", "group", "students", "share", "low", "high", "estimand"]
+        return pd.DataFrame(rows, columns=columns)
+
     def _shown(self) -> pd.DataFrame:
         wide = self.counts.pivot(index="group", columns="cohort", values="students").reset_index()
         named = pd.DataFrame(
@@ -121,6 +162,8 @@ class Classification(Shown):
         without = self.unclassified.groupby("cohort")["students"].sum()
         cohorts = [name for name in wide if name != "group"]
         shown = pd.concat([named, wide[cohorts]], axis=1).astype(object)
+        if len(cohorts) == 1 and self.counts["students"].sum():
+            shown = pd.concat([shown, self.shares()[["share", "low", "high"]]], axis=1)
         last = {"group": "", "name": "without a group", **{name: int(without.get(name, 0)) for name in cohorts}}
         return pd.concat([shown, pd.DataFrame([last])], ignore_index=True).rename(columns=str)
 
