@@ -54,11 +54,13 @@ _HOMES = {
     ),
     "nbanalytics.analysis.flows": (
         "aalen_johansen",
+        "course_classes",
         "course_distances",
         "course_measures",
         "courses",
         "eligibility_flow",
         "flows",
+        "leaf_order",
         "share_eligible",
         "state_probabilities",
         "student_states",

@@ -2,15 +2,21 @@
 
 import sys
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from made import ENGINES, PASS, in_engine, municipality, records_of, same
+from scipy.cluster.hierarchy import linkage
+from scipy.spatial.distance import squareform
+from test_figures import drawn_still
 
-from nbanalytics.analysis.flows import course_distances, course_measures, courses
+from nbanalytics.analysis.flows import course_classes, course_distances, course_measures, courses, leaf_order
 from nbanalytics.analysis.flows.courses import _medoids, silhouette
 from nbanalytics.errors import DataError
+from nbanalytics.figures import course_index, course_states
+from nbanalytics.records import StudentRecords
 
 CODES = np.random.default_rng(3).integers(0, 3, (12, 5))
 PERSONS = np.arange(1, 13)
@@ -87,6 +93,82 @@ def test_medoids_are_the_best_of_all_pairs_where_two_types_are_planted():
     best = min(apart[:, list(pair)].min(axis=1).sum() for pair in combinations(range(30), 2))
     assert apart[:, found].min(axis=1).sum() == best
     assert len(set(zip(types.tolist(), apart[:, found].argmin(axis=1).tolist(), strict=True))) == 2
+
+
+def test_the_order_of_leaves_is_the_shortest_of_all_that_the_tree_allows():
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        codes = generator.integers(0, 3, (int(generator.integers(3, 9)), 4))  # few states: many distances are equal
+        apart = course_distances(codes)
+        allowed = [[[row]] for row in range(len(codes))]
+        for one, two in linkage(squareform(apart), "average")[:, :2].astype(int):
+            turns = ((one, two), (two, one))
+            allowed.append([a + b for left, right in turns for a in allowed[left] for b in allowed[right]])
+        found = leaf_order(apart).tolist()
+        lengths = [sum(apart[a, b] for a, b in pairwise(path)) for path in [found, *allowed[-1]]]
+        assert found in allowed[-1]
+        assert lengths[0] == min(lengths)
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    """200 students on one of two courses, each state wrong one time in ten."""
+    generator = np.random.default_rng(2)
+    terms = ["6HT", "6VT", "7HT", "7VT", "8HT", "8VT", "9HT", "9VT"]
+    ids, kinds = [f"P{number:03}" for number in range(200)], np.repeat([0, 1], [140, 60])
+    failed = (generator.random((200, 8)) < 0.1) != (kinds[:, None] == 1)
+    grades = pd.DataFrame(
+        [
+            (student, term, subject, "F" if failed[row, column] else "C")
+            for row, student in enumerate(ids)
+            for column, term in enumerate(terms)
+            for subject in ("SV", "EN", "MA", "BL", "IDH", "MU", "SL", "HKK")
+        ],
+        columns=["student_id", "term", "subject", "grade"],
+    )
+    return StudentRecords(pd.DataFrame({"student_id": ids, "cohort": 2018}), grades)
+
+
+def test_planted_types_are_stable_and_one_more_is_not(noisy):
+    found = courses(noisy, types=2, n_boot=20)
+    assert found.table["students"].tolist() == pytest.approx([140, 60], abs=3)
+    assert (found.table["stability"] > 0.95).all()
+    assert courses(noisy, types=5, n_boot=20).table["stability"].min() < 0.75
+    assert found.courses["order"].sort_values().tolist() == list(range(1, len(found.courses) + 1))
+    assert "stability" not in courses(noisy, types=2).table
+
+
+def test_the_least_bic_finds_the_planted_classes_and_their_errors(noisy):
+    found = course_classes(noisy)
+    assert len(found.table) == 2
+    assert found.table["students"].tolist() == pytest.approx([140, 60], abs=5)
+    right = found.probabilities.merge(found.table.melt("class", ["6HT", "7VT", "9VT"], "stage", "state"))
+    assert len(right) == 6
+    assert right["probability"].to_numpy() == pytest.approx(0.9, abs=0.08)
+    assert found.fits.query("classes == 2")["entropy"].item() > 0.95
+    # One class is every stage by itself: the likelihood of plain shares.
+    one = found.fits.iloc[0]
+    shares = found.courses.iloc[:, :8].apply(lambda states: states.map(found.courses["students"].groupby(states).sum()))
+    by_hand = (found.courses["students"].to_numpy()[:, None] * np.log(shares / 200)).to_numpy().sum()
+    assert one["log_likelihood"] == pytest.approx(by_hand)
+    assert one["parameters"] == 8
+    assert one["bic"] == pytest.approx(-2 * by_hand + 8 * np.log(200))
+
+
+@pytest.mark.parametrize("draw", [course_index, course_states])
+def test_the_picture_has_every_student_at_every_stage(noisy, draw):
+    found = courses(noisy, types=2)
+    chart = draw(found)
+    bars = [bar for trace in chart.figure().data for bar in zip(trace.x, trace.base, trace.y, strict=True)]
+    for stage in {bar[0] for bar in bars}:
+        spans = sorted((start, start + size) for place, start, size in bars if place == stage)
+        assert spans[0][0] == 0
+        assert spans[-1][1] == 200
+        assert all(above[1] == below[0] for above, below in pairwise(spans))
+    drawn_still(chart)
+    drawn_still(chart, 340)
+    sorted_bars = len([bar for trace in course_states(found).figure().data for bar in trace.x])
+    assert sorted_bars <= 2 * 2 * 8 <= len([bar for trace in course_index(found).figure().data for bar in trace.x])
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -192,3 +274,9 @@ def test_entropy_is_that_of_the_shares_of_the_states():
 def test_what_cannot_be_asked_is_refused_in_words(asked, words):
     with pytest.raises(DataError, match=words):
         courses(municipality(), **asked)
+
+
+@pytest.mark.parametrize("classes", [0, 7])
+def test_a_number_of_classes_that_cannot_be_is_refused_in_words(classes):
+    with pytest.raises(DataError, match=f"do not make {classes} classes. Give a number from 1 to 6"):
+        course_classes(municipality(), classes)

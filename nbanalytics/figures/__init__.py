@@ -12,7 +12,7 @@ from nbanalytics.figures.baseline import absence_bars, followup_dots, share_cour
 from nbanalytics.figures.calibration import audit_forest, calibration_plot, decile_bars
 from nbanalytics.figures.chart import Chart, TextTable
 from nbanalytics.figures.cohort import cohort_scatter, drop_terms, groups_bar, subjects_heatmap
-from nbanalytics.figures.flows import flow_sankey, state_bars
+from nbanalytics.figures.flows import course_index, course_states, flow_sankey, state_bars
 from nbanalytics.figures.municipality import funnel_plot, years_beside
 from nbanalytics.figures.risk import auc_by_horizon, lead_time_plot, precision_at_k, roc_plane, value_plot
 from nbanalytics.figures.support import (
@@ -33,6 +33,8 @@ __all__ = [
     "calibration_plot",
     "caseload_over_time",
     "cohort_scatter",
+    "course_index",
+    "course_states",
     "coverage_by_term",
     "decile_bars",
     "drop_terms",

@@ -20,6 +20,7 @@ from nbanalytics.figures.style import (
     legend_beneath,
     safe,
     share_axis,
+    terms_axis,
     wrapped,
 )
 from nbanalytics.text import ENGLISH, Cell, Cells, Words
@@ -153,6 +154,108 @@ def state_bars(states: Source, words: Words = ENGLISH) -> Chart:
     alt = words.say("states.alt", values="; ".join(f"{row[0]}, {row[1].lower()}: {row[2]}" for row in rows))
     head = [*heads(words, "term", "state"), *with_bounds(words.say("column.share"), words)]
     return Chart(chart, alt, TextTable(head, rows, words=2))
+
+
+def course_index(courses: Source, words: Words = ENGLISH) -> Chart:
+    """Draw the course of every student: those of one type together, like courses beside each other.
+
+    Parameters
+    ----------
+    courses
+        The result of :func:`nbanalytics.courses`, or its table ``courses``.
+    words
+        Language and labels.
+
+    Returns
+    -------
+    Chart
+        A column for each stage; students stand in the same height in all of them, in the shortest order that the tree
+        of their distances allows. The table has the shares of the states by type and stage.
+    """
+    return _course_bands(table_of(courses, "courses"), words, False)
+
+
+def course_states(courses: Source, words: Words = ENGLISH) -> Chart:
+    """Draw the shares of the states at each stage, by type of course.
+
+    Parameters
+    ----------
+    courses
+        The result of :func:`nbanalytics.courses`, or its table ``courses``.
+    words
+        Language and labels.
+
+    Returns
+    -------
+    Chart
+        As :func:`course_index`, but each stage is sorted by state: students are not followed from column to column.
+    """
+    return _course_bands(table_of(courses, "courses"), words, True)
+
+
+def _course_bands(table: pd.DataFrame, words: Words, by_state: bool) -> Chart:
+    table = table.sort_values(["type", "order"], kind="stable")
+    stages = list(table.columns[: list(table.columns).index("students")])
+    names = {one: words.label("stage" if one == "upper_secondary" else "term", one) for one in stages}
+    sizes = table.groupby("type")["students"].sum()
+    shares = [
+        [str(kind), names[stage], words.label("state", state), words.number(size), words.percent(size / sizes[kind], 1)]
+        for kind, own in table.groupby("type")
+        for stage in stages
+        for state, size in sorted(
+            own.groupby(stage)["students"].sum().items(), key=lambda one: _SHOWN.index(str(one[0]))
+        )
+    ]
+    ticks = {stage: wrapped(safe(name), 5) for stage, name in names.items()}
+    runs, traces = _runs(table, stages, by_state), []
+    for state in (state for state in _SHOWN if state in runs):
+        name = words.label("state", state)
+        own = runs[state]
+        hints = [f"{names[stage]}, {name.lower()}: {words.number(students)}" for stage, _, students in own]
+        places = {"x": [ticks[stage] for stage, _, _ in own], "y": [size for _, _, size in own]}
+        look = {"base": [start for _, start, _ in own], "marker": {"color": STATE_COLOURS[state]}}
+        traces.append({"type": "bar", "name": safe(name), "customdata": hints, "hovertemplate": HINT, **places, **look})
+    ends = sizes.cumsum()
+    types = {kind: words.say("courses.type", type=kind) for kind in sizes.index}
+    axis = {
+        "tickvals": (ends - sizes / 2).tolist(),
+        "ticktext": [f"{types[kind]}<br>{words.number(size)}" for kind, size in sizes.items()],
+        "range": [float(ends.iloc[-1]), 0.0],
+        "showgrid": False,
+    }
+    line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "line": {"color": PAPER, "width": 4}}
+    layout: Drawing = {
+        **legend_beneath(420, 5),
+        "xaxis": {**terms_axis(list(ticks.values())), "tickfont": {"size": 11}},
+        "yaxis": {**axis, "fixedrange": True, "automargin": True, "zeroline": False},
+        "barmode": "overlay",
+        "bargap": 0.15 if by_state else 0.0,
+        "shapes": [{**line, "y0": end, "y1": end} for end in ends.iloc[:-1].tolist()],
+    }
+    alike = [
+        f"{types[kind]}: {words.number(size)} ({words.percent(size / sizes.sum())})" for kind, size in sizes.items()
+    ]
+    alt = words.say("courses.alt", values="; ".join(alike))
+    head = [words.say("column.type"), *heads(words, "term", "state", "students"), words.say("column.share")]
+    return Chart(drawing(traces, words, **layout), alt, TextTable(head, shares, words=3))
+
+
+def _runs(table: pd.DataFrame, stages: Sequence[str], by_state: bool) -> dict[str, list[tuple[str, float, float]]]:
+    """By state, where students in it stand side by side: the stage, how many stand above them, and their number."""
+    runs: dict[str, list[tuple[str, float, float]]] = {}
+    rank = {state: place for place, state in enumerate(_SHOWN)}
+    for stage in stages:
+        start = 0.0
+        ordered = table.assign(rank=table[stage].map(rank))
+        ordered = ordered.sort_values(["type", "rank"], kind="stable") if by_state else ordered
+        for state, students in zip(ordered[stage], ordered["students"], strict=True):
+            own = runs.setdefault(state, [])
+            if own and own[-1][0] == stage and own[-1][1] + own[-1][2] == start:
+                own[-1] = (stage, own[-1][1], own[-1][2] + float(students))
+            else:
+                own.append((stage, start, float(students)))
+            start += students
+    return runs
 
 
 def _transitions_table(states: Cells, transitions: Cells, stages: Sequence[str], words: Words) -> TextTable:

@@ -381,18 +381,18 @@ class _Picture:
         count, text = len(names), trace.get("text", "")
         wide = abs(across.pixels(trace.get("width", 1 - self.layout.get("bargap", 0.2))))
         looks, ends = dict[str, str](), []
-        held = self.stacked if self.layout.get("barmode") == "stack" else {}
+        stacked = self.layout.get("barmode") == "stack"
         bases = many(trace.get("base", 0), count)
         colours = many(trace["marker"]["color"], count)
         for name, size, base, colour in zip(names, sizes, bases, colours, strict=True):
             whole = len(known([base, size])) == 2
-            begin = base + held.get(str(name), 0.0) if whole else None
+            begin = base + (self.stacked.get(str(name), 0.0) if stacked else 0.0) if whole else None
             middle, low = across.at(name), along.at(begin)
             high = along.at(begin + size) if whole else None
             ends.append((middle, low, high))
             if middle is None or low is None or high is None:
                 continue
-            held[str(name)] = begin + size - base
+            self.stacked[str(name)] = begin + size - base
             box = (trail("M", low, middle - wide / 2, "H", high, "v", wide, "H", low, "z") if flat else
                    trail("M", middle - wide / 2, low, "V", high, "h", wide, "V", low, "z"))  # fmt: skip
             looks[colour] = looks.get(colour, "") + box

@@ -9,21 +9,32 @@ from nbanalytics.analysis.flows.course import (
     states_of,
     student_states,
 )
-from nbanalytics.analysis.flows.courses import CourseTypes, course_distances, course_measures, courses
+from nbanalytics.analysis.flows.courses import (
+    CourseClasses,
+    CourseTypes,
+    course_classes,
+    course_distances,
+    course_measures,
+    courses,
+    leaf_order,
+)
 from nbanalytics.analysis.flows.states import StateProbabilities, aalen_johansen, state_probabilities
 from nbanalytics.analysis.flows.what_if import WhatIf, what_if
 
 __all__ = [
+    "CourseClasses",
     "CourseTypes",
     "Flows",
     "StateProbabilities",
     "WhatIf",
     "aalen_johansen",
+    "course_classes",
     "course_distances",
     "course_measures",
     "courses",
     "eligibility_flow",
     "flows",
+    "leaf_order",
     "share_eligible",
     "stages_of",
     "state_probabilities",
