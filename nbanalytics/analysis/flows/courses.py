@@ -44,7 +44,7 @@ class CourseTypes(Shown):
         ``silhouette``, ``entropy`` and ``turbulence`` (:func:`course_measures`), and ``order``, its place from 1 when
         like courses stand beside each other, type by type (:func:`leaf_order`).
     settings : mapping
-        ``distance, types, silhouette`` of all students, ``n_boot``.
+        ``distance, types, silhouette`` of all students, ``n_boot`` if students were resampled.
     students : int
     """
 
@@ -129,7 +129,7 @@ def courses(
         path = within[leaf_order(apart[np.ix_(within, within)])]
         order += path[:: 1 if persons[path[0]] >= persons[path[-1]] else -1].tolist()
     table["order"] = np.argsort(order) + 1
-    settings = {"distance": distance, "types": len(rows), "silhouette": mean, "n_boot": n_boot}
+    settings = {"distance": distance, "types": len(rows), "silhouette": mean} | ({"n_boot": n_boot} if n_boot else {})
     return CourseTypes(pd.DataFrame(rows), table, settings, int(persons.sum()))
 
 
