@@ -31,7 +31,7 @@ def main() -> None:
                 browser = player.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
                 page = browser.new_page(viewport={"width": 1240, "height": 1560}, locale="sv-SE")
                 page.goto(f"{address}board")
-                page.wait_for_selector(".nba-section-subjects .nba-chart[data-drawn]", timeout=60_000)
+                page.wait_for_selector(".nba-section-subjects .nba-chart svg", timeout=60_000)
                 page.wait_for_timeout(1500)
                 page.screenshot(path=TARGET)
                 browser.close()

@@ -87,8 +87,9 @@ def site_of(release: Path, folder: Path, *more: str, only: str = "") -> str:
 
 
 def wait_for_charts(page: Any) -> None:
-    """Wait until every chart of the board is drawn."""
+    """Wait until every chart of the board is drawn by Plotly, which the first touch of one loads."""
     page.wait_for_selector(READY)
+    page.locator(".nba-chart").first.dispatch_event("pointerover")
     page.locator(".nba-chart[data-drawn]").nth(CHARTS - 1).wait_for()
     page.wait_for_function(FITTED)
     assert page.locator(".nba-chart").count() == CHARTS

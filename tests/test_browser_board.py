@@ -111,6 +111,23 @@ def test_every_filter_changes_key_figures_and_charts(visit, path):
 
 
 @pytest.mark.parametrize("path", BOARDS)
+def test_charts_are_read_without_plotly_which_the_first_touch_brings(visit, path):
+    page, asked = visit(), []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(page.url + path)
+    page.locator(".nba-chart[data-still]").nth(CHARTS - 1).wait_for()
+    seen = page.locator(".nba-section-groups svg").text_content()
+    page.emulate_media(color_scheme="dark")
+    bar = page.locator('.nba-section-groups svg [fill="#d55e00"]')
+    assert bar.evaluate("node => getComputedStyle(node).fill") == "rgb(255, 138, 61)"
+    assert [url for url in asked if "plotly" in url] == []
+    wait_for_charts(page)
+    assert len([url for url in asked if "plotly" in url]) == 1
+    assert page.locator(".nba-section-groups .main-svg").first.text_content()[:20] == seen[:20]
+    assert page.locator(".nba-section-groups .nba-chart > svg").count() == 0
+
+
+@pytest.mark.parametrize("path", BOARDS)
 def test_an_undeclared_combination_is_told_and_can_be_undone(visit, path):
     page = visit(path)
     wait_for_charts(page)
@@ -131,7 +148,7 @@ def test_every_chart_has_a_name_a_table_and_a_line_on_what_is_hidden(visit):
     for card in page.locator("section[class*=nba-section]").all():
         chart = card.locator("[role=img]")
         assert len(chart.get_attribute("aria-label")) > 40
-        assert card.locator(".nba-hidden").inner_text()
+        assert card.locator(".nba-source").inner_text()
         card.locator(".nba-table > summary").click()
         assert card.locator("table").is_visible()
         assert card.locator("tbody tr").count() > 0

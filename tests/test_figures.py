@@ -15,7 +15,8 @@ from nbanalytics.errors import DisclosureError
 from nbanalytics.figures import Chart, style
 from nbanalytics.figures.flows import ROOM
 from nbanalytics.figures.style import safe
-from nbanalytics.pages.board import SECTIONS, Board
+from nbanalytics.figures.svg import draw_svg
+from nbanalytics.pages.board import SECTIONS, Board, has_marks
 from nbanalytics.text import Words
 
 SWEDISH = Words("sv")
@@ -373,13 +374,12 @@ def test_the_page_opens_with_everybody_and_only_filters_that_exist(board):
     assert board.filters()[0]["options"][0] == {"value": "*", "label": "Alla avgångsår"}
 
 
-def test_each_chart_has_its_table_its_text_and_a_line_on_what_is_hidden(board):
+def test_each_chart_has_its_table_its_text_and_words_on_what_is_hidden(board):
     for part in board.view({})["sections"]:
         assert part["alt"]
         assert part["table"]["rows"]
         assert all(len(row) == len(part["table"]["columns"]) for row in part["table"]["rows"])
-        assert "visas inte (..)" in part["hidden"]
-        assert "färre än 5 elever" in part["hidden"]
+        assert "visas som .. gäller färre än 5 elever" in part["help"][2]["text"]
 
 
 def test_a_combination_that_is_not_declared_is_told_with_the_way_out(board):
@@ -413,8 +413,40 @@ def test_a_chart_of_hidden_numbers_alone_is_told_in_words(board, terms):
     board.release.tables["droppoints"] = terms.assign(value=SECRET, status="suppressed")
     part = next(part for part in board.view({})["sections"] if part["id"] == "terms")
     assert part["empty"].startswith("För mycket är dolt")
-    assert "dolda (..)" in part["hidden"]
+    assert "dolda (..)" in part["help"][2]["text"]
     assert part["table"]["rows"]
+
+
+def test_axes_without_a_number_are_not_drawn():
+    marks = [{"type": "bar", "orientation": "h", "x": [None, float("nan")], "y": [0, 1]}]
+    heat = {"type": "heatmap", "x": ["7HT"], "y": ["MA"], "z": [[None]]}
+    assert not has_marks({"data": [*marks, heat]})
+    for shown in ({"type": "scatter", "x": [0.0], "y": ["2018"]}, heat | {"z": [[None, 0]]}):
+        assert has_marks({"data": [*marks, shown]})
+
+
+def test_the_page_counts_what_is_hidden_once_and_as_its_pictures_and_key_figures_show_it(board):
+    view = board.view({})
+    pictures = [draw_svg(part["figure"]) for part in view["sections"] if not part["empty"]]
+    seen = sum(len(re.findall(r">[^<]*(?<![\w.])\.\.(?![\w.])[^<]*</(?:text|tspan)>", text)) for text in pictures)
+    seen += sum(tile["value"] == ".." for tile in view["tiles"])
+    assert seen > 1
+    words = [word for text in view["reading"] for word in re.findall(r"(\d+) uppgifter i diagrammen", text)]
+    assert words == [str(seen)]
+
+
+def test_a_title_says_what_the_chart_says_only_where_it_is_known(board, groups):
+    def titles(**values):
+        shown = groups["group"].map(values).fillna(groups["value"])
+        board.release.tables["groups"] = groups.assign(
+            value=shown, status=shown.map({SECRET: "suppressed"}).fillna("ok")
+        )
+        return {part["id"]: part["headline"].replace("\xa0", " ") for part in board.view({})["sections"]}
+
+    assert titles(**{"5": 15, "6": 23})["groups"] == "23 elever tappade behörigheten, 15 blev behöriga"
+    assert titles(**{"5": SECRET, "6": 1})["groups"] == "1 elev tappade behörigheten"
+    assert titles(**{"5": 15, "6": SECRET})["groups"] == ""
+    assert titles()["flows"] == ""
 
 
 def test_charts_whose_tables_the_release_lacks_are_left_out(groups, flows, terms, subjects):

@@ -153,6 +153,7 @@ def visit(server, browser):
         page.on("pageerror", lambda error: troubles.append(str(error)))
         admit(contexts[-1], server)
         page.goto(server.address + query)
+        page.locator(".nba-chart").first.dispatch_event("pointerover")
         page.locator(".nba-chart[data-drawn]").nth(2).wait_for()
         return page
 

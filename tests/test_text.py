@@ -6,6 +6,7 @@ from string import Formatter
 import pandas as pd
 import pytest
 
+from nbanalytics import classify, losses
 from nbanalytics.text import LANGUAGES, Cell, Cells, Words, answer, reading, selection_words
 from nbanalytics.text.words import labels, messages
 
@@ -128,10 +129,31 @@ def page(flow=None, drops=None, subjects=None):
 def test_the_answer_says_how_many_and_when():
     words = answer(page(), SWEDISH).replace(NBSP, " ")
     assert words == (
-        "Av 259 elever som var behöriga i årskurs 6 hade 23 tappat behörigheten i årskurs 9. "
+        "Av 259 elever som var behöriga i årskurs 6 tappade 48 behörigheten någon gång; "
+        "23 av dem saknade den i årskurs 9. "
+        "De andra, 25 elever, hade fått tillbaka den eller fick inga betyg här i årskurs 9. "
         "Flest tappade behörigheten höstterminen i årskurs 7: 20 elever. "
         "Här räknas även de som senare fick den tillbaka."
     )
+
+
+def test_the_numbers_are_joined_only_where_all_of_them_are_shown_as_they_are():
+    single = "hade 23 tappat behörigheten i årskurs"
+    for drops in (droppoints(LOST | {"9VT": None}, RISK), droppoints(LOST, RISK | {"7HT": None})):
+        assert single in answer(page(drops=drops), SWEDISH).replace(NBSP, " ")
+    rounded = page() | {"droppoints": Cells(droppoints(LOST, RISK), ordered=False)}
+    assert single in answer(rounded, SWEDISH).replace(NBSP, " ")
+    assert "någon gång" not in answer(page(eligibility(lost=None)), SWEDISH)
+    everybody = droppoints({"7HT": 20, "9VT": 3}, {"7HT": 259, "9VT": 239})
+    assert "De andra" not in answer(page(drops=everybody), SWEDISH)
+
+
+def test_of_the_synthetic_pupils_who_lost_it_the_others_regained_it_or_have_no_grades(sample):
+    """The sentence says no more than it may: some who lost it left, so that not all of the others regained it."""
+    lost = losses(sample).table.query("event == 1").merge(classify(sample).table, on="student_id")
+    ends = lost["end_eligible"].map({True: "regained", False: "lacking"}).fillna("no grades").value_counts()
+    assert (ends["lacking"], ends["regained"] + ends["no grades"]) == (86, 170)
+    assert ends["no grades"] > 0
 
 
 def test_the_answer_does_not_pretend_where_terms_are_hidden():
@@ -192,8 +214,10 @@ def test_no_comparison_is_made_with_hidden_terms():
     words = " ".join(reading(page(drops=droppoints(LOST | {"9VT": None}, RISK)), "x", SWEDISH, hidden=1))
     assert "övergången" not in words.lower()
     assert "är dolda och kan inte jämföras" in words
-    assert "1 uppgift på sidan är dold (..) för att skydda enskilda elever; den är inte noll" in words
-    assert "2 uppgifter på sidan är dolda" in " ".join(reading(page(), "x", SWEDISH, hidden=2))
+    assert (
+        "1 uppgift i diagrammen och nyckeltalen är dold (..) för att skydda enskilda elever; den är inte noll" in words
+    )
+    assert "2 uppgifter i diagrammen och nyckeltalen är dolda" in " ".join(reading(page(), "x", SWEDISH, hidden=2))
 
 
 def test_a_selection_with_too_few_students_is_told():

@@ -21,16 +21,16 @@
   }
   setInterval(() => {
     // A chart without data, as a widget that was not reached in time, is none.
-    const whole = (chart) => chart.data?.length && chart.querySelectorAll(".main-svg path").length > 2;
+    const whole = (chart) => (chart.dataset.still || chart.data?.length) && chart.querySelectorAll("svg path").length > 2;
     const charts = roots
-      .flatMap((root) => [...root.querySelectorAll(".js-plotly-plot")])
+      .flatMap((root) => [...root.querySelectorAll(".js-plotly-plot, [data-still]")])
       .filter((chart) => chart.isConnected && chart.clientWidth > 50 && whole(chart));
     const now = performance.now();
     if (charts.length >= 1) probe.first ??= now;
     if (charts.length >= 4) probe.all ??= now;
     // A page that is being drawn anew shows fewer charts for a while: only all four count as changed.
     if (charts.length < 4) return;
-    const seen = charts.map((chart) => chart.querySelector(".main-svg").textContent).join("|");
+    const seen = charts.map((chart) => chart.querySelector("svg").textContent).join("|");
     if (seen !== probe.seen) moved = now;
     probe.seen = seen;
     if (probe.input !== null && moved !== null && now - moved > STILL) probe.changed ??= moved - probe.input;

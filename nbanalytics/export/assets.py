@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from nbanalytics.figures.style import DARK
 from nbanalytics.pages.widgets import page_module, plotly_script
 
 PAGES = Path(__file__).parent.parent / "pages"
@@ -75,10 +76,17 @@ def page_script(edition: str, content: str | None = None) -> bytes:
     return f'(() => {{\n"use strict";\n{board}\n{_read("page.js")}\n{_read(edition)}}})();\n'.encode()
 
 
+def dark_pictures() -> str:
+    """Return the style that gives the pictures of charts the colours of a page in dark colours."""
+    marks = (f'.nba-chart > svg [{kind}="{light}"] {{ {kind}: {dark}; }}'
+             for light, dark in DARK.items() for kind in ("fill", "stroke"))  # fmt: skip
+    return f"@media screen and (prefers-color-scheme: dark) {{ {' '.join(marks)} }}\n"
+
+
 def load_assets(content: str | None = None, style: str = "") -> dict[str, Asset]:
     """Return stylesheet and scripts by name; those of the board, or of other content with a style of its own."""
     makers: dict[str, Callable[[], bytes]] = {
-        "nbanalytics.css": lambda: (_read("nbanalytics.css") + style).encode(),
+        "nbanalytics.css": lambda: (_read("nbanalytics.css") + dark_pictures() + style).encode(),
         "static.js": lambda: page_script("static.js", content),
         "live.js": lambda: page_script("live.js", content),
         "plotly.js": plotly_script,

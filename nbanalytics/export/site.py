@@ -250,7 +250,8 @@ class Site:
 
     def _state(self, shown: BoardPage, root: str, name: str) -> Markup:
         """Return a board's first state as JSON, and add the scripts with its other views to the site."""
-        state = {"page": shown.page, "selection": shown.selection, "view": shown.view, "root": root}
+        opened = {"page": shown.page, "selection": shown.selection, "view": shown.view, "pictures": shown.pictures()}
+        state = opened | {"root": root}
         shown.close()
         mark = fingerprint(str(self.release.manifest.get("checksum")).encode(), _json(state), __version__.encode())
         folder = f"data/{mark}/{name}"

@@ -115,7 +115,7 @@ class BaselineBoard(Board):
         blanks = {"students": words.students(total), "zero": words.number(zero), "later": words.number(later)}
         if row["low"] != row["low"]:
             return words.say("baseline.answer_partly", **blanks)
-        blanks |= {name: _points(row[name], words) for name in ("change", "low", "high")}
+        blanks["change"] = _points(row["change"], words)
         chance = "baseline.beyond" if abs(row["change"]) > row["chance_high"] else "baseline.within"
         return f"{words.say('baseline.answer', **blanks)} {words.say(chance)}"
 
@@ -156,9 +156,8 @@ class BaselineBoard(Board):
             tile_ for key, term in ends for tile_ in mean_tile(key, table.cell("mean_absence", term=term), self.words)
         ]
 
-    def _reading(self, cells: Mapping[str, Cells], where: str) -> list[str]:
+    def _reading(self, cells: Mapping[str, Cells], where: str, hidden: int) -> list[str]:
         words = self.words
-        hidden = sum(cells[name].hidden for name in self.TABLES)
         table = cells["baseline"]
         first = next(iter(table.codes("term")), None)
         total = cells["eligibility"].value() if first is None else table.value(term=first, indicator="eligible")

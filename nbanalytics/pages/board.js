@@ -55,6 +55,7 @@ function render({ model, el }) {
     waiting = setTimeout(() => showProblem({ text: page.words["page.lost"], remove: [] }), 15000);
   };
   const { bar, selects } = filterBar(page, choose);
+  charts.wakeBy(bar);
   const root = make("div", { class: "nba-board", lang: page.lang }, answer, bar, stray, where, problem, results);
   if (page.words.notice) root.prepend(make("p", { class: "nba-notice" }, page.words.notice));
 
@@ -78,6 +79,7 @@ function render({ model, el }) {
   const show = () => {
     clearTimeout(waiting);
     const view = model.get("view");
+    const pictures = view === model.opened ? model.get("pictures") : null; // they are of that view only
     stray.hidden = !model.get("stray");
     pick(view.selection);
     where.textContent = view.where;
@@ -87,7 +89,7 @@ function render({ model, el }) {
       fillAnswer(answer, view.answer);
       fillTiles(tiles, view.tiles);
       words.replaceChildren(...view.reading.map((text) => make("p", {}, tied(text))));
-      for (const part of view.sections) fillSection(sections.get(part.id), { ...part, lang: view.lang, where: view.where }, charts.draw);
+      for (const part of view.sections) fillSection(sections.get(part.id), { ...part, lang: view.lang, where: view.where, pictures: pictures?.[part.id] }, charts.draw);
     }
     root.setAttribute("aria-busy", "false");
     root.dataset.views = String(Number(root.dataset.views ?? 0) + 1);

@@ -6,6 +6,7 @@ them in advance, since a selection is a choice among cells that the release decl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -15,8 +16,8 @@ from typing import Any, ClassVar, Protocol
 from nbanalytics.errors import DisclosureError
 from nbanalytics.figures import Chart, drop_terms, flow_sankey, groups_bar, subjects_heatmap
 from nbanalytics.figures.style import DARK
-from nbanalytics.pages.explained import about, explained, hidden_note, title_of
-from nbanalytics.text import Cell, Cells, Words, answer, reading, selection_words
+from nbanalytics.pages.explained import about, explained, hidden_note, source_line, title_of
+from nbanalytics.text import SUPPRESSED, Cell, Cells, Words, answer, headline, reading, selection_words
 from nbanalytics.text.cells import FILTERS
 
 # The tables that each chart needs; a release made of fewer records may lack some.
@@ -172,14 +173,17 @@ class Board:
             for name in self.sections
         ]
         where = selection_words(chosen, self.words, self._values("cohort"))
+        tiles = self._tiles(cells)
+        hidden = sum(tile["value"] == SUPPRESSED for tile in tiles)
+        hidden += sum(hidden_marks(part["figure"]) for part in sections if not part["empty"])
         return {
             "selection": chosen,
             "where": self.words.say("filters.shown", selection=where),
             "problem": None,
             "answer": self._answer(cells),
-            "tiles": self._tiles(cells),
+            "tiles": tiles,
             "sections": sections,
-            "reading": self._reading(cells, where),
+            "reading": self._reading(cells, where, hidden) + self._rounded(),
             "lang": self.lang,
         }
 
@@ -250,8 +254,13 @@ class Board:
     def _tiles(self, cells: Mapping[str, Cells]) -> list[Tile]:
         return lost_tiles(cells, self.words)
 
-    def _reading(self, cells: Mapping[str, Cells], where: str) -> list[str]:
-        hidden = sum(table.hidden for table in cells.values())
+    def _rounded(self) -> list[str]:
+        """Say that the counts are rounded, if they are."""
+        rounding = self.release.manifest.get("rounding")
+        return [self.words.say("rounded.note", unit=str(rounding["unit"]))] if rounding else []
+
+    def _reading(self, cells: Mapping[str, Cells], where: str, hidden: int) -> list[str]:
+        """Say how the result can be read; ``hidden`` is the number of ``..`` in charts and key figures."""
         return reading(cells, where, self.words, hidden=hidden)
 
     def _draw(self, name: str, cells: Mapping[str, Cells]) -> tuple[Chart, list[Cells]]:
@@ -268,12 +277,13 @@ class Board:
             self.words.say(f"{name}.title"),
             chart,
             self.words,
+            headline=headline(name, cells, self.words) if declared else "",
             lead=self.words.say(f"{name}.lead"),
-            hidden=hidden,
+            source=source_line(self.release.manifest, self.words),
             help_title=self.words.say("help.title"),
             help=explained(name, cells, self.release.manifest, hidden or empty, self.words),
             swipe=self.words.say("flows.swipe"),
-            empty="" if chart.drawing["data"] else empty,
+            empty="" if has_marks(chart.drawing) else empty,
         )
 
     def _empty(self, name: str, used: Iterable[Cells], declared: bool) -> str:
@@ -281,6 +291,44 @@ class Board:
         if not declared:
             return self.words.say("section.undeclared", most=self._count(self._crossed(name)))
         return self.words.say("table.hidden" if any(cells.hidden for cells in used) else "table.none")
+
+
+def has_marks(figure: Json) -> bool:
+    """Whether a figure shows a number: axes without one are not drawn.
+
+    Examples
+    --------
+    >>> has_marks({"data": [{"type": "bar", "x": ["7HT"], "y": [None]}]})
+    False
+    """
+    for trace in figure["data"]:
+        if trace["type"] == "heatmap":
+            pairs = [(value, value) for row in trace["z"] for value in row]
+        else:
+            pairs = list(zip(trace.get("x", ()), trace.get("y", ()), strict=False))
+        if trace["type"] == "sankey" or any(None not in pair and all(one == one for one in pair) for pair in pairs):
+            return True
+    return False
+
+
+def hidden_marks(figure: Json) -> int:
+    """Count the places of a figure that show ``..`` for a hidden number.
+
+    Examples
+    --------
+    >>> hidden_marks({"data": [{"text": [["86", ".."]]}], "layout": {"annotations": [{"text": "Behörig .."}]}})
+    2
+    """
+    texts: list[Any] = [note["text"] for note in figure["layout"].get("annotations", ())]
+    texts += [trace.get("text") for trace in figure["data"]]
+    count = 0
+    while texts:
+        text = texts.pop()
+        if isinstance(text, list | tuple):
+            texts += text
+        elif isinstance(text, str):
+            count += bool(re.search(r"(?<![\w.])\.\.(?![\w.])", text))
+    return count
 
 
 def _nothing(chosen: Mapping[str, str], lang: str, text: str, remove: list[dict[str, str]]) -> Json:
@@ -296,7 +344,7 @@ def picker(name: str, label: str, options: Mapping[str, str]) -> Json:
 
 def section(name: str, title: str, chart: Chart, words: Words, **own: object) -> Json:
     """Return a section of a page with a chart, its table and texts; a text that is not given is empty."""
-    empty: Json = {"lead": "", "hidden": "", "empty": "", "swipe": "", "help_title": "", "help": []}
+    empty: Json = {"headline": "", "lead": "", "source": "", "empty": "", "swipe": "", "help_title": "", "help": []}
     captions = {"caption": words.say("table.show", title=title.lower()), "summary": words.say("table.open")}
     drawn = {"figure": chart.plain(), "alt": chart.alt, "table": asdict(chart.table) | captions}
     return {"id": name, "title": title, **empty, **drawn, **own}

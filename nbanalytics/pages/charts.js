@@ -1,28 +1,26 @@
 // Charts: drawn by the page's one Plotly, in the page's colours, and read with the keyboard.
 
-// The page loads Plotly once in its head; in JupyterLab there is no such page, and the kernel hands the script over.
-let handed = null;
-async function plotly(model) {
-  const tag = document.querySelector("script[data-nba-plotly]");
-  if (!window.Plotly && tag) {
-    await new Promise((done) => {
-      tag.addEventListener("load", done, { once: true });
-      tag.addEventListener("error", done, { once: true });
-      if (window.Plotly || document.readyState === "complete") done();
-    });
-  }
-  if (window.Plotly) return window.Plotly;
-  handed ??= new Promise((done) => {
-    model.on("msg:custom", (message, buffers) => {
-      if (message.kind !== "plotly") return;
-      const source = URL.createObjectURL(new Blob([buffers[0]], { type: "text/javascript" }));
-      const script = make("script", { src: source });
+// A page names where its one Plotly is; in JupyterLab there is no such page, and the kernel hands the script over.
+let library = null;
+function plotly(model) {
+  const run = (source) => {
+    const script = make("script", { src: source });
+    const loaded = new Promise((done, failed) => {
       script.addEventListener("load", () => done(window.Plotly), { once: true });
-      document.head.append(script);
+      script.addEventListener("error", failed, { once: true });
+    });
+    loaded.catch(() => { library = null; script.remove(); }); // the next touch tries again
+    document.head.append(script);
+    return loaded;
+  };
+  const address = document.querySelector('meta[name="nba-plotly"]')?.content;
+  library ??= window.Plotly ? Promise.resolve(window.Plotly) : address ? run(address) : new Promise((done) => {
+    model.on("msg:custom", (message, buffers) => {
+      if (message.kind === "plotly") done(run(URL.createObjectURL(new Blob([buffers[0]], { type: "text/javascript" }))));
     });
     model.send({ kind: "plotly" });
   });
-  return handed;
+  return library;
 }
 
 // Figures are described in light colours; on a page in dark ones each colour has another that stands for it.
@@ -53,17 +51,34 @@ function marksOf(figure) {
 
 const PAPER = 680; // pixels between the margins of A4
 
+// Until somebody touches the page a chart is the picture that came with it: the widest that has room.
+function place(node, pictures) {
+  const [width, picture] = pictures.findLast(([width]) => width <= node.clientWidth) ?? pictures[0];
+  if (node.dataset.still === String(width)) return;
+  node.innerHTML = picture;
+  node.dataset.still = width;
+}
+
+function forget(node) {
+  node.replaceChildren();
+  delete node.dataset.still;
+}
+
 function drawer(model, page) {
   const wanted = new Map();
+  const stills = new Map();
+  let awake = Boolean(window.Plotly);
   const config = { displayModeBar: false, scrollZoom: false, doubleClick: false, showTips: false, locale: page.lang };
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const paper = matchMedia("print");
   const served = document.body.classList.contains("nba-page"); // JupyterLab has colours of its own
   const inColours = (figure) => (served && dark.matches && !paper.matches ? recolour(figure, page.dark) : figure);
   const paint = async (node) => {
-    const library = window.Plotly ?? (await plotly(model));
+    if (stills.has(node) && !awake) return place(node, stills.get(node));
+    const library = await plotly(model).catch(() => null);
     const figure = wanted.get(node);
-    if (!figure || !node.isConnected || node.clientWidth === 0) return;
+    if (!library || !figure || !node.isConnected || node.clientWidth === 0) return;
+    if (stills.delete(node)) forget(node);
     const { data, layout } = inColours(figure);
     const width = paper.matches ? Math.min(node.clientWidth, PAPER) : node.clientWidth;
     // A Sankey would glide to its new places; the bars behind it do not, so it is drawn anew.
@@ -82,13 +97,27 @@ function drawer(model, page) {
     }
   });
   const again = () => wanted.forEach((_, node) => paint(node));
+  // The first touch, of a chart or of what changes it, brings Plotly; the pictures stay until it is there.
+  const wake = () => {
+    if (awake) return;
+    plotly(model).then(() => { awake = true; again(); }, () => {});
+  };
+  const wakeBy = (node) => ["pointerover", "focusin"].forEach((kind) => node.addEventListener(kind, wake));
   const print = () => served && again();
   dark.addEventListener("change", again);
   paper.addEventListener("change", print);
   return {
-    draw(node, figure) {
+    wakeBy,
+    draw(node, figure, pictures) {
       const known = wanted.has(node);
       wanted.set(node, figure);
+      if (pictures && !awake) {
+        stills.set(node, pictures);
+        wakeBy(node);
+      } else {
+        awake = true;
+        if (stills.delete(node)) forget(node); // it shows other numbers
+      }
       if (known) paint(node);
       else watch.observe(node);
     },

@@ -7,7 +7,7 @@ function save(address, name) {
   link.remove();
 }
 
-const fileName = (parts, kind) => `${parts.title.textContent.toLowerCase().match(/[\p{L}\p{N}]+/gu).join("-")}.${kind}`;
+const fileName = (parts, kind) => `${parts.view.title.toLowerCase().match(/[\p{L}\p{N}]+/gu).join("-")}.${kind}`;
 
 // As spreadsheets read it: numbers without separators of thousands and with a hyphen for minus, semicolons where the
 // comma is in the numbers.

@@ -45,6 +45,12 @@ def _source(manifest: Mapping[str, Any], words: Words) -> Entry:
     return {"term": words.say("help.source"), "text": text}
 
 
+def source_line(manifest: Mapping[str, Any], words: Words) -> str:
+    """Write the source of a chart on one line: the publication and its day."""
+    name, day = title_of(manifest, words), published(manifest, words)
+    return words.say("source.line", title=name, date=day) if name and day else ""
+
+
 def _first_stage(cells: Mapping[str, Cells]) -> float | None:
     states = cells["states"]
     stages = states.codes("stage")
@@ -102,7 +108,7 @@ def explained(
 
 
 def hidden_note(manifest: Mapping[str, Any], used: Iterable[Cells], words: Words) -> str:
-    """Say how much of a chart is hidden and why, and that its counts are rounded, if they are."""
+    """Say why something of a chart is hidden, and that its counts are rounded, if they are."""
     held, rounding = list(used), manifest.get("rounding")
     hidden, every = sum(cells.hidden for cells in held), sum(len(cells) for cells in held)
     if not every:
@@ -110,6 +116,6 @@ def hidden_note(manifest: Mapping[str, Any], used: Iterable[Cells], words: Words
     policy = manifest.get("policy", {})
     least, group = str(policy.get("min_cell", 5)), str(policy.get("min_group", 10))
     kind = "none" if not hidden else "all" if hidden == every else "rounded" if rounding else "some"
-    blanks = {"hidden": words.number(hidden), "cells": words.number(every), "least": least, "group": group}
+    blanks = {"least": least, "group": group}
     said = [words.say("rounded.note", unit=str(rounding["unit"]))] if rounding else []
     return " ".join([*said, words.say(f"hidden.{kind}", **blanks)])

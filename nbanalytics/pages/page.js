@@ -2,7 +2,7 @@
 
 class Model {
   constructor(state) {
-    Object.assign(this, { state, listeners: new Map(), start: state.selection });
+    Object.assign(this, { state, listeners: new Map(), start: state.selection, opened: state.view });
   }
   get(name) { return this.state[name]; }
   set(name, value) { this.state[name] = value; }

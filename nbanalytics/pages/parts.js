@@ -59,7 +59,7 @@ function section(id, words, charts, kind = id) {
     chart: make("div", { class: "nba-chart", role: "img", tabindex: "0" }),
     pointed: make("p", { class: "nba-pointed", role: "status" }),
     empty: make("p", { class: "nba-empty", hidden: true }),
-    hidden: make("p", { class: "nba-hidden" }),
+    source: make("p", { class: "nba-source" }),
     summary: make("summary"),
     caption: make("caption"),
     head: make("thead"),
@@ -86,7 +86,7 @@ function section(id, words, charts, kind = id) {
   parts.node = make(
     "section",
     { class: `nba-card nba-section-${kind}`, "aria-labelledby": parts.title.id },
-    parts.title, parts.lead, parts.swipe ?? "", parts.plot, parts.empty, parts.hidden,
+    parts.title, parts.lead, parts.swipe ?? "", parts.plot, parts.empty, parts.source,
     parts.details, parts.help, parts.downloads,
   );
   return parts;
@@ -122,9 +122,9 @@ function fillTable(parts, table) {
 
 function fillSection(parts, view, draw) {
   parts.view = view;
-  parts.title.textContent = view.title;
+  parts.title.textContent = tied(view.headline || view.title);
   parts.lead.textContent = tied(view.lead);
-  parts.hidden.textContent = tied(view.hidden);
+  parts.source.textContent = tied(view.source);
   parts.empty.textContent = view.empty;
   parts.empty.hidden = !view.empty;
   parts.plot.hidden = Boolean(view.empty);
@@ -145,5 +145,5 @@ function fillSection(parts, view, draw) {
   for (const button of parts.downloads.querySelectorAll("button")) button.hidden = Boolean(view.empty) && button.dataset.kind !== "csv";
   fillTable(parts, view.table);
   if (view.table.summary) parts.summary.replaceChildren(...named(view.table.summary, view.title));
-  if (!view.empty) draw(parts.chart, view.figure);
+  if (!view.empty) draw(parts.chart, view.figure, view.pictures);
 }

@@ -14,6 +14,7 @@ import anywidget
 import traitlets
 
 from nbanalytics.errors import NbanalyticsError
+from nbanalytics.figures.svg import draw_svg
 from nbanalytics.pages.baseline_board import BaselineBoard
 from nbanalytics.pages.board import Board, ReleaseLike
 from nbanalytics.text import LANGUAGES
@@ -94,6 +95,14 @@ def open_release(default: str | Path = "release") -> Release:
     return given if given is not None else read_release(Path(os.environ.get(RELEASE_VARIABLE) or default))
 
 
+#: Widths of the pictures of a chart: on a telephone and on a screen, by the width of its card (nbanalytics.css).
+_WIDTHS = {"flows": (680, 1062), "subjects": (440, 498), "years": (310, 1062)}
+
+
+def _widths(section: str) -> tuple[int, int]:
+    return _WIDTHS.get(section, (310, 498))
+
+
 class BoardPage(anywidget.AnyWidget):
     """Show the page "När tappar vi dem?" of a release.
 
@@ -139,9 +148,20 @@ class BoardPage(anywidget.AnyWidget):
         shown = super()._repr_mimebundle_(**kwargs)
         bundle = shown[0] if isinstance(shown, tuple) else shown
         if bundle is not None:
-            state = {"page": self.page, "selection": self.selection, "view": self.view}
+            state = {"page": self.page, "selection": self.selection, "view": self.view, "pictures": self.pictures()}
             bundle[PAGE_TYPE] = {"model": self.model_id, "state": state}
         return shown
+
+    def pictures(self) -> dict[str, list[tuple[int, str]]]:
+        """Return the charts of the view as pictures, by section: widths and SVG, for a page that opens with this view.
+
+        A page that shows them needs no Plotly until somebody touches it.
+        """
+        return {
+            section["id"]: [(width, draw_svg(section["figure"], width=width)) for width in _widths(section["id"])]
+            for section in self.view["sections"]
+            if not section["empty"]
+        }
 
     def _choose(self, _change: Any) -> None:
         with self.hold_sync():
@@ -212,6 +232,10 @@ class ExplorerPage(BoardPage):
 
     def _in(self, lang: str) -> Any:
         return self._explorer.speaking(lang)
+
+    def pictures(self) -> dict[str, list[tuple[int, str]]]:
+        """Return nothing: the points need their script at once."""
+        return {}
 
 
 class BaselinePage(BoardPage):

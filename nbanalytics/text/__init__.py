@@ -7,7 +7,7 @@ Everything that a reader of a page sees passes through here: :class:`Words` for 
 from __future__ import annotations
 
 from nbanalytics.text.cells import Cell, Cells
-from nbanalytics.text.reading import answer, hidden_words, reading, selection_words
+from nbanalytics.text.reading import answer, headline, hidden_words, reading, selection_words
 from nbanalytics.text.words import ENGLISH, LANGUAGES, NOT_APPLICABLE, SUPPRESSED, Words
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Cells",
     "Words",
     "answer",
+    "headline",
     "hidden_words",
     "reading",
     "selection_words",

@@ -53,7 +53,9 @@ def answer(cells: Mapping[str, Cells], words: Words) -> str:
     flow, drops = cells["eligibility"], cells["droppoints"]
     start, lost = flow.value(start="eligible"), flow.value(start="eligible", end="not_eligible")
     total, end = flow.value(), flow.value(end="eligible")
-    if lost is None and total is not None and start is not None and end is not None:
+    if story := _story(flow, drops, words):
+        first = story
+    elif lost is None and total is not None and start is not None and end is not None:
         ends = {"start": words.number(start), "end": words.number(end)}
         first = words.say("answer.both", students=words.students(total), **ends)
     elif start is None or lost is None:
@@ -62,6 +64,50 @@ def answer(cells: Mapping[str, Cells], words: Words) -> str:
         first = words.say("answer.groups", start=words.students(start), lost=words.number(lost))
     said = _most_in(drops, words)
     return f"{first} {said}" if said else first
+
+
+def _story(flow: Cells, drops: Cells, words: Words) -> str:
+    """Join the numbers: who lost it at some time, and who lacked it in the end; empty unless all are shown as they are.
+
+    Those who lacked it in the end are among those who lost it. The others regained it or have no grades in the end, and
+    the tables do not say how many did which.
+    """
+    lost, terms = [cell.value for cell in _lost(drops)], drops.codes("term")
+    known = [value for value in lost if value is not None]
+    whole = drops.value("at_risk", term=terms[0]) if terms else None
+    lacking = flow.value(start="eligible", end="not_eligible")
+    if drops.ordered is False or len(known) < len(lost) or whole is None or lacking is None or sum(known) < lacking:
+        return ""
+    blanks = {"start": words.students(whole), "ever": words.number(sum(known)), "lacking": words.number(lacking)}
+    others = sum(known) - lacking
+    more = [words.say("answer.others", others=words.students(others))] if others else []
+    return " ".join([words.say("answer.story", **blanks), *more])
+
+
+def headline(section: str, cells: Mapping[str, Cells], words: Words) -> str:
+    """Say what a chart shows, from its table; empty where this is not known from what may be shown."""
+    if section == "groups":
+        lost, gained = (cells["groups"].value(group=group) for group in (6, 5))
+        if lost is None:
+            return ""
+        if gained is None:
+            return words.say("groups.says_lost", lost=words.students(lost))
+        return words.say("groups.says", lost=words.students(lost), gained=words.number(gained))
+    if section == "terms":
+        worst = cells["droppoints"].largest(_lost(cells["droppoints"])) or []
+        names = [words.label("term_long", cell.place["term"]) for cell in worst]
+    elif section == "subjects":
+        table = cells["lost_subjects"]
+        worst = table.largest(table.cell(subject=code, term="*") for code in table.codes("subject")) or []
+        names = [_subject_name(cell.place["subject"], words) for cell in worst]
+    else:
+        return ""
+    return words.say(f"{section}.says", name=names[0]) if len(names) == 1 else ""
+
+
+def _subject_name(code: str, words: Words) -> str:
+    name = words.label("subject", code)
+    return name[0].lower() + name[1:] if words.lang == "sv" else name
 
 
 def _most_in(drops: Cells, words: Words) -> str:
@@ -143,8 +189,7 @@ def _subject(subjects: Cells, words: Words) -> list[str]:
         return [words.say("reading.subject_open")]
     if len(worst) != 1:
         return []
-    name = words.label("subject", worst[0].place["subject"])
-    name = name[0].lower() + name[1:] if words.lang == "sv" else name
+    name = _subject_name(worst[0].place["subject"], words)
     return [words.say("reading.subject", subject=name, students=words.students(worst[0].value or 0))]
 
 
