@@ -92,6 +92,23 @@ def test_the_slider_moves_the_counts_and_students_are_conserved(visit):
     wait_for_address(page, "threshold=0.8")
 
 
+def test_a_point_says_what_it_stands_for(visit):
+    page = visit(query="#cohort=2018&school=S1")
+    place = page.evaluate(
+        """() => { const canvas = document.querySelector('.nba-points'), pen = canvas.getContext('2d');
+          const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
+          for (let y = 0; y < canvas.height; y += 1) for (let x = 0; x < canvas.width; x += 1) {
+            const [r, g, b] = data.slice(4 * (y * canvas.width + x));
+            if (Math.max(r, g, b) - Math.min(r, g, b) > 120) return [x / devicePixelRatio, y / devicePixelRatio];
+          } }"""
+    )
+    page.locator(".nba-points").hover(position={"x": place[0], "y": place[1]})
+    said = page.locator(".nba-tip:visible").inner_text()
+    assert re.match(r"[1-6]\. .+\nMedelbetygspoäng i årskurs 6: [\d,]+\nMedelbetygspoäng i årskurs 9: [\d,]+", said)
+    page.locator("h1, .nba-answer").first.hover()
+    assert page.locator(".nba-tip:visible").count() == 0
+
+
 def rows(page):
     return page.locator(".nba-counts tbody tr").all_inner_texts()
 
@@ -116,6 +133,10 @@ def test_counts_that_follow_the_pointer_are_those_of_the_kernel(visit):
             list.dispatchEvent(new Event("change")); }""",
         """() => { const list = document.querySelector("#nba-filter-cohort"); list.selectedIndex = 1;
             list.dispatchEvent(new Event("change")); }""",
+        """() => { const list = document.querySelector("#nba-filter-group"); list.selectedIndex = 2;
+            list.dispatchEvent(new Event("change")); }""",
+        """() => { const field = document.querySelector("#nba-box-from6"); field.value = 12.5;
+            field.dispatchEvent(new Event("change")); }""",
     ):
         views = page.locator(".nba-board").get_attribute("data-views")
         ahead = page.evaluate(

@@ -15,6 +15,7 @@ import nbanalytics as nb
 from nbanalytics.analysis.flows import flows
 from nbanalytics.errors import DataError, GradingError, NbanalyticsError
 from nbanalytics.pages.explorer import GROUPS, ROWS, Explorer
+from nbanalytics.pages.widgets import ExplorerPage
 
 
 @pytest.fixture(scope="module")
@@ -222,3 +223,29 @@ def test_pages_over_records_lie_apart_from_boards_and_voila_alone_shows_neither(
     for page, command in ((ExplorerPage, "explore"), (StaffPage, "staff")):
         with pytest.raises(NbanalyticsError, match=f"without a token. Serve it with 'nbanalytics {command} RECORDS'"):
             page(sample)
+
+
+def test_the_page_gives_its_choice_as_live_data(sample):
+    page, seen = ExplorerPage(sample), []
+    page.observe(lambda change: seen.append((change["name"], len(page.students))), ["students", "rule"])
+    assert page.rule == nb.GroupRule()
+    page.selection = page.selection | {"cohort": "2018", "group": "6"}
+    assert seen == [("students", 23)]
+    assert set(page.students["group"]) == {6}
+    assert set(page.records.students["student_id"]) == set(page.students["student_id"])
+    page.selection = page.selection | {"passes": "12", "box": "5,20,0,12.5"}
+    rule = nb.GroupRule(passes=12)
+    chosen = nb.choose_students(sample, cohort=2018, group=6, rule=rule, start=(5, 20), end=(0, 12.5))
+    assert page.rule == rule
+    assert 0 < len(chosen.students) < 23
+    assert set(page.students["student_id"]) == set(chosen.students["student_id"])
+    assert nb.losses(page.records).table["event"].sum() == nb.losses(chosen).table["event"].sum() == len(page.students)
+    watched = []
+    page.observe(lambda change: watched.append(len(change["new"].students)), "records")
+    page.selection = page.selection | {"box": "*"}
+    assert watched == [len(page.students)]
+    everybody = nb.classify(sample).table.set_index("student_id")
+    page.selection = Explorer(sample).start()
+    held = page.students.set_index("student_id")
+    assert held["start_points"].equals(everybody.loc[held.index, "start_points"])
+    assert list(held["group"]) == list(everybody.loc[held.index, "group"])

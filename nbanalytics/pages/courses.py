@@ -6,12 +6,13 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nbanalytics.analysis.cohorts import GroupRule
 from nbanalytics.analysis.droppoints import life_table
 from nbanalytics.analysis.flows import stages_of
 from nbanalytics.figures import Chart, TextTable, drop_terms, flow_sankey
@@ -51,6 +52,19 @@ def required_of(chosen: Mapping[str, str], demands: Sequence[str]) -> tuple[str,
     return tuple(demand for demand, kept in zip(demands, chosen["required"], strict=True) if kept == "1")
 
 
+def rule_of(chosen: Mapping[str, str], demands: Sequence[str]) -> GroupRule:
+    """Return the rule of a choice, as :func:`nbanalytics.classify` takes it.
+
+    Examples
+    --------
+    >>> rule_of({"threshold": "0.5", "no_change": "*", "passes": "9", "required": "*"}, ["EN"]).passes
+    9
+    """
+    place: Literal["positive", "negative"] = "negative" if chosen["no_change"] == "negative" else "positive"
+    passes, required = passes_of(chosen), required_of(chosen, demands)
+    return GroupRule(threshold_of(chosen), place, passes=passes, required=required)
+
+
 def box_of(text: str) -> tuple[float, ...] | None:
     """Return the bounds of year 6 and of year 9, the lower one first; None for all points.
 
@@ -84,14 +98,9 @@ def code_line(source: str, chosen: Mapping[str, str], demands: Sequence[str] = (
         parts.append(f"group={int(chosen['group'])}")
     if (box := box_of(chosen["box"])) is not None:
         parts += [f"start=({box[0]!r}, {box[1]!r})", f"end=({box[2]!r}, {box[3]!r})"]
-    threshold, negative = threshold_of(chosen), chosen["no_change"] == "negative"
-    rule = [f"threshold={threshold!r}"] * (threshold > 0) + ["no_change='negative'"] * negative
-    if (passes := passes_of(chosen)) is not None:
-        rule.append(f"passes={passes}")
-    if (required := required_of(chosen, demands)) is not None:
-        rule.append(f"required={required!r}")
-    if rule:
-        parts.append(f"rule=nb.GroupRule({', '.join(rule)})")
+    plain, rule = asdict(GroupRule()), asdict(rule_of(chosen, demands))
+    if varied := [f"{name}={value!r}" for name, value in rule.items() if value != plain[name]]:
+        parts.append(f"rule=nb.GroupRule({', '.join(varied)})")
     return f"import nbanalytics as nb; students = nb.choose_students({', '.join(parts)})"
 
 

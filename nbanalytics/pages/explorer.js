@@ -82,11 +82,14 @@ function eligibilityForm(page, words, choose) {
   };
 }
 
+// Whether a group or a box chooses among the students shown.
+const narrows = ({ group, box }) => group !== "*" || box !== "*";
+
 // Each group with its mark, so that the list is the key of the chart too.
 function countsTable(page, words) {
   const [head, body] = [make("thead"), make("tbody")];
-  const show = (rows) => {
-    const columns = rows[0].counts.length > 1 ? [words.shown, words.compared] : [words.shown];
+  const show = (rows, chosen) => {
+    const columns = [words.shown, ...(narrows(chosen) ? [words.chosen] : []), ...(chosen.other === "*" ? [] : [words.compared])];
     head.replaceChildren(make("tr", {}, make("th", { scope: "col" }, words.group), ...columns.map((text) => make("th", { scope: "col", class: "nba-number", colspan: 2 }, text))));
     body.replaceChildren(...rows.map((row) => {
       const key = make("canvas", { width: 36, height: 36, class: "nba-key", "aria-hidden": "true" });
@@ -101,11 +104,11 @@ function countsTable(page, words) {
 }
 
 // The counts as the kernel writes them, ahead of its answer.
-function counted(page, { groups, here, other }) {
+function counted(page, { groups, here, picked, other }, chosen) {
   const place = page.lang === "sv" ? "sv-SE" : "en-GB";
   const number = new Intl.NumberFormat(place);
   const percent = new Intl.NumberFormat(place, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
-  const columns = [here, other].filter(Boolean).map((kept) => {
+  const columns = [here, narrows(chosen) ? picked : null, other].filter(Boolean).map((kept) => {
     const found = new Array(page.groups.length + 1).fill(0);
     for (let i = 0; i < groups.length; i += 1) found[groups[i]] += kept[i];
     return found;
@@ -197,7 +200,7 @@ function renderExplorer({ model, el }) {
   listed.scroll = make("div", { class: "nba-scroll", tabindex: "0", role: "region" }, make("table", {}, listed.caption, listed.head, listed.body));
   const list = make("div", { class: "nba-card nba-list" }, make("details", {}, listed.summary, listed.scroll));
   const code = codeLine(words);
-  const chart = make("section", { class: "nba-card nba-scatter", "aria-label": words.chart }, make("h2", {}, words.chart), make("p", { class: "nba-lead" }, words.lead), points.canvas, box.node);
+  const chart = make("section", { class: "nba-card nba-scatter", "aria-label": words.chart }, make("h2", {}, words.chart), make("p", { class: "nba-lead" }, words.lead), points.canvas, points.tip, box.node);
   const side = make("section", { class: "nba-card nba-side", "aria-label": words.counts }, rule.node, eligibility.node, counts.node);
   const results = make("div", { class: "nba-explorer" }, chart, side, code.node, ...parts.map(({ node }) => node), list);
   const root = make("div", { class: "nba-board", lang: page.lang }, answer, bar, stray, problem, results);
@@ -224,7 +227,7 @@ function renderExplorer({ model, el }) {
     const found = students.look(chosen);
     controls(chosen);
     points.show(chosen, found);
-    counts.show(counted(page, found));
+    counts.show(counted(page, found, chosen), chosen);
     root.setAttribute("aria-busy", "true");
   };
   const lost = () => {
@@ -239,7 +242,7 @@ function renderExplorer({ model, el }) {
     controls(view.selection);
     points.show(view.selection, students.look(view.selection));
     points.canvas.setAttribute("aria-label", view.alt);
-    counts.show(view.counts);
+    counts.show(view.counts, view.selection);
     fillAnswer(answer, view.answer);
     const pair = view.rival.length ? [words.chosen.toLowerCase(), words.compared.toLowerCase()] : ["", ""];
     view.sections.forEach((part, rank) => {

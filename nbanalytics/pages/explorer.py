@@ -6,14 +6,15 @@ It shows single students. It reads records, never a release, and is for research
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from nbanalytics.analysis.cohorts import classify
+from nbanalytics.analysis.cohorts import GroupRule, classify
 from nbanalytics.figures import TextTable
 from nbanalytics.figures.cohort import MARKS
 from nbanalytics.figures.style import DARK, MUTED
@@ -31,6 +32,7 @@ from nbanalytics.pages.courses import (
     packed,
     passes_of,
     required_of,
+    rule_of,
     terms_section,
     threshold_of,
 )
@@ -72,11 +74,14 @@ class Explorer:
 
     def __init__(self, records: StudentRecords, lang: str = "sv", source: str = "records") -> None:
         records = records.to_pandas()
-        self._source = source
+        self._source, self.records = source, records
         table = classify(records).table
         seen = table["start_eligible"].notna() & table["end_eligible"].notna()
         names = [name for name in ("school_id", "sex") if name in records.students.columns]
         held = table[seen].merge(records.students[["student_id", *names]], on="student_id")
+        points = ["student_id", "start_points", "end_points", "change"]
+        self._held = records.students.merge(held[points], on="student_id").set_index("student_id", drop=False)
+        self._held = self._held.loc[held["student_id"]].reset_index(drop=True)
         self._ids = held["student_id"].to_numpy()
         self._courses = Courses.of(records, self._ids)
         self._ends = [self._courses.terms.index(getattr(records.declaration, end)) for end in ("start", "end")]
@@ -211,10 +216,11 @@ class Explorer:
         other = None if other is None else other & known
         picked = self._picked(chosen, groups)
         final, rival = here & picked, None if other is None else other & picked
+        narrowed = (chosen["group"], chosen["box"]) != ("*", "*")
         return {
             "lang": self.lang,
             "selection": dict(selection),
-            "counts": self._counts(groups, here, other),
+            "counts": self._counts(groups, [here, *([final] if narrowed else []), *([] if other is None else [other])]),
             "answer": self._answer(chosen, groups, here, final, rival),
             "alt": self._alt(self._change[here]),
             "sections": self._charts(final, eligible),
@@ -222,6 +228,23 @@ class Explorer:
             "students": self._students(final, groups).__dict__,
             "code": self.code(chosen),
         }
+
+    def chosen(self, selection: Selection) -> tuple[pd.DataFrame, GroupRule]:
+        """Return the students of a selection and its rule.
+
+        Returns
+        -------
+        students : pandas.DataFrame
+            One row per student: the columns of the records, mean grade points (``start_points``, ``end_points``), their
+            ``change`` and the ``group``.
+        rule : GroupRule
+            The rule of the groups.
+        """
+        chosen, demands = self._checked(selection), self._courses.demands
+        eligible = self._courses.eligible(passes_of(chosen), required_of(chosen, demands))
+        groups = self._groups(chosen, eligible)
+        mask = self._within(chosen, chosen) & (groups > 0) & self._picked(chosen, groups)
+        return self._held[mask].assign(group=groups[mask]), rule_of(chosen, demands)
 
     def code(self, selection: Selection) -> str:
         """Return the line of Python that selects the students of a selection in a notebook."""
@@ -271,9 +294,9 @@ class Explorer:
             mask &= (self._x >= box[0]) & (self._x <= box[1]) & (self._y >= box[2]) & (self._y <= box[3])
         return mask
 
-    def _counts(self, groups: NDArray[np.int64], here: Mask, other: Mask | None) -> list[Json]:
-        """Count the students of each group, and their shares, here and where they are compared with."""
-        columns, rows = [groups[mask] for mask in (here, other) if mask is not None], []
+    def _counts(self, groups: NDArray[np.int64], masks: Sequence[Mask]) -> list[Json]:
+        """Count the students of each group, and their shares, among those shown, chosen and compared with."""
+        columns, rows = [groups[mask] for mask in masks], []
         for code in GROUPS:
             found = [int((column == int(code)).sum()) for column in columns]
             shares = [count / max(len(column), 1) for count, column in zip(found, columns, strict=True)]

@@ -48,14 +48,25 @@ function roster({ points, filters, threshold, eligibility }) {
     return kept;
   }
 
+  // Those shown who are in the group and the box chosen.
+  function picked({ group, box }, found, here) {
+    const only = (group ?? "*") === "*" ? 0 : Number(group);
+    const [a, b, c, d] = (box ?? "*") === "*" ? [-Infinity, Infinity, -Infinity, Infinity] : box.split(",").map(Number);
+    const [left, right, low, high] = [Math.min(a, b), Math.max(a, b), Math.min(c, d), Math.max(c, d)];
+    const every = (box ?? "*") === "*";
+    return here.map((kept, i) => Number(kept && (!only || found[i] === only)
+      && (every || (x[i] >= left && x[i] <= right && y[i] >= low && y[i] <= high))));
+  }
+
   return {
     x,
     y,
-    // The groups, who is in the cohort or school chosen, and who in the one compared with.
+    // The groups, who is in the cohort or school chosen, who of them is in the group and the box, and who in the one compared with.
     look(chosen) {
       const found = groups(chosen);
       const [name, code] = (chosen.other ?? "*").split(/:(.*)/s);
-      return { groups: found, here: within(chosen, found), other: code === undefined ? null : within({ ...chosen, [name]: code }, found) };
+      const here = within(chosen, found);
+      return { groups: found, here, picked: picked(chosen, found, here), other: code === undefined ? null : within({ ...chosen, [name]: code }, found) };
     },
   };
 }

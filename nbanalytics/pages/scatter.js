@@ -141,6 +141,28 @@ function scatter(page, students, onBox) {
   }
   const again = () => { if (!asked) { asked = true; requestAnimationFrame(paint); } };
 
+  // What the nearest point stands for, with how many students it is; the table of students says it to the ear.
+  const tip = make("div", { class: "nba-tip", hidden: true, "aria-hidden": "true" });
+  const format = new Intl.NumberFormat(page.lang === "sv" ? "sv-SE" : "en-GB", { maximumFractionDigits: 2 });
+  function point(event) {
+    tip.hidden = true;
+    if (!view || from) return;
+    const shown = (i) => view.here[i] || (view.other && view.other[i]);
+    let [nearest, least] = [-1, 10];
+    for (let i = 0; i < x.length; i += 1) {
+      const away = shown(i) ? Math.hypot(across(x[i]) - event.offsetX, up(y[i]) - event.offsetY) : Infinity;
+      if (away < least) [nearest, least] = [i, away];
+    }
+    if (nearest < 0) return;
+    const same = x.reduce((sum, _, i) => sum + Number(shown(i) && x[i] === x[nearest] && y[i] === y[nearest]), 0);
+    const { name } = page.groups[view.groups[nearest] - 1];
+    const lines = [name, `${page.axes[0]}: ${format.format(x[nearest])}`, `${page.axes[1]}: ${format.format(y[nearest])}`];
+    tip.replaceChildren(...[...lines, ...(same > 1 ? [`× ${same}`] : [])].map((text) => make("div", {}, text)));
+    const left = Math.min(canvas.offsetLeft + event.offsetX + 14, canvas.offsetLeft + canvas.clientWidth - 250);
+    Object.assign(tip.style, { left: `${Math.max(left, 0)}px`, top: `${canvas.offsetTop + event.offsetY + 14}px` });
+    tip.hidden = false;
+  }
+
   const stretch = (event) => {
     const [[x0, y0], [x1, y1]] = [from, pointed(event)];
     drag = [Math.min(x0, x1), Math.max(x0, x1), Math.min(y0, y1), Math.max(y0, y1)];
@@ -150,7 +172,11 @@ function scatter(page, students, onBox) {
     from = pointed(event);
     canvas.setPointerCapture(event.pointerId);
   });
-  canvas.addEventListener("pointermove", (event) => { if (from) { stretch(event); again(); } });
+  canvas.addEventListener("pointermove", (event) => {
+    if (from) { stretch(event); again(); }
+    point(event);
+  });
+  canvas.addEventListener("pointerleave", () => { tip.hidden = true; });
   canvas.addEventListener("pointerup", (event) => {
     if (!from) return;
     stretch(event);
@@ -179,6 +205,7 @@ function scatter(page, students, onBox) {
   watch.observe(canvas);
   return {
     canvas,
+    tip,
     // What is chosen, with what the students are by it.
     show(chosen, found) { view = { chosen, ...found }; again(); },
     stop() { watch.disconnect(); dark.removeEventListener("change", again); paper.removeEventListener("change", inPrint); },

@@ -217,10 +217,27 @@ class ExplorerPage(BoardPage):
         Records, or their folder; not used if ``nbanalytics explore`` made the page and has opened them.
     lang
         ``"sv"`` or ``"en"``.
+
+    Attributes
+    ----------
+    students : pandas.DataFrame
+        The students chosen in the page, with their mean grade points and groups.
+    rule : GroupRule
+        The rule chosen, for :func:`nbanalytics.classify`.
+    records : StudentRecords
+        The records of the students chosen, under the eligibility rule chosen.
+
+    Notes
+    -----
+    The three follow the page: they are traitlets, so that ``observe`` calls a function when they change. ``records``
+    is made when it is asked for or observed.
     """
 
     _esm = explorer_script()
     _css = (_PAGES / "nbanalytics.css").read_text(encoding="utf-8") + explorer_style()
+    students = traitlets.Any()
+    rule = traitlets.Any()
+    records = traitlets.Any()
 
     def __init__(self, records: StudentRecords | str | Path, lang: str = "sv") -> None:
         from nbanalytics.pages.explorer import Explorer  # a board's page does without what it imports
@@ -229,6 +246,26 @@ class ExplorerPage(BoardPage):
         given = _given(Explorer)
         self._explorer = given if given is not None else Explorer.of(records)
         self._open(lang)
+        self._follow()
+
+    @traitlets.default("records")
+    def _chosen_records(self) -> StudentRecords:
+        from nbanalytics.analysis.cohorts.classify import under
+
+        return under(self._explorer.records, self.rule).only(self.students[["student_id"]])
+
+    def _choose(self, change: Any) -> None:
+        super()._choose(change)
+        self._follow()
+
+    def _follow(self) -> None:
+        students, rule = self._explorer.chosen(self.selection)
+        with self.hold_trait_notifications():
+            self.students, self.rule = students, rule
+        if self._trait_notifiers.get("records"):
+            self.records = self._chosen_records()
+        else:
+            self._trait_values.pop("records", None)  # made anew when it is asked for
 
     def _in(self, lang: str) -> Any:
         return self._explorer.speaking(lang)
