@@ -489,17 +489,58 @@ def test_the_years_are_named_by_their_terms(terms, years):
     assert replace(persons, terms=terms).years == years
 
 
-def test_a_cell_costs_its_students_and_three_times_as_much_for_each_filter_that_is_left_open(cubes):
-    """At risk and censored are there for the hazards: they cost a fiftieth and a fifth."""
-    for name, measure, weight in (
-        ("groups", "students", 1),
-        ("droppoints", "at_risk", 0.02),
-        ("droppoints", "censored", 0.2),
-    ):
-        cube = cubes[0][name, measure]
-        costs = costs_of(cube)
-        for place in ((0, 0, 0, 0), (1, 0, 0, 0), (1, 0, 2, 1)):
-            assert np.allclose(costs[place], cube.counts[place] * weight * 3.0 ** place.count(0))
+@pytest.mark.parametrize(
+    ("name", "measure", "at", "weight"),
+    [
+        ("eligibility", "students", {"start": "eligible", "end": "not_eligible"}, 300),
+        ("eligibility", "students", {"start": "not_eligible", "end": "*"}, 1),
+        ("groups", "students", {"group": "6"}, 300),
+        ("groups", "students", {"group": "2"}, 0.1),
+        ("droppoints", "lost", {"term": "8HT"}, 100),
+        ("droppoints", "at_risk", {"term": "8HT"}, 0.02),
+        ("droppoints", "censored", {"term": "8HT"}, 0.2),
+        ("states", "students", {"stage": "9VT", "state": "moved"}, 0.1),
+        ("lost_subjects", "students", {"term": "*", "subject": "MA"}, 1),
+        ("lost_subjects", "students", {"term": "*", "subject": "BL"}, 0.1),
+    ],
+)
+def test_a_cell_costs_its_students_by_priority_and_three_times_for_each_filter_left_open(
+    cubes, name, measure, at, weight
+):
+    cube = cubes[0][name, measure]
+    costs = cube.at(costs_of(cube, standard().priorities), **at)
+    counts = cube.at(cube.counts, **at)
+    for place in ((0, 0, 0, 0), (1, 0, 0, 0), (1, 0, 2, 1)):
+        assert np.allclose(costs[place], counts[place] * weight * 3.0 ** place.count(0))
+
+
+def test_the_dear_cells_stay_where_others_protect_as_well():
+    """Two outcomes by two: the same sums hide the first line when the second is dear, and the other way round."""
+    counts = np.array([[60, 20, 20, 20], [23, 3, 10, 10], [37, 17, 10, 10]])
+    few = (counts > 0) & (counts < 5)
+    for dear, cheap in ((2, 3), (3, 2)):
+        costs = counts * np.where(np.arange(4) == dear, 300.0, 1.0)
+        builder = SystemBuilder()
+        ids = builder.add_cells(counts, np.ones(counts.shape, dtype=bool), few, few, costs)
+        builder.add_margins(ids, 0)
+        builder.add_margins(ids, 1)
+        hidden = protect(builder.build()).hidden[ids]
+        assert not hidden[:, dear].any()
+        assert hidden[1:, cheap].all()
+
+
+@pytest.mark.parametrize(
+    ("priority", "words"),
+    [
+        ({"table": "group", "cost": 2.0}, "group"),
+        ({"table": "groups", "cost": -1.0}, "0 or more"),
+        ({"table": "groups", "cost": 2.0, "measure": "lost"}, "measure: 'lost' is not of the table groups"),
+        ({"table": "groups", "cost": 2.0, "at": {"term": ["7HT"]}}, "at: 'term' is not of the table groups"),
+    ],
+)
+def test_a_priority_that_names_nothing_is_refused(priority, words):
+    with pytest.raises(DisclosureError, match=words):
+        parse_declared({"priorities": [priority]})
 
 
 def test_release_from_outside(release, records):

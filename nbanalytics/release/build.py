@@ -143,7 +143,7 @@ def numbered_cells(
     if rounded is not None:
         persons = rounded.persons
     counted = count_tables(persons, policy, contents) if rounded is None else rounded.counted(policy, contents)
-    cubes = number_cells(counted, builder, policy)
+    cubes = number_cells(counted, builder, policy, contents.priorities)
     for cube in unpublished_cubes(persons, crossings(persons.filters, contents.max_crossed)):
         ids = builder.add_cells(cube.counts, cube.declared, virtual=True)
         cubes[cube.table, cube.measure] = replace(cube, ids=ids)

@@ -59,7 +59,6 @@ class Cube:
     axes: tuple[Axis, ...]
     counts: Counts
     declared: Mask
-    weight: float = 1.0
     published: bool = True
     ids: Ids = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from nbanalytics.errors import DisclosureError
+from nbanalytics.errors import DisclosureError, meant
 from nbanalytics.toml_files import Toml, packaged_toml, read_fields, read_table, read_toml
 
 STATUSES = ("fully", "partially", "unassessed")
@@ -65,10 +65,36 @@ class _TableFile:
 
 
 @dataclass(frozen=True)
+class Priority:
+    """How dear some counts are: where others must be hidden to protect small ones, the cheap are hidden first.
+
+    Attributes
+    ----------
+    table : str
+    cost : float
+        What one student in these counts weighs against one in a count that no priority names.
+    measure : str
+        One measure of the table; empty for all.
+    at : mapping of str to tuple of str
+        By dimension, values of the counts; a dimension left out is not restricted, ``*`` is its total.
+    """
+
+    table: Annotated[str, Toml(choices=_tables_known)]
+    cost: Annotated[float, Toml(low=0)]
+    measure: str = ""
+    at: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def _tables_known() -> tuple[str, ...]:
+    return tuple(standard().tables)
+
+
+@dataclass(frozen=True)
 class _DeclaredFile:
     filters: Annotated[tuple[str, ...], Toml(filled=True)] = ()
     max_crossed: int | None = None
     tables: Annotated[Mapping[str, Any], Toml(filled=True)] = field(default_factory=dict)
+    priorities: tuple[Priority, ...] = ()
     publisher: _Publisher = _Publisher()
     words: Annotated[Mapping[str, Mapping[str, str]], Toml(choices=_LANGUAGES)] = field(default_factory=dict)
 
@@ -83,6 +109,8 @@ class Declared:
     max_crossed : int
         How many filters may be set at once in any table.
     tables : mapping of str to DeclaredTable
+    priorities : tuple of Priority
+        The last that names a count holds.
     presented : mapping of str
         The publisher, and the publication's own words; see :mod:`nbanalytics.release.declared`.
 
@@ -97,6 +125,7 @@ class Declared:
     filters: tuple[str, ...]
     max_crossed: int
     tables: Mapping[str, DeclaredTable]
+    priorities: tuple[Priority, ...] = ()
     presented: Mapping[str, Any] = field(default_factory=dict)
 
     def crossed(self, most: int) -> Declared:
@@ -130,7 +159,11 @@ def standard() -> Declared:
         )
         for name, entry in data["tables"].items()
     }
-    return Declared(tuple(data["filters"]), data["max_crossed"], MappingProxyType(tables))
+    priorities = tuple(
+        Priority(entry["table"], float(entry["cost"]), entry.get("measure", ""), entry.get("at", {}))
+        for entry in data["priorities"]
+    )
+    return Declared(tuple(data["filters"]), data["max_crossed"], MappingProxyType(tables), priorities)
 
 
 def read_declared(path: str | Path) -> Declared:
@@ -140,7 +173,8 @@ def read_declared(path: str | Path) -> Declared:
     ----------
     path : path
         A file like ``declaration.toml`` beside this module, with less in it. ``filters`` and ``max_crossed`` may be
-        left out; of the tables those named are released, each with the measures named, or with all.
+        left out; of the tables those named are released, each with the measures named, or with all. ``[[priorities]]``
+        take the place of the usual ones.
 
     Returns
     -------
@@ -174,7 +208,21 @@ def parse_declared(data: Mapping[str, Any], where: str = "declaration.toml") -> 
     named = declared.tables or dict.fromkeys(known.tables, MappingProxyType({}))
     tables = {name: _table(name, named[name], most, where) for name in known.tables if name in named}
     chosen = tuple(name for name in known.filters if name in filters)
-    return Declared(chosen, most, MappingProxyType(tables), _presented(data, where))
+    priorities = declared.priorities if "priorities" in data else known.priorities
+    for number, one in enumerate(priorities, start=1):
+        _refuse_nowhere(one, f"{where}, [[priorities]] number {number}")
+    return Declared(chosen, most, MappingProxyType(tables), priorities, _presented(data, where))
+
+
+def _refuse_nowhere(priority: Priority, where: str) -> None:
+    """Refuse a priority of a measure or a dimension that its table does not have."""
+    table = standard().tables[priority.table]
+    for key, word, known in (
+        *(("measure", word, table.measures) for word in [priority.measure] if word),
+        *(("at", word, table.dimensions) for word in priority.at),
+    ):
+        if word not in known:
+            raise DisclosureError(f"{key}: {word!r} is not of the table {priority.table}", meant(word, known), where)
 
 
 def _presented(data: Mapping[str, Any], where: str) -> dict[str, Any]:

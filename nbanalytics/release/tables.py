@@ -12,14 +12,12 @@ from nbanalytics.disclosure import Line, Policy, SystemBuilder, primary
 from nbanalytics.disclosure.cells import Mask, Values
 from nbanalytics.disclosure.primary import FILTER_AXES, Counts
 from nbanalytics.release.cube import Axis, Cube, count, crossings, stars
-from nbanalytics.release.declared import Declared
+from nbanalytics.release.declared import Declared, Priority
 from nbanalytics.release.model import ALL
 from nbanalytics.release.persons import Persons
 from nbanalytics.students import ELIGIBLE, NOT_ELIGIBLE
 
 GROUPS = ("1", "2", "3", "4", "5", "6")
-#: Suppression cost of a cell relative to others of its size: at_risk and censored are there for the hazards.
-WEIGHTS = {"at_risk": 0.02, "censored": 0.2}
 #: How much dearer a cell is with each filter that is left at ``*``: totals are looked at first.
 STAR_WEIGHT = 3.0
 
@@ -65,13 +63,15 @@ def _every_table(persons: Persons, policy: Policy, declared: Mask) -> list[Count
     ]
 
 
-def number_cells(counted: Sequence[Counted], builder: SystemBuilder, policy: Policy) -> dict[tuple[str, str], Cube]:
+def number_cells(
+    counted: Sequence[Counted], builder: SystemBuilder, policy: Policy, priorities: Sequence[Priority] = ()
+) -> dict[tuple[str, str], Cube]:
     """Give the declared cells of all tables their numbers, primary suppression and costs."""
     cubes = {}
     for entry in counted:
         cube = entry.cube
         hidden, guarded = primary(cube.counts, entry.groups, entry.lines, policy)
-        ids = builder.add_cells(cube.counts, cube.declared, hidden, guarded, costs_of(cube))
+        ids = builder.add_cells(cube.counts, cube.declared, hidden, guarded, costs_of(cube, priorities))
         for number, axis in enumerate(cube.axes):
             if axis.total and axis.values:
                 builder.add_margins(ids, number)
@@ -79,11 +79,21 @@ def number_cells(counted: Sequence[Counted], builder: SystemBuilder, policy: Pol
     return cubes
 
 
-def costs_of(cube: Cube) -> Values:
-    """Return what is lost with each cell: the students in it, more of them the fewer filters are set."""
-    filters = cube.axes[:FILTER_AXES]
+def costs_of(cube: Cube, priorities: Sequence[Priority] = ()) -> Values:
+    """Return what is lost with each cell: its students by their priority, more the fewer filters are set."""
+    filters, outcomes = cube.axes[:FILTER_AXES], cube.axes[FILTER_AXES:]
     dearer = STAR_WEIGHT ** stars(filters).astype(float)
-    return cube.counts * cube.weight * dearer.reshape(*dearer.shape, *[1] * (cube.counts.ndim - dearer.ndim))
+    weights = np.ones(cube.counts.shape[FILTER_AXES:])
+    for one in priorities:
+        if one.table == cube.table and one.measure in ("", cube.measure):
+            wanted = [[_named(place, axis, one) for place in axis.places] for axis in outcomes]
+            weights[np.ix_(*map(np.flatnonzero, wanted))] = one.cost
+    return cube.counts * weights * dearer.reshape(*dearer.shape, *[1] * (cube.counts.ndim - dearer.ndim))
+
+
+def _named(place: tuple[str, ...], axis: Axis, priority: Priority) -> bool:
+    """Whether a priority names a place of an axis, or does not restrict its dimensions."""
+    return all(value in priority.at.get(name, (value,)) for value, name in zip(place, axis.columns, strict=True))
 
 
 def _eligibility(followed: pd.DataFrame, filters: Sequence[Axis], declared: Mask, n: Counts, policy: Policy) -> Counted:
@@ -172,9 +182,7 @@ def _droppoints(persons: Persons, declared: Mask, n: Counts) -> list[Counted]:
         "censored": (censored, (Line(at_risk),)),
     }
     return [
-        Counted(
-            Cube("droppoints", measure, axes, counts, _all(declared, counts), WEIGHTS.get(measure, 1.0)), groups, lines
-        )
+        Counted(Cube("droppoints", measure, axes, counts, _all(declared, counts)), groups, lines)
         for measure, (counts, lines) in rules.items()
     ]
 
