@@ -21,6 +21,8 @@ from nbanalytics.text import Words
 CANARY = 7_000_000
 #: Small numbers stand in every page (years, groups, terms): the canaries look after those.
 TELLING = 100
+#: What a hidden number lies between, by sums that anyone can add up: an end may happen to be the number.
+SPAN = re.compile(r"\d[\d\u00a0\u202f ]*–\d[\d\u00a0\u202f ]*|högst \d+")
 #: Whole numbers, with spaces between thousands; not per cents, decimals or parts of words.
 NUMBER = re.compile(r"(?<![\w,.-])\d+(?:[\u00a0\u202f ]\d{3})*(?![\w,.-]|[\u00a0\u202f ]?%)")
 
@@ -67,7 +69,7 @@ def numbers_of(thing):
     if isinstance(thing, list):
         return set().union(*map(numbers_of, thing), set())
     if isinstance(thing, str):
-        return {int(re.sub(r"\D", "", number)) for number in NUMBER.findall(thing)}
+        return {int(re.sub(r"\D", "", number)) for number in NUMBER.findall(SPAN.sub("", thing))}
     return {int(thing)} if isinstance(thing, (int, float)) and thing == int(thing) else set()
 
 

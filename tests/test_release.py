@@ -495,13 +495,13 @@ def test_the_years_are_named_by_their_terms(terms, years):
         ("eligibility", "students", {"start": "eligible", "end": "not_eligible"}, 300),
         ("eligibility", "students", {"start": "not_eligible", "end": "*"}, 1),
         ("groups", "students", {"group": "6"}, 300),
-        ("groups", "students", {"group": "2"}, 0.1),
+        ("groups", "students", {"group": "2"}, 0.2),
         ("droppoints", "lost", {"term": "8HT"}, 100),
         ("droppoints", "at_risk", {"term": "8HT"}, 0.02),
         ("droppoints", "censored", {"term": "8HT"}, 0.2),
-        ("states", "students", {"stage": "9VT", "state": "moved"}, 0.1),
+        ("states", "students", {"stage": "9VT", "state": "moved"}, 0.2),
         ("lost_subjects", "students", {"term": "*", "subject": "MA"}, 1),
-        ("lost_subjects", "students", {"term": "*", "subject": "BL"}, 0.1),
+        ("lost_subjects", "students", {"term": "*", "subject": "BL"}, 0.2),
     ],
 )
 def test_a_cell_costs_its_students_by_priority_and_three_times_for_each_filter_left_open(

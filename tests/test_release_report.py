@@ -88,13 +88,20 @@ def test_a_view_whose_answer_is_hidden_is_named():
     lost = (table["start"] == "eligible") & (table["end"] == "not_eligible")
     closed = lost & ((table["cohort"] == "2019") | (table["sex"] == "girl"))
     status = table["status"].mask(lost, "ok").mask(closed, "suppressed")
-    found = headline(replace(release, tables={**release.tables, "eligibility": table.assign(status=status)}))
+    tables = {**release.tables, "eligibility": table.assign(status=status)}
+    manifest = {name: entry for name, entry in release.manifest.items() if name != "ranges"}
+    found = headline(replace(release, tables=tables, manifest=manifest))
     assert set(found.hidden) == {"Girls", "2019"}
     assert "is shown in 13 of 15 one-filter views, 1 of 1 unfiltered" in found.text()
     assert found.share(1) == 13 / 15
     found.refuse_below(0.8)
     with pytest.raises(DisclosureError, match="13 of 15 one-filter views"):
         found.refuse_below(0.9)
+    ranges = {"2019|*|*|*|eligible|not_eligible": [3, 12], "*|*|girl|*|eligible|not_eligible": [10, 40]}
+    near = headline(replace(release, tables=tables, manifest=manifest | {"ranges": ranges}))
+    assert near.hidden == ("Girls",)
+    assert "13 of 15 one-filter views and within a few students in 1 more" in near.text()
+    near.refuse_below(0.9)
 
 
 def test_a_release_without_the_number_has_no_headline(groups):

@@ -98,3 +98,36 @@ def test_what_is_named_as_the_most_is_the_most_in_the_records_for_every_selectio
         assert "bland de terminer" not in (view["answer"] + reading).lower()
     assert said["although hidden"] >= 10
     assert said["left open"] >= 10
+
+
+def test_the_ranges_of_hidden_numbers_hold_the_truth_and_are_what_anyone_can_add_up(release, sample):
+    """Girls and boys, or newly arrived and the others, are all: what one may be is all less what the others may be."""
+    frame = truth_of(release, sample)["eligibility", "students"]
+    place = frame[[*FILTERS, "start", "end"]].agg("|".join, axis=1)
+    ranges, rows = release.manifest["ranges"], frame.set_index(place)
+    assert len(ranges) > 50
+    for key, (low, high) in ranges.items():
+        row = rows.loc[key]
+        assert row["status"] == "suppressed", key
+        assert low <= row["true"] <= high, key
+        assert low == 0 or high >= 5, key  # nobody is told that a count is one to four
+    for two in (("girl", "boy"), ("yes", "no")):
+        for key, (low, high) in ranges.items():
+            if f"|{two[0]}|" in key and (other := key.replace(f"|{two[0]}|", f"|{two[1]}|")) in ranges:
+                whole = rows.loc[key.replace(f"|{two[0]}|", "|*|")]
+                if whole["status"] == "ok":
+                    assert [low, high] == [whole["value"] - end for end in reversed(ranges[other])], key
+
+
+def test_a_page_gives_the_range_where_the_number_is_hidden(release, sample):
+    """ "73–86 of 1,870" is an answer; two dots are none."""
+    low, high = release.manifest["ranges"]["*|*|*|no|eligible|not_eligible"]
+    view = Board(release).view({"newly_arrived": "no"})
+    tiles = {tile["id"]: tile for tile in view["tiles"]}
+    assert tiles["lost"]["value"] == f"{low}–{high}"
+    assert "det exakta antalet visas inte" in tiles["lost"]["note"]
+    assert f"hade {low}–{high} tappat behörigheten" in view["answer"]
+    few = Board(release, "en").view({"newly_arrived": "yes"})
+    low, high = release.manifest["ranges"]["*|*|*|yes|eligible|not_eligible"]
+    assert low == 0
+    assert f"at most {high} had lost eligibility" in few["answer"]

@@ -233,7 +233,8 @@ class Board:
         for name in self._tables:
             # Tables may be crossed less than the release.
             with suppress(DisclosureError):
-                found[name] = Cells(self.release.cells(name, **picked), self._ordered(name, picked))
+                rows = self.release.cells(name, **picked)
+                found[name] = Cells(rows, self._ordered(name, picked), self._spans(name, picked))
         if not found and self._tables:
             raise DisclosureError("No table of the release declares this selection", "Leave out a filter.")
         return found
@@ -244,6 +245,14 @@ class Board:
         if "rounding" in manifest:
             return False
         return [picked.get(name, "*") for name in FILTERS] in manifest.get("largest", {}).get(table, []) or None
+
+    def _spans(self, table: str, picked: Mapping[str, str]) -> dict[str, list[int]]:
+        """Return how small and how large the hidden numbers of the answer can be, as far as the release states it."""
+        if table != "eligibility":
+            return {}
+        place = "|".join(picked.get(name, "*") for name in FILTERS) + "|"
+        stated = self.release.manifest.get("ranges", {})
+        return {key.removeprefix(place): span for key, span in stated.items() if key.startswith(place)}
 
     def _about(self) -> list[dict[str, str]]:
         return about(self.release.manifest, self.words)
@@ -351,18 +360,23 @@ def section(name: str, title: str, chart: Chart, words: Words, **own: object) ->
 
 
 def count_tile(key: str, cell: Cell, words: Words) -> Tile:
-    """Return a tile with a number of students."""
-    note = words.say(f"tile.{key}.note" if cell.ok else "tile.hidden")
-    return tile(key, words.cell(cell), note, words)
+    """Return a tile with a number of students, or what it lies between."""
+    return tile(key, words.cell(cell), words.say(f"tile.{key}.note" if cell.ok else _unseen(cell)), words)
+
+
+def _unseen(cell: Cell) -> str:
+    return "tile.hidden" if cell.span is None else "tile.span"
 
 
 def share_tile(key: str, cell: Cell, whole: float | None, words: Words) -> Tile:
-    """Return a tile with a share of students; both numbers must be shown for it."""
-    if cell.value is None or not whole:
-        status = "suppressed" if cell.ok and whole is None else cell.status
-        return tile(key, words.cell(Cell({}, "", None, status)), words.say("tile.hidden"), words)
-    note = words.say("tile.of", part=words.number(cell.value), whole=words.students(whole))
-    return tile(key, words.percent(cell.value / whole), note, words)
+    """Return a tile with a share of students, or what it lies between; the whole must be shown for it."""
+    if whole and (cell.value is not None or cell.span is not None):
+        ends = cell.span or (cell.value or 0, cell.value or 0)
+        low, high = (words.percent(end / whole) for end in ends)
+        note = words.say("tile.of", part=words.cell(cell), whole=words.students(whole))
+        return tile(key, low if low == high else f"{low}–{high}", note, words)
+    status = "suppressed" if cell.ok and whole is None else cell.status
+    return tile(key, words.cell(Cell({}, "", None, status)), words.say("tile.hidden"), words)
 
 
 def mean_tile(key: str, cell: Cell, words: Words) -> list[Tile]:

@@ -16,8 +16,9 @@ from nbanalytics.errors import DisclosureError
 from nbanalytics.records import StudentRecords, refuse_identity_numbers
 from nbanalytics.release.cube import Cube, crossings, to_rows
 from nbanalytics.release.declared import Declared, standard
+from nbanalytics.release.files import signed
 from nbanalytics.release.guards import guard_complements, guard_others, loose_unions, mean_rows
-from nbanalytics.release.knowledge import known_cells, known_entries, known_mask
+from nbanalytics.release.knowledge import known_cells, known_entries, known_mask, ranges_of
 from nbanalytics.release.links import Cubes, Link, add_links, links_of, unpublished_cubes
 from nbanalytics.release.manifest import describe
 from nbanalytics.release.model import FILTERS, NOT_APPLICABLE, OK, SUPPRESSED, Release
@@ -119,7 +120,8 @@ def build_release(
     tell("protecting means")
     tables = _tables(persons, cubes, hidden, policy, contents, rounded)
     facts |= _facts(system, cubes, hidden, policy, known)
-    return describe(records, persons, tables, cubes, links, policy, contents, title, date, facts)
+    made = describe(records, persons, tables, cubes, links, policy, contents, title, date, facts)
+    return made if rounded is not None else signed({**made.manifest, "ranges": ranges_of(made)}, made.tables)
 
 
 def _refuse_few(persons: Persons, policy: Policy) -> None:

@@ -21,6 +21,7 @@ from nbanalytics.readers.findings import UnreadableError
 from nbanalytics.release.cube import Cube
 from nbanalytics.release.links import Cubes
 from nbanalytics.release.model import ALL, FILTERS, OK, SUPPRESSED, Release
+from nbanalytics.students import ELIGIBLE, NOT_ELIGIBLE
 
 #: The column of a frame of cells that holds their numbers.
 CELL = "_cell"
@@ -119,6 +120,41 @@ def knowledge_of(releases: Sequence[Release]) -> Published:
             values[frame.loc[shown, CELL]] = frame.loc[shown, "value"]
     sums = [entry for release, held in zip(releases, frames, strict=True) for entry in _sums(release, held)]
     return Published(Knowledge(_matrix(sums, numbers), values), frames, releases, changed)
+
+
+#: The answer of a board's page: eligible in the first and in the last term, lost and gained.
+_ANSWER = (f"{ELIGIBLE}|{ALL}", f"{ALL}|{ELIGIBLE}", f"{ELIGIBLE}|{NOT_ELIGIBLE}", f"{NOT_ELIGIBLE}|{ELIGIBLE}")
+
+
+def ranges_of(release: Release) -> dict[str, list[int]]:
+    """Add up how small and how large the hidden counts of the answer can be, as anyone can who has the release.
+
+    Parameters
+    ----------
+    release : Release
+
+    Returns
+    -------
+    dict
+        By place (values of the filters, ``start`` and ``end``, with ``|`` between them) the smallest and the largest
+        number that agree with each sum of the release, taken one after the other until they say no more. Of hidden
+        numbers of eligible, lost and gained students, where the number of all students of the selection is shown. They
+        follow from what is published, so they tell nobody anything new: a page that gives them answers its question.
+    """
+    published = knowledge_of([release])
+    frame = published.frames[0].get(("eligibility", "students"))
+    if frame is None:
+        return {}
+    low, high = published.knowledge.intervals
+    selection, ends = keys_of(frame, FILTERS), frame["start"] + "|" + frame["end"]
+    sized = set(selection[(ends == f"{ALL}|{ALL}") & (frame["status"] == OK)])
+    rows = frame[(frame["status"] == SUPPRESSED) & ends.isin(_ANSWER) & selection.isin(sized)]
+    keys = keys_of(rows, [*FILTERS, "start", "end"]).str[1:]
+    return {
+        str(key): [int(low[cell]), int(high[cell])]
+        for key, cell in zip(keys, rows[CELL], strict=True)
+        if np.isfinite(high[cell])
+    }
 
 
 def place_words(release: Release, table: str, measure: str, row: Any) -> str:

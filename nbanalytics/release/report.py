@@ -25,6 +25,8 @@ COLUMNS = ("table", "cells", "published", "cells_kept", "students_kept")
 
 #: Views that are named where the answer is hidden; the others are counted.
 _NAMED = 12
+#: How near a range must be to be an answer: so many students, or that share of those followed.
+_NEAR, _NEAR_SHARE = 10, 0.01
 _VIEWS = {0: "unfiltered", 1: "one-filter", 2: "two-filter", 3: "three-filter", 4: "four-filter"}
 
 
@@ -40,9 +42,11 @@ class Headline(Shown):
         - ``part``: ``lost`` (eligible in the first term and not in the last), ``start`` and ``end`` (eligible in
         either), ``gained`` (eligible in the last term only), ``by_term`` (first losses in each term), ``first_link``
         (those who lost between the first two stages);
-        - ``views``: selections that a reader can choose; ``shown``: those in which all numbers of the part are shown.
+        - ``views``: selections that a reader can choose; ``shown``: those in which all numbers of the part are shown;
+        ``near``: those in which the number is hidden, and what is shown tells it to within ten students, or to within
+        one per cent of those followed.
     hidden : tuple of str
-        The views with one filter in which ``lost`` is not shown, in words.
+        The views with one filter in which ``lost`` is neither shown nor near, in words.
     """
 
     table: pd.DataFrame
@@ -53,10 +57,10 @@ class Headline(Shown):
         return self._words()
 
     def share(self, filters: int = 1, part: str = "lost") -> float:
-        """Return the share of the views with so many filters in which a part is shown; 1 if there are no such views."""
+        """Return the share of the views with so many filters in which a part is shown or near; 1 if there are none."""
         rows = self.table[(self.table["part"] == part) & (self.table["filters"] == filters)]
         views = int(rows["views"].sum())
-        return float(rows["shown"].sum()) / views if views else 1.0
+        return float(rows[["shown", "near"]].to_numpy().sum()) / views if views else 1.0
 
     def refuse_below(self, least: float) -> None:
         """Refuse a release that hides its answer.
@@ -64,7 +68,7 @@ class Headline(Shown):
         Parameters
         ----------
         least : float
-            Share of the views with one filter in which ``lost`` must be shown; without a filter it always must.
+            Share of the views with one filter in which ``lost`` must be shown or near; without a filter it always must.
 
         Raises
         ------
@@ -82,8 +86,11 @@ class Headline(Shown):
         rows = self.table[self.table["part"] == "lost"]
         if rows.empty:
             return "The release declares no number of students who lost eligibility"
-        numbers = rows[["filters", "views", "shown"]].astype(int).to_numpy()
-        said = [f"{shown} of {views} {_VIEWS[filters]} views" for filters, views, shown in numbers.tolist()]
+        numbers = rows[["filters", "views", "shown", "near"]].astype(int).to_numpy().tolist()
+        said = [
+            f"{shown} of {views} {_VIEWS[filters]} views{f' and within a few students in {near} more' if near else ''}"
+            for filters, views, shown, near in numbers
+        ]
         said = [*said[1:2], *said[:1], *said[2:]]  # those with one filter are what a board looks at
         more = [f"and {len(self.hidden) - _NAMED} more"] if len(self.hidden) > _NAMED else []
         where = f"; hidden for {', '.join([*self.hidden[:_NAMED], *more])}" if self.hidden else ""
@@ -114,20 +121,44 @@ def headline(release: Release) -> Headline:
     views = [view for view in product(*values) if _crossed(view) <= int(release.manifest["max_crossed"])]
     rows, hidden = [], []
     for part, shown in _parts(release):
+        near = _near(release, part) - shown
         for filters in sorted({_crossed(view) for view in views}):
             there = [view for view in views if _crossed(view) == filters]
-            rows.append((part, filters, len(there), sum(view in shown for view in there)))
+            counts = (sum(view in known for view in there) for known in (shown, near))
+            rows.append((part, filters, len(there), *counts))
         if part == "lost":
-            hidden = [view for view in views if _crossed(view) == 1 and view not in shown]
+            hidden = [view for view in views if _crossed(view) == 1 and view not in shown | near]
     named = tuple(
         " × ".join(release.label(name, value, "en") for name, value in zip(FILTERS, view, strict=True) if value != ALL)
         for view in hidden
     )
-    return Headline(pd.DataFrame(rows, columns=["part", "filters", "views", "shown"]), named)
+    return Headline(pd.DataFrame(rows, columns=["part", "filters", "views", "shown", "near"]), named)
 
 
 def _crossed(view: Sequence[str]) -> int:
     return sum(value != ALL for value in view)
+
+
+def _near(release: Release, part: str) -> set[tuple[str, ...]]:
+    """Return the selections whose number of a part is known to within ten students, or one per cent of all."""
+    ends = {"lost": (ELIGIBLE, NOT_ELIGIBLE), "gained": (NOT_ELIGIBLE, ELIGIBLE), "start": (ELIGIBLE, ALL),
+            "end": (ALL, ELIGIBLE)}.get(part)  # fmt: skip
+    ranges = release.manifest.get("ranges", {})
+    if not ranges:
+        return set()
+    rows = release.tables["eligibility"]
+    rows = rows[(rows["start"] == ALL) & (rows["end"] == ALL)]
+    followed = {view: rows["value"].iloc[place] for place, view in enumerate(_views(rows))}
+    found = set()
+    for place, (low, high) in ranges.items():
+        view, own = tuple(place.split("|")[: len(FILTERS)]), tuple(place.split("|")[len(FILTERS) :])
+        if own == ends and high - low < max(_NEAR, _NEAR_SHARE * followed.get(view, 0)):
+            found.add(view)
+    return found
+
+
+def _views(rows: pd.DataFrame) -> list[tuple[str, ...]]:
+    return [tuple(map(str, view)) for view in rows[list(FILTERS)].itertuples(index=False)]
 
 
 def _parts(release: Release) -> list[tuple[str, set[tuple[str, ...]]]]:

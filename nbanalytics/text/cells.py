@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +28,16 @@ STEP = "t"
 
 @dataclass(frozen=True)
 class Cell:
-    """One number of a table: its place, its value and whether it may be shown."""
+    """One number of a table: its place, its value and whether it may be shown; of a hidden one perhaps its span.
+
+    The span is the smallest and the largest number that agree with all that is shown.
+    """
 
     place: dict[str, str]
     measure: str
     value: float | None
     status: str
+    span: tuple[float, float] | None = None
 
     @property
     def ok(self) -> bool:
@@ -56,6 +60,8 @@ class Cells:
     ordered
         Whether the largest number shown is known to be the largest of all: True although others are hidden, as the
         release states, or never, False, since the numbers are rounded. Without it: where none is hidden.
+    spans
+        Spans of hidden cells, by their place: the values of the dimensions with ``|`` between them.
 
     Examples
     --------
@@ -65,8 +71,10 @@ class Cells:
     23.0
     """
 
-    def __init__(self, table: Any, ordered: bool | None = None) -> None:
-        self.ordered = ordered
+    def __init__(
+        self, table: Any, ordered: bool | None = None, spans: Mapping[str, Sequence[float]] | None = None
+    ) -> None:
+        self.ordered, self._spans = ordered, spans or {}
         frame = nw.from_native(table, eager_only=True)
         columns = frame.columns
         long = {"measure", "value"} <= set(columns)
@@ -96,7 +104,7 @@ class Cells:
     def none(cls) -> Cells:
         """Return a table without cells, for one that a release does not have."""
         empty = cls.__new__(cls)
-        empty.dimensions, empty._cells, empty.ordered = [], {}, None
+        empty.dimensions, empty._cells, empty.ordered, empty._spans = [], {}, None, {}
         return empty
 
     def _add(self, row: dict[str, Any], measure: str, raw: Any) -> None:
@@ -104,7 +112,8 @@ class Cells:
         status = str(row.get("status") or ("ok" if value is not None else "not_applicable"))
         place = {name: str(row[name]) for name in self.dimensions}
         # A hidden value must not travel on, even if the table was wrong enough to hold one.
-        cell = Cell(place, measure, value if status == "ok" else None, status)
+        span = self._spans.get("|".join(place.values())) if status == "suppressed" else None
+        cell = Cell(place, measure, value if status == "ok" else None, status, (span[0], span[1]) if span else None)
         self._cells[(measure, *place.values())] = cell
 
     def __iter__(self) -> Iterator[Cell]:

@@ -51,17 +51,19 @@ def answer(cells: Mapping[str, Cells], words: Words) -> str:
     The answer says so where the numbers may not be shown.
     """
     flow, drops = cells["eligibility"], cells["droppoints"]
-    start, lost = flow.value(start="eligible"), flow.value(start="eligible", end="not_eligible")
+    start, lost = flow.cell(start="eligible"), flow.cell(start="eligible", end="not_eligible")
     total, end = flow.value(), flow.value(end="eligible")
+    known = [cell.ok or cell.span is not None for cell in (start, lost)]
     if story := _story(flow, drops, words):
         first = story
-    elif lost is None and total is not None and start is not None and end is not None:
-        ends = {"start": words.number(start), "end": words.number(end)}
+    elif all(known):
+        who = words.students(start.value) if start.value is not None else words.students_within(*start.span or (0, 0))
+        first = words.say("answer.groups", start=who, lost=words.cell(lost))
+    elif start.value is not None and total is not None and end is not None:
+        ends = {"start": words.number(start.value), "end": words.number(end)}
         first = words.say("answer.both", students=words.students(total), **ends)
-    elif start is None or lost is None:
-        first = words.say("answer.groups_hidden")
     else:
-        first = words.say("answer.groups", start=words.students(start), lost=words.number(lost))
+        first = words.say("answer.groups_hidden")
     said = _most_in(drops, words)
     return f"{first} {said}" if said else first
 

@@ -156,8 +156,24 @@ class Words:
         """
         return f"{self.number(count)}{_NO_BREAK}{_STUDENTS[self.lang][count != 1]}"
 
+    def students_within(self, low: float, high: float) -> str:
+        """Write a number of students of which only the smallest and the largest it can be are known."""
+        return f"{self.span(low, high)}{_NO_BREAK}{_STUDENTS[self.lang][high != 1]}"
+
+    def span(self, low: float, high: float) -> str:
+        """Write the smallest and the largest that a number can be.
+
+        Examples
+        --------
+        >>> Words("sv").span(82, 86), Words("sv").span(0, 4), Words("en").span(0, 4), Words("en").span(7, 7)
+        ('82–86', 'högst 4', 'at most 4', '7')
+        """
+        if low == high:
+            return self.number(low)
+        return self.say("span.most", high=self.number(high)) if low <= 0 else f"{self.number(low)}–{self.number(high)}"
+
     def cell(self, cell: Cell, kind: str = "count") -> str:
-        """Write one cell of a release: ``".."`` if it is suppressed, ``"."`` if it does not apply.
+        """Write one cell of a release: its span or ``".."`` if it is suppressed, ``"."`` if it does not apply.
 
         ``kind`` is ``"count"``, ``"share"`` (written in per cent with one decimal) or ``"mean"`` (one decimal).
 
@@ -169,7 +185,7 @@ class Words:
         ('..', '228,7')
         """
         if cell.status == "suppressed":
-            return SUPPRESSED
+            return SUPPRESSED if cell.span is None else self.span(*cell.span)
         if cell.status != "ok" or cell.value is None:
             return NOT_APPLICABLE
         if kind == "share":
