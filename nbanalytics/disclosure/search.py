@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -147,6 +147,7 @@ class Search:
             self._within(self._guide | self.hidden, 4, _MANY, _MANY, tell)
             self._keep_few()
             self._within(np.ones(len(self.hidden), dtype=bool), _PATIENCE, _SOME, _SOME, tell)
+            self._whatever_it_costs(tell)
             self._keep_few()
             return
         found = [self._begun(_SEED + start, tell) for start in range(_STARTS)]
@@ -167,6 +168,7 @@ class Search:
             most = _TRIES if share == _SHARES[-1] else 2
             self._within(self.hidden | (self._block.costs <= limit), most, _AT_FIRST, _AT_MOST, tell)
         self._one_by_one()
+        self._whatever_it_costs(tell)
         self._keep_few()
         self._take_back(_POLISH // len(self.hidden))
         return self.hidden, self.moves, self.open
@@ -191,6 +193,15 @@ class Search:
                 tries[some[self.open[some]]] += 1
                 at_once = min(at_most, at_once + 4)
                 tell(f"{int((~self.open).sum())} of {len(self.open)} goals, {int(self.hidden.sum())} cells hidden")
+
+    def _whatever_it_costs(self, tell: Callable[[str], None]) -> None:
+        """Reach the goals that are left over, however dear what they hide: protection comes first."""
+        if self.open.any():
+            block = self._block
+            self._block = replace(block, costs=np.zeros(len(block.cells)))
+            self._within(np.ones(len(self.hidden), dtype=bool), _TRIES, _SOME, _SOME, tell)
+            self._one_by_one()
+            self._block = block
 
     def _one_by_one(self) -> None:
         """Look for whole numbers at once, where those near a solution in fractions did not reach a goal."""
