@@ -318,7 +318,7 @@ def test_a_saved_table_has_the_bounds_of_intervals_apart_and_numbers_that_machin
     card = page.locator(".nba-section-followup")
     heads, row = saved(page, card.locator("button[data-kind=csv]")).decode("utf-8-sig").split("\r\n")[:2]
     change = "Change in percentage points"
-    assert heads == f'Group,Zero value,Follow-up,{change},"{change}, lower limit","{change}, upper limit",Chance alone'
+    assert heads == f'Group,Baseline,Follow-up,{change},"{change}, lower limit","{change}, upper limit",Chance alone'
     assert row == "All,82.7%,80.2%,-2.6,-6.5,+1.4,3.9"
     shown = " ".join(card.locator("tbody tr").first.inner_text().split())
     assert shown == "All 82.7% 80.2% \u22122.6 (\u22126.5 – +1.4) ± 3.9"
