@@ -45,7 +45,8 @@ def draw(seed, one_scale=False):
                 drawn["absence"].append({"student_id": student, "term": term, **_days(rng)})
         if rng.random() < 0.8:
             drawn["outcomes"].append({"student_id": student, "programme_kind": rng.choice([*KINDS, None])})
-        drawn["support"] += [_support(rng, person) for _ in range(rng.choice([0, 0, 1, 2, 3]))]
+        support = [_support(rng, person) for _ in range(rng.choice([0, 0, 1, 2, 3]))]
+        drawn["support"] += {(one["kind"], one["start"]): one for one in support}.values()  # the key of a row
         drawn["followups"] += _followups(rng, student) if rng.random() < 0.5 else []
     return _with_more(Random(-1 - seed), _without_some(rng, drawn))
 
