@@ -118,7 +118,7 @@ def test_a_release_that_may_not_be_read(monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(ReleaseError, match=r"cannot be read \(Permission denied\)\. Check your rights"):
         read_release(RELEASE)
-    monkeypatch.setattr(Path, "read_text", lambda *_, **__: refuse(Path("x.csv")))
+    monkeypatch.setattr(Path, "open", lambda *_, **__: refuse(Path("x.csv")))
     with pytest.raises(ReleaseError, match=f"{files.MANIFEST} cannot be read"):
         read_release(RELEASE)
 

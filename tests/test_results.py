@@ -16,8 +16,8 @@ from nbanalytics.results import MOST_ROWS, Shown, first_rows
 PACKAGE = Path(nb.__file__).parent
 #: Dataclasses with a table that are parts of something, not what an analysis returns.
 PARTS = {
-    *("Chart", "CountedCourses", "Cube", "Frame", "InMemory", "Indicator", "Persons", "Source", "Term"),
-    *("TidyTable", "_Mean", "_Reader"),
+    *("Chart", "CountedCourses", "Cube", "Frame", "InMemory", "Indicator", "Persons", "Priority", "Source"),
+    *("Term", "TidyTable", "_Mean", "_Reader"),
 }
 
 
