@@ -84,7 +84,7 @@ def salsa_expected(parents_education: float, boys: float, newly_immigrated: floa
     Skolverket's means over all pupils:
 
     >>> [round(value, 1) for value in salsa_expected(2.27, 0.518, 0.050)]
-    [229.7, 195.7, 263.7]
+    [229.7, 195.6, 263.7]
     """
     if not 1 <= parents_education <= 3 or not 0 <= boys <= 1 or not 0 <= newly_immigrated <= 1:
         raise DataError(
