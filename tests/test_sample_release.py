@@ -110,7 +110,7 @@ def test_the_ranges_of_hidden_numbers_hold_the_truth_and_are_what_anyone_can_add
         row = rows.loc[key]
         assert row["status"] == "suppressed", key
         assert low <= row["true"] <= high, key
-        assert low == 0 or high >= 5, key  # nobody is told that a count is one to four
+        assert low == 0 or high >= 5, key  # no range reveals that a count is one to four
     for two in (("girl", "boy"), ("yes", "no")):
         for key, (low, high) in ranges.items():
             if f"|{two[0]}|" in key and (other := key.replace(f"|{two[0]}|", f"|{two[1]}|")) in ranges:

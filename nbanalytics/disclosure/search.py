@@ -138,10 +138,10 @@ class Search:
     def run(self, tell: Callable[[str], None]) -> None:
         """Look for a move for every goal, then give back what no needed move changes.
 
-        At first only cheap cells may be hidden: what is dear stays as it is, and the block falls into pieces that are
-        soon solved. What cannot be reached so is tried again with dearer ones. Much depends on which goals come first,
-        so that this is done in several orders. In a large block many goals are pushed at once, among the cells that a
-        greedy protection would hide; then those that are left over, with any cell.
+        At first only cells of low cost may be hidden: the others stay as they are, and the block falls into pieces that
+        are soon solved. What cannot be reached so is tried again with cells of higher cost. Much depends on which goals
+        come first, so that this is done in several orders. In a large block many goals are pushed at once, among the
+        cells that a greedy protection would hide; then those that are left over, with any cell.
         """
         if self._guide is not None:
             self._within(self._guide | self.hidden, 4, _MANY, _MANY, tell)
@@ -195,7 +195,7 @@ class Search:
                 tell(f"{int((~self.open).sum())} of {len(self.open)} goals, {int(self.hidden.sum())} cells hidden")
 
     def _whatever_it_costs(self, tell: Callable[[str], None]) -> None:
-        """Reach the goals that are left over, however dear what they hide: protection comes first."""
+        """Reach the goals that are left over, whatever the suppression cost: protection comes first."""
         if self.open.any():
             block = self._block
             self._block = replace(block, costs=np.zeros(len(block.cells)))
@@ -265,7 +265,7 @@ class Search:
         self.hidden = hidden
 
     def _take_back(self, programs: int) -> None:
-        """Publish secondary cells again, the dearest first, if their goals are reached without them."""
+        """Publish secondary cells again, those of highest cost first, if their goals are reached without them."""
         secondary = np.flatnonzero(self.hidden & ~self._start)
         for cell in secondary[np.argsort(-self._block.costs[secondary], kind="stable")]:
             if programs <= 0:

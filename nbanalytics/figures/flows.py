@@ -169,7 +169,7 @@ def course_index(courses: Source, words: Words = ENGLISH) -> Chart:
     Returns
     -------
     Chart
-        A column for each stage; students stand in the same height in all of them, in the shortest order that the tree
+        A column for each stage; each student is at the same height in all of them, in the shortest order that the tree
         of their distances allows. The table has the shares of the states by type and stage.
     """
     return _course_bands(table_of(courses, "courses"), words, False)

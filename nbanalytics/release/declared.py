@@ -66,7 +66,7 @@ class _TableFile:
 
 @dataclass(frozen=True)
 class Priority:
-    """How dear some counts are: where others must be hidden to protect small ones, the cheap are hidden first.
+    """The suppression cost of some counts: to protect small counts, those of low cost are hidden first.
 
     Attributes
     ----------
